@@ -1,0 +1,48 @@
+# make demo    the main job on real input, about a minute
+# make test    everything that must hold: lint, formats, real etcd servers, faults
+# make build   dist/, and the generated protobuf module under src/wire/gen
+
+SHELL := bash
+BIN := node_modules/.bin
+GEN := src/wire/gen/etcd.js
+PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --no-typeurl --no-service
+MOCHA := $(BIN)/mocha --import=tsx --exit
+
+.PHONY: build demo test lint format clean
+
+build: dist/.built
+
+dist/.built: $(GEN) tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' -not -path 'src/wire/gen/*')
+	$(BIN)/tsc -p tsconfig.build.json
+	mkdir -p dist/src/wire/gen && cp src/wire/gen/etcd.js src/wire/gen/etcd.d.ts dist/src/wire/gen/
+	chmod +x dist/src/cli/main.js
+	@touch $@
+
+$(GEN): proto/etcd.proto node_modules/.installed
+	@mkdir -p $(@D)
+	$(BIN)/pbjs $(PBJS_FLAGS) -d -o $(GEN) proto/etcd.proto
+
+node_modules/.installed: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: etcd
+etcd:
+	@test/rig/get-etcd.sh
+
+demo: build etcd
+	@$(BIN)/tsx bench/demo.ts
+
+test: lint build etcd
+	$(MOCHA) --timeout 120000 'test/**/*.test.ts'
+
+lint: $(GEN)
+	$(BIN)/tsc --noEmit -p tsconfig.json
+	$(BIN)/eslint --max-warnings 0 src test bench
+	$(BIN)/prettier --check --log-level warn src test bench docs README.md
+
+format:
+	$(BIN)/prettier --write --log-level warn src test bench docs README.md
+
+clean:
+	rm -rf dist src/wire/gen

@@ -1,0 +1,62 @@
+/** The sha256 that an etcd snapshot has behind its data; restore refuses a file where it is off. */
+import { createHash } from 'node:crypto';
+import { appendFileSync, createReadStream, statSync } from 'node:fs';
+import { LockstepError } from '../errors.js';
+
+const SHA256_BYTES = 32;
+/** A bbolt file is a multiple of this, so a remainder of 32 says that the checksum is there. */
+const SECTOR_BYTES = 512;
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * Checks the checksum.
+ * @returns the number of bytes in front of it
+ * @throws LockstepError SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, IO
+ */
+export async function verifyChecksum(path: string): Promise<number> {
+  const size = fileSize(path);
+  if (size % SECTOR_BYTES !== SHA256_BYTES)
+    throw new LockstepError(
+      'SNAPSHOT_NO_CHECKSUM',
+      `${path} is no whole etcd snapshot: its ${size} bytes do not end in a sha256`,
+      {
+        disposition: 'usage',
+        hint: 'Take it with `etcdctl snapshot save` (a db file copied out of a data directory has no checksum), or copy it again if it was cut short.',
+      },
+    );
+  const dataBytes = size - SHA256_BYTES;
+  const stored: Buffer[] = [];
+  for await (const chunk of createReadStream(path, { start: dataBytes }))
+    stored.push(chunk as Buffer);
+  if (!(await hashFile(path, dataBytes)).equals(Buffer.concat(stored)))
+    throw new LockstepError(
+      'SNAPSHOT_DAMAGED',
+      `${path}: the sha256 at its end does not fit its content`,
+      {
+        disposition: 'usage',
+        hint: 'The file is damaged. Take the snapshot again.',
+      },
+    );
+  return dataBytes;
+}
+
+/** Puts the checksum behind a finished file. */
+export async function appendChecksum(path: string, dataBytes: number): Promise<void> {
+  appendFileSync(path, await hashFile(path, dataBytes), { flush: true });
+}
+
+async function hashFile(path: string, bytes: number): Promise<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { end: bytes - 1, highWaterMark: READ_BYTES }))
+    hash.update(chunk as Buffer);
+  return hash.digest();
+}
+
+function fileSize(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LockstepError('IO', `cannot read ${path}: ${why}`, { disposition: 'usage', cause });
+  }
+}

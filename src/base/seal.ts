@@ -1,0 +1,185 @@
+/**
+ * Journal ─► base: a snapshot file that `etcdutl snapshot restore` takes as it is.
+ *
+ * It holds the rows of our prefixes up to one revision S, at the source's revisions, and on top, at
+ * S itself, the cursor. The cursor is what makes the target's head S (etcd takes the last row's
+ * revision for it), whatever the prefix's own last row is. Of `meta` only the compact revision is
+ * written: consistent_index, term, confState and members are made by restore.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import protobuf from 'protobufjs/minimal.js';
+import { BoltWriter } from '../bolt/writer.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import type { Journal } from '../journal/journal.js';
+import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import { encodeRevision, type Revision } from '../mvcc/revision.js';
+import type { Position } from '../position.js';
+import { appendChecksum } from './checksum.js';
+
+export interface SealOptions {
+  out: string;
+  /** At most the journal's position. */
+  at: Position;
+  /** Cluster id of the source; null if it is not known. */
+  source: string | null;
+  /** Granted TTL in seconds of a lease that a row names; undefined where it is gone. */
+  leaseTtl: (id: bigint) => Promise<number | undefined>;
+  onRow?: (rows: number) => void;
+}
+
+export interface Sealed {
+  out: string;
+  head: Revision;
+  compactRevision: Revision;
+  /** Live keys of the prefixes, and their checksum. */
+  keys: number;
+  checksum: string;
+  /** Rows, history and deletions included, without the cursor. */
+  rows: number;
+  leases: number;
+  fileBytes: number;
+}
+
+/**
+ * For leases that have gone on the source since: their keys' deletions are on their way through
+ * the watch, and until then the target must not delete the keys by itself.
+ */
+const GONE_LEASE_TTL_SECONDS = 3600;
+
+/** @throws LockstepError FILE_EXISTS if `path` is there already */
+export function refuseExisting(path: string): void {
+  if (existsSync(path))
+    throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
+      disposition: 'usage',
+      hint: 'Name another --out, or remove the file.',
+    });
+}
+
+/** Compacts the journal to its compact revision and writes the base; publishes it by rename. */
+export async function seal(journal: Journal, options: SealOptions): Promise<Sealed> {
+  const { out, at } = options;
+  const { compactRevision, prefixes } = journal.state;
+  await journal.compact(compactRevision);
+  const tally = await journal.tally(at);
+  const cursor: Cursor = {
+    format: CURSOR_FORMAT,
+    source: options.source,
+    prefixes,
+    revision: at,
+    keys: tally.keys,
+    checksum: tally.hex,
+    slotWrites: 0,
+    follower: null,
+    at: new Date().toISOString(),
+  };
+  const part = `${out}.part`;
+  rmSync(part, { force: true });
+  const { rows, leases, dataBytes } = await write(part, journal, cursor, options);
+  await appendChecksum(part, dataBytes);
+  publish(part, out);
+  return {
+    out,
+    head: at,
+    compactRevision,
+    keys: tally.keys,
+    checksum: tally.hex,
+    rows,
+    leases,
+    fileBytes: dataBytes + 32,
+  };
+}
+
+async function write(
+  path: string,
+  journal: Journal,
+  cursor: Cursor,
+  { at, leaseTtl, onRow }: SealOptions,
+): Promise<{ rows: number; leases: number; dataBytes: number }> {
+  const db = BoltWriter.create(path);
+  try {
+    db.beginBucket('key');
+    const { rows, leaseIds } = await writeRows(db, journal, cursor, at, onRow);
+    db.endBucket();
+    db.beginBucket('lease');
+    for (const id of [...leaseIds].sort(unsigned))
+      db.put(int64(id), encodeLease(id, (await leaseTtl(id)) ?? GONE_LEASE_TTL_SECONDS));
+    db.endBucket();
+    db.beginBucket('meta');
+    // Revision 1 is where every store begins: nothing was compacted.
+    if (journal.state.compactRevision > 1) {
+      const compact = encodeRevision(journal.state.compactRevision, 0);
+      db.put(Buffer.from('finishedCompactRev'), compact);
+      db.put(Buffer.from('scheduledCompactRev'), compact);
+    }
+    db.endBucket();
+    return { rows, leases: leaseIds.size, dataBytes: db.finish() };
+  } catch (error) {
+    db.abort();
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+async function writeRows(
+  db: BoltWriter,
+  journal: Journal,
+  cursor: Cursor,
+  at: Position,
+  onRow?: (rows: number) => void,
+): Promise<{ rows: number; leaseIds: Set<bigint> }> {
+  const leaseIds = new Set<bigint>();
+  let rows = 0;
+  let cursorSub = 0;
+  for await (const { revision, records } of journal.revisions(1, at)) {
+    for (const { sub, tombstone, bytes } of records) {
+      db.put(encodeRevision(revision, sub, tombstone), bytes);
+      const { lease } = parseKeyValue(bytes);
+      if (lease !== 0n) leaseIds.add(lease);
+    }
+    rows += records.length;
+    if (revision === at) cursorSub = records.length;
+    onRow?.(rows);
+  }
+  db.put(encodeRevision(at, cursorSub), cursorRow(cursor));
+  return { rows, leaseIds };
+}
+
+function cursorRow(cursor: Cursor): Buffer {
+  return encodeKeyValue({
+    key: CURSOR_KEY,
+    createRevision: cursor.revision,
+    modRevision: cursor.revision,
+    version: 1,
+    value: encodeCursor(cursor),
+  });
+}
+
+/** leasepb.Lease{ID, TTL}. */
+function encodeLease(id: bigint, ttlSeconds: number): Uint8Array {
+  return protobuf.Writer.create()
+    .uint32(0x08)
+    .int64(toLong(id))
+    .uint32(0x10)
+    .int64(ttlSeconds)
+    .finish();
+}
+
+function int64(value: bigint): Buffer {
+  const out = Buffer.allocUnsafe(8);
+  out.writeBigInt64BE(value);
+  return out;
+}
+
+function unsigned(a: bigint, b: bigint): number {
+  return BigInt.asUintN(64, a) < BigInt.asUintN(64, b) ? -1 : 1;
+}
+
+/** After the rename and the directory's fsync the base is there whole, or it is not there. */
+function publish(part: string, out: string): void {
+  renameSync(part, out);
+  const directory = openSync(dirname(out), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}

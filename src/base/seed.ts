@@ -1,0 +1,165 @@
+/**
+ * seed: live source ─► journal ─► base.
+ *
+ *     watch from W ──► journal ◄── base (pages or snapshot)
+ *                        └──► seal at the journal's position
+ *
+ * The base is complete when it was read to its end and the watch has passed the revision that it
+ * was last read at. Killed, it goes on: the watch at the journal's position, pages at the next one.
+ * Only a snapshot stream cannot be entered in the middle; then the journal is begun anew.
+ */
+import { lastValueFrom, tap } from 'rxjs';
+import { hasCode, LockstepError } from '../errors.js';
+import { capture } from '../journal/capture.js';
+import { Journal, type BaseProgress } from '../journal/journal.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { watchLimits } from '../source/limits.js';
+import { runTogether } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
+import { readBase, startJournal, type OnBase } from './read.js';
+import { refuseExisting, seal, type Sealed } from './seal.js';
+
+export interface SeedOptions {
+  prefixes: PrefixSet;
+  journal: string;
+  out: string;
+  from: BaseProgress['how'];
+  onBase: OnBase;
+  onSeal?: (rows: number) => void;
+  /** What a user should know: that it goes on, why it starts over. */
+  onNote: (note: string) => void;
+  signal: AbortSignal;
+}
+
+/** How often a base is begun anew because the source compacted faster than it was read. */
+const MAX_STARTS = 5;
+
+/** @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes */
+export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
+  refuseExisting(options.out);
+  const status = await client.status();
+  const limits = watchLimits(status.version);
+  if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
+  for (let start = 1; ; start++) {
+    const journal = await openOrStart(client, status.clusterId, options);
+    try {
+      await fill(client, journal, limits, options);
+      return await sealNow(client, journal, options);
+    } catch (error) {
+      if (!hasCode(error, 'HISTORY_GAP') || start === MAX_STARTS) throw error;
+      options.onNote(
+        `the source compacted to revision ${error.revision ?? 0} before its events could be read; starting over`,
+      );
+      await journal.destroy();
+    } finally {
+      await journal.close();
+    }
+  }
+}
+
+/** Says once what is different with a source whose watch has known faults. */
+export function fullWatchNote(version: string): string {
+  return `source etcd ${version} has known watch faults; watching its whole key space instead of the prefixes, since there only events prove a position`;
+}
+
+async function openOrStart(
+  client: EtcdClient,
+  clusterId: string,
+  { journal: directory, prefixes, from, onNote }: SeedOptions,
+): Promise<Journal> {
+  if (!Journal.exists(directory))
+    return startJournal(client, directory, { clusterId, prefixes }, from);
+  const journal = await Journal.open(directory);
+  const { base } = journal.state;
+  try {
+    checkIdentity(journal, clusterId, prefixes);
+    if (base.how !== from && !base.done)
+      throw new LockstepError('JOURNAL_OTHER', `${directory} was begun with --from ${base.how}`, {
+        disposition: 'usage',
+        hint: `Go on with --from ${base.how}, or give a new --journal.`,
+      });
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+  if (base.done || base.how === 'range') {
+    onNote(
+      `going on with ${directory}: position ${journal.position}, base ${base.done ? 'complete' : 'half read'}`,
+    );
+    return journal;
+  }
+  onNote('a snapshot stream cannot be entered in the middle; starting over');
+  await journal.destroy();
+  return startJournal(client, directory, { clusterId, prefixes }, from);
+}
+
+/** @throws LockstepError JOURNAL_OTHER */
+export function checkIdentity(journal: Journal, clusterId: string, prefixes?: PrefixSet): void {
+  const { state, directory } = journal;
+  if (state.clusterId !== clusterId)
+    throw new LockstepError(
+      'JOURNAL_OTHER',
+      `${directory} belongs to source cluster ${state.clusterId}; this one is ${clusterId}`,
+      {
+        disposition: 'usage',
+        hint: 'Check --endpoints and --journal. If the source was restored from a backup, seed into a new journal.',
+      },
+    );
+  if (prefixes && !prefixes.equals(state.prefixes))
+    throw new LockstepError(
+      'JOURNAL_OTHER',
+      `${directory} holds the prefixes ${state.prefixes.join(', ')}`,
+      {
+        disposition: 'usage',
+        hint: 'Give the same --prefix flags, or a new --journal.',
+      },
+    );
+}
+
+/** Captures until the base is read and the watch has reached the head of that moment. */
+async function fill(
+  client: EtcdClient,
+  journal: Journal,
+  limits: ReturnType<typeof watchLimits>,
+  { onBase, onNote, signal }: SeedOptions,
+): Promise<void> {
+  const enough = new AbortController();
+  let until: Revision = Number.MAX_SAFE_INTEGER;
+  const stopIfThere = () => {
+    if (journal.position >= until) enough.abort();
+  };
+  const captureBeside = (stopped: AbortSignal) =>
+    lastValueFrom(
+      capture(client, journal, {
+        limits,
+        signal: AbortSignal.any([stopped, enough.signal]),
+        onRetry: (error) => {
+          onNote(`${error.message}; trying again`);
+        },
+      }).pipe(tap(stopIfThere)),
+      { defaultValue: undefined },
+    );
+  const read = async (stopped: AbortSignal) => {
+    await readBase(client, journal, onBase, stopped);
+    until = (await client.head()).revision;
+    // The watch may stand there already and have nothing more to say.
+    stopIfThere();
+  };
+  await runTogether(signal, [captureBeside, read]);
+  signal.throwIfAborted();
+}
+
+async function sealNow(
+  client: EtcdClient,
+  journal: Journal,
+  options: SeedOptions,
+): Promise<Sealed> {
+  return seal(journal, {
+    out: options.out,
+    at: journal.position,
+    source: journal.state.clusterId,
+    leaseTtl: async (id) => (await client.leaseInfo(id))?.grantedTtlSeconds,
+    ...(options.onSeal ? { onRow: options.onSeal } : {}),
+  });
+}

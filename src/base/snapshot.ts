@@ -1,0 +1,143 @@
+/**
+ * An etcd snapshot file, read: its revisions, the rows of our prefixes, its leases.
+ *
+ * Everything is read out of the file itself. A Get before or after a snapshot names some other
+ * revision than the one the snapshot holds.
+ */
+import protobuf from 'protobufjs/minimal.js';
+import { BoltFile, type BoltBucket } from '../bolt/reader.js';
+import { LockstepError } from '../errors.js';
+import type { Row } from '../journal/layout.js';
+import { keyOf, toBigInt } from '../mvcc/keyvalue.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import { decodeRevision, type Revision, type RowRevision } from '../mvcc/revision.js';
+import { verifyChecksum } from './checksum.js';
+
+export interface RawRow {
+  revision: RowRevision;
+  key: Buffer;
+  bytes: Buffer;
+}
+
+export class SnapshotFile {
+  private constructor(
+    private readonly bolt: BoltFile,
+    private readonly keys: BoltBucket | undefined,
+    /** Rows at or below it may be superseded or already gone; no reader may ask below it. */
+    readonly compactRevision: Revision,
+    readonly head: Revision,
+    /** Size of the database, free pages included. */
+    readonly bytes: number,
+  ) {}
+
+  /**
+   * Checks the sha256 at the end of the file and opens it.
+   * @throws LockstepError SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
+   */
+  static async open(path: string): Promise<SnapshotFile> {
+    const dataBytes = await verifyChecksum(path);
+    const bolt = BoltFile.open(path, { dataBytes });
+    try {
+      const compact = Math.max(
+        metaRevision(bolt, 'scheduledCompactRev'),
+        metaRevision(bolt, 'finishedCompactRev'),
+        1,
+      );
+      const keys = bolt.bucket('key');
+      const last = keys?.lastKey();
+      const head = Math.max(last ? rowRevision(last).main : 0, compact);
+      return new SnapshotFile(bolt, keys, compact, head, dataBytes);
+    } catch (error) {
+      bolt.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.bolt.close();
+  }
+
+  /** Every row of every resource in the order of revisions, about a leaf page at a time. */
+  *rows(): Generator<RawRow[]> {
+    for (const leaf of this.keys?.leaves() ?? [])
+      yield leaf.map(({ key, value }) => ({
+        revision: rowRevision(key),
+        key: keyOf(value),
+        bytes: value,
+      }));
+  }
+
+  /** Bytes of pages that hold rows; known after {@link rows} was read to its end. */
+  get bytesInUse(): number {
+    return this.keys?.bytesWalked ?? 0;
+  }
+
+  /** TTL in seconds of every lease in it. */
+  leases(): Map<bigint, number> {
+    const leases = new Map<bigint, number>();
+    for (const leaf of this.bolt.bucket('lease')?.leaves() ?? [])
+      for (const { value } of leaf) {
+        const { id, ttl } = parseLease(value);
+        leases.set(id, ttl);
+      }
+    return leases;
+  }
+}
+
+/** Rows of our prefixes, with subs counted among them alone; see journal/layout.ts for `byKey`. */
+export class Cropper {
+  #main = 0;
+  #sub = 0;
+
+  constructor(
+    private readonly prefixes: PrefixSet,
+    private readonly compactRevision: Revision,
+  ) {}
+
+  crop(rows: readonly RawRow[]): Row[] {
+    return rows.filter((row) => this.prefixes.covers(row.key)).map((row) => this.#row(row));
+  }
+
+  #row({ revision: { main, tombstone }, key, bytes }: RawRow): Row {
+    if (main !== this.#main) this.#sub = 0;
+    this.#main = main;
+    return { main, sub: this.#sub++, tombstone, key, bytes, byKey: main < this.compactRevision };
+  }
+}
+
+function rowRevision(key: Buffer): RowRevision {
+  const revision = decodeRevision(key);
+  if (!revision) throw damaged(`a row's key of ${key.length} bytes is no revision`);
+  return revision;
+}
+
+function metaRevision(bolt: BoltFile, name: string): Revision {
+  const meta = bolt.bucket('meta');
+  if (!meta) throw damaged('it has no bucket "meta"; is it an etcd v3 snapshot?');
+  const value = meta.get(Buffer.from(name));
+  return value === undefined ? 0 : rowRevision(value).main;
+}
+
+/** leasepb.Lease: 1 ID, 2 TTL, 3 RemainingTTL. */
+function parseLease(bytes: Buffer): { id: bigint; ttl: number } {
+  const lease = { id: 0n, ttl: 0 };
+  try {
+    const reader = protobuf.Reader.create(bytes);
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === 0x08) lease.id = toBigInt(reader.int64());
+      else if (tag === 0x10) lease.ttl = Number(toBigInt(reader.int64()));
+      else reader.skipType(tag & 7);
+    }
+  } catch {
+    throw damaged('a row of bucket "lease" is no lease');
+  }
+  return lease;
+}
+
+function damaged(what: string): LockstepError {
+  return new LockstepError('SNAPSHOT_DAMAGED', `the snapshot is damaged: ${what}`, {
+    disposition: 'usage',
+    hint: 'Take the snapshot again.',
+  });
+}

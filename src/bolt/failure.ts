@@ -1,0 +1,35 @@
+/** The two ways in which a bbolt file fails: what it says is wrong, or it cannot be read or written. */
+import { LockstepError } from '../errors.js';
+
+/**
+ * The error for a file that is no sound bbolt database.
+ * @param page a page number, or words where the page has none
+ */
+export function damaged(page: number | string, what: string): LockstepError {
+  return new LockstepError('BOLT_DAMAGED', `page ${page}: ${what}`, {
+    disposition: 'fatal',
+    hint: 'The file is damaged, cut short or no bbolt database. Take it again from where it came.',
+  });
+}
+
+/**
+ * Runs a file system call.
+ * @param doing verb for the message, as in "cannot open /a/b: …"
+ * @throws LockstepError IO for whatever the call throws.
+ */
+export function attempt<T>(
+  doing: 'open' | 'create' | 'read' | 'write',
+  path: string,
+  call: () => T,
+): T {
+  try {
+    return call();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new LockstepError('IO', `cannot ${doing} ${path}: ${reason}`, {
+      disposition: 'fatal',
+      hint: 'Check the path, its permissions and the free space of the disk.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * A bbolt file as numbered pages: finds the valid meta, reads single pages, checks page headers.
+ *
+ * Plain positioned reads into a buffer that is the page's own. Mapping the file would need native
+ * code; a cache would help nobody, since a walk reads each page once.
+ */
+import fs from 'node:fs';
+import { attempt, damaged } from './failure.js';
+import {
+  decodeMeta,
+  HEADER_BYTES,
+  MAX_BRANCH_BYTES,
+  MAX_LEAF_BYTES,
+  MAX_PAGE_SIZE,
+  META_BYTES,
+  MIN_PAGE_SIZE,
+  PAGE_BRANCH,
+  PAGE_LEAF,
+  readHeader,
+  type Meta,
+} from './format.js';
+
+/** A page with its overflow, header included. */
+export interface Page {
+  /** Its number, or words for a page that lives inside a value. */
+  id: number | string;
+  flags: number;
+  count: number;
+  bytes: Buffer;
+}
+
+export class PageFile {
+  readonly meta: Meta;
+  readonly #path: string;
+  readonly #size: number;
+  #fd: number | undefined;
+
+  /**
+   * Opens `path` for reading.
+   * @param dataBytes how much of the file is the database; undefined for all of it
+   * @throws LockstepError IO, or BOLT_DAMAGED where there is no valid meta page or the file is
+   *   shorter than the meta says.
+   */
+  constructor(path: string, dataBytes: number | undefined) {
+    this.#path = path;
+    const fd = attempt('open', path, () => fs.openSync(path, 'r'));
+    this.#fd = fd;
+    try {
+      this.#size = attempt('read', path, () => fs.fstatSync(fd).size);
+      if (dataBytes !== undefined) this.#size = Math.min(this.#size, dataBytes);
+      this.meta = this.#findMeta();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Reads page `id` with its overflow; it is a leaf or a branch, or the page is damaged. */
+  read(id: number): Page {
+    const { pageSize, highWater } = this.meta;
+    if (id >= highWater) throw damaged(id, `is not in the file, which has ${highWater} pages`);
+
+    const first = Buffer.allocUnsafeSlow(pageSize);
+    this.#fill(first, id * pageSize, id);
+    const header = readHeader(first);
+    if (header.id !== id) throw damaged(id, `its header says that it is page ${header.id}`);
+    checkKind(id, header.flags);
+
+    const { flags, count } = header;
+    const size = (1 + header.overflow) * pageSize;
+    if (size === pageSize) return { id, flags, count, bytes: first };
+    if (id + header.overflow >= highWater) throw damaged(id, 'its overflow runs out of the file');
+    const limit = flags === PAGE_BRANCH ? MAX_BRANCH_BYTES : MAX_LEAF_BYTES;
+    if (size > limit) throw damaged(id, `takes ${size} bytes, more than the limit of ${limit}`);
+
+    const bytes = Buffer.allocUnsafeSlow(size);
+    first.copy(bytes);
+    this.#fill(bytes.subarray(pageSize), (id + 1) * pageSize, id);
+    return { id, flags, count, bytes };
+  }
+
+  /** Closing twice is allowed. */
+  close(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  /**
+   * The valid meta with the higher txid. Where meta 1 lies depends on the page size, which a
+   * damaged meta 0 does not tell: then each possible place is tried.
+   */
+  #findMeta(): Meta {
+    let best = this.#metaAt(0);
+    const sizes = best === undefined ? possiblePageSizes() : [best.pageSize];
+    for (const pageSize of sizes) {
+      const meta = this.#metaAt(pageSize);
+      if (meta?.pageSize === pageSize && meta.txid > (best?.txid ?? -1)) best = meta;
+    }
+    if (best === undefined) throw damaged(0, 'neither it nor page 1 is a valid meta page');
+
+    const pages = Math.floor(this.#size / best.pageSize);
+    if (best.highWater > pages) {
+      throw damaged(
+        pages,
+        `is missing: the file is cut short, it should have ${best.highWater} pages`,
+      );
+    }
+    return best;
+  }
+
+  #metaAt(offset: number): Meta | undefined {
+    if (offset + HEADER_BYTES + META_BYTES > this.#size) return undefined;
+    const bytes = Buffer.alloc(META_BYTES);
+    this.#fill(bytes, offset + HEADER_BYTES, 0);
+    return decodeMeta(bytes);
+  }
+
+  /** Fills `into` from the file; `page` is for the message only. */
+  #fill(into: Buffer, offset: number, page: number): void {
+    const fd = this.#fd;
+    if (fd === undefined) throw new Error('the bbolt file is closed');
+    for (let done = 0; done < into.length;) {
+      const at = done;
+      const n = attempt('read', this.#path, () =>
+        fs.readSync(fd, into, at, into.length - at, offset + at),
+      );
+      if (n === 0) throw damaged(page, 'the file ends inside it');
+      done += n;
+    }
+  }
+}
+
+/**
+ * A page that is stored inside a bucket's value.
+ * @param name what to call it in errors
+ */
+export function inlinePage(bytes: Buffer, name: string): Page {
+  if (bytes.length < HEADER_BYTES) throw damaged(name, 'is too short for a page header');
+  const { id, flags, count, overflow } = readHeader(bytes);
+  if (id !== 0 || overflow !== 0) throw damaged(name, 'its header is not that of an inline page');
+  if (flags !== PAGE_LEAF) throw damaged(name, `is no leaf (flags ${flags})`);
+  return { id: name, flags, count, bytes };
+}
+
+function checkKind(id: number, flags: number): void {
+  if (flags !== PAGE_LEAF && flags !== PAGE_BRANCH) {
+    throw damaged(id, `is neither leaf nor branch (flags ${flags})`);
+  }
+}
+
+function possiblePageSizes(): number[] {
+  const sizes: number[] = [];
+  for (let size = MIN_PAGE_SIZE; size <= MAX_PAGE_SIZE; size *= 2) sizes.push(size);
+  return sizes;
+}

@@ -1,0 +1,85 @@
+/** Prefixes of keys: etcd's ranges are half open, `[key, range end)`. */
+import { LockstepError } from '../errors.js';
+
+export interface KeyRange {
+  key: Buffer;
+  /** Exclusive; a single zero byte stands for "to the end of the key space", as in etcd. */
+  rangeEnd: Buffer;
+}
+
+/** Our own keys on the target; no slash in front, so that no Kubernetes prefix can cover them. */
+export const OWN_PREFIX = 'etcd-lockstep/';
+
+const TO_THE_END = Buffer.from([0]);
+/** Every key there is. */
+export const WHOLE_STORE: KeyRange = { key: Buffer.from([0]), rangeEnd: TO_THE_END };
+
+/** The range of all keys that start with `prefix`. */
+export function prefixRange(prefix: string): KeyRange {
+  const key = Buffer.from(prefix);
+  const end = Buffer.from(key);
+  for (let i = end.length - 1; i >= 0; i--) {
+    const byte = end[i] ?? 0;
+    if (byte < 0xff) {
+      end[i] = byte + 1;
+      return { key, rangeEnd: end.subarray(0, i + 1) };
+    }
+  }
+  return { key, rangeEnd: TO_THE_END };
+}
+
+/** The smallest range that covers all prefixes: what one watch has to ask for. */
+export function hull(prefixes: PrefixSet): KeyRange {
+  const ranges = prefixes.list.map(prefixRange);
+  const key = ranges.map((r) => r.key).sort(Buffer.compare)[0];
+  const ends = ranges.map((r) => r.rangeEnd).sort(Buffer.compare);
+  const rangeEnd = ends.find((end) => end.equals(TO_THE_END)) ?? ends.at(-1);
+  if (!key || !rangeEnd) throw new Error('a prefix set is never empty');
+  return { key, rangeEnd };
+}
+
+/** A checked set of prefixes: sorted, none inside another, none over our own keys. */
+export class PrefixSet {
+  readonly #bytes: readonly Buffer[];
+
+  private constructor(readonly list: readonly string[]) {
+    this.#bytes = list.map((p) => Buffer.from(p));
+  }
+
+  /** @throws LockstepError BAD_ARGUMENT */
+  static of(prefixes: readonly string[]): PrefixSet {
+    if (prefixes.length === 0)
+      throw bad('no prefix given', 'Name at least one: --prefix /registry/pods/');
+    const sorted = [...new Set(prefixes)].sort((a, b) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    );
+    for (const [i, prefix] of sorted.entries()) {
+      if (prefix === '')
+        throw bad(
+          'the empty prefix',
+          'Name the keys to move, for example --prefix /registry/pods/',
+        );
+      if (OWN_PREFIX.startsWith(prefix) || prefix.startsWith(OWN_PREFIX))
+        throw bad(`prefix ${prefix}`, `Keys under ${OWN_PREFIX} are etcd-lockstep's own.`);
+      const outer = sorted.slice(0, i).find((other) => prefix.startsWith(other));
+      if (outer !== undefined)
+        throw bad(`prefix ${prefix} lies inside ${outer}`, `Leave out --prefix ${prefix}.`);
+    }
+    return new PrefixSet(sorted);
+  }
+
+  equals(other: readonly string[]): boolean {
+    return this.list.length === other.length && this.list.every((p, i) => p === other[i]);
+  }
+
+  /** Whether a key lies under one of the prefixes. */
+  covers(key: Buffer): boolean {
+    return this.#bytes.some(
+      (p) => key.length >= p.length && key.compare(p, 0, p.length, 0, p.length) === 0,
+    );
+  }
+}
+
+function bad(message: string, hint: string): LockstepError {
+  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
+}

@@ -1,0 +1,58 @@
+/**
+ * Revisions and the bytes under which etcd's `key` bucket stores them.
+ *
+ * A row's key is 8 bytes of main revision, `_`, 8 bytes of sub revision, all big-endian; a
+ * tombstone has a `t` behind it (etcd: server/storage/mvcc/revision.go).
+ */
+import { LockstepError } from '../errors.js';
+
+/** etcd's main revision: a whole number from 1 to 2^53 - 1 (checked wherever one comes in). */
+export type Revision = number;
+
+/** A row's place: the revision and its order inside it. */
+export interface RowRevision {
+  main: Revision;
+  sub: number;
+  tombstone: boolean;
+}
+
+export const REVISION_BYTES = 17;
+const TOMBSTONE_BYTES = REVISION_BYTES + 1;
+const UNDERSCORE = 0x5f;
+const MARK_TOMBSTONE = 0x74;
+
+/**
+ * Asserts that a revision from outside fits a JavaScript number without loss.
+ * @throws LockstepError ETCD for what is no safe integer or negative.
+ */
+export function safeRevision(value: number | bigint | { low: number; high: number }): Revision {
+  const n = typeof value === 'object' ? value.high * 2 ** 32 + (value.low >>> 0) : Number(value);
+  if (!Number.isSafeInteger(n) || n < 0) {
+    throw new LockstepError('ETCD', `revision ${n} is outside 0 … 2^53-1`, {
+      disposition: 'fatal',
+    });
+  }
+  return n;
+}
+
+/** The bytes of a row's key in the `key` bucket. */
+export function encodeRevision(main: Revision, sub: number, tombstone = false): Buffer {
+  const out = Buffer.allocUnsafe(tombstone ? TOMBSTONE_BYTES : REVISION_BYTES);
+  out.writeBigUInt64BE(BigInt(main), 0);
+  out[8] = UNDERSCORE;
+  out.writeBigUInt64BE(BigInt(sub), 9);
+  if (tombstone) out[REVISION_BYTES] = MARK_TOMBSTONE;
+  return out;
+}
+
+/** The inverse of {@link encodeRevision}; undefined for bytes that are no revision. */
+export function decodeRevision(bytes: Buffer): RowRevision | undefined {
+  const tombstone = bytes.length === TOMBSTONE_BYTES;
+  if (bytes.length !== REVISION_BYTES && !tombstone) return undefined;
+  if (bytes[8] !== UNDERSCORE || (tombstone && bytes[REVISION_BYTES] !== MARK_TOMBSTONE))
+    return undefined;
+  const main = bytes.readBigUInt64BE(0);
+  const sub = bytes.readBigUInt64BE(9);
+  if (main > Number.MAX_SAFE_INTEGER || sub > Number.MAX_SAFE_INTEGER) return undefined;
+  return { main: Number(main), sub: Number(sub), tombstone };
+}

@@ -1,0 +1,23 @@
+/**
+ * What a server's watch can be believed in, by its version.
+ *
+ * Older servers answer a progress request before events that are still queued (until 3.4.25 and
+ * 3.5.8), lose events after a compaction (until 3.4.31 and 3.5.13), step back in revisions (until
+ * 3.4.32 and 3.5.14) and lose a deletion at the compact revision (until 3.4.34 and 3.5.16). There
+ * only an event itself proves a position, so the whole store is watched: every revision then
+ * shows up as an event, and one that does not is a loss that we notice.
+ */
+export interface WatchLimits {
+  version: string;
+  /** A progress answer proves that all events up to its revision were sent. */
+  progressIsProof: boolean;
+}
+
+const FIRST_GOOD: Record<string, number> = { '3.4': 34, '3.5': 16 };
+
+export function watchLimits(version: string): WatchLimits {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  const first = FIRST_GOOD[`${major}.${minor}`];
+  const newer = major > 3 || (major === 3 && minor > 5);
+  return { version, progressIsProof: newer || (first !== undefined && patch >= first) };
+}

@@ -1,0 +1,260 @@
+/**
+ * One watch, as whole revisions and proven positions.
+ *
+ *     gRPC messages ─► join fragments ─► drop what was seen ─► {revisions, position}
+ *
+ * Invariant: when a batch with position P is yielded, every record of our prefixes with a revision
+ * up to P was yielded in it or before it.
+ *
+ * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer,
+ * on servers where that is one (source/limits.ts). What does not: the header of a `created` or an
+ * event message, which carries the store's present head.
+ *
+ * One watcher covers all prefixes (their hull), since several watchers on one stream advance
+ * independently and a revision that touches two prefixes would have to be put together again.
+ */
+import { LockstepError } from '../errors.js';
+import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
+import { hull, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
+import type { WholeRevision } from '../mvcc/record.js';
+import { safeRevision, type Revision } from '../mvcc/revision.js';
+import { proven, type Position } from '../position.js';
+import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
+import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import type { WatchLimits } from './limits.js';
+
+export interface WatchBatch {
+  revisions: WholeRevision[];
+  position: Position;
+}
+
+export interface WatchOptions {
+  prefixes: PrefixSet;
+  /** All records up to here are known already. */
+  after: Position;
+  limits: WatchLimits;
+  /** The cluster that `after` is a position in; another one is an error. */
+  clusterId: string;
+  /** Ends the watch quietly. */
+  signal: AbortSignal;
+}
+
+/** How often a progress answer is asked for; one that is not answered is not asked for again. */
+const PROGRESS_INTERVAL_MS = 100;
+/** A watch that says nothing for so long while the head moves on is dead, whatever TCP thinks. */
+const SILENCE_MS = 20_000;
+
+/**
+ * Ends only by an error, or when the caller stops reading.
+ * @throws LockstepError HISTORY_GAP when the source has compacted past `after`; its `revision` is
+ *   the compact revision. SOURCE_CHANGED for another cluster or a head below `after`.
+ *   SOURCE_INCONSISTENT when the watch left out revisions. UNAVAILABLE when the stream broke.
+ */
+export async function* watchRevisions(
+  client: EtcdClient,
+  options: WatchOptions,
+): AsyncGenerator<WatchBatch> {
+  const stream = client.watch();
+  const reader = new Reader(options);
+  const pulse = new Pulse(client, stream, reader);
+  const stop = () => {
+    stream.cancel();
+  };
+  options.signal.addEventListener('abort', stop);
+  try {
+    start(stream, options);
+    for await (const message of stream.messages()) {
+      pulse.heard(message);
+      if (message.created && !message.canceled) await checkHead(client, options);
+      const batch = reader.read(message);
+      if (batch) yield batch;
+      pulse.listen();
+    }
+    throw new LockstepError('UNAVAILABLE', 'the source ended the watch', { disposition: 'retry' });
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+  } finally {
+    options.signal.removeEventListener('abort', stop);
+    pulse.stop();
+    stream.cancel();
+  }
+}
+
+/** Asks for progress, and cancels a stream that has gone silent while the source moves on. */
+class Pulse {
+  #asked = false;
+  #listeningSince: number | undefined = Date.now();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(client: EtcdClient, stream: WatchStream, reader: { readonly position: Position }) {
+    this.#timer = setInterval(() => {
+      if (!this.#asked) stream.send({ progressRequest: {} });
+      this.#asked = true;
+      if (this.#listeningSince === undefined || Date.now() - this.#listeningSince < SILENCE_MS)
+        return;
+      this.listen();
+      client.head().then(
+        ({ revision }) => {
+          if (revision > reader.position) stream.cancel();
+        },
+        () => {
+          stream.cancel();
+        },
+      );
+    }, PROGRESS_INTERVAL_MS);
+  }
+
+  heard(message: pb.WatchResponse): void {
+    if (message.events.length === 0) this.#asked = false;
+    this.#listeningSince = undefined;
+  }
+
+  /** The reader waits for the next message from now on. */
+  listen(): void {
+    this.#listeningSince = Date.now();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function start(stream: WatchStream, { prefixes, after, limits }: WatchOptions): void {
+  const range = limits.progressIsProof ? hull(prefixes) : WHOLE_STORE;
+  stream.send({
+    createRequest: {
+      key: range.key,
+      rangeEnd: range.rangeEnd,
+      startRevision: after + 1,
+      fragment: true,
+      progressNotify: true,
+    },
+  });
+}
+
+/** etcd takes a watch from the future without a word and then skips everything below it. */
+async function checkHead(client: EtcdClient, { after }: WatchOptions): Promise<void> {
+  const { revision } = await client.head();
+  if (revision >= after) return;
+  throw new LockstepError(
+    'SOURCE_CHANGED',
+    `the source's head went back to ${revision}, below ${after}`,
+    {
+      disposition: 'reseed',
+      revision,
+      hint: 'The source was restored from a backup. Seed again, into a new journal and a new target.',
+    },
+  );
+}
+
+/** Joins messages into whole revisions; holds at most one revision and one message. */
+class Reader {
+  #position: Position;
+  #open: WholeRevision | undefined;
+  /** The revision of the last event of any key; on a whole-store watch it may not jump. */
+  #lastSeen: Revision;
+  readonly #options: WatchOptions;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#position = options.after;
+    this.#lastSeen = options.after;
+  }
+
+  get position(): Position {
+    return this.#position;
+  }
+
+  read(message: pb.WatchResponse): WatchBatch | undefined {
+    const header = readHeader(message.header);
+    this.#checkCluster(header.clusterId);
+    if (message.canceled) throw cancelled(message);
+    if (message.created) return undefined;
+    if (message.events.length === 0) return this.#progress(header.revision);
+    const done: WholeRevision[] = [];
+    for (const event of message.events) this.#take(event, done);
+    if (!message.fragment) this.#close(done);
+    if (this.#lastSeen <= this.#position) return undefined;
+    // While a revision is open, only what lies below it is proven.
+    this.#position = proven(message.fragment ? this.#lastSeen - 1 : this.#lastSeen);
+    return { revisions: done, position: this.#position };
+  }
+
+  #progress(revision: Revision): WatchBatch | undefined {
+    if (!this.#options.limits.progressIsProof || revision <= this.#position) return undefined;
+    if (this.#open) throw inconsistent(`a progress answer inside revision ${this.#open.revision}`);
+    this.#lastSeen = revision;
+    this.#position = proven(revision);
+    return { revisions: [], position: this.#position };
+  }
+
+  #take(event: pb.Event.$Properties, done: WholeRevision[]): void {
+    const kv = parseKeyValue(event.kv ?? new Uint8Array());
+    const revision = safeRevision(kv.modRevision);
+    // Old servers send events twice.
+    if (revision <= this.#position) return;
+    if (revision < this.#lastSeen)
+      throw inconsistent(`revision ${revision} came after ${this.#lastSeen}`);
+    if (revision > this.#lastSeen) {
+      if (!this.#options.limits.progressIsProof && revision !== this.#lastSeen + 1)
+        throw inconsistent(`its watch went from revision ${this.#lastSeen} to ${revision}`);
+      this.#close(done);
+      this.#lastSeen = revision;
+    }
+    if (!this.#options.prefixes.covers(kv.key)) return;
+    this.#open ??= { revision, records: [] };
+    const tombstone = event.type === pb.Event.EventType.DELETE;
+    this.#open.records.push({
+      main: revision,
+      sub: this.#open.records.length,
+      tombstone,
+      key: kv.key,
+      bytes: tombstone ? encodeKeyValue({ key: kv.key }) : (event.kv as Buffer),
+    });
+  }
+
+  #close(done: WholeRevision[]): void {
+    if (this.#open) done.push(this.#open);
+    this.#open = undefined;
+  }
+
+  #checkCluster(clusterId: string): void {
+    if (clusterId === this.#options.clusterId) return;
+    throw new LockstepError(
+      'SOURCE_CHANGED',
+      `the source is cluster ${clusterId}, not ${this.#options.clusterId} as before`,
+      {
+        disposition: 'reseed',
+        hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
+      },
+    );
+  }
+}
+
+function cancelled(message: pb.WatchResponse): LockstepError {
+  const compacted = safeRevision(message.compactRevision);
+  if (compacted > 0)
+    return new LockstepError(
+      'HISTORY_GAP',
+      `the source has compacted its history up to revision ${compacted}`,
+      {
+        disposition: 'reseed',
+        revision: compacted,
+        hint: 'Events were lost for good between the journal and the source. Seed again, into a new journal and a new target.',
+      },
+    );
+  return new LockstepError(
+    'UNAVAILABLE',
+    `the source cancelled the watch: ${message.cancelReason}`,
+    {
+      disposition: 'retry',
+    },
+  );
+}
+
+function inconsistent(what: string): LockstepError {
+  return new LockstepError('SOURCE_INCONSISTENT', `the source's watch is not whole: ${what}`, {
+    disposition: 'retry',
+    hint: 'Its etcd version has known watch faults (docs/fine-print.md); another try starts from the last proven position.',
+  });
+}
