@@ -31,8 +31,8 @@ export function prefixRange(prefix: string): KeyRange {
 /** The smallest range that covers all prefixes: what one watch has to ask for. */
 export function hull(prefixes: PrefixSet): KeyRange {
   const ranges = prefixes.list.map(prefixRange);
-  const key = ranges.map((r) => r.key).sort(Buffer.compare)[0];
-  const ends = ranges.map((r) => r.rangeEnd).sort(Buffer.compare);
+  const key = ranges.map((r) => r.key).sort((a, b) => a.compare(b))[0];
+  const ends = ranges.map((r) => r.rangeEnd).sort((a, b) => a.compare(b));
   const rangeEnd = ends.find((end) => end.equals(TO_THE_END)) ?? ends.at(-1);
   if (!key || !rangeEnd) throw new Error('a prefix set is never empty');
   return { key, rangeEnd };

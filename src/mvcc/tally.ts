@@ -11,13 +11,13 @@
  */
 import xxhash from 'xxhash-wasm';
 
-const { h64Raw } = await xxhash();
+const hasher = await xxhash();
 
 export const DIGEST_BYTES = 8;
 
 /** xxh64 of a KeyValue message. */
 export function digest(bytes: Uint8Array): bigint {
-  return h64Raw(bytes);
+  return hasher.h64Raw(bytes);
 }
 
 export class Tally {

@@ -1,0 +1,169 @@
+/**
+ * audit: source ⇄ target, key by key, at one revision that both hold, while both are live.
+ *
+ * Because the target is in lockstep, one number names the same state on both sides; nothing has to
+ * stand still. The checksum that the cursor carries is recomputed from the target's own rows, so
+ * the audit also checks the follower's bookkeeping, and the cursor can vouch for the target later
+ * when the source is gone.
+ */
+import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
+import { hasCode } from '../errors.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { Tally } from '../mvcc/tally.js';
+import { compactRevision } from '../source/compaction.js';
+import { readPages, type Page } from '../source/pages.js';
+import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { comparePages, type Compared, type OnDifference } from './compare.js';
+import { compareHistory } from './history.js';
+import type { AuditReport } from './report.js';
+
+export interface AuditOptions {
+  source: EtcdClient;
+  target: EtcdClient;
+  prefixes: PrefixSet;
+  /** Default: the target's head, chosen anew if it is compacted away during the audit. */
+  revision?: Revision;
+  history: boolean;
+  onDifference: OnDifference;
+  /** Called for each page, with keys so far and keys in all where that is known. */
+  onProgress?: (keys: number, total: number, bytes: number) => void;
+  onNote?: (note: string) => void;
+  signal: AbortSignal;
+}
+
+/** How often a revision that was compacted away under the audit is chosen anew. */
+const MAX_TRIES = 5;
+
+/** @throws LockstepError COMPACTED or FUTURE_REVISION where a side does not hold the revision */
+export async function audit(options: AuditOptions): Promise<AuditReport> {
+  const { source, target } = options;
+  const started = performance.now();
+  const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
+  let reported = 0;
+  const onDifference: OnDifference = (difference) => {
+    reported++;
+    options.onDifference(difference);
+  };
+  for (let tries = 1; ; tries++) {
+    const revision = options.revision ?? (await target.head()).revision;
+    const pinned = { ...options, onDifference, revision };
+    try {
+      const report = await auditAt(pinned, sourceStatus, targetStatus);
+      return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
+    } catch (error) {
+      const final = options.revision !== undefined || reported > 0 || tries === MAX_TRIES;
+      if (!hasCode(error, 'COMPACTED') || final) throw error;
+      options.onNote?.(`revision ${revision} was compacted away during the audit; starting over`);
+    }
+  }
+}
+
+async function auditAt(
+  options: AuditOptions & { revision: Revision },
+  sourceStatus: ServerStatus,
+  targetStatus: ServerStatus,
+): Promise<Omit<AuditReport, 'seconds'>> {
+  const { source, target, prefixes, revision } = options;
+  let differences = 0;
+  const onDifference: OnDifference = (difference) => {
+    differences++;
+    options.onDifference(difference);
+  };
+  const sum = await compareKeys(options, onDifference);
+  const cursor = await checkCursor(target, revision, prefixes, sum.target);
+  const history = options.history
+    ? await checkHistory({ ...options, onDifference }, sourceStatus, targetStatus)
+    : null;
+  return {
+    equal: differences === 0 && cursor?.agrees !== false,
+    revision,
+    prefixes: [...prefixes.list],
+    source: side(sourceStatus, sum.source),
+    target: side(targetStatus, sum.target),
+    cursor,
+    differences,
+    history,
+    bytes: sum.bytes,
+  };
+}
+
+async function compareKeys(
+  { source, target, prefixes, revision, onProgress, signal }: AuditOptions & { revision: Revision },
+  onDifference: OnDifference,
+): Promise<Compared> {
+  const sum: Compared = { source: new Tally(), target: new Tally(), bytes: 0 };
+  for (const prefix of prefixes.list) {
+    const range = prefixRange(prefix);
+    let total = 0;
+    const left = counted(readPages(source, range, revision), (page) => {
+      total = sum.source.keys + page.remaining;
+    });
+    await comparePages(left, readPages(target, range, revision), sum, onDifference, () => {
+      signal.throwIfAborted();
+      onProgress?.(sum.source.keys, total, sum.bytes);
+    });
+  }
+  return sum;
+}
+
+async function* counted(
+  pages: AsyncIterable<Page>,
+  onPage: (page: Page) => void,
+): AsyncGenerator<Page> {
+  for await (const page of pages) {
+    onPage(page);
+    yield page;
+  }
+}
+
+/** Holds the cursor, as it was at the revision, against what the target's rows add up to. */
+async function checkCursor(
+  target: EtcdClient,
+  revision: Revision,
+  prefixes: PrefixSet,
+  tally: Tally,
+): Promise<AuditReport['cursor']> {
+  const { rows } = await target.range({ key: CURSOR_KEY, revision });
+  if (!rows[0]) return null;
+  const cursor = parseCursor(parseKeyValue(rows[0]).value);
+  // It vouches for all of its prefixes together, so some of them cannot be held against it.
+  if (!prefixes.equals(cursor.prefixes)) return null;
+  return {
+    revision: cursor.revision,
+    keys: cursor.keys,
+    checksum: cursor.checksum,
+    agrees: cursorTally(cursor).equals(tally),
+  };
+}
+
+async function checkHistory(
+  options: AuditOptions & { revision: Revision },
+  sourceStatus: ServerStatus,
+  targetStatus: ServerStatus,
+): Promise<AuditReport['history']> {
+  const { source, target, prefixes, revision, signal } = options;
+  const compacts = await Promise.all([compactRevision(source), compactRevision(target)]);
+  const after = Math.min(Math.max(...compacts), revision);
+  let differences = 0;
+  const events = await compareHistory(
+    { client: source, status: sourceStatus },
+    { client: target, status: targetStatus },
+    { prefixes, after, to: revision, signal },
+    (difference) => {
+      differences++;
+      options.onDifference(difference);
+    },
+  );
+  return { after, events, differences };
+}
+
+function side(status: ServerStatus, tally: Tally): AuditReport['source'] {
+  return {
+    cluster: status.clusterId,
+    version: status.version,
+    keys: tally.keys,
+    checksum: tally.hex,
+  };
+}

@@ -1,0 +1,47 @@
+/** What an audit finds. The JSON contract in docs/reference.md is made of these types. */
+import type { Revision } from '../mvcc/revision.js';
+
+export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
+
+/** One key, or one event of its history, that is not the same on both sides. */
+export interface Difference {
+  /** The key as text; bytes that are no UTF-8 are shown as U+FFFD, then `keyBase64` is exact. */
+  key: string;
+  keyBase64?: string;
+  kind: 'missing on target' | 'extra on target' | 'different';
+  /** For `different`: what differs. Values are never shown. */
+  fields: Field[];
+  /** For an event: the revision that it happened at. */
+  revision?: Revision;
+}
+
+export interface SideReport {
+  cluster: string;
+  version: string;
+  keys: number;
+  /** Sum of the keys' digests, 16 hexadecimal digits (src/mvcc/tally.ts). */
+  checksum: string;
+}
+
+export interface AuditReport {
+  equal: boolean;
+  /** Both sides were read at this revision. */
+  revision: Revision;
+  prefixes: string[];
+  source: SideReport;
+  target: SideReport;
+  /** What the target's cursor says of itself at that revision; null where there is no cursor. */
+  cursor: { revision: Revision; keys: number; checksum: string; agrees: boolean } | null;
+  differences: number;
+  /** Events above `after`, up to the revision; null if the history was not asked for. */
+  history: { after: Revision; events: number; differences: number } | null;
+  bytes: number;
+  seconds: number;
+}
+
+export function describeKey(key: Buffer): Pick<Difference, 'key' | 'keyBase64'> {
+  const text = key.toString();
+  return Buffer.from(text).equals(key)
+    ? { key: text }
+    : { key: text, keyBase64: key.toString('base64') };
+}

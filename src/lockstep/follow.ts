@@ -1,0 +1,206 @@
+/**
+ * follow: source ─► journal ─► target, until told to stop.
+ *
+ *     capture ──► journal ──► apply ──► target
+ *     head, compaction of the source ──► lag, compaction of target and journal
+ *     leases ──► target
+ *
+ * Each part runs by itself and they share only the journal and the applier's position, so the
+ * capture goes on while the target is being restored, restarted or down.
+ */
+import { lastValueFrom } from 'rxjs';
+import { pause } from '../backoff.js';
+import { checkIdentity, fullWatchNote } from '../base/seed.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { capture } from '../journal/capture.js';
+import type { Journal } from '../journal/journal.js';
+import { PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { compactRevision } from '../source/compaction.js';
+import { watchLimits, type WatchLimits } from '../source/limits.js';
+import { LagClock } from '../status/lag.js';
+import { runTogether } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
+import { Applier } from './apply.js';
+import { JournalFeed } from './feed.js';
+import { LeaseKeeper } from './leases.js';
+import { EtcdTarget } from './target.js';
+
+export interface FollowOptions {
+  journal: Journal;
+  /** A connection for the watch alone, and one for everything else. */
+  sourceWatch: EtcdClient;
+  source: EtcdClient;
+  target: EtcdClient;
+  until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
+  onNote: (note: string) => void;
+  signal: AbortSignal;
+}
+
+const HEAD_POLL_MS = 500;
+const COMPACTION_POLL_MS = 5000;
+const UNTIL_POLL_MS = 50;
+
+export type FollowState = 'waiting for the target' | 'catching up' | 'in lockstep';
+
+export interface FollowStatus {
+  state: FollowState;
+  /** The target's head; null before the target was read. */
+  position: Revision | null;
+  journalPosition: Revision;
+  /** The source's head when it was asked last. */
+  sourceHead: Revision;
+  lagRevisions: number;
+  lagSeconds: number;
+  /** Written by this process. */
+  revisions: number;
+  fillers: number;
+  bytes: number;
+  /** The target's compact revision as far as it was mirrored by this process. */
+  compactRevision: Revision;
+}
+
+export class Follower {
+  readonly #options: FollowOptions;
+  readonly #applier: Applier;
+  readonly #leases: LeaseKeeper;
+  readonly #lag = new LagClock();
+  readonly #done = new AbortController();
+  #reachable = false;
+  #compacted: Revision = 0;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    const { journal, source, target, until } = options;
+    this.#leases = new LeaseKeeper(source, target);
+    const feed = new JournalFeed(journal, until.kind === 'revision' ? until.revision : undefined);
+    this.#applier = new Applier(new EtcdTarget(target), feed, {
+      source: journal.state.clusterId,
+      prefixes: PrefixSet.of(journal.state.prefixes),
+      ensureLeases: (whole) => this.#leases.ensure(whole),
+      onRetry: (error) => {
+        this.#targetTrouble(error);
+      },
+      onStock: (position) => {
+        if (!this.#reachable) options.onNote(`target found at revision ${position}`);
+        this.#reachable = true;
+        this.#refuseAhead(position);
+      },
+    });
+  }
+
+  get status(): FollowStatus {
+    const position = this.#applier.position;
+    const lag = this.#lag.behind(position ?? 0);
+    const caughtUp = lag.revisions === 0 || lag.seconds < 2;
+    return {
+      state: !this.#reachable ? 'waiting for the target' : caughtUp ? 'in lockstep' : 'catching up',
+      position: position ?? null,
+      journalPosition: this.#options.journal.position,
+      sourceHead: this.#lag.head,
+      lagRevisions: lag.revisions,
+      lagSeconds: Math.round(lag.seconds * 10) / 10,
+      ...this.#applier.written,
+      compactRevision: this.#compacted,
+    };
+  }
+
+  /**
+   * Ends when `until` is fulfilled or `signal` aborts, after the write that is under way.
+   * @throws LockstepError for what only a person can mend
+   */
+  async run(): Promise<void> {
+    const { source, journal, onNote, signal } = this.#options;
+    if (!journal.state.base.done)
+      throw new LockstepError(
+        'JOURNAL_NOT_SEEDED',
+        `the base in ${journal.directory} is not complete`,
+        {
+          disposition: 'usage',
+          hint: 'Run `etcd-lockstep seed` again with the same flags: it goes on where it was.',
+        },
+      );
+    const status = await source.status();
+    checkIdentity(journal, status.clusterId);
+    this.#lag.saw(status.head);
+    const limits = watchLimits(status.version);
+    if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
+    await runTogether(AbortSignal.any([signal, this.#done.signal]), [
+      (stop) => this.#capture(limits, stop),
+      (stop) => this.#applier.run(stop),
+      (stop) => this.#leases.run(stop),
+      (stop) => this.#pollHead(stop),
+      (stop) => this.#mirrorCompaction(stop),
+      (stop) => this.#endWhenReached(stop),
+    ]);
+  }
+
+  async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
+    const { sourceWatch, journal, onNote } = this.#options;
+    const onRetry = (error: LockstepError) => {
+      onNote(`${error.message}; trying again`);
+    };
+    await lastValueFrom(capture(sourceWatch, journal, { limits, signal, onRetry }), {
+      defaultValue: undefined,
+    });
+  }
+
+  #targetTrouble(error: LockstepError): void {
+    if (this.#reachable) this.#options.onNote(`${error.message}; trying again`);
+    if (hasCode(error, 'UNAVAILABLE')) this.#reachable = false;
+  }
+
+  /** A position that the source has not reached is not a position in this source's history. */
+  #refuseAhead(position: Revision): void {
+    if (position <= Math.max(this.#lag.head, this.#options.journal.position)) return;
+    throw new LockstepError(
+      'TARGET_AHEAD',
+      `the target stands at revision ${position}, the source only at ${this.#lag.head}`,
+      {
+        disposition: 'reseed',
+        revision: position,
+        hint: 'Was the source restored from a backup, or has the target been cut over already? If the source is right, seed again into a new journal and a new target.',
+      },
+    );
+  }
+
+  async #pollHead(signal: AbortSignal): Promise<void> {
+    await this.#poll(HEAD_POLL_MS, signal, async () => {
+      this.#lag.saw((await this.#options.source.head()).revision);
+    });
+  }
+
+  /** The target keeps the history that the source keeps, no more (fillers add up) and no less. */
+  async #mirrorCompaction(signal: AbortSignal): Promise<void> {
+    const { source, target, journal } = this.#options;
+    await this.#poll(COMPACTION_POLL_MS, signal, async () => {
+      const revision = await compactRevision(source);
+      const position = this.#applier.position ?? 0;
+      if (revision <= 1 || revision <= this.#compacted || revision > position) return;
+      await target.compact(revision);
+      await journal.compact(revision);
+      this.#compacted = revision;
+    });
+  }
+
+  async #endWhenReached(signal: AbortSignal): Promise<void> {
+    const { until } = this.#options;
+    while (!signal.aborted && until.kind !== 'signal') {
+      const position = this.#applier.position ?? 0;
+      const goal = until.kind === 'revision' ? until.revision : this.#lag.head;
+      if (this.#reachable && position >= goal) this.#done.abort();
+      await pause(UNTIL_POLL_MS, signal);
+    }
+  }
+
+  async #poll(everyMs: number, signal: AbortSignal, once: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await once();
+      } catch (error) {
+        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      }
+      await pause(everyMs, signal);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Leases on the target: the same id and TTL as on the source, and kept from expiring.
+ *
+ * An expiry on the target would delete keys by itself and use up a revision. So a lease that holds
+ * keys there is refreshed, whatever becomes of it on the source: when it ends there, its keys'
+ * deletions arrive through the watch like any others. A lease without keys is left to expire, which
+ * deletes nothing and uses no revision.
+ */
+import { hasCode } from '../errors.js';
+import { pause } from '../backoff.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { WholeRevision } from '../mvcc/record.js';
+import type { EtcdClient } from '../wire/client.js';
+
+/** Granted when the source knows the lease no more: its keys' deletions are on their way. */
+const GONE_TTL_SECONDS = 3600;
+const TICK_MS = 500;
+
+interface Known {
+  ttlSeconds: number;
+  /** Until then (ms) the lease surely lives; a third of its TTL after it was last refreshed. */
+  dueMs: number;
+}
+
+export class LeaseKeeper {
+  readonly #known = new Map<bigint, Known>();
+  #listed = false;
+
+  constructor(
+    private readonly source: EtcdClient,
+    private readonly target: EtcdClient,
+  ) {}
+
+  /** Makes sure that every lease that these records name lives on the target. */
+  async ensure({ records }: WholeRevision): Promise<void> {
+    for (const { bytes, tombstone } of records) {
+      if (tombstone) continue;
+      const { lease } = parseKeyValue(bytes);
+      if (lease === 0n) continue;
+      const known = this.#known.get(lease);
+      if (!known || known.dueMs <= Date.now()) await this.#grant(lease);
+    }
+  }
+
+  /** Refreshes for as long as `signal` lets it. Errors are left to the next round. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (!this.#listed) await this.#list();
+        await this.#refresh();
+      } catch (error) {
+        if (!hasCode(error, 'UNAVAILABLE', 'NO_SPACE', 'NO_LEASE')) throw error;
+      }
+      await pause(TICK_MS, signal);
+    }
+  }
+
+  async #grant(lease: bigint): Promise<void> {
+    const info = await this.source.leaseInfo(lease);
+    const ttlSeconds = info?.grantedTtlSeconds ?? GONE_TTL_SECONDS;
+    try {
+      await this.target.leaseGrant(lease, ttlSeconds);
+    } catch (error) {
+      if (!hasCode(error, 'LEASE_EXISTS')) throw error;
+      await this.target.leaseKeepAlive([lease]);
+    }
+    this.#remember(lease, ttlSeconds);
+  }
+
+  async #list(): Promise<void> {
+    for (const lease of await this.target.leases()) {
+      if (!this.#known.has(lease)) this.#known.set(lease, { ttlSeconds: 0, dueMs: 0 });
+    }
+    this.#listed = true;
+  }
+
+  async #refresh(): Promise<void> {
+    const now = Date.now();
+    for (const [lease, known] of this.#known) {
+      if (known.dueMs > now) continue;
+      const info = await this.target.leaseInfo(lease);
+      // `ensure` may have renewed it meanwhile for a put that is on its way.
+      if (this.#known.get(lease) !== known) continue;
+      this.#known.delete(lease);
+      if (!info || info.keys === 0) continue;
+      await this.target.leaseKeepAlive([lease]);
+      this.#remember(lease, info.grantedTtlSeconds);
+    }
+  }
+
+  #remember(lease: bigint, ttlSeconds: number): void {
+    this.#known.set(lease, { ttlSeconds, dueMs: Date.now() + (ttlSeconds * 1000) / 3 });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The target as apply sees it: read all that is ours in one go, and write under guards.
+ *
+ * An interface, so that the model test can put a target with delays, losses and duplicates here.
+ */
+import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { EtcdClient } from '../wire/client.js';
+import { guardedTxn } from './txn.js';
+
+/** Filler slots: as many fillers may be on their way at once. */
+export const SLOTS = 32;
+
+/** Everything of ours on the target, read at one revision. */
+export interface TargetState {
+  head: Revision;
+  cursor: Cursor | undefined;
+  /** mod_revision of the cursor key; 0 where there is none. */
+  cursorMod: Revision;
+  /** mod_revision of each slot; 0 for one never written. */
+  slotMods: Revision[];
+  /** Sum of the slots' versions: how often slots were ever written. */
+  slotWrites: number;
+}
+
+/** What must hold on the target for a write to take effect. */
+export interface Guard {
+  cursorMod: Revision;
+  /** The slots that must be untouched, with the mod_revision that they had. */
+  slots: { slot: number; mod: Revision }[];
+}
+
+export type Effect =
+  | { kind: 'filler'; slot: number }
+  /** One whole revision, or none and only the cursor anew. */
+  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer };
+
+export interface Target {
+  /** @throws LockstepError TARGET_NOT_OURS for a cursor that is none, UNAVAILABLE, … */
+  read(): Promise<TargetState>;
+  /**
+   * Sends one transaction, once. `revision` is the head after it.
+   * @throws LockstepError UNAVAILABLE where nobody knows whether it took effect; NO_LEASE,
+   *   REQUEST_TOO_LARGE, NO_SPACE and others where it did not.
+   */
+  write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }>;
+}
+
+export function slotKey(slot: number): Buffer {
+  return Buffer.from(`${OWN_PREFIX}slot/${String(slot).padStart(2, '0')}`);
+}
+
+export class EtcdTarget implements Target {
+  readonly #slots = Array.from({ length: SLOTS }, (_, slot) => slotKey(slot));
+
+  constructor(private readonly client: EtcdClient) {}
+
+  async read(): Promise<TargetState> {
+    const { key, rangeEnd } = prefixRange(OWN_PREFIX);
+    const { header, rows } = await this.client.range({ key, rangeEnd });
+    const state: TargetState = {
+      head: header.revision,
+      cursor: undefined,
+      cursorMod: 0,
+      slotMods: new Array<Revision>(SLOTS).fill(0),
+      slotWrites: 0,
+    };
+    for (const row of rows) {
+      const kv = parseKeyValue(row);
+      const slot = this.#slots.findIndex((name) => name.equals(kv.key));
+      if (slot >= 0) {
+        state.slotMods[slot] = kv.modRevision;
+        state.slotWrites += kv.version;
+      } else if (kv.key.equals(CURSOR_KEY)) {
+        state.cursor = parseCursor(kv.value);
+        state.cursorMod = kv.modRevision;
+      } else {
+        throw new LockstepError(
+          'TARGET_FOREIGN_WRITE',
+          `the target has a key that nobody but etcd-lockstep may write: ${kv.key.toString()}`,
+          {
+            disposition: 'fatal',
+            revision: kv.modRevision,
+            hint: 'Find out who wrote it. The target is no exact copy any more; make a new one from a new seed.',
+          },
+        );
+      }
+    }
+    return state;
+  }
+
+  async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
+    return this.client.txn(guardedTxn(guard, effect));
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * One source revision as one transaction, whatever its size.
+ *
+ * etcd counts operations (or comparisons, if those are more) per level: of `--max-txn-ops` (128) a
+ * transaction may have n, and the transactions inside it 128 - n. So a long revision becomes a tree
+ * of transactions: two levels hold 3,900 records, three 74,000. Execution is depth first, so subs
+ * come out in the order of the records.
+ *
+ * A key may be put and then deleted in one revision. etcd allows that only if the two stand in
+ * different branches (server/etcdserver/api/v3rpc/key.go, checkIntervals), so a leaf is cut
+ * before a key's second appearance.
+ */
+import { CURSOR_KEY } from '../cursor.js';
+import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { slotKey, type Effect, type Guard } from './target.js';
+
+type Op = pb.RequestOp.$Properties;
+
+/** etcd's default for --max-txn-ops. */
+const MAX_TXN_OPS = 128;
+
+export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
+  const compare = [
+    modIs(CURSOR_KEY, guard.cursorMod),
+    ...guard.slots.map(({ slot, mod }) => modIs(slotKey(slot), mod)),
+  ];
+  if (effect.kind === 'filler') return { compare, success: [put(slotKey(effect.slot), EMPTY)] };
+  const ops = [...nest(effect.records, compare.length), put(CURSOR_KEY, effect.cursor)];
+  return { compare, success: ops };
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
+  return {
+    result: pb.Compare.CompareResult.EQUAL,
+    target: pb.Compare.CompareTarget.MOD,
+    key,
+    modRevision,
+  };
+}
+
+function put(key: Buffer, value: Buffer, lease = 0n): Op {
+  return { requestPut: { key, value, ...(lease === 0n ? {} : { lease: toLong(lease) }) } };
+}
+
+function toOp({ key, bytes, tombstone }: Record): Op {
+  if (tombstone) return { requestDeleteRange: { key } };
+  const { value, lease } = parseKeyValue(bytes);
+  return put(key, value, lease);
+}
+
+/**
+ * At most as many operations as fit beside the cursor's put, each a tree where there are more
+ * records than that.
+ * @param compares of the outermost transaction; they count like operations
+ */
+export function nest(records: readonly Record[], compares: number): Op[] {
+  if (records.length < MAX_TXN_OPS && !hasTwice(records)) return records.map(toOp);
+  for (let depth = 2; ; depth++) {
+    const width = widthOf(depth, compares);
+    let ops = leaves(records, width);
+    for (let level = 2; level < depth; level++) ops = wrap(ops, width);
+    if (ops.length <= width) return ops;
+  }
+}
+
+/** Operations per level such that `depth` levels, the cursor's put and the comparisons fit. */
+function widthOf(depth: number, compares: number): number {
+  const width = Math.floor((MAX_TXN_OPS - 1) / depth);
+  return width >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
+}
+
+function leaves(records: readonly Record[], width: number): Op[] {
+  const out: Op[] = [];
+  let leaf: Op[] = [];
+  let keys = new Set<string>();
+  const cut = () => {
+    if (leaf.length > 0) out.push({ requestTxn: { success: leaf } });
+    leaf = [];
+    keys = new Set();
+  };
+  for (const record of records) {
+    const name = record.key.toString('latin1');
+    if (leaf.length === width || keys.has(name)) cut();
+    leaf.push(toOp(record));
+    keys.add(name);
+  }
+  cut();
+  return out;
+}
+
+function wrap(ops: readonly Op[], width: number): Op[] {
+  const out: Op[] = [];
+  for (let i = 0; i < ops.length; i += width)
+    out.push({ requestTxn: { success: ops.slice(i, i + width) } });
+  return out;
+}
+
+function hasTwice(records: readonly Record[]): boolean {
+  return new Set(records.map((record) => record.key.toString('latin1'))).size < records.length;
+}

@@ -1,0 +1,40 @@
+/** How far behind: in revisions, and in seconds since the source was where we are. */
+import type { Revision } from '../mvcc/revision.js';
+
+interface Sample {
+  head: Revision;
+  atMs: number;
+}
+
+/** One sample for each time that the source was asked; a day's worth at two a second is far less than the cap. */
+const MAX_SAMPLES = 4096;
+
+export class LagClock {
+  /** Heads above the position, oldest first. */
+  #samples: Sample[] = [];
+  #head: Revision = 0;
+
+  /** The source's head when it was asked last; 0 before that. */
+  get head(): Revision {
+    return this.#head;
+  }
+
+  /** The source answered with this head. */
+  saw(head: Revision, atMs = Date.now()): void {
+    if (head > this.#head) this.#samples.push({ head, atMs });
+    this.#head = head;
+    // Thinned out where a target is away for long: every second sample of the older half goes.
+    if (this.#samples.length > MAX_SAMPLES)
+      this.#samples = this.#samples.filter((_, i) => i % 2 === 0 || i > MAX_SAMPLES / 2);
+  }
+
+  /** Lag of a target at `position`. Seconds are 0 when it stands at the last head that was seen. */
+  behind(position: Revision, nowMs = Date.now()): { revisions: number; seconds: number } {
+    while (this.#samples[0] && this.#samples[0].head <= position) this.#samples.shift();
+    const first = this.#samples[0];
+    return {
+      revisions: Math.max(0, this.#head - position),
+      seconds: first ? (nowMs - first.atMs) / 1000 : 0,
+    };
+  }
+}
