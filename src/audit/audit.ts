@@ -65,7 +65,7 @@ async function auditAt(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<Omit<AuditReport, 'seconds'>> {
-  const { source, target, prefixes, revision } = options;
+  const { target, prefixes, revision } = options;
   let differences = 0;
   const onDifference: OnDifference = (difference) => {
     differences++;

@@ -1,0 +1,88 @@
+/** etcd-lockstep audit */
+import type { Command } from 'commander';
+import { audit } from '../audit/audit.js';
+import type { AuditReport, Difference } from '../audit/report.js';
+import { bytes, count, duration, table } from '../status/format.js';
+import { Rate } from '../status/progress.js';
+import { EtcdClient } from '../wire/client.js';
+import { EXIT_DIFFERENT, register } from './command.js';
+
+/** Differences that are listed as text; in JSON there are all. */
+const MAX_LISTED = 100;
+
+export function auditCommand(program: Command): void {
+  register(program, {
+    name: 'audit',
+    description: 'Compare source and target key by key at one revision, while both are live.',
+    required: ['endpoints', 'destEndpoints', 'prefix'],
+    optional: ['revision', 'history'],
+    example:
+      'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
+    run: async (options, { json, log, print, progress, signal }) => {
+      const source = new EtcdClient(options.endpoints, 'source');
+      const target = new EtcdClient(options.destEndpoints, 'target');
+      const rate = new Rate();
+      let listed = 0;
+      const onDifference = (difference: Difference) => {
+        if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
+      };
+      try {
+        const report = await audit({
+          source,
+          target,
+          prefixes: options.prefix,
+          ...(options.revision === undefined ? {} : { revision: options.revision }),
+          history: options.history ?? false,
+          onDifference,
+          onProgress: (keys, total, read) => {
+            progress.show(
+              () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
+            );
+          },
+          onNote: (note) => {
+            log.info(note);
+          },
+          signal,
+        });
+        print({ report }, () => reportText(report));
+        return report.equal ? 0 : EXIT_DIFFERENT;
+      } finally {
+        source.close();
+        target.close();
+      }
+    },
+  });
+}
+
+function differenceLine({ key, kind, fields, revision }: Difference): string {
+  const at = revision === undefined ? '' : ` at revision ${count(revision)}`;
+  return `${kind === 'different' ? `different (${fields.join(', ')})` : kind}${at}: ${JSON.stringify(key)}`;
+}
+
+function reportText(r: AuditReport): string {
+  const more = r.differences - MAX_LISTED;
+  return [
+    ...(more > 0 ? [`… and ${count(more)} more; -w json lists all`] : []),
+    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}: ${r.prefixes.join(', ')}`,
+    table([
+      ['', 'keys', 'checksum', 'cluster', 'etcd'],
+      ['source', count(r.source.keys), r.source.checksum, r.source.cluster, r.source.version],
+      ['target', count(r.target.keys), r.target.checksum, r.target.cluster, r.target.version],
+      ...(r.cursor
+        ? [
+            [
+              'cursor',
+              count(r.cursor.keys),
+              r.cursor.checksum,
+              r.cursor.agrees ? 'agrees with the target' : 'DOES NOT AGREE with the target',
+              '',
+            ],
+          ]
+        : []),
+    ]),
+    r.cursor
+      ? ''
+      : '  (no cursor of these prefixes on the target: its own checksum was not checked)\n',
+    `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
+  ].join('\n');
+}

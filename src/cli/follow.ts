@@ -1,0 +1,105 @@
+/** etcd-lockstep follow */
+import type { Command } from 'commander';
+import { LockstepError } from '../errors.js';
+import { Journal } from '../journal/journal.js';
+import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
+import { bytes, count, duration } from '../status/format.js';
+import { Rate } from '../status/progress.js';
+import { EtcdClient } from '../wire/client.js';
+import { register, type Context } from './command.js';
+
+const STATUS_MS = 1000;
+
+export function followCommand(program: Command): void {
+  register(program, {
+    name: 'follow',
+    description:
+      'Follow the source live, in lockstep: the target has the same revision all the time.',
+    required: ['endpoints', 'destEndpoints', 'journal'],
+    optional: ['untilRevision', 'untilSynced'],
+    example:
+      'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
+    run: async (options, context) => {
+      const { untilRevision, untilSynced } = options;
+      if (untilRevision !== undefined && untilSynced)
+        throw new LockstepError(
+          'BAD_ARGUMENT',
+          '--until-revision and --until-synced exclude each other',
+          {
+            disposition: 'usage',
+            hint: 'Give one of them, or none to follow until a signal.',
+          },
+        );
+      const until: FollowOptions['until'] =
+        untilRevision !== undefined
+          ? { kind: 'revision', revision: untilRevision }
+          : { kind: untilSynced ? 'synced' : 'signal' };
+      const journal = await Journal.open(options.journal);
+      const sourceWatch = new EtcdClient(options.endpoints, 'source');
+      const source = new EtcdClient(options.endpoints, 'source');
+      const target = new EtcdClient(options.destEndpoints, 'target');
+      try {
+        const onNote = (note: string) => {
+          context.log.info(note);
+        };
+        const { signal } = context;
+        await show(
+          new Follower({ journal, sourceWatch, source, target, until, onNote, signal }),
+          journal,
+          context,
+        );
+      } finally {
+        for (const client of [sourceWatch, source, target]) client.close();
+        await journal.close();
+      }
+      return 0;
+    },
+  });
+}
+
+interface Line extends FollowStatus {
+  revisionsPerSecond: number;
+  journalBytes: number;
+}
+
+/** Runs the follower with a status line, or one JSON object a second. */
+async function show(follower: Follower, journal: Journal, context: Context): Promise<void> {
+  const { json, print, progress } = context;
+  const rate = new Rate();
+  const started = performance.now();
+  let journalBytes = await journal.bytes();
+  const line = (): Line => ({
+    ...follower.status,
+    revisionsPerSecond: Math.round(rate.per(follower.status.revisions + follower.status.fillers)),
+    journalBytes,
+  });
+  const tick = () => {
+    void journal.bytes().then((n) => (journalBytes = n));
+    const status = line();
+    if (json) print(status, () => '');
+    else progress.show(() => statusLine(status));
+  };
+  const timer = setInterval(tick, STATUS_MS);
+  try {
+    await follower.run();
+  } finally {
+    clearInterval(timer);
+  }
+  const end = line();
+  progress.show(() => statusLine(end), true);
+  progress.end();
+  print(end, () => summary(end, (performance.now() - started) / 1000));
+}
+
+function statusLine(s: Line): string {
+  const position = s.position === null ? '-' : count(s.position);
+  return `revision ${position}; lag ${count(s.lagRevisions)} rev, ${duration(s.lagSeconds)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; journal ${bytes(s.journalBytes)}; ${s.state}`;
+}
+
+function summary(s: FollowStatus, seconds: number): string {
+  return [
+    `Stopped at revision ${count(s.position ?? 0)}, ${count(s.lagRevisions)} behind the source's ${count(s.sourceHead)}.`,
+    `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
+    'The same command goes on from there.',
+  ].join('\n');
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/** etcd-lockstep: one thin file for each command; this one puts them together. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { auditCommand } from './audit.js';
+import { cropCommand } from './crop.js';
+import { followCommand } from './follow.js';
+import { seedCommand } from './seed.js';
+import { statusCommand } from './status.js';
+
+const EXIT_USAGE = 2;
+
+const program = new Command('etcd-lockstep')
+  .description(
+    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: seed, restore the base, follow, audit.',
+  )
+  .version(version())
+  .showHelpAfterError('(--help says more)')
+  .configureHelp({ sortOptions: false });
+
+for (const add of [seedCommand, cropCommand, followCommand, auditCommand, statusCommand])
+  add(program);
+
+program.commands.forEach((command) => command.exitOverride());
+program.exitOverride();
+try {
+  await program.parseAsync();
+} catch (error) {
+  // commander has printed its own message; help and version are no errors.
+  const code = (error as { exitCode?: number }).exitCode;
+  if (code === undefined) throw error;
+  process.exitCode = code === 0 ? 0 : EXIT_USAGE;
+}
+
+function version(): string {
+  // Two levels up from src/cli when run from sources, three from dist/src/cli.
+  for (const up of ['../../', '../../../']) {
+    try {
+      const text = readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8');
+      return (JSON.parse(text) as { version: string }).version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}

@@ -1,0 +1,86 @@
+/** etcd-lockstep seed */
+import type { Command } from 'commander';
+import type { BaseCount } from '../base/read.js';
+import { seed } from '../base/seed.js';
+import { slashWarnings } from '../source/slash.js';
+import { bytes, count, duration, table } from '../status/format.js';
+import { Rate } from '../status/progress.js';
+import { EtcdClient } from '../wire/client.js';
+import { register } from './command.js';
+import { restoreCommands, restoreText } from './restore.js';
+
+export function seedCommand(program: Command): void {
+  register(program, {
+    name: 'seed',
+    description: 'Read prefixes from the live source into a journal and seal a base from it.',
+    required: ['endpoints', 'prefix', 'journal', 'out'],
+    optional: ['from'],
+    example:
+      'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
+    run: async (options, { signal, log, print, progress }) => {
+      const client = new EtcdClient(options.endpoints, 'source');
+      const started = performance.now();
+      const rate = new Rate();
+      let read: BaseCount = { keys: 0, bytes: 0, remaining: undefined };
+      try {
+        for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
+        const sealed = await seed(client, {
+          prefixes: options.prefix,
+          journal: options.journal,
+          out: options.out,
+          from: options.from ?? 'range',
+          onBase: (now) => {
+            read = now;
+            progress.show(() => readingLine(now, rate.per(now.bytes)));
+          },
+          onSeal: (rows) => {
+            progress.show(() => `sealing: ${count(rows)} rows`);
+          },
+          onNote: (note) => {
+            log.info(note);
+          },
+          signal,
+        });
+        const seconds = (performance.now() - started) / 1000;
+        const restore = restoreCommands(options.out);
+        const result = { ...sealed, readKeys: read.keys, readBytes: read.bytes, seconds, restore };
+        print(result, () =>
+          [
+            `Sealed ${sealed.out}`,
+            table([
+              ['head revision', count(sealed.head)],
+              ['compact revision', count(sealed.compactRevision)],
+              ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
+              ['base file', bytes(sealed.fileBytes)],
+              ['checksum', sealed.checksum],
+              [
+                'read',
+                `${bytes(read.bytes)} in ${duration(seconds)} (${bytes(read.bytes / seconds)}/s)`,
+              ],
+            ]),
+            '',
+            'Start following now; it captures from the first moment and waits for the target:',
+            `  etcd-lockstep follow --endpoints ${options.endpoints} --dest-endpoints http://127.0.0.1:2379 --journal ${options.journal}`,
+            restoreText(restore),
+          ].join('\n'),
+        );
+      } finally {
+        client.close();
+      }
+      return 0;
+    },
+  });
+}
+
+function readingLine({ keys, bytes: read, remaining }: BaseCount, bytesPerSecond: number): string {
+  const parts = [
+    `reading: ${keys > 0 ? `${count(keys)} keys, ` : ''}${bytes(read)}`,
+    `${bytes(bytesPerSecond)}/s`,
+  ];
+  if (remaining !== undefined && keys > 0) {
+    const share = keys / (keys + remaining);
+    const left = (read / share - read) / Math.max(bytesPerSecond, 1);
+    parts.push(`${Math.floor(share * 100)}%`, `${duration(left)} left`);
+  }
+  return parts.join('; ');
+}

@@ -1,0 +1,46 @@
+/** etcd-lockstep status */
+import type { Command } from 'commander';
+import { count, table } from '../status/format.js';
+import { targetStatus, type TargetStatus } from '../status/status.js';
+import { EtcdClient } from '../wire/client.js';
+import { register } from './command.js';
+
+export function statusCommand(program: Command): void {
+  register(program, {
+    name: 'status',
+    description: 'Say what the target holds and how far it is behind.',
+    required: ['destEndpoints'],
+    optional: ['endpoints'],
+    example:
+      'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379',
+    run: async (options, { print }) => {
+      const target = new EtcdClient(options.destEndpoints, 'target');
+      const source = options.endpoints ? new EtcdClient(options.endpoints, 'source') : undefined;
+      try {
+        const status = await targetStatus(target, source);
+        print(status, () => statusText(status));
+      } finally {
+        target.close();
+        source?.close();
+      }
+      return 0;
+    },
+  });
+}
+
+function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: TargetStatus): string {
+  const rows = [
+    ['position', count(position)],
+    ...(sourceHead === null
+      ? []
+      : [['source head', `${count(sourceHead)}  (${count(lagRevisions ?? 0)} ahead)`]]),
+    ['source cluster', cursor.source ?? 'unknown: cropped from a file'],
+    ['prefixes', cursor.prefixes.join(', ')],
+    ['keys', count(cursor.keys)],
+    ['checksum', cursor.checksum],
+    ['last data at', `revision ${count(cursor.revision)}, ${cursor.at}`],
+    ['last follower', cursor.follower ?? 'none yet'],
+  ];
+  if (!trouble) return `${table(rows)}\n  The target may be followed into.`;
+  return `${table(rows)}\n  TROUBLE: ${trouble.message} [${trouble.code}]\n  Try: ${trouble.hint ?? ''}`;
+}

@@ -1,0 +1,152 @@
+/**
+ * The one table of options: flag, environment variable, help text and type of each.
+ *
+ * Flags are named as etcdctl names them. Every option can be given in the environment instead.
+ */
+import { z } from 'zod';
+import { PrefixSet } from '../mvcc/prefix.js';
+import { LockstepError } from '../errors.js';
+
+interface OptionSpec<T> {
+  flag: string;
+  env: string;
+  help: string;
+  schema: z.ZodType<T>;
+  default?: string;
+}
+
+function option<T>(spec: OptionSpec<T>): OptionSpec<T> {
+  return spec;
+}
+
+const endpoint = z.string().transform((text, context) => {
+  const url = text.includes('://') ? text : `http://${text}`;
+  if (text.includes(','))
+    context.addIssue('takes one endpoint in this version; name the member to talk to');
+  else if (url.startsWith('https:'))
+    context.addIssue('TLS is not in this version yet; give an http:// endpoint');
+  else if (!URL.canParse(url) || !url.startsWith('http://'))
+    context.addIssue('must look like http://10.0.0.1:2379');
+  return url;
+});
+
+const revision = z.coerce
+  .number('must be a revision')
+  .int()
+  .positive()
+  .max(Number.MAX_SAFE_INTEGER);
+
+export const OPTIONS = {
+  endpoints: option({
+    flag: '--endpoints <url>',
+    env: 'ETCD_LOCKSTEP_ENDPOINTS',
+    help: 'source etcd, e.g. http://10.0.0.1:2379',
+    schema: endpoint,
+  }),
+  destEndpoints: option({
+    flag: '--dest-endpoints <url>',
+    env: 'ETCD_LOCKSTEP_DEST_ENDPOINTS',
+    help: 'target etcd',
+    schema: endpoint,
+  }),
+  prefix: option({
+    flag: '--prefix <prefix...>',
+    env: 'ETCD_LOCKSTEP_PREFIX',
+    help: 'keys to move, e.g. /registry/pods/; may be given several times',
+    schema: z.union([z.string(), z.array(z.string())]).transform((p) => PrefixSet.of([p].flat())),
+  }),
+  journal: option({
+    flag: '--journal <dir>',
+    env: 'ETCD_LOCKSTEP_JOURNAL',
+    help: 'directory of the journal; needs the room of the prefixes and of their changes',
+    schema: z.string().min(1),
+  }),
+  out: option({
+    flag: '--out <file>',
+    env: 'ETCD_LOCKSTEP_OUT',
+    help: 'base to write: a snapshot file for `etcdutl snapshot restore`',
+    schema: z.string().min(1),
+  }),
+  from: option({
+    flag: '--from <way>',
+    env: 'ETCD_LOCKSTEP_FROM',
+    help: 'how to read the base: range (pages of the prefixes) or snapshot (the whole store, cropped)',
+    schema: z.enum(['range', 'snapshot'], 'must be range or snapshot'),
+    default: 'range',
+  }),
+  untilRevision: option({
+    flag: '--until-revision <n>',
+    env: 'ETCD_LOCKSTEP_UNTIL_REVISION',
+    help: 'end when the target stands at this revision',
+    schema: revision,
+  }),
+  untilSynced: option({
+    flag: '--until-synced',
+    env: 'ETCD_LOCKSTEP_UNTIL_SYNCED',
+    help: 'end when the target stands at the head that the source had when it was asked last',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  revision: option({
+    flag: '--revision <n>',
+    env: 'ETCD_LOCKSTEP_REVISION',
+    help: "revision to compare at (default: the target's head)",
+    schema: revision,
+  }),
+  history: option({
+    flag: '--history',
+    env: 'ETCD_LOCKSTEP_HISTORY',
+    help: 'compare every event that both sides still hold, too',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  writeOut: option({
+    flag: '-w, --write-out <format>',
+    env: 'ETCD_LOCKSTEP_WRITE_OUT',
+    help: 'text or json',
+    schema: z.enum(['text', 'json'], 'must be text or json'),
+    default: 'text',
+  }),
+};
+
+export type OptionName = keyof typeof OPTIONS;
+export type Options = { [K in OptionName]: z.output<(typeof OPTIONS)[K]['schema']> };
+
+/** The long flag without its argument: `--until-revision`. */
+export function flagOf(name: OptionName): string {
+  return /--[a-z-]+/.exec(OPTIONS[name].flag)?.[0] ?? name;
+}
+
+/**
+ * Checks what came in from flags and environment.
+ * @throws LockstepError BAD_ARGUMENT that names the flag
+ */
+export function parseOptions<R extends OptionName, O extends OptionName>(
+  raw: Record<string, unknown>,
+  required: readonly R[],
+  optional: readonly O[],
+): Pick<Options, R> & Partial<Pick<Options, O>> {
+  const parsed: Record<string, unknown> = {};
+  for (const name of [...required, ...optional]) {
+    const value = raw[name];
+    if (value === undefined) continue;
+    const result = OPTIONS[name].schema.safeParse(value);
+    if (!result.success) {
+      const why = result.error.issues.map((issue) => issue.message).join('; ');
+      throw badArgument(
+        `${flagOf(name)} ${[value].flat().join(' ')}: ${why}`,
+        'See --help for what it takes.',
+      );
+    }
+    parsed[name] = result.data;
+  }
+  const missing = required.filter((name) => parsed[name] === undefined).map(flagOf);
+  if (missing.length > 0)
+    throw badArgument(
+      `${missing.join(' and ')} missing`,
+      `Add ${missing.map((flag) => `${flag} …`).join(' ')}`,
+    );
+  return parsed as Pick<Options, R> & Partial<Pick<Options, O>>;
+}
+
+function badArgument(message: string, hint: string): LockstepError {
+  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
+}

@@ -1,0 +1,50 @@
+/** What a target says of itself, and how far it is behind. */
+import type { Cursor } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import { PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { takeStock } from '../lockstep/stock.js';
+import { EtcdTarget } from '../lockstep/target.js';
+import type { EtcdClient } from '../wire/client.js';
+
+export interface TargetStatus {
+  cursor: Cursor;
+  /** The target's head: its position in the source's history, if `trouble` is null. */
+  position: Revision;
+  /** Why the target may not be followed into any more; null if it may. */
+  trouble: { code: string; message: string; hint: string | null } | null;
+  sourceHead: Revision | null;
+  lagRevisions: number | null;
+}
+
+/** @throws LockstepError TARGET_NOT_OURS where there is no cursor */
+export async function targetStatus(
+  target: EtcdClient,
+  source: EtcdClient | undefined,
+): Promise<TargetStatus> {
+  const state = await new EtcdTarget(target).read();
+  if (!state.cursor)
+    throw new LockstepError('TARGET_NOT_OURS', 'the target has no cursor', {
+      disposition: 'fatal',
+      hint: 'Check --dest-endpoints. A target comes from a base that etcd-lockstep has sealed.',
+    });
+  const head = source ? await source.head() : undefined;
+  const identity = {
+    source: head?.clusterId ?? state.cursor.source ?? '',
+    prefixes: PrefixSet.of(state.cursor.prefixes),
+  };
+  let trouble: TargetStatus['trouble'] = null;
+  try {
+    takeStock(state, identity);
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    trouble = { code: error.code, message: error.message, hint: error.hint ?? null };
+  }
+  return {
+    cursor: state.cursor,
+    position: state.head,
+    trouble,
+    sourceHead: head?.revision ?? null,
+    lagRevisions: head ? head.revision - state.head : null,
+  };
+}
