@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { crop } from '../base/crop.js';
 import type { ResourceSizes } from '../base/resources.js';
 import { slashWarning } from '../source/slash.js';
-import { bytes, count, table } from '../status/format.js';
+import { bytes, count, fields, table } from '../status/format.js';
 import { register } from './command.js';
 import { restoreCommands, restoreText } from './restore.js';
 
@@ -39,7 +39,7 @@ export function cropCommand(program: Command): void {
           resourceTable(resources),
           '',
           `Cropped to ${out}`,
-          table([
+          fields([
             ['head revision', count(sealed.head)],
             ['compact revision', count(sealed.compactRevision)],
             ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],

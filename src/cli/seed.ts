@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { BaseCount } from '../base/read.js';
 import { seed } from '../base/seed.js';
 import { slashWarnings } from '../source/slash.js';
-import { bytes, count, duration, table } from '../status/format.js';
+import { bytes, count, duration, fields } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
@@ -47,7 +47,7 @@ export function seedCommand(program: Command): void {
         print(result, () =>
           [
             `Sealed ${sealed.out}`,
-            table([
+            fields([
               ['head revision', count(sealed.head)],
               ['compact revision', count(sealed.compactRevision)],
               ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],

@@ -1,6 +1,6 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
-import { count, table } from '../status/format.js';
+import { count, fields } from '../status/format.js';
 import { targetStatus, type TargetStatus } from '../status/status.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
@@ -29,11 +29,14 @@ export function statusCommand(program: Command): void {
 }
 
 function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: TargetStatus): string {
-  const rows = [
+  const rows: [string, string][] = [
     ['position', count(position)],
-    ...(sourceHead === null
-      ? []
-      : [['source head', `${count(sourceHead)}  (${count(lagRevisions ?? 0)} ahead)`]]),
+    [
+      'source head',
+      sourceHead === null
+        ? 'not asked (give --endpoints)'
+        : `${count(sourceHead)}  (${count(lagRevisions ?? 0)} ahead)`,
+    ],
     ['source cluster', cursor.source ?? 'unknown: cropped from a file'],
     ['prefixes', cursor.prefixes.join(', ')],
     ['keys', count(cursor.keys)],
@@ -41,6 +44,6 @@ function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: Tar
     ['last data at', `revision ${count(cursor.revision)}, ${cursor.at}`],
     ['last follower', cursor.follower ?? 'none yet'],
   ];
-  if (!trouble) return `${table(rows)}\n  The target may be followed into.`;
-  return `${table(rows)}\n  TROUBLE: ${trouble.message} [${trouble.code}]\n  Try: ${trouble.hint ?? ''}`;
+  if (!trouble) return `${fields(rows)}\n  The target may be followed into.`;
+  return `${fields(rows)}\n  TROUBLE: ${trouble.message} [${trouble.code}]\n  Try: ${trouble.hint ?? ''}`;
 }

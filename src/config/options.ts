@@ -132,7 +132,7 @@ export function parseOptions<R extends OptionName, O extends OptionName>(
     if (!result.success) {
       const why = result.error.issues.map((issue) => issue.message).join('; ');
       throw badArgument(
-        `${flagOf(name)} ${[value].flat().join(' ')}: ${why}`,
+        `${flagOf(name)} ${JSON.stringify(value)}: ${why}`,
         'See --help for what it takes.',
       );
     }

@@ -51,8 +51,14 @@ export interface ApplyOptions extends Identity {
   ensureLeases?: (whole: WholeRevision) => Promise<void>;
   /** Called when a write failed in a way that passes; apply goes on by itself. */
   onRetry?: (error: LockstepError) => void;
+  /** Waits before try `attempt` (from 0); a growing backoff unless given. Resolves when aborted. */
+  pause?: (attempt: number, signal: AbortSignal) => Promise<void>;
   /** Called after stock was taken of the target. */
   onStock?: (position: Position, cursor: Cursor) => void;
+}
+
+function backoff(attempt: number, signal: AbortSignal): Promise<void> {
+  return pause(backoffMs(attempt), signal);
 }
 
 /** Something landed that we had given up on, or somebody else writes: look again. */
@@ -107,7 +113,7 @@ export class Applier {
         }
         if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
         this.options.onRetry?.(error);
-        await pause(backoffMs(attempt++), signal);
+        await (this.options.pause ?? backoff)(attempt++, signal);
       }
     }
   }

@@ -27,7 +27,7 @@ export function slashWarning(prefix: string, also: readonly string[]): string {
 async function others(client: EtcdClient, prefix: string): Promise<string[]> {
   const names: string[] = [];
   const { rangeEnd } = prefixRange(prefix);
-  let at = Buffer.from(prefix);
+  let at: Buffer = Buffer.from(prefix);
   while (names.length < MAX_NAMES) {
     const { rows } = await client.range({ key: at, rangeEnd, limit: 1, keysOnly: true });
     if (!rows[0]) break;

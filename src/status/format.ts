@@ -26,16 +26,23 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
 }
 
-/** Rows of cells, columns aligned; numbers (cells that start with a digit) to the right. */
+/** A table with a header row; columns of numbers are aligned to the right. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const columns = (rows[0] ?? []).map((_, i) => rows.map((row) => row[i] ?? ''));
+  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
+  const numeric = columns.map((cells) => cells.slice(1).every((cell) => /^[\d,.]*$/.test(cell)));
   return rows
     .map((row) => {
-      const cells = row.map((cell, i) => {
-        const width = widths[i] ?? 0;
-        return i > 0 && /^[\d-]/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
-      });
+      const cells = row.map((cell, i) =>
+        numeric[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+      );
       return (indent + cells.join('  ')).trimEnd();
     })
     .join('\n');
+}
+
+/** Names and values, one a line. */
+export function fields(rows: readonly (readonly [string, string])[], indent = '  '): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`).join('\n');
 }

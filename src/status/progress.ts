@@ -9,7 +9,8 @@ const LINES_MS = 5000;
 
 export class ProgressLine {
   readonly #terminal = process.stderr.isTTY;
-  #shownMs = 0;
+  /** Work that ends at once shows nothing. */
+  #shownMs = Date.now();
   #open = false;
 
   /** @param on whether anything is shown at all */
