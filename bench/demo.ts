@@ -36,6 +36,14 @@ const work = await mkdtemp(join(tmpdir(), 'etcd-lockstep-demo-'));
 const times: [string, string][] = [];
 const lags: number[] = [];
 
+interface Seeded {
+  head: number;
+  keys: number;
+  rows: number;
+  fileBytes: number;
+  read: { bytes: number; seconds: number };
+}
+
 function step(text: string): void {
   process.stdout.write(`\n▶ ${text}\n`);
 }
@@ -175,14 +183,7 @@ async function main(): Promise<boolean> {
   const base = join(work, 'base.db');
   const ends = ['--endpoints', source.endpoint, '--dest-endpoints', dest];
   const sealed = await timed('seed', () =>
-    lockstep<{
-      head: number;
-      keys: number;
-      rows: number;
-      fileBytes: number;
-      readBytes: number;
-      seconds: number;
-    }>([
+    lockstep<Seeded>([
       'seed',
       '--endpoints',
       source.endpoint,
@@ -195,7 +196,7 @@ async function main(): Promise<boolean> {
     ]),
   );
   process.stdout.write(
-    `  ${count(sealed.keys)} keys (${count(sealed.rows)} rows), ${bytes(sealed.fileBytes)}, head ${count(sealed.head)}, ${bytes(sealed.readBytes / sealed.seconds)}/s\n`,
+    `  ${count(sealed.keys)} keys (${count(sealed.rows)} rows), ${bytes(sealed.fileBytes)}, head ${count(sealed.head)}, read at ${bytes(sealed.read.bytes / sealed.read.seconds)}/s\n`,
   );
 
   step('follow: captures the source from now on, and waits for the target');

@@ -33,7 +33,14 @@ export interface BaseCount {
   bytes: number;
   /** Keys still to come, where that is known. */
   remaining: number | undefined;
+  /** Since the first byte was asked for. */
+  seconds: number;
 }
+/** Before anything was read. */
+export function noBase(): BaseCount {
+  return { keys: 0, bytes: 0, remaining: undefined, seconds: 0 };
+}
+
 export type OnBase = (count: BaseCount) => void;
 
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
@@ -73,16 +80,17 @@ export async function readBase(
 ): Promise<void> {
   const { base } = journal.state;
   if (base.done) return;
+  const started = performance.now();
   const checked: OnBase = (count) => {
     signal.throwIfAborted();
-    onBase(count);
+    onBase({ ...count, seconds: (performance.now() - started) / 1000 });
   };
   if (base.how === 'snapshot') await loadFromStream(client, journal, checked);
   else await readRange(client, journal, checked);
 }
 
 async function readRange(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
-  const count: BaseCount = { keys: 0, bytes: 0, remaining: undefined };
+  const count = noBase();
   while (!journal.state.base.done) {
     try {
       await readRangeFrom(client, journal, count, onBase);
@@ -165,7 +173,7 @@ export async function loadSnapshot(
   onBase: OnBase,
 ): Promise<void> {
   const cropper = new Cropper(PrefixSet.of(journal.state.prefixes), file.compactRevision);
-  const count: BaseCount = { keys: 0, bytes: 0, remaining: undefined };
+  const count = noBase();
   let batch: Row[] = [];
   let bytes = 0;
   const flush = async (done: boolean) => {
@@ -189,7 +197,7 @@ export async function loadSnapshot(
 /** Streams a snapshot to `path`; its sha256 is checked when it is opened. */
 async function download(client: EtcdClient, path: string, onBase: OnBase): Promise<void> {
   const file = await open(path, 'w');
-  const count: BaseCount = { keys: 0, bytes: 0, remaining: undefined };
+  const count = noBase();
   try {
     for await (const { blob } of client.snapshot()) {
       await file.write(blob);

@@ -1,6 +1,6 @@
 /** etcd-lockstep seed */
 import type { Command } from 'commander';
-import type { BaseCount } from '../base/read.js';
+import { noBase, type BaseCount } from '../base/read.js';
 import { seed } from '../base/seed.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../status/format.js';
@@ -21,7 +21,7 @@ export function seedCommand(program: Command): void {
       const client = new EtcdClient(options.endpoints, 'source');
       const started = performance.now();
       const rate = new Rate();
-      let read: BaseCount = { keys: 0, bytes: 0, remaining: undefined };
+      let read = noBase();
       try {
         for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
         const sealed = await seed(client, {
@@ -43,7 +43,12 @@ export function seedCommand(program: Command): void {
         });
         const seconds = (performance.now() - started) / 1000;
         const restore = restoreCommands(options.out);
-        const result = { ...sealed, readKeys: read.keys, readBytes: read.bytes, seconds, restore };
+        const result = {
+          ...sealed,
+          read: { keys: read.keys, bytes: read.bytes, seconds: read.seconds },
+          seconds,
+          restore,
+        };
         print(result, () =>
           [
             `Sealed ${sealed.out}`,
@@ -53,10 +58,8 @@ export function seedCommand(program: Command): void {
               ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
               ['base file', bytes(sealed.fileBytes)],
               ['checksum', sealed.checksum],
-              [
-                'read',
-                `${bytes(read.bytes)} in ${duration(seconds)} (${bytes(read.bytes / seconds)}/s)`,
-              ],
+              ['base read', readText(read)],
+              ['in all', duration(seconds)],
             ]),
             '',
             'Start following now; it captures from the first moment and waits for the target:',
@@ -83,4 +86,10 @@ function readingLine({ keys, bytes: read, remaining }: BaseCount, bytesPerSecond
     parts.push(`${Math.floor(share * 100)}%`, `${duration(left)} left`);
   }
   return parts.join('; ');
+}
+
+/** A resumed seed may have had nothing left to read. */
+function readText({ bytes: read, seconds }: BaseCount): string {
+  if (read === 0) return 'already in the journal';
+  return `${bytes(read)} in ${duration(seconds)} (${bytes(read / Math.max(seconds, 0.001))}/s)`;
 }
