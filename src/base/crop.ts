@@ -19,6 +19,7 @@ export interface CropOptions {
   prefixes: PrefixSet;
   out: string;
   onBase: OnBase;
+  signal: AbortSignal;
 }
 
 export interface Cropped {
@@ -30,7 +31,12 @@ export interface Cropped {
 }
 
 /** @throws LockstepError SNAPSHOT_DAMAGED, SNAPSHOT_NO_CHECKSUM, BOLT_DAMAGED, FILE_EXISTS, IO */
-export async function crop({ snapshot, prefixes, out, onBase }: CropOptions): Promise<Cropped> {
+export async function crop(options: CropOptions): Promise<Cropped> {
+  const { snapshot, prefixes, out, signal } = options;
+  const onBase: OnBase = (count) => {
+    signal.throwIfAborted();
+    options.onBase(count);
+  };
   refuseExisting(out);
   const file = await SnapshotFile.open(snapshot);
   const scratch = await mkdtemp(join(dirname(out), '.crop-'));
@@ -53,6 +59,7 @@ export async function crop({ snapshot, prefixes, out, onBase }: CropOptions): Pr
         at: proven(file.head),
         source: null,
         leaseTtl: (id) => Promise.resolve(leases.get(id)),
+        signal,
       });
       return { sealed, resources, snapshotBytes: file.bytes, snapshotBytesInUse: bytesInUse };
     } finally {

@@ -15,6 +15,7 @@
  */
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
@@ -43,6 +44,7 @@ export function noBase(): BaseCount {
 
 export type OnBase = (count: BaseCount) => void;
 
+const REPIN_MS = 100;
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
@@ -98,6 +100,8 @@ async function readRange(client: EtcdClient, journal: Journal, onBase: OnBase): 
       if (!hasCode(error, 'COMPACTED')) throw error;
       const base = rangeProgress(journal);
       const pinned = await compactRevision(client);
+      // Another member may answer that has not compacted yet.
+      if (pinned <= base.pinned) await pause(REPIN_MS);
       await journal.addBase([], { ...base, pinned }, pinned);
     }
   }

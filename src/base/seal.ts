@@ -27,6 +27,8 @@ export interface SealOptions {
   /** Granted TTL in seconds of a lease that a row names; undefined where it is gone. */
   leaseTtl: (id: bigint) => Promise<number | undefined>;
   onRow?: (rows: number) => void;
+  /** Ends it with an error; nothing is published then. */
+  signal: AbortSignal;
 }
 
 export interface Sealed {
@@ -95,12 +97,15 @@ async function write(
   path: string,
   journal: Journal,
   cursor: Cursor,
-  { at, leaseTtl, onRow }: SealOptions,
+  { at, leaseTtl, onRow, signal }: SealOptions,
 ): Promise<{ rows: number; leases: number; dataBytes: number }> {
   const db = BoltWriter.create(path);
   try {
     db.beginBucket('key');
-    const { rows, leaseIds } = await writeRows(db, journal, cursor, at, onRow);
+    const { rows, leaseIds } = await writeRows(db, journal, cursor, at, (n) => {
+      signal.throwIfAborted();
+      onRow?.(n);
+    });
     db.endBucket();
     db.beginBucket('lease');
     for (const id of [...leaseIds].sort(unsigned))
@@ -127,7 +132,7 @@ async function writeRows(
   journal: Journal,
   cursor: Cursor,
   at: Position,
-  onRow?: (rows: number) => void,
+  onRow: (rows: number) => void,
 ): Promise<{ rows: number; leaseIds: Set<bigint> }> {
   const leaseIds = new Set<bigint>();
   let rows = 0;
@@ -140,7 +145,7 @@ async function writeRows(
     }
     rows += records.length;
     if (revision === at) cursorSub = records.length;
-    onRow?.(rows);
+    onRow(rows);
   }
   db.put(encodeRevision(at, cursorSub), cursorRow(cursor));
   return { rows, leaseIds };

@@ -8,13 +8,15 @@
  * was last read at. Killed, it goes on: the watch at the journal's position, pages at the next one.
  * Only a snapshot stream cannot be entered in the middle; then the journal is begun anew.
  */
+import { rmSync } from 'node:fs';
 import { lastValueFrom, tap } from 'rxjs';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture } from '../journal/capture.js';
+import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { watchLimits } from '../source/limits.js';
+import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { readBase, startJournal, type OnBase } from './read.js';
@@ -58,19 +60,13 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   }
 }
 
-/** Says once what is different with a source whose watch has known faults. */
-export function fullWatchNote(version: string): string {
-  return `source etcd ${version} has known watch faults; watching its whole key space instead of the prefixes, since there only events prove a position`;
-}
-
 async function openOrStart(
   client: EtcdClient,
   clusterId: string,
   { journal: directory, prefixes, from, onNote }: SeedOptions,
 ): Promise<Journal> {
-  if (!Journal.exists(directory))
-    return startJournal(client, directory, { clusterId, prefixes }, from);
-  const journal = await Journal.open(directory);
+  const journal = await openExisting(directory);
+  if (!journal) return startJournal(client, directory, { clusterId, prefixes }, from);
   const { base } = journal.state;
   try {
     checkIdentity(journal, clusterId, prefixes);
@@ -94,27 +90,16 @@ async function openOrStart(
   return startJournal(client, directory, { clusterId, prefixes }, from);
 }
 
-/** @throws LockstepError JOURNAL_OTHER */
-export function checkIdentity(journal: Journal, clusterId: string, prefixes?: PrefixSet): void {
-  const { state, directory } = journal;
-  if (state.clusterId !== clusterId)
-    throw new LockstepError(
-      'JOURNAL_OTHER',
-      `${directory} belongs to source cluster ${state.clusterId}; this one is ${clusterId}`,
-      {
-        disposition: 'usage',
-        hint: 'Check --endpoints and --journal. If the source was restored from a backup, seed into a new journal.',
-      },
-    );
-  if (prefixes && !prefixes.equals(state.prefixes))
-    throw new LockstepError(
-      'JOURNAL_OTHER',
-      `${directory} holds the prefixes ${state.prefixes.join(', ')}`,
-      {
-        disposition: 'usage',
-        hint: 'Give the same --prefix flags, or a new --journal.',
-      },
-    );
+async function openExisting(directory: string): Promise<Journal | undefined> {
+  if (!Journal.exists(directory)) return undefined;
+  try {
+    return await Journal.open(directory);
+  } catch (error) {
+    if (!hasCode(error, 'JOURNAL_NOT_SEEDED')) throw error;
+    // Its first process died before it had written anything; there is nothing to lose.
+    rmSync(directory, { recursive: true });
+    return undefined;
+  }
 }
 
 /** Captures until the base is read and the watch has reached the head of that moment. */
@@ -160,6 +145,7 @@ async function sealNow(
     at: journal.position,
     source: journal.state.clusterId,
     leaseTtl: async (id) => (await client.leaseInfo(id))?.grantedTtlSeconds,
+    signal: options.signal,
     ...(options.onSeal ? { onRow: options.onSeal } : {}),
   });
 }

@@ -110,7 +110,9 @@ function logger(json: boolean, progress: ProgressLine): Logger {
 /** `Error:` says what was wrong, `Try:` what to do. */
 function report(error: unknown, json: boolean, interrupted: boolean): number {
   if (interrupted && !(error instanceof LockstepError)) {
-    process.stderr.write('Stopped. The same command goes on where it was.\n');
+    process.stderr.write(
+      'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
+    );
     return EXIT_INTERRUPTED;
   }
   if (!(error instanceof LockstepError)) {

@@ -15,11 +15,12 @@ export function cropCommand(program: Command): void {
     required: ['prefix', 'out'],
     optional: [],
     example: 'etcd-lockstep crop backup.db --prefix /registry/pods/ --out base.db',
-    run: async ({ prefix, out }, { log, print, progress }, snapshot) => {
+    run: async ({ prefix, out }, { signal, log, print, progress }, snapshot) => {
       const cropped = await crop({
         snapshot,
         prefixes: prefix,
         out,
+        signal,
         onBase: ({ keys, bytes: read }) => {
           progress.show(() => `cropping: ${count(keys)} rows, ${bytes(read)}`);
         },

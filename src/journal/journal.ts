@@ -15,8 +15,8 @@
  * the mark needs a read for each event. One scan of the index for each compaction (about 200,000
  * rows a second, every five minutes) needs none.
  */
-import { ClassicLevel, type ChainedBatch } from 'classic-level';
-import { existsSync, readdirSync } from 'node:fs';
+import type { ChainedBatch } from 'classic-level';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { Wakeup } from '../backoff.js';
 import { LockstepError } from '../errors.js';
 import { digest, Tally } from '../mvcc/tally.js';
@@ -26,38 +26,16 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import * as layout from './layout.js';
+import { damaged, notSeeded, openLevel, type Level } from './level.js';
+import type { BaseProgress, JournalState } from './state.js';
+
+export type { BaseProgress, JournalState } from './state.js';
 
 const FORMAT = 1;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
 const DELETES_PER_BATCH = 2000;
 
-/** How far the base has been read. */
-export type BaseProgress =
-  | { how: 'snapshot'; done: boolean }
-  | {
-      how: 'range';
-      done: boolean;
-      /** The revision that pages are read at now. */
-      pinned: Revision;
-      /** Index of the prefix and the key (base64) that the next page starts with. */
-      prefix: number;
-      next: string | null;
-    };
-
-/** What the journal knows about itself. */
-export interface JournalState {
-  format: number;
-  clusterId: string;
-  prefixes: string[];
-  /** Records from here on come from the watch alone; below it from the base. */
-  watchFrom: Revision;
-  base: BaseProgress;
-  /** Superseded rows at or below it are gone or on their way out. */
-  compactRevision: Revision;
-}
-
-type Level = ClassicLevel<Buffer, Buffer>;
 type Batch = ChainedBatch<Level, Buffer, Buffer>;
 
 export class Journal {
@@ -109,17 +87,12 @@ export class Journal {
 
   /** @throws LockstepError JOURNAL_NOT_SEEDED, JOURNAL_LOCKED, JOURNAL_DAMAGED, IO */
   static async open(directory: string): Promise<Journal> {
-    if (!Journal.exists(directory))
-      throw new LockstepError('JOURNAL_NOT_SEEDED', `${directory} holds no journal`, {
-        disposition: 'usage',
-        hint: 'Run `etcd-lockstep seed` first, with the same --journal.',
-      });
+    if (!Journal.exists(directory)) throw notSeeded(directory);
     const db = await openLevel(directory, false);
     try {
       const state = await db.get(layout.STATE_KEY);
       const position = await db.get(layout.POSITION_KEY);
-      if (state === undefined || position === undefined)
-        throw damaged(directory, 'it has no state');
+      if (state === undefined || position === undefined) throw notSeeded(directory);
       const parsed = JSON.parse(state.toString()) as JournalState;
       if (parsed.format !== FORMAT)
         throw damaged(directory, `its format is ${parsed.format}, not ${FORMAT}`);
@@ -247,10 +220,10 @@ export class Journal {
     await this.#db.close();
   }
 
-  /** Closes it and deletes its files. */
+  /** Closes it and deletes its directory. */
   async destroy(): Promise<void> {
     await this.close();
-    await ClassicLevel.destroy(this.directory);
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   /** The index entries of one key after another, each oldest first. */
@@ -309,48 +282,4 @@ function putRow(batch: Batch, row: layout.Row): void {
     layout.indexKey(row.key, row.main, row.sub),
     layout.indexValue(row, row.tombstone ? 0n : digest(row.bytes)),
   );
-}
-
-async function openLevel(directory: string, create: boolean): Promise<Level> {
-  const db: Level = new ClassicLevel(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    createIfMissing: create,
-    errorIfExists: create,
-    writeBufferSize: 16 * 1024 * 1024,
-  });
-  try {
-    await db.open();
-    return db;
-  } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'LEVEL_LOCKED')
-      throw new LockstepError(
-        'JOURNAL_LOCKED',
-        `another process has the journal ${directory} open`,
-        {
-          disposition: 'usage',
-          hint: 'A seed or follow is running with it. Stop that one first, or give this one a journal of its own.',
-          cause,
-        },
-      );
-    if (code === 'LEVEL_CORRUPTION') throw damaged(directory, 'a checksum is wrong', cause);
-    throw new LockstepError(
-      'IO',
-      `cannot open the journal ${directory}: ${String(cause ?? error)}`,
-      {
-        disposition: 'usage',
-        cause: error,
-      },
-    );
-  }
-}
-
-function damaged(directory: string, what: string, cause?: unknown): LockstepError {
-  return new LockstepError('JOURNAL_DAMAGED', `the journal ${directory} is damaged: ${what}`, {
-    disposition: 'reseed',
-    hint: 'Delete the directory and seed again. The target, if there is one, is not touched by that.',
-    cause,
-  });
 }

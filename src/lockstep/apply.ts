@@ -64,8 +64,11 @@ function backoff(attempt: number, signal: AbortSignal): Promise<void> {
 /** Something landed that we had given up on, or somebody else writes: look again. */
 class GuardFailed extends Error {}
 
-/** So often in a row may a guard fail with nobody else's name in the cursor. */
-const MAX_GUARD_FAILURES = 10;
+/**
+ * A dead process leaves at most one write for each slot and one of data behind. Guards that fail more
+ * often than that are failed by somebody who is alive.
+ */
+const MAX_GUARD_FAILURES = 2 * SLOTS;
 
 export class Applier {
   readonly follower = randomUUID();
@@ -87,7 +90,7 @@ export class Applier {
     private readonly options: ApplyOptions,
   ) {}
 
-  /** The target's head; undefined before it was read. */
+  /** The target's head as far as it is confirmed; undefined before it was read. */
   get position(): Position | undefined {
     return this.#position;
   }
@@ -108,7 +111,7 @@ export class Applier {
       } catch (error) {
         if (this.written.revisions + this.written.fillers > before) attempt = guardFailures = 0;
         if (error instanceof GuardFailed) {
-          if (++guardFailures > MAX_GUARD_FAILURES) throw guardsKeepFailing(this.#position);
+          if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.#position);
           continue;
         }
         if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
@@ -120,7 +123,8 @@ export class Applier {
 
   async #takeStock(): Promise<void> {
     const stock = takeStock(await this.target.read(), this.options);
-    if (this.#owner && stock.cursor.follower !== this.follower) throw takenOver(stock.cursor);
+    if (this.#owner && stock.cursor.follower !== this.follower)
+      throw takenOver(stock.position, stock.cursor.follower);
     this.#position = stock.position;
     this.#cursorMod = stock.cursor.revision;
     this.#tally = stock.tally;
@@ -131,44 +135,43 @@ export class Applier {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const start = this.#position ?? proven(0);
-    for await (const step of this.feed.steps(start, signal)) {
-      if (step.kind === 'position') await this.#fillUpTo(step.position);
-      else {
-        await this.#fillUpTo(proven(step.whole.revision - 1));
-        await this.#write(step.whole);
-      }
+    for await (const step of this.feed.steps(proven(this.#head()), signal)) {
+      const gapEnd = step.kind === 'position' ? step.position : step.whole.revision - 1;
+      await this.#fillUpTo(gapEnd, signal);
       if (signal.aborted) return;
+      if (step.kind === 'revision') await this.#write(step.whole);
     }
   }
 
   /** One filler for each revision of the gap, concurrently, none more. */
-  async #fillUpTo(end: Position): Promise<void> {
-    if (this.#fence && (this.#position ?? 0) < end) await this.#rewriteCursor();
-    const start = this.#position ?? 0;
-    let left = end - start;
-    if (left <= 0) return;
+  async #fillUpTo(end: Revision, signal: AbortSignal): Promise<void> {
+    if (this.#fence && this.#head() < end) await this.#rewriteCursor();
+    const start = this.#head();
+    let sent = 0;
+    let confirmed = 0;
     let highest: Revision = start;
+    let failed = false;
     const worker = async (slot: number) => {
-      while (left > 0) {
-        left--;
+      while (start + sent < end && !failed && !signal.aborted) {
+        sent++;
         const revision = await this.#filler(slot, end);
         highest = Math.max(highest, revision);
+        // While others are on their way the head may be higher; it is not lower.
+        this.#position = proven(start + ++confirmed);
       }
     };
-    const workers = Array.from({ length: Math.min(SLOTS, left) }, (_, slot) =>
+    const workers = Array.from({ length: Math.min(SLOTS, end - start) }, (_, slot) =>
       worker(slot).catch((error: unknown) => {
-        left = 0; // the others finish what they have sent, and send nothing more
+        failed = true; // the others wait for what they have sent, and send nothing more
         throw error;
       }),
     );
-    const failed = (await Promise.allSettled(workers)).filter((r) => r.status === 'rejected');
-    if (failed[0]) throw worst(failed.map((f) => f.reason as unknown));
-    if (highest !== end) throw foreignWrite(end, highest);
-    this.#position = end;
+    const errors = (await Promise.allSettled(workers)).filter((r) => r.status === 'rejected');
+    if (errors[0]) throw worst(errors.map((e) => e.reason as unknown));
+    if (highest !== start + confirmed) throw foreignWrite(start + confirmed, highest);
   }
 
-  async #filler(slot: number, end: Position): Promise<Revision> {
+  async #filler(slot: number, end: Revision): Promise<Revision> {
     const mod = this.#slotMods[slot] ?? 0;
     const guard = { cursorMod: this.#cursorMod, slots: [{ slot, mod }] };
     const { succeeded, revision } = await this.target.write(guard, { kind: 'filler', slot });
@@ -182,10 +185,7 @@ export class Applier {
 
   /** The fence where the next revision has no records: a filler that moves the cursor. */
   async #rewriteCursor(): Promise<void> {
-    await this.#moveCursor(
-      { revision: (this.#position ?? 0) + 1, records: [] },
-      this.#stock().tally,
-    );
+    await this.#moveCursor({ revision: this.#head() + 1, records: [] }, this.#stock().tally);
     this.written.fillers++;
   }
 
@@ -238,6 +238,10 @@ export class Applier {
     return tally;
   }
 
+  #head(): Revision {
+    return this.#position ?? 0;
+  }
+
   #stock(): { tally: Tally } {
     if (!this.#tally) throw new Error('stock has not been taken');
     return { tally: this.#tally };
@@ -248,16 +252,4 @@ export class Applier {
 function worst(errors: unknown[]): unknown {
   const fatal = errors.find((e) => e instanceof LockstepError && e.disposition !== 'retry');
   return fatal ?? errors.find((e) => e instanceof GuardFailed) ?? errors[0];
-}
-
-function guardsKeepFailing(position: Position | undefined): LockstepError {
-  return new LockstepError(
-    'TARGET_FOREIGN_WRITE',
-    'guards on the target keep failing although nothing there has changed',
-    {
-      disposition: 'fatal',
-      ...(position === undefined ? {} : { revision: position }),
-      hint: `Something other than this follower writes etcd-lockstep's own keys. Find and stop it.`,
-    },
-  );
 }

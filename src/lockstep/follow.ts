@@ -10,14 +10,14 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { pause } from '../backoff.js';
-import { checkIdentity, fullWatchNote } from '../base/seed.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture } from '../journal/capture.js';
+import { checkIdentity } from '../journal/identity.js';
 import type { Journal } from '../journal/journal.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
-import { watchLimits, type WatchLimits } from '../source/limits.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { LagClock } from '../status/lag.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -148,6 +148,7 @@ export class Follower {
   #targetTrouble(error: LockstepError): void {
     if (this.#reachable) this.#options.onNote(`${error.message}; trying again`);
     if (hasCode(error, 'UNAVAILABLE')) this.#reachable = false;
+    if (hasCode(error, 'NO_LEASE')) this.#leases.forget();
   }
 
   /** A position that the source has not reached is not a position in this source's history. */

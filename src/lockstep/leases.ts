@@ -6,7 +6,7 @@
  * deletions arrive through the watch like any others. A lease without keys is left to expire, which
  * deletes nothing and uses no revision.
  */
-import { hasCode } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { pause } from '../backoff.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
@@ -42,6 +42,12 @@ export class LeaseKeeper {
     }
   }
 
+  /** A put found its lease gone: nothing that is remembered can be relied on. */
+  forget(): void {
+    this.#known.clear();
+    this.#listed = false;
+  }
+
   /** Refreshes for as long as `signal` lets it. Errors are left to the next round. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -49,7 +55,7 @@ export class LeaseKeeper {
         if (!this.#listed) await this.#list();
         await this.#refresh();
       } catch (error) {
-        if (!hasCode(error, 'UNAVAILABLE', 'NO_SPACE', 'NO_LEASE')) throw error;
+        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
       }
       await pause(TICK_MS, signal);
     }

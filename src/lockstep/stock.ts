@@ -101,12 +101,16 @@ export function foreignWrite(expected: Revision, actual: Revision): LockstepErro
   );
 }
 
-export function takenOver(cursor: Cursor): LockstepError {
+/** @param follower id of the other one, where the cursor bears it */
+export function takenOver(
+  revision: Revision | undefined,
+  follower: string | null = null,
+): LockstepError {
   return refuse(
     'TARGET_TAKEN_OVER',
-    `another follower (${cursor.follower ?? 'unknown'}) has taken the target over at revision ${cursor.revision}`,
+    `another follower${follower === null ? '' : ` (${follower})`} writes to the target`,
     'Two followers run for one target. Let one of them run; the target is unharmed.',
-    cursor.revision,
+    revision,
   );
 }
 

@@ -21,3 +21,8 @@ export function watchLimits(version: string): WatchLimits {
   const newer = major > 3 || (major === 3 && minor > 5);
   return { version, progressIsProof: newer || (first !== undefined && patch >= first) };
 }
+
+/** Says once what is different with a source whose watch has known faults. */
+export function fullWatchNote(version: string): string {
+  return `source etcd ${version} has known watch faults; watching its whole key space instead of the prefixes, since there only events prove a position`;
+}

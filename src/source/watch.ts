@@ -39,8 +39,10 @@ export interface WatchOptions {
   signal: AbortSignal;
 }
 
-/** How often a progress answer is asked for; one that is not answered is not asked for again. */
+/** How often a progress answer is asked for. */
 const PROGRESS_INTERVAL_MS = 100;
+/** Asked again after so long: etcd drops the question while the watch has not caught up. */
+const PROGRESS_ANSWER_MS = 1000;
 /** A watch that says nothing for so long while the head moves on is dead, whatever TCP thinks. */
 const SILENCE_MS = 20_000;
 
@@ -82,14 +84,13 @@ export async function* watchRevisions(
 
 /** Asks for progress, and cancels a stream that has gone silent while the source moves on. */
 class Pulse {
-  #asked = false;
+  #askedMs: number | undefined;
   #listeningSince: number | undefined = Date.now();
   readonly #timer: NodeJS.Timeout;
 
   constructor(client: EtcdClient, stream: WatchStream, reader: { readonly position: Position }) {
     this.#timer = setInterval(() => {
-      if (!this.#asked) stream.send({ progressRequest: {} });
-      this.#asked = true;
+      this.#ask(stream);
       if (this.#listeningSince === undefined || Date.now() - this.#listeningSince < SILENCE_MS)
         return;
       this.listen();
@@ -105,7 +106,7 @@ class Pulse {
   }
 
   heard(message: pb.WatchResponse): void {
-    if (message.events.length === 0) this.#asked = false;
+    if (message.events.length === 0) this.#askedMs = undefined;
     this.#listeningSince = undefined;
   }
 
@@ -116,6 +117,14 @@ class Pulse {
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** One question at a time, so that they do not pile up on a slow stream. */
+  #ask(stream: WatchStream): void {
+    const now = Date.now();
+    if (this.#askedMs !== undefined && now - this.#askedMs < PROGRESS_ANSWER_MS) return;
+    this.#askedMs = now;
+    stream.send({ progressRequest: {} });
   }
 }
 

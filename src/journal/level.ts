@@ -1,0 +1,61 @@
+/** Opening the journal's LevelDB, and what is said when that fails. */
+import { ClassicLevel } from 'classic-level';
+import { LockstepError } from '../errors.js';
+
+export type Level = ClassicLevel<Buffer, Buffer>;
+
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** @throws LockstepError JOURNAL_LOCKED, JOURNAL_DAMAGED, IO */
+export async function openLevel(directory: string, create: boolean): Promise<Level> {
+  const db: Level = new ClassicLevel(directory, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    createIfMissing: create,
+    errorIfExists: create,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  });
+  try {
+    await db.open();
+    return db;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'LEVEL_LOCKED')
+      throw new LockstepError(
+        'JOURNAL_LOCKED',
+        `another process has the journal ${directory} open`,
+        {
+          disposition: 'usage',
+          hint: 'A seed or follow is running with it. Stop that one first, or give this one a journal of its own.',
+          cause,
+        },
+      );
+    if (code === 'LEVEL_CORRUPTION') throw damaged(directory, 'a checksum is wrong', cause);
+    throw new LockstepError(
+      'IO',
+      `cannot open the journal ${directory}: ${String(cause ?? error)}`,
+      {
+        disposition: 'usage',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Something in it is not as it was written. */
+export function damaged(directory: string, what: string, cause?: unknown): LockstepError {
+  return new LockstepError('JOURNAL_DAMAGED', `the journal ${directory} is damaged: ${what}`, {
+    disposition: 'reseed',
+    hint: 'Delete the directory and seed again. The target, if there is one, is not touched by that.',
+    cause,
+  });
+}
+
+/** There is none, or one that its first process did not live to set up. */
+export function notSeeded(directory: string): LockstepError {
+  return new LockstepError('JOURNAL_NOT_SEEDED', `${directory} holds no journal`, {
+    disposition: 'usage',
+    hint: 'Run `etcd-lockstep seed` first, with the same --journal.',
+  });
+}

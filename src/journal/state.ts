@@ -1,0 +1,27 @@
+/** What the journal knows about itself, beside its rows and its position. */
+import type { Revision } from '../mvcc/revision.js';
+
+/** How far the base has been read. */
+export type BaseProgress =
+  | { how: 'snapshot'; done: boolean }
+  | {
+      how: 'range';
+      done: boolean;
+      /** The revision that pages are read at now. */
+      pinned: Revision;
+      /** Index of the prefix and the key (base64) that the next page starts with. */
+      prefix: number;
+      next: string | null;
+    };
+
+/** What the journal knows about itself. */
+export interface JournalState {
+  format: number;
+  clusterId: string;
+  prefixes: string[];
+  /** Records from here on come from the watch alone; below it from the base. */
+  watchFrom: Revision;
+  base: BaseProgress;
+  /** Superseded rows at or below it are gone or on their way out. */
+  compactRevision: Revision;
+}
