@@ -34,12 +34,10 @@ export interface BaseCount {
   bytes: number;
   /** Keys still to come, where that is known. */
   remaining: number | undefined;
-  /** Since the first byte was asked for. */
-  seconds: number;
 }
 /** Before anything was read. */
 export function noBase(): BaseCount {
-  return { keys: 0, bytes: 0, remaining: undefined, seconds: 0 };
+  return { keys: 0, bytes: 0, remaining: undefined };
 }
 
 export type OnBase = (count: BaseCount) => void;
@@ -82,10 +80,9 @@ export async function readBase(
 ): Promise<void> {
   const { base } = journal.state;
   if (base.done) return;
-  const started = performance.now();
   const checked: OnBase = (count) => {
     signal.throwIfAborted();
-    onBase({ ...count, seconds: (performance.now() - started) / 1000 });
+    onBase(count);
   };
   if (base.how === 'snapshot') await loadFromStream(client, journal, checked);
   else await readRange(client, journal, checked);
@@ -150,7 +147,7 @@ function baseRows(page: Page, watchFrom: Revision): Row[] {
 
 async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
   const path = join(journal.directory, 'snapshot.part');
-  await download(client, path, onBase);
+  const bytes = await download(client, path, onBase);
   const file = await SnapshotFile.open(path);
   try {
     if (file.head < journal.state.watchFrom - 1)
@@ -163,7 +160,9 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
           hint: 'Wait until the member has caught up, or name another one in --endpoints.',
         },
       );
-    await loadSnapshot(file, journal, onBase);
+    await loadSnapshot(file, journal, ({ keys }) => {
+      onBase({ keys, bytes, remaining: undefined });
+    });
   } finally {
     file.close();
     await rm(path, { force: true });
@@ -199,7 +198,7 @@ export async function loadSnapshot(
 }
 
 /** Streams a snapshot to `path`; its sha256 is checked when it is opened. */
-async function download(client: EtcdClient, path: string, onBase: OnBase): Promise<void> {
+async function download(client: EtcdClient, path: string, onBase: OnBase): Promise<number> {
   const file = await open(path, 'w');
   const count = noBase();
   try {
@@ -208,6 +207,7 @@ async function download(client: EtcdClient, path: string, onBase: OnBase): Promi
       count.bytes += blob.length;
       onBase(count);
     }
+    return count.bytes;
   } finally {
     await file.close();
   }

@@ -19,15 +19,23 @@ import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
-import { readBase, startJournal, type OnBase } from './read.js';
+import { noBase, readBase, startJournal, type BaseCount } from './read.js';
 import { refuseExisting, seal, type Sealed } from './seal.js';
+
+/** What has been read from the source so far, by this run. */
+export interface SeedCount extends BaseCount {
+  /** Base and watch together; what changes or has history comes through the watch. */
+  bytes: number;
+  seconds: number;
+}
 
 export interface SeedOptions {
   prefixes: PrefixSet;
   journal: string;
   out: string;
   from: BaseProgress['how'];
-  onBase: OnBase;
+  /** Called for each page and each batch of the watch. */
+  onBase: (count: SeedCount) => void;
   onSeal?: (rows: number) => void;
   /** What a user should know: that it goes on, why it starts over. */
   onNote: (note: string) => void;
@@ -111,6 +119,12 @@ async function fill(
 ): Promise<void> {
   const enough = new AbortController();
   let until: Revision = Number.MAX_SAFE_INTEGER;
+  const started = performance.now();
+  let base = noBase();
+  const report = () => {
+    const seconds = (performance.now() - started) / 1000;
+    onBase({ ...base, bytes: base.bytes + journal.appendedBytes, seconds });
+  };
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();
   };
@@ -122,10 +136,14 @@ async function fill(
         onRetry: (error) => {
           onNote(`${error.message}; trying again`);
         },
-      }).pipe(tap(stopIfThere)),
+      }).pipe(tap(report), tap(stopIfThere)),
       { defaultValue: undefined },
     );
   const read = async (stopped: AbortSignal) => {
+    const onBase = (count: BaseCount) => {
+      base = count;
+      report();
+    };
     await readBase(client, journal, onBase, stopped);
     until = (await client.head()).revision;
     // The watch may stand there already and have nothing more to say.

@@ -1,7 +1,6 @@
 /** etcd-lockstep seed */
 import type { Command } from 'commander';
-import { noBase, type BaseCount } from '../base/read.js';
-import { seed } from '../base/seed.js';
+import { seed, type SeedCount } from '../base/seed.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../status/format.js';
 import { Rate } from '../status/progress.js';
@@ -21,7 +20,7 @@ export function seedCommand(program: Command): void {
       const client = new EtcdClient(options.endpoints, 'source');
       const started = performance.now();
       const rate = new Rate();
-      let read = noBase();
+      let read: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0 };
       try {
         for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
         const sealed = await seed(client, {
@@ -58,7 +57,7 @@ export function seedCommand(program: Command): void {
               ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
               ['base file', bytes(sealed.fileBytes)],
               ['checksum', sealed.checksum],
-              ['base read', readText(read)],
+              ['read', readText(read)],
               ['in all', duration(seconds)],
             ]),
             '',
@@ -75,7 +74,7 @@ export function seedCommand(program: Command): void {
   });
 }
 
-function readingLine({ keys, bytes: read, remaining }: BaseCount, bytesPerSecond: number): string {
+function readingLine({ keys, bytes: read, remaining }: SeedCount, bytesPerSecond: number): string {
   const parts = [
     `reading: ${keys > 0 ? `${count(keys)} keys, ` : ''}${bytes(read)}`,
     `${bytes(bytesPerSecond)}/s`,
@@ -89,7 +88,7 @@ function readingLine({ keys, bytes: read, remaining }: BaseCount, bytesPerSecond
 }
 
 /** A resumed seed may have had nothing left to read. */
-function readText({ bytes: read, seconds }: BaseCount): string {
+function readText({ bytes: read, seconds }: SeedCount): string {
   if (read === 0) return 'already in the journal';
   return `${bytes(read)} in ${duration(seconds)} (${bytes(read / Math.max(seconds, 0.001))}/s)`;
 }

@@ -43,6 +43,7 @@ export class Journal {
   readonly appended = new Wakeup();
   readonly #db: Level;
   #position: Position;
+  #appendedBytes = 0;
 
   private constructor(
     readonly directory: string,
@@ -110,12 +111,20 @@ export class Journal {
     return this.#position;
   }
 
+  /** Bytes of the records that {@link append} has stored since the journal was opened. */
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+
   /** Appends whole revisions and the position they prove, as one. */
   async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
     if (position < this.#position) throw new Error(`position ${position} < ${this.#position}`);
     const batch = this.#db.batch();
     for (const { records } of revisions)
-      for (const record of records) putRow(batch, { ...record, byKey: false });
+      for (const record of records) {
+        putRow(batch, { ...record, byKey: false });
+        this.#appendedBytes += record.bytes.length;
+      }
     await this.#commit(this.#put(batch, position));
     this.#position = position;
     this.appended.wake();
