@@ -10,5 +10,5 @@ export { Journal, type JournalState } from './journal/journal.js';
 export { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { Position } from './position.js';
-export { targetStatus, type TargetStatus } from './status/status.js';
+export { targetStatus, type TargetStatus } from './lockstep/status.js';
 export { EtcdClient } from './wire/client.js';

@@ -1,7 +1,7 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
 import { count, fields } from '../status/format.js';
-import { targetStatus, type TargetStatus } from '../status/status.js';
+import { targetStatus, type TargetStatus } from '../lockstep/status.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
 

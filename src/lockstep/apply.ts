@@ -32,7 +32,8 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { foreignWrite, takenOver, takeStock, type Identity } from './stock.js';
-import { SLOTS, type Guard, type Target } from './target.js';
+import { SLOTS, type Guard } from './guard.js';
+import type { Target } from './target.js';
 
 /** What apply is fed: revisions that have records, and proofs that there are no others up to here. */
 export type Step =

@@ -7,13 +7,10 @@ import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
-import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
+import { SLOTS, slotKey, type Effect, type Guard } from './guard.js';
 import { guardedTxn } from './txn.js';
-
-/** Filler slots: as many fillers may be on their way at once. */
-export const SLOTS = 32;
 
 /** Everything of ours on the target, read at one revision. */
 export interface TargetState {
@@ -27,18 +24,6 @@ export interface TargetState {
   slotWrites: number;
 }
 
-/** What must hold on the target for a write to take effect. */
-export interface Guard {
-  cursorMod: Revision;
-  /** The slots that must be untouched, with the mod_revision that they had. */
-  slots: { slot: number; mod: Revision }[];
-}
-
-export type Effect =
-  | { kind: 'filler'; slot: number }
-  /** One whole revision, or none and only the cursor anew. */
-  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer };
-
 export interface Target {
   /** @throws LockstepError TARGET_NOT_OURS for a cursor that is none, UNAVAILABLE, … */
   read(): Promise<TargetState>;
@@ -48,10 +33,6 @@ export interface Target {
    *   REQUEST_TOO_LARGE, NO_SPACE and others where it did not.
    */
   write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }>;
-}
-
-export function slotKey(slot: number): Buffer {
-  return Buffer.from(`${OWN_PREFIX}slot/${String(slot).padStart(2, '0')}`);
 }
 
 export class EtcdTarget implements Target {

@@ -15,7 +15,7 @@ import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { slotKey, type Effect, type Guard } from './target.js';
+import { slotKey, type Effect, type Guard } from './guard.js';
 
 type Op = pb.RequestOp.$Properties;
 
@@ -71,7 +71,7 @@ export function nest(records: readonly Record[], compares: number): Op[] {
 /** Operations per level such that `depth` levels, the cursor's put and the comparisons fit. */
 function widthOf(depth: number, compares: number): number {
   const width = Math.floor((MAX_TXN_OPS - 1) / depth);
-  return width >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
+  return width + 1 >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
 }
 
 function leaves(records: readonly Record[], width: number): Op[] {

@@ -3,8 +3,8 @@ import type { Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { takeStock } from '../lockstep/stock.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { takeStock } from './stock.js';
+import { EtcdTarget } from './target.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface TargetStatus {

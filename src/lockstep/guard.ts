@@ -1,0 +1,23 @@
+/** The writes that apply makes, and the conditions under which each takes effect. */
+import { OWN_PREFIX } from '../mvcc/prefix.js';
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+
+/** Filler slots: as many fillers may be on their way at once. */
+export const SLOTS = 32;
+
+export function slotKey(slot: number): Buffer {
+  return Buffer.from(`${OWN_PREFIX}slot/${String(slot).padStart(2, '0')}`);
+}
+
+/** What must hold on the target for a write to take effect. */
+export interface Guard {
+  cursorMod: Revision;
+  /** The slots that must be untouched, with the mod_revision that they had. */
+  slots: { slot: number; mod: Revision }[];
+}
+
+export type Effect =
+  | { kind: 'filler'; slot: number }
+  /** One whole revision, or none and only the cursor anew. */
+  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer };

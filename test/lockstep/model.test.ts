@@ -1,0 +1,178 @@
+/**
+ * The model test of lockstep: the real Applier against a target and a network in which everything
+ * goes wrong that can, one packet at a time (model.ts). After every write that lands, the target
+ * must be the source's history up to there, row for row (target.ts).
+ *
+ * What it catches. Each of these was put into apply.ts or stock.ts, found within the runs below
+ * (mostly within the first 50), and taken out again:
+ *   fillers without the guard of their slot, or of the cursor
+ *   no fence after taking stock; a fence only for a target that is not ours yet
+ *   the first write compares only the cursor, not the slots
+ *   one filler too many in a gap; a revision's records before the gap is full
+ *   errors of fillers ignored; not waiting for the other fillers after one has failed
+ *   no stock taken after a doubt; the head not accounted for when it is
+ *   own slot writes not counted; a slot compared with another slot's mod_revision
+ *   the digest of a key that was written earlier in the same revision taken from before it
+ *   another follower's name in the cursor ignored; the revision at which data landed ignored
+ *   fillers that go on when told to stop; giving up after ten guards that failed
+ *   both checks of a filler's revision gone (either one alone is enough)
+ */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { setImmediate as settled } from 'node:timers/promises';
+import { hasCode, type ErrorCode } from '../../src/errors.js';
+import { Applier } from '../../src/lockstep/apply.js';
+import { SLOTS, type Effect, type Guard } from '../../src/lockstep/guard.js';
+import type { Target, TargetState } from '../../src/lockstep/target.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { IDENTITY, TAPE_END, World, type ForeignWrite, type Plan } from './model.js';
+import { unavailable } from './network.js';
+import { PREFIX, Source, type Change, type Entry } from './source.js';
+import { ModelTarget } from './target.js';
+
+const RUNS_ONE = 3000;
+const RUNS_TWO = 2000;
+const RUNS_FOREIGN = 2000;
+
+const KEYS = 6;
+
+const change = fc.record<Change>({
+  key: fc.nat(KEYS - 1),
+  kind: fc.constantFrom('put', 'put', 'delete', 'put-delete'),
+});
+
+/** Now and then a gap with more revisions than there are slots. */
+const gap = fc.oneof(
+  { weight: 12, arbitrary: fc.nat(12) },
+  { weight: 1, arbitrary: fc.integer({ min: 33, max: 50 }) },
+);
+
+const entry = fc.record<Entry>({
+  gap,
+  changes: fc.uniqueArray(change, { minLength: 1, maxLength: 5, selector: ({ key }) => key }),
+});
+
+const plan = fc.record<Plan>({
+  history: fc.array(entry, { maxLength: 10, size: 'max' }),
+  tail: fc.nat(12),
+  seeded: fc.integer({ min: 1, max: 20 }),
+  tape: fc.array(fc.nat(TAPE_END - 1), { maxLength: 200, size: 'max' }),
+  weather: fc.constantFrom(0, 8, 24, 64, 128),
+});
+
+const foreignWrite = fc.record<ForeignWrite>({
+  atStep: fc.nat(200),
+  op: fc.oneof(
+    fc.constant({ key: Buffer.from('/elsewhere'), value: Buffer.from('1') }),
+    fc.nat(KEYS - 1).map((n) => ({ key: Buffer.from(`${PREFIX}${n}`), value: Buffer.from('1') })),
+    fc.nat(KEYS - 1).map((n) => ({ key: Buffer.from(`${PREFIX}${n}`) })),
+  ),
+});
+
+/**
+ * Each process that ended for a reason must have had one of these. One that was told to stop may
+ * also find, with the last thing that it does, that its successor is at work already.
+ */
+function checkEnds(world: World, ...codes: ErrorCode[]): void {
+  for (const { name, alive, stopping, ended, error, broken } of world.processes) {
+    if (broken !== undefined) throw world.explain(`${name} ${broken}`);
+    if (stopping && alive && !ended) throw world.explain(`${name} does not stop`);
+    const superseded = stopping && hasCode(error, 'TARGET_TAKEN_OVER');
+    if (error !== undefined && !superseded && !hasCode(error, ...codes)) throw world.explain(error);
+  }
+}
+
+/** At least one follower still runs, and it has finished. */
+function checkFinished(world: World): void {
+  const { source, target } = world;
+  const running = world.processes.filter((process) => process.running);
+  if (running.length === 0) throw world.explain('no follower is left');
+  if (target.store.head !== source.head)
+    throw world.explain(`the target stands at ${target.store.head} of ${source.head}`);
+  for (const { name, position } of running)
+    if (position !== source.head) throw world.explain(`${name} thinks it stands at ${position}`);
+}
+
+describe('lockstep, as a model', function () {
+  this.timeout(120_000);
+
+  it('is exact after every write, with one follower at a time', async () => {
+    const property = fc.asyncProperty(plan, async (drawn) => {
+      const world = new World(drawn, 1);
+      await world.run();
+      checkEnds(world);
+      checkFinished(world);
+      // All writes of a gap in any order, and yet none in vain.
+      if (drawn.weather === 0 && world.target.refused > 0)
+        throw world.explain(`${world.target.refused} guards failed in calm weather`);
+    });
+    await fc.assert(property, { numRuns: RUNS_ONE });
+  });
+
+  it('is exact with two at once, of which at least one finishes', async () => {
+    const property = fc.asyncProperty(plan, async (drawn) => {
+      const world = new World(drawn, 2);
+      await world.run();
+      checkEnds(world, 'TARGET_TAKEN_OVER');
+      checkFinished(world);
+    });
+    await fc.assert(property, { numRuns: RUNS_TWO });
+  });
+
+  it('stops when somebody else has written', async () => {
+    const property = fc.asyncProperty(plan, foreignWrite, async (drawn, foreign) => {
+      const world = new World(drawn, 1);
+      await world.run(foreign);
+      // One that had nothing left to write has seen nothing; the next one that looks does.
+      if (world.target.spoilt && world.processes.some((process) => process.running)) {
+        world.start();
+        await world.rest();
+      }
+      checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF');
+      if (world.target.spoilt) expect(world.processes.at(-1)?.ended).to.be.true;
+      else checkFinished(world);
+    });
+    await fc.assert(property, { numRuns: RUNS_FOREIGN });
+  });
+
+  // Chance does not find this: as many guards fail in a row as there are slots.
+  it('goes on when a whole gap of fillers arrives late, each at the worst moment', async () => {
+    const source = new Source([{ gap: 50, changes: [{ key: 0, kind: 'put' }] }], 0, 1);
+    const target = new ModelTarget(source);
+    source.reveal(source.head);
+    const applier = new Applier(new Straggling(target), source, {
+      ...IDENTITY,
+      pause: () => Promise.resolve(),
+    });
+    const stop = new AbortController();
+    const ended = applier.run(stop.signal);
+    const finished = async () => {
+      while (target.store.head < source.head) await settled();
+    };
+    await Promise.race([ended, finished()]);
+    stop.abort();
+    await ended;
+    expect(target.store.head).to.equal(source.head);
+  });
+});
+
+/** The first filler of each slot is late; after that one of them lands before each other write. */
+class Straggling implements Target {
+  readonly #late: (() => void)[] = [];
+  #fillers = 0;
+
+  constructor(private readonly target: ModelTarget) {}
+
+  read(): Promise<TargetState> {
+    return Promise.resolve(this.target.read());
+  }
+
+  write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
+    if (effect.kind === 'filler' && this.#fillers++ < SLOTS) {
+      this.#late.push(() => this.target.write(guard, effect));
+      return Promise.reject(unavailable('filler'));
+    }
+    this.#late.shift()?.();
+    return Promise.resolve(this.target.write(guard, effect));
+  }
+}

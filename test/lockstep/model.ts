@@ -1,0 +1,235 @@
+/**
+ * Everything that takes part in lockstep, in one process and without a clock: a source that reveals
+ * its history bit by bit, a target, the network before it, and followers that are killed at any
+ * moment. Only the followers are the real thing (lockstep/apply.ts).
+ *
+ * A run is decided by a plan alone. Its `tape` has one number for each step; 0 is always "the
+ * oldest packet arrives unharmed", so a plan that fast-check has shrunk says what it takes.
+ */
+import { setImmediate as settled } from 'node:timers/promises';
+import { parseCursor } from '../../src/cursor.js';
+import { Applier } from '../../src/lockstep/apply.js';
+import type { Identity } from '../../src/lockstep/stock.js';
+import type { Effect, Guard } from '../../src/lockstep/guard.js';
+import type { Target, TargetState } from '../../src/lockstep/target.js';
+import { PrefixSet } from '../../src/mvcc/prefix.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { Network, type Caller, type Fault } from './network.js';
+import { PREFIX, Source, type Entry } from './source.js';
+import { Broken, ModelTarget, must, SOURCE_ID } from './target.js';
+import type { Op } from './store.js';
+
+export interface Plan {
+  history: readonly Entry[];
+  /** Foreign revisions after the last entry. */
+  tail: number;
+  /** The base's revision. */
+  seeded: Revision;
+  tape: readonly number[];
+  /** Of 256 steps, how many do harm. */
+  weather: number;
+}
+
+/** Someone writes to the target who must not. */
+export interface ForeignWrite {
+  atStep: number;
+  op: Op;
+}
+
+/** Numbers on a tape are below this: eight bits pick a packet, eight say what happens. */
+export const TAPE_END = 0x10000;
+
+const HARM = ['lost', 'late', 'twice', 'reveal', 'lost', 'late', 'kill', 'stop'] as const;
+/** Steps after which a run that has not come to rest never will. */
+const TOO_MANY_STEPS = 20_000;
+
+export const IDENTITY: Identity = { source: SOURCE_ID, prefixes: PrefixSet.of([PREFIX]) };
+
+/** A follower's process, and its end of the network. */
+class Process implements Caller, Target {
+  alive = true;
+  ended = false;
+  error: unknown;
+  /** The first rule that it broke by sending something. */
+  broken: string | undefined;
+  readonly #applier: Applier;
+  readonly #abort = new AbortController();
+  #writesAfterStop = 0;
+  /** Whether it knows that the target was its own, once. */
+  #owned = false;
+  /** Whether an answer has told it that something landed at a wrong revision. */
+  #knows = false;
+
+  constructor(
+    readonly name: string,
+    private readonly network: Network,
+    private readonly target: ModelTarget,
+    source: Source,
+  ) {
+    this.#applier = new Applier(this, source, {
+      ...IDENTITY,
+      pause: () => network.sleep(this),
+    });
+    this.#applier.run(this.#abort.signal).then(
+      () => {
+        this.ended = true;
+      },
+      (error: unknown) => {
+        this.ended = true;
+        this.error = error;
+      },
+    );
+  }
+
+  get running(): boolean {
+    return this.alive && !this.ended && !this.stopping;
+  }
+
+  get stopping(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  get position(): Revision {
+    return this.#applier.position ?? 0;
+  }
+
+  /** SIGTERM. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  /** SIGKILL: nothing that it waits for will ever come. */
+  kill(): void {
+    this.alive = false;
+  }
+
+  read(): Promise<TargetState> {
+    return this.#call(
+      'read',
+      () => this.target.read(),
+      ({ head, cursorMod }) => `head ${head}, cursor@${cursorMod}`,
+    );
+  }
+
+  async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
+    let effects = 0;
+    const serve = () => {
+      const lost = this.#owned && this.target.holder !== this.#applier.follower;
+      const answer = this.target.write(guard, effect);
+      if (answer.succeeded) effects++;
+      must(effects <= 1, () => 'one write took effect twice');
+      must(!(answer.succeeded && lost), () => `${this.name} has taken the target back`);
+      return answer;
+    };
+    if (this.alive && this.stopping && ++this.#writesAfterStop > 1)
+      this.broken ??= 'goes on although it was told to stop';
+    const answer = await this.#call(describe(guard, effect), serve, ({ succeeded, revision }) =>
+      succeeded ? `done at ${revision}` : 'guard failed',
+    );
+    if (answer.succeeded && effect.kind === 'cursor') {
+      this.#owned = true;
+      this.#knows = answer.revision !== parseCursor(effect.cursor).revision;
+    }
+    return answer;
+  }
+
+  #call<T>(what: string, serve: () => T, show: (reply: T) => string): Promise<T> {
+    // Nobody runs the code of a dead process, but what it waited for may still have come.
+    if (!this.alive) return new Promise(() => undefined);
+    if (this.ended) this.broken ??= `sends ${what} after its end`;
+    if (this.#knows) this.broken ??= `sends ${what} although it knows of a foreign write`;
+    return this.network.call(this, what, serve, show);
+  }
+}
+
+export class World {
+  readonly source: Source;
+  readonly target: ModelTarget;
+  readonly processes: Process[] = [];
+  readonly trace: string[] = [];
+  readonly #network = new Network();
+
+  constructor(
+    private readonly plan: Plan,
+    followers: number,
+  ) {
+    this.source = new Source(plan.history, plan.tail, plan.seeded);
+    this.target = new ModelTarget(this.source);
+    for (let i = 0; i < followers; i++) this.start();
+  }
+
+  start(): void {
+    const name = `P${this.processes.length + 1}`;
+    this.processes.push(new Process(name, this.#network, this.target, this.source));
+  }
+
+  /** Plays the tape, then lets network and source come to rest. */
+  async run(foreign?: ForeignWrite): Promise<void> {
+    const at = foreign && Math.min(foreign.atStep, this.plan.tape.length);
+    try {
+      await settled();
+      for (const [i, number] of this.plan.tape.entries()) {
+        if (foreign && i === at) this.#writeForeign(foreign.op);
+        await this.#step(number);
+      }
+      if (foreign && at === this.plan.tape.length) this.#writeForeign(foreign.op);
+      await this.rest();
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  /** From here on nothing is harmed. */
+  async rest(): Promise<void> {
+    await settled();
+    for (let steps = 0; this.source.hidden > 0 || !this.#network.idle; steps++) {
+      must(steps < TOO_MANY_STEPS, () => 'it does not come to rest');
+      await this.#step(0);
+    }
+  }
+
+  /** An error with the story that led to it. */
+  explain(error: unknown): Error {
+    const what = error instanceof Broken ? error.message : String(error);
+    return new Error(`${what}\n  ${this.trace.join('\n  ')}`, { cause: error });
+  }
+
+  async #step(number: number): Promise<void> {
+    const calm = (number >> 8) + this.plan.weather < 256;
+    const harm = calm ? 'none' : HARM[number % HARM.length]!;
+    this.#apply(harm, number & 0xff);
+    await settled();
+  }
+
+  #apply(harm: Fault | 'reveal' | 'kill' | 'stop', pick: number): void {
+    const running = this.processes.filter((process) => process.running);
+    const process = running[pick % running.length];
+    if ((harm === 'kill' || harm === 'stop') && process) {
+      process[harm]();
+      this.start();
+      this.trace.push(`${harm} ${process.name}, start P${this.processes.length}`);
+    } else if (harm === 'reveal' || this.#network.idle) {
+      this.source.reveal(1 + (pick % 16));
+      this.trace.push(`the source has proven ${this.source.proven}`);
+    } else {
+      const fault = harm === 'kill' || harm === 'stop' ? 'none' : harm;
+      const { head } = this.target.store;
+      const label = this.#network.step(pick, fault);
+      const landed = this.target.store.head;
+      this.trace.push(landed > head ? `${label} → landed at ${landed}` : label);
+    }
+  }
+
+  #writeForeign(op: Op): void {
+    this.target.writeForeign(op);
+    this.trace.push(`foreign ${op.value ? 'put' : 'delete'} ${op.key.toString()}`);
+  }
+}
+
+function describe({ cursorMod, slots }: Guard, effect: Effect): string {
+  const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
+  const guard = `if cursor@${cursorMod} and ${slots.length} slots${written.join('')}`;
+  return effect.kind === 'filler'
+    ? `filler ${effect.slot} ${guard}`
+    : `cursor and ${effect.records.length} records ${guard}`;
+}

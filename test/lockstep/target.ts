@@ -1,0 +1,181 @@
+/**
+ * The target: what etcd would do with apply's writes, and a look at all of it after each of them.
+ */
+import {
+  CURSOR_FORMAT,
+  CURSOR_KEY,
+  cursorTally,
+  encodeCursor,
+  parseCursor,
+} from '../../src/cursor.js';
+import { SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
+import type { TargetState } from '../../src/lockstep/target.js';
+import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import type { Record } from '../../src/mvcc/record.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { digest, Tally } from '../../src/mvcc/tally.js';
+import { PREFIX, type Source } from './source.js';
+import { Store, type Op } from './store.js';
+
+export const SOURCE_ID = 'cafe';
+
+const SLOT_KEYS = Array.from({ length: SLOTS }, (_, slot) => slotKey(slot));
+const SLOT_VALUE = Buffer.alloc(0);
+
+/** Thrown when the target is not what the source says. */
+export class Broken extends Error {}
+
+export function must(holds: boolean, otherwise: () => string): asserts holds {
+  if (!holds) throw new Broken(otherwise());
+}
+
+export class ModelTarget {
+  readonly store: Store;
+  /** Writes whose guard did not hold. */
+  refused = 0;
+  /** The follower whose cursor it is. */
+  holder: string | null = null;
+  /** Where the foreign write landed. From there on the target is lost, and only damage is limited. */
+  #foreign: Revision | undefined;
+
+  constructor(private readonly source: Source) {
+    const rows = source.between(1, source.proven).flatMap(({ records }) => records);
+    this.store = Store.restored([...rows, cursorRow(source, tallyOf(rows))]);
+    this.#check();
+  }
+
+  read(): TargetState {
+    const slots = SLOT_KEYS.map((key) => this.store.get(key));
+    const cursor = this.store.get(CURSOR_KEY);
+    return {
+      head: this.store.head,
+      cursor: cursor && parseCursor(cursor.value),
+      cursorMod: cursor?.mod ?? 0,
+      slotMods: slots.map((slot) => slot?.mod ?? 0),
+      slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
+    };
+  }
+
+  write(guard: Guard, effect: Effect): { succeeded: boolean; revision: Revision } {
+    const holds =
+      this.#mod(CURSOR_KEY) === guard.cursorMod &&
+      guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod);
+    if (!holds) {
+      this.refused++;
+      return { succeeded: false, revision: this.store.head };
+    }
+    const before = this.store.head;
+    const revision = this.store.write(toOps(effect));
+    must(revision === before + 1, () => `a write made the head ${revision} out of ${before}`);
+    const cursor = effect.kind === 'cursor' ? parseCursor(effect.cursor) : undefined;
+    if (cursor) this.holder = cursor.follower;
+    if (this.#foreign === undefined) this.#check();
+    else this.#checkDamage(this.#foreign, cursor?.revision);
+    return { succeeded: true, revision };
+  }
+
+  /** Somebody who knows nothing of lockstep. */
+  writeForeign(op: Op): void {
+    const before = this.store.head;
+    if (this.store.write([op]) > before) this.#foreign = this.store.head;
+  }
+
+  get spoilt(): boolean {
+    return this.#foreign !== undefined;
+  }
+
+  #mod(key: Buffer): Revision {
+    return this.store.get(key)?.mod ?? 0;
+  }
+
+  /** Rows are looked at as they land and never change, so those of the newest revision will do. */
+  #check(): void {
+    const { head } = this.store;
+    must(head <= this.source.proven, () => `head ${head} is above proven ${this.source.proven}`);
+    const ours = this.store.newest().filter(({ key }) => key.toString().startsWith(PREFIX));
+    const theirs = this.source.records.get(head) ?? [];
+    must(sameRows(ours, theirs), () => `rows of ${head} differ: ${ours.map(show).join()}`);
+    const { value, mod } = this.store.get(CURSOR_KEY)!;
+    const cursor = parseCursor(value);
+    must(cursor.revision === mod, () => `cursor written at ${mod} says ${cursor.revision}`);
+    const recount = new Tally();
+    for (const row of this.store.liveRows(PREFIX)) recount.add(digest(row));
+    must(cursorTally(cursor).equals(recount), () => `the cursor's tally at ${head} is wrong`);
+  }
+
+  /**
+   * No guard can see a foreign write that lands between the last confirmed write and the next. But
+   * whatever lands after it tells, so only the very first write may miss its revision with data.
+   */
+  #checkDamage(foreign: Revision, meant: Revision | undefined): void {
+    const { head } = this.store;
+    must(head <= this.source.proven + 1, () => `went on after a foreign write, up to ${head}`);
+    if (meant === undefined || head === foreign + 1) return;
+    must(meant === head, () => `revision ${meant} landed at ${head}, long after the foreign write`);
+  }
+}
+
+function toOps(effect: Effect): Op[] {
+  if (effect.kind === 'filler') return [{ key: SLOT_KEYS[effect.slot]!, value: SLOT_VALUE }];
+  const ops = effect.records.map(({ key, tombstone, bytes }) =>
+    tombstone ? { key } : { key, value: parseKeyValue(bytes).value },
+  );
+  return [...ops, { key: CURSOR_KEY, value: effect.cursor }];
+}
+
+function tallyOf(rows: readonly Record[]): Tally {
+  const live = new Map<string, Record>();
+  for (const row of rows) live.set(row.key.toString(), row);
+  const tally = new Tally();
+  for (const { tombstone, bytes } of live.values()) if (!tombstone) tally.add(digest(bytes));
+  return tally;
+}
+
+/** As seal writes it: at the base's revision, behind the records. */
+function cursorRow(source: Source, tally: Tally): Record {
+  const revision = source.proven;
+  const value = encodeCursor({
+    format: CURSOR_FORMAT,
+    source: SOURCE_ID,
+    prefixes: [PREFIX],
+    revision,
+    keys: tally.keys,
+    checksum: tally.hex,
+    slotWrites: 0,
+    follower: null,
+    at: 'sealed',
+  });
+  return {
+    main: revision,
+    sub: source.records.get(revision)?.length ?? 0,
+    tombstone: false,
+    key: CURSOR_KEY,
+    bytes: encodeKeyValue({
+      key: CURSOR_KEY,
+      createRevision: revision,
+      modRevision: revision,
+      version: 1,
+      value,
+    }),
+  };
+}
+
+/** Key, mod_revision, create_revision, version and value are all in `bytes`. */
+function sameRows(a: readonly Record[], b: readonly Record[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((row, i) => {
+      const other = b[i]!;
+      return (
+        row.main === other.main &&
+        row.sub === other.sub &&
+        row.tombstone === other.tombstone &&
+        row.bytes.equals(other.bytes)
+      );
+    })
+  );
+}
+
+function show({ main, sub, key, tombstone }: Record): string {
+  return `${main}/${sub} ${tombstone ? 'delete' : 'put'} ${key.toString()}`;
+}
