@@ -87,7 +87,7 @@ class FollowProcess {
       createInterface(this.#child.stdout).on('line', (line) => {
         const status = JSON.parse(line) as NonNullable<FollowProcess['status']>;
         this.status = status;
-        if (status.state === 'in lockstep') lags.push(status.lagSeconds);
+        if (status.state === 'in lockstep') lags.push(status.lagSeconds ?? 0);
       });
   }
 
@@ -98,7 +98,7 @@ class FollowProcess {
       const s = this.status;
       if (s)
         process.stdout.write(
-          `  revision ${s.position === null ? '-' : count(s.position)}; lag ${count(s.lagRevisions)} rev, ${duration(s.lagSeconds)}; ${count(s.revisionsPerSecond)} rev/s; ${count(s.revisions)} revisions, ${count(s.fillers)} fillers; ${s.state}\n`,
+          `  revision ${s.position === null ? '-' : count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; ${count(s.revisions)} revisions, ${count(s.fillers)} fillers; ${s.state}\n`,
         );
     }
   }

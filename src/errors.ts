@@ -13,7 +13,6 @@ export type ErrorCode =
   // usage
   | 'BAD_ARGUMENT'
   | 'FILE_EXISTS'
-  | 'NOT_IMPLEMENTED'
   // files
   | 'BOLT_DAMAGED'
   | 'SNAPSHOT_DAMAGED'

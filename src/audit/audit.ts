@@ -7,7 +7,7 @@
  * when the source is gone.
  */
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { hasCode } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -54,7 +54,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
     } catch (error) {
       const final = options.revision !== undefined || reported > 0 || tries === MAX_TRIES;
-      if (!hasCode(error, 'COMPACTED') || final) throw error;
+      if (hasCode(error, 'FUTURE_REVISION')) throw notThere(error, revision);
+      // The history's watch calls it a gap.
+      if (!hasCode(error, 'COMPACTED', 'HISTORY_GAP')) throw error;
+      if (final) throw compactedAway(error, options.revision);
       options.onNote?.(`revision ${revision} was compacted away during the audit; starting over`);
     }
   }
@@ -166,4 +169,24 @@ function side(status: ServerStatus, tally: Tally): AuditReport['source'] {
     keys: tally.keys,
     checksum: tally.hex,
   };
+}
+
+function compactedAway(cause: LockstepError, asked: Revision | undefined): LockstepError {
+  return new LockstepError('COMPACTED', cause.message, {
+    disposition: asked === undefined ? 'retry' : 'usage',
+    hint:
+      asked === undefined
+        ? 'The source compacts faster than the audit reads. Run it again.'
+        : "Give a newer --revision, or none to compare at the target's head.",
+    cause,
+  });
+}
+
+function notThere(cause: LockstepError, revision: Revision): LockstepError {
+  return new LockstepError('FUTURE_REVISION', cause.message, {
+    disposition: 'retry',
+    revision,
+    hint: "One side has not reached it yet. Without --revision it is the target's head: then the target is ahead of the source, and `etcd-lockstep status` says more.",
+    cause,
+  });
 }

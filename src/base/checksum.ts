@@ -15,7 +15,7 @@ const READ_BYTES = 1024 * 1024;
  */
 export async function verifyChecksum(path: string): Promise<number> {
   const size = fileSize(path);
-  if (size % SECTOR_BYTES !== SHA256_BYTES)
+  if (size % SECTOR_BYTES !== SHA256_BYTES || size === SHA256_BYTES)
     throw new LockstepError(
       'SNAPSHOT_NO_CHECKSUM',
       `${path} is no whole etcd snapshot: its ${size} bytes do not end in a sha256`,

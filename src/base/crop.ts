@@ -11,7 +11,7 @@ import type { PrefixSet } from '../mvcc/prefix.js';
 import { proven } from '../position.js';
 import { readResources, type ResourceSizes } from './resources.js';
 import { loadSnapshot, type OnBase } from './read.js';
-import { refuseExisting, seal, type Sealed } from './seal.js';
+import { checkOut, seal, type Sealed } from './seal.js';
 import { SnapshotFile } from './snapshot.js';
 
 export interface CropOptions {
@@ -37,7 +37,7 @@ export async function crop(options: CropOptions): Promise<Cropped> {
     signal.throwIfAborted();
     options.onBase(count);
   };
-  refuseExisting(out);
+  checkOut(out);
   const file = await SnapshotFile.open(snapshot);
   const scratch = await mkdtemp(join(dirname(out), '.crop-'));
   try {

@@ -6,7 +6,16 @@
  * revision for it), whatever the prefix's own last row is. Of `meta` only the compact revision is
  * written: consistent_index, term, confState and members are made by restore.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
 import { BoltWriter } from '../bolt/writer.js';
@@ -50,13 +59,25 @@ export interface Sealed {
  */
 const GONE_LEASE_TTL_SECONDS = 3600;
 
-/** @throws LockstepError FILE_EXISTS if `path` is there already */
-export function refuseExisting(path: string): void {
+/**
+ * Checks before anything is read that the base could be put there.
+ * @throws LockstepError FILE_EXISTS, IO
+ */
+export function checkOut(path: string): void {
   if (existsSync(path))
     throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
       disposition: 'usage',
       hint: 'Name another --out, or remove the file.',
     });
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw new LockstepError('IO', `cannot write into ${dirname(path)}`, {
+      disposition: 'usage',
+      hint: 'Name an --out in a folder that exists and may be written.',
+      cause,
+    });
+  }
 }
 
 /** Compacts the journal to its compact revision and writes the base; publishes it by rename. */

@@ -20,7 +20,7 @@ import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
-import { refuseExisting, seal, type Sealed } from './seal.js';
+import { checkOut, seal, type Sealed } from './seal.js';
 
 /** What has been read from the source so far, by this run. */
 export interface SeedCount extends BaseCount {
@@ -47,7 +47,7 @@ const MAX_STARTS = 5;
 
 /** @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes */
 export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
-  refuseExisting(options.out);
+  checkOut(options.out);
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));

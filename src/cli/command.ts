@@ -52,13 +52,21 @@ export function register<R extends OptionName, O extends OptionName>(
     const argument = spec.argument ? String(first) : '';
     const json = command.opts()['writeOut'] === 'json';
     process.exitCode = await guarded(json, async (context) => {
-      const { writeOut: _, ...options } = parseOptions(command.opts(), spec.required, [
+      const { writeOut: _, ...options } = parseOptions(rawOptions(command), spec.required, [
         ...spec.optional,
         'writeOut',
       ]);
       return spec.run(options as Parameters<typeof spec.run>[0], context, argument);
     });
   });
+}
+
+/** commander takes any value of a switch's variable for true; so variables are read as they stand. */
+function rawOptions(command: Command): Record<string, unknown> {
+  const raw: Record<string, unknown> = { ...command.opts() };
+  for (const name of Object.keys(raw) as OptionName[])
+    if (command.getOptionValueSource(name) === 'env') raw[name] = process.env[OPTIONS[name].env];
+  return raw;
 }
 
 function toOption(name: OptionName, required: boolean): Option {

@@ -74,7 +74,10 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
     journalBytes,
   });
   const tick = () => {
-    void journal.bytes().then((n) => (journalBytes = n));
+    journal.bytes().then(
+      (n) => (journalBytes = n),
+      () => undefined, // it is being closed
+    );
     const status = line();
     if (json) print(status, () => '');
     else progress.show(() => statusLine(status));
@@ -84,21 +87,24 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
     await follower.run();
   } finally {
     clearInterval(timer);
+    const end = line();
+    progress.show(() => statusLine(end), true);
+    progress.end();
+    print(end, () => summary(end, (performance.now() - started) / 1000));
   }
-  const end = line();
-  progress.show(() => statusLine(end), true);
-  progress.end();
-  print(end, () => summary(end, (performance.now() - started) / 1000));
 }
 
 function statusLine(s: Line): string {
-  const position = s.position === null ? '-' : count(s.position);
-  return `revision ${position}; lag ${count(s.lagRevisions)} rev, ${duration(s.lagSeconds)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; journal ${bytes(s.journalBytes)}; ${s.state}`;
+  const kept = `journal ${bytes(s.journalBytes)}; ${s.state}`;
+  if (s.position === null) return `captured up to revision ${count(s.journalPosition)}; ${kept}`;
+  return `revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
 }
 
 function summary(s: FollowStatus, seconds: number): string {
+  if (s.position === null)
+    return `Stopped before the target was there; captured up to revision ${count(s.journalPosition)}.`;
   return [
-    `Stopped at revision ${count(s.position ?? 0)}, ${count(s.lagRevisions)} behind the source's ${count(s.sourceHead)}.`,
+    `Stopped at revision ${count(s.position)}, ${count(s.lagRevisions ?? 0)} behind the source's ${count(s.sourceHead)}.`,
     `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
     'The same command goes on from there.',
   ].join('\n');

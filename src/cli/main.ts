@@ -15,7 +15,12 @@ const program = new Command('etcd-lockstep')
     'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: seed, restore the base, follow, audit.',
   )
   .version(version())
-  .showHelpAfterError('(--help says more)')
+  .showHelpAfterError('Try: --help says more.')
+  .configureOutput({
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, 'Error: ').replace('\n(', ' ('));
+    },
+  })
   .configureHelp({ sortOptions: false });
 
 for (const add of [seedCommand, cropCommand, followCommand, auditCommand, statusCommand])

@@ -25,7 +25,7 @@ const endpoint = z.string().transform((text, context) => {
     context.addIssue('takes one endpoint in this version; name the member to talk to');
   else if (url.startsWith('https:'))
     context.addIssue('TLS is not in this version yet; give an http:// endpoint');
-  else if (!URL.canParse(url) || !url.startsWith('http://'))
+  else if (!URL.canParse(url) || !url.startsWith('http://') || new URL(url).port === '')
     context.addIssue('must look like http://10.0.0.1:2379');
   return url;
 });

@@ -55,7 +55,7 @@ export interface ApplyOptions extends Identity {
   /** Waits before try `attempt` (from 0); a growing backoff unless given. Resolves when aborted. */
   pause?: (attempt: number, signal: AbortSignal) => Promise<void>;
   /** Called after stock was taken of the target. */
-  onStock?: (position: Position, cursor: Cursor) => void;
+  onStock?: (position: Position, cursor: Cursor) => void | Promise<void>;
 }
 
 function backoff(attempt: number, signal: AbortSignal): Promise<void> {
@@ -126,13 +126,13 @@ export class Applier {
     const stock = takeStock(await this.target.read(), this.options);
     if (this.#owner && stock.cursor.follower !== this.follower)
       throw takenOver(stock.position, stock.cursor.follower);
+    await this.options.onStock?.(stock.position, stock.cursor);
     this.#position = stock.position;
     this.#cursorMod = stock.cursor.revision;
     this.#tally = stock.tally;
     this.#slotMods = stock.slotMods;
     this.#slotWrites = stock.slotWrites;
     this.#fence = true;
-    this.options.onStock?.(stock.position, stock.cursor);
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

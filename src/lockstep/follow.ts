@@ -40,6 +40,8 @@ export interface FollowOptions {
 const HEAD_POLL_MS = 500;
 const COMPACTION_POLL_MS = 5000;
 const UNTIL_POLL_MS = 50;
+/** A busy source is always a few revisions ahead; that is no backlog. */
+const CAUGHT_UP_SECONDS = 2;
 
 export type FollowState = 'waiting for the target' | 'catching up' | 'in lockstep';
 
@@ -50,8 +52,9 @@ export interface FollowStatus {
   journalPosition: Revision;
   /** The source's head when it was asked last. */
   sourceHead: Revision;
-  lagRevisions: number;
-  lagSeconds: number;
+  /** Null before the target was read. */
+  lagRevisions: number | null;
+  lagSeconds: number | null;
   /** Written by this process. */
   revisions: number;
   fillers: number;
@@ -81,25 +84,26 @@ export class Follower {
       onRetry: (error) => {
         this.#targetTrouble(error);
       },
-      onStock: (position) => {
+      onStock: async (position) => {
+        await this.#refuseAhead(position);
+        this.#leases.begin();
         if (!this.#reachable) options.onNote(`target found at revision ${position}`);
         this.#reachable = true;
-        this.#refuseAhead(position);
       },
     });
   }
 
   get status(): FollowStatus {
     const position = this.#applier.position;
-    const lag = this.#lag.behind(position ?? 0);
-    const caughtUp = lag.revisions === 0 || lag.seconds < 2;
+    const lag = position === undefined ? undefined : this.#lag.behind(position);
+    const caughtUp = lag !== undefined && (lag.revisions === 0 || lag.seconds < CAUGHT_UP_SECONDS);
     return {
       state: !this.#reachable ? 'waiting for the target' : caughtUp ? 'in lockstep' : 'catching up',
       position: position ?? null,
       journalPosition: this.#options.journal.position,
       sourceHead: this.#lag.head,
-      lagRevisions: lag.revisions,
-      lagSeconds: Math.round(lag.seconds * 10) / 10,
+      lagRevisions: lag?.revisions ?? null,
+      lagSeconds: lag ? Math.round(lag.seconds * 10) / 10 : null,
       ...this.#applier.written,
       compactRevision: this.#compacted,
     };
@@ -152,8 +156,11 @@ export class Follower {
   }
 
   /** A position that the source has not reached is not a position in this source's history. */
-  #refuseAhead(position: Revision): void {
+  async #refuseAhead(position: Revision): Promise<void> {
     if (position <= Math.max(this.#lag.head, this.#options.journal.position)) return;
+    // Another follower may have brought it there since the source was asked: ask again.
+    this.#lag.saw((await this.#options.source.head()).revision);
+    if (position <= this.#lag.head) return;
     throw new LockstepError(
       'TARGET_AHEAD',
       `the target stands at revision ${position}, the source only at ${this.#lag.head}`,

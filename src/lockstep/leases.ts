@@ -25,11 +25,17 @@ interface Known {
 export class LeaseKeeper {
   readonly #known = new Map<bigint, Known>();
   #listed = false;
+  #begun = false;
 
   constructor(
     private readonly source: EtcdClient,
     private readonly target: EtcdClient,
   ) {}
+
+  /** The target is ours: from now on its leases are refreshed. */
+  begin(): void {
+    this.#begun = true;
+  }
 
   /** Makes sure that every lease that these records name lives on the target. */
   async ensure({ records }: WholeRevision): Promise<void> {
@@ -52,8 +58,10 @@ export class LeaseKeeper {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (!this.#listed) await this.#list();
-        await this.#refresh();
+        if (this.#begun) {
+          if (!this.#listed) await this.#list();
+          await this.#refresh();
+        }
       } catch (error) {
         if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
       }

@@ -22,6 +22,8 @@ export async function targetStatus(
   target: EtcdClient,
   source: EtcdClient | undefined,
 ): Promise<TargetStatus> {
+  // Asked first because its deadline is short: a target that is not there is told soon.
+  await target.status();
   const state = await new EtcdTarget(target).read();
   if (!state.cursor)
     throw new LockstepError('TARGET_NOT_OURS', 'the target has no cursor', {

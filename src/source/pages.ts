@@ -21,7 +21,8 @@ export interface Page {
 
 const PAGE_BYTES = 4 * 1024 * 1024;
 const FIRST_PAGE_KEYS = 64;
-const MAX_PAGE_KEYS = 10_000;
+/** Bounds what the source must build where large values follow many small ones. */
+const MAX_PAGE_KEYS = 1000;
 
 /**
  * @param from first key to read; the start of the range if undefined

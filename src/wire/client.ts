@@ -27,6 +27,8 @@ import { mapError, type Side } from './errors.js';
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
 const CALL_TIMEOUT_MS = 30_000;
+/** For the first question to a server: one that is not there is told soon. */
+const STATUS_TIMEOUT_MS = 10_000;
 
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -275,7 +277,7 @@ export class EtcdClient {
 
 const CONTROL_OPTIONS: Partial<IOptions> = {
   faultHandling: { host: () => noop, global: noop },
-  defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
+  defaultCallOptions: () => ({ deadline: Date.now() + STATUS_TIMEOUT_MS }),
 };
 
 /** Without it a member that lost its leader keeps a stream open and silent. */

@@ -1,0 +1,109 @@
+/**
+ * The JSON contract, written down a second time. Strict: a field more or less in what a command
+ * prints is a change of the contract, which docs/reference.md has to follow (reference.test.ts).
+ */
+import { z } from 'zod';
+
+const count = z.number().int().nonnegative();
+const revision = z.number().int().positive();
+const checksum = z.string().regex(/^[0-9a-f]{16}$/);
+const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
+const prefixes = z.array(z.string()).min(1);
+
+const restore = z.strictObject({
+  single: z.array(z.string().startsWith('etcdutl snapshot restore ')).length(1),
+  three: z.array(z.string().startsWith('etcdutl snapshot restore ')).length(3),
+});
+
+const sealed = {
+  out: z.string(),
+  head: revision,
+  compactRevision: revision,
+  keys: count,
+  checksum,
+  rows: count,
+  leases: count,
+  fileBytes: count,
+};
+
+export const seed = z.strictObject({
+  ...sealed,
+  read: z.strictObject({ keys: count, bytes: count, seconds: z.number().nonnegative() }),
+  seconds: z.number().positive(),
+  restore,
+});
+
+export const crop = z.strictObject({
+  ...sealed,
+  resources: z.array(
+    z.strictObject({ resource: z.string(), keys: count, liveBytes: count, oldBytes: count }),
+  ),
+  snapshotBytes: count,
+  snapshotBytesInUse: count,
+  restore,
+});
+
+export const follow = z.strictObject({
+  state: z.enum(['waiting for the target', 'catching up', 'in lockstep']),
+  position: revision.nullable(),
+  journalPosition: revision,
+  sourceHead: count,
+  lagRevisions: count.nullable(),
+  lagSeconds: z.number().nonnegative().nullable(),
+  revisions: count,
+  fillers: count,
+  bytes: count,
+  compactRevision: count,
+  revisionsPerSecond: count,
+  journalBytes: count,
+});
+
+const side = z.strictObject({ cluster: hexId, version: z.string(), keys: count, checksum });
+
+export const auditDifference = z.strictObject({
+  difference: z.strictObject({
+    key: z.string(),
+    keyBase64: z.base64().optional(),
+    kind: z.enum(['missing on target', 'extra on target', 'different']),
+    fields: z.array(z.enum(['value', 'mod_revision', 'create_revision', 'version', 'lease'])),
+    revision: revision.optional(),
+  }),
+});
+
+export const auditReport = z.strictObject({
+  report: z.strictObject({
+    equal: z.boolean(),
+    revision,
+    prefixes,
+    source: side,
+    target: side,
+    cursor: z.strictObject({ revision, keys: count, checksum, agrees: z.boolean() }).nullable(),
+    differences: count,
+    history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
+    bytes: count,
+    seconds: z.number().nonnegative(),
+  }),
+});
+
+/** The cursor's value on the target, and in `status`. */
+export const cursor = z.strictObject({
+  format: z.literal(1),
+  source: hexId.nullable(),
+  prefixes,
+  revision,
+  keys: count,
+  checksum,
+  slotWrites: count,
+  follower: z.uuid().nullable(),
+  at: z.iso.datetime(),
+});
+
+export const status = z.strictObject({
+  cursor,
+  position: revision,
+  trouble: z
+    .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+    .nullable(),
+  sourceHead: revision.nullable(),
+  lagRevisions: z.number().int().nullable(),
+});

@@ -1,0 +1,87 @@
+/** docs/reference.md says what the commands print: every field, flag, variable and code is in it. */
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { flagOf, OPTIONS, type OptionName } from '../../src/config/options.js';
+import * as contract from './contract.js';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const text = read('docs/reference.md');
+
+/** The part under a heading, up to the next one. */
+function section(name: string): string {
+  const found = text.split(/^## /m).find((part) => part.startsWith(`${name}\n`));
+  if (!found) throw new Error(`docs/reference.md has no section "${name}"`);
+  return found;
+}
+
+/** All names of fields in a schema, however deep; unions and lists are looked into. */
+function fieldNames(schema: z.ZodType): string[] {
+  if (schema instanceof z.ZodObject) {
+    const shape = schema.shape as Record<string, z.ZodType>;
+    return Object.entries(shape).flatMap(([name, inner]) => [name, ...fieldNames(inner)]);
+  }
+  if (schema instanceof z.ZodArray) return fieldNames(schema.element as z.ZodType);
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional)
+    return fieldNames(schema.unwrap() as z.ZodType);
+  return [];
+}
+
+const CONTRACTS: Record<string, z.ZodType[]> = {
+  seed: [contract.seed],
+  crop: [contract.crop],
+  follow: [contract.follow],
+  audit: [contract.auditDifference, contract.auditReport],
+  'The cursor': [contract.cursor],
+};
+
+describe('docs/reference.md', () => {
+  for (const [name, schemas] of Object.entries(CONTRACTS))
+    it(`${name}: names every field`, () => {
+      const names = schemas.flatMap(fieldNames);
+      expect(names.length).to.be.greaterThan(8);
+      const wrapped = ['difference', 'report'];
+      for (const field of names.filter((f) => !wrapped.includes(f) && !isOf('seed', name, f)))
+        expect(section(name), field).to.contain(`\`${field}\``);
+    });
+
+  it('status: names every field', () => {
+    for (const field of Object.keys(contract.status.shape))
+      expect(section('status')).to.contain(`\`${field}\``);
+  });
+
+  it('names every flag and variable, and no others', () => {
+    for (const name of Object.keys(OPTIONS) as OptionName[]) {
+      expect(text).to.contain(`${flagOf(name)}\``);
+      expect(text).to.contain(`\`${OPTIONS[name].env}\``);
+    }
+    const variables = new Set(text.match(/ETCD_LOCKSTEP_\w+/g));
+    expect([...variables].sort()).to.deep.equal(
+      Object.values(OPTIONS)
+        .map((o) => o.env)
+        .sort(),
+    );
+  });
+
+  it('names every error code, and no others', () => {
+    const union = /type ErrorCode =([^;]+);/.exec(read('src/errors.ts'))?.[1] ?? '';
+    const codes = [...union.matchAll(/'(\w+)'/g)].map((match) => match[1]!);
+    expect(codes).to.include('TARGET_HEAD_OFF');
+    const listed = [...section('Error codes').matchAll(/^\| (`[^|]+`) +\|/gm)]
+      .flatMap((match) => [...match[1]!.matchAll(/`(\w+)`/g)])
+      .map((match) => match[1]!);
+    expect(listed.sort()).to.deep.equal(codes.sort());
+  });
+
+  it('names every exit code', () => {
+    const codes = [...section('Exit codes').matchAll(/^\| (\d+) /gm)].map((match) =>
+      Number(match[1]),
+    );
+    expect(codes).to.deep.equal([0, 1, 2, 3, 4, 5, 70, 130]);
+  });
+});
+
+/** Inside `restore`, which crop's section refers to seed's for. */
+function isOf(where: string, name: string, field: string): boolean {
+  return name === 'crop' && ['single', 'three'].includes(field) && section(where).includes(field);
+}

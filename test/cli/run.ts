@@ -1,0 +1,114 @@
+/** The built command line as a process, as a user runs it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+/** Nothing that a test starts takes so long; a process that hangs must not hang the run. */
+const KILLED_AFTER_MS = 60_000;
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** How a command ended. */
+export interface Ended {
+  /** null after a signal that it did not handle. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A command under way. */
+export class Running {
+  stdout = '';
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #over = false;
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
+    this.#child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...cleanEnv(), ...env },
+    });
+    running.add(this.#child);
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), KILLED_AFTER_MS);
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', (code) => {
+        clearTimeout(late);
+        running.delete(this.#child);
+        this.#over = true;
+        resolve({ code, stdout: this.stdout, stderr: this.stderr });
+      });
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until it has said so much; throws if it ends before. */
+  async until(said: (self: { stdout: string; stderr: string }) => boolean): Promise<void> {
+    while (!said(this)) {
+      if (this.#over) throw new Error(`ended before it said that:\n${this.stdout}${this.stderr}`);
+      await sleep(20);
+    }
+  }
+
+  /** Waits for a line of JSON on stdout that is so; returns it. */
+  async line<T>(schema: z.ZodType<T>, is: (line: T) => boolean): Promise<T> {
+    let found: T | undefined;
+    await this.until(() => {
+      found = whole(this.stdout)
+        .map((line) => schema.parse(line))
+        .find(is);
+      return found !== undefined;
+    });
+    return found as T;
+  }
+}
+
+/** Runs a command to its end. */
+export async function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
+  return new Running(args, env).ended;
+}
+
+/** The objects on stdout, one a line; a last line without its end is left out. */
+export function whole(stdout: string): unknown[] {
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+/** What an error looks like with `-w json`, on stderr. */
+export const errorLine = z.strictObject({
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string().min(10),
+    hint: z.string().optional(),
+    revision: z.number().int().optional(),
+    disposition: z.enum(['retry', 'reseed', 'fatal', 'usage']),
+  }),
+});
+export type CliError = z.infer<typeof errorLine>['error'];
+
+/** The error that a command with `-w json` ended with; it is the last line on stderr. */
+export function errorOf({ stderr }: Pick<Ended, 'stderr'>): CliError {
+  const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+  return errorLine.parse(JSON.parse(last)).error;
+}
+
+/** Without the flags that a developer's shell may have set. */
+function cleanEnv(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_LOCKSTEP_'));
+  return Object.fromEntries(kept);
+}

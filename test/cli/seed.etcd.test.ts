@@ -1,0 +1,185 @@
+/** seed and crop as a user runs them: their JSON, their warnings, what they leave behind. */
+import { expect } from 'chai';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as contract from './contract.js';
+import { errorOf, run, whole } from './run.js';
+import { PODS, Stage } from './stage.js';
+
+describe('seed', () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await Stage.start();
+    for (const name of ['a', 'b', 'a']) await stage.put(`${PODS}${name}`);
+    await stage.put('/registry/podtemplates/t');
+    await stage.put('/registry/poddisruptionbudgets/p');
+  });
+  after(() => stage.end());
+
+  const seed = (name: string, ...more: string[]) => [
+    ...['seed', '--endpoints', stage.source.endpoint],
+    ...['--journal', join(stage.dir, `${name}-journal`), '--out', join(stage.dir, `${name}.db`)],
+    ...more,
+  ];
+
+  for (const from of ['range', 'snapshot'])
+    it(`--from ${from} -w json: one object, as the contract has it`, async () => {
+      const args = seed(from, '--prefix', PODS, '--from', from, '-w', 'json');
+      const { code, stdout, stderr } = await run(args);
+      expect(code, stderr).to.equal(0);
+      const lines = whole(stdout);
+      expect(lines).to.have.lengthOf(1);
+      const sealed = contract.seed.parse(lines[0]);
+      expect(sealed).to.deep.include({ head: 6, compactRevision: 1, keys: 2, rows: 3, leases: 0 });
+      expect(sealed.out).to.equal(join(stage.dir, `${from}.db`));
+      expect(sealed.fileBytes).to.equal(readFileSync(sealed.out).length);
+      expect(sealed.restore.single[0]).to.contain(sealed.out);
+    });
+
+  it('the text names the next steps', async () => {
+    const { code, stdout, stderr } = await run(seed('text', '--prefix', PODS));
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(/head revision +6\n/);
+    expect(stdout).to.contain('etcd-lockstep follow --endpoints');
+    expect(stdout).to.contain('etcdutl snapshot restore');
+    expect(stderr).to.equal('');
+  });
+
+  it('an --out that exists is refused, and stays', async () => {
+    const out = join(stage.dir, 'mine.db');
+    writeFileSync(out, 'mine');
+    const { code, stderr } = await run(seed('mine', '--prefix', PODS, '-w', 'json'));
+    expect(code).to.equal(2);
+    expect(errorOf({ stderr }).code).to.equal('FILE_EXISTS');
+    expect(readFileSync(out, 'utf8')).to.equal('mine');
+    expect(readdirSync(stage.dir)).not.to.include('mine-journal');
+  });
+
+  it('an --out whose folder is not there is no bug of ours', async () => {
+    const args = seed('lost', '--prefix', PODS, '--out', join(stage.dir, 'no/base.db'));
+    const { code, stderr } = await run(args);
+    expect(code, stderr).to.be.oneOf([2, 5]);
+    expect(stderr).to.match(/\[IO\]\nTry: /);
+  });
+
+  it('a prefix without its slash: a warning with what else it covers, on stderr', async () => {
+    const args = seed('slash', '--prefix', '/registry/pod', '-w', 'json');
+    const { code, stdout, stderr } = await run(args);
+    expect(code, stderr).to.equal(0);
+    expect(contract.seed.parse(whole(stdout)[0]).keys).to.equal(4);
+    const log = stderr.split('\n').filter((line) => line !== '');
+    expect(log).to.have.lengthOf(1);
+    const { level, msg } = JSON.parse(log[0]!) as { level: number; msg: string };
+    expect(level).to.equal(40);
+    for (const folder of ['pods', 'podtemplates', 'poddisruptionbudgets'])
+      expect(msg).to.contain(`/registry/${folder}/`);
+  });
+
+  it('a prefix that is a folder less its slash: only the others are named', async () => {
+    await stage.put('/registry/pods2/x');
+    const { stderr } = await run(seed('folder', '--prefix', '/registry/pods'));
+    expect(stderr).to.contain('covers /registry/pods2/').and.to.contain('give /registry/pods/');
+  });
+});
+
+describe('crop', () => {
+  let stage: Stage;
+  let snapshot: string;
+  let bytes: Buffer;
+  before(async () => {
+    stage = await Stage.start();
+    for (const name of ['a', 'b', 'a']) await stage.put(`${PODS}${name}`, 'x'.repeat(2000));
+    await stage.put('/registry/podtemplates/t');
+    await stage.source.ctl('lease', 'grant', '600');
+    snapshot = join(stage.dir, 'snapshot.db');
+    await stage.source.ctl('snapshot', 'save', snapshot);
+    bytes = readFileSync(snapshot);
+  });
+  after(() => stage.end());
+
+  const crop = (file: string, out: string, ...more: string[]) =>
+    run(['crop', file, '--prefix', PODS, '--out', join(stage.dir, out), ...more]);
+
+  it('-w json: one object, as the contract has it; the base restores', async () => {
+    const { code, stdout, stderr } = await crop(snapshot, 'base.db', '-w', 'json');
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.equal('');
+    const lines = whole(stdout);
+    expect(lines).to.have.lengthOf(1);
+    const cropped = contract.crop.parse(lines[0]);
+    expect(cropped).to.deep.include({ head: 5, compactRevision: 1, keys: 2, rows: 3, leases: 0 });
+    expect(cropped.snapshotBytes).to.equal(bytes.length - 32);
+    const pods = cropped.resources.find(({ resource }) => resource === PODS);
+    expect(pods?.keys).to.equal(2);
+    expect(pods?.oldBytes).to.be.within(2000, 2100);
+    const etcd = await stage.etcd(join(stage.dir, 'base.db'));
+    expect(await etcd.ctl('get', PODS, '--prefix', '--keys-only')).to.equal(
+      `${PODS}a\n\n${PODS}b\n\n`,
+    );
+  });
+
+  it('text: what was there by resource, and that it cannot be followed into', async () => {
+    const { code, stdout } = await crop(snapshot, 'text.db');
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/\/registry\/podtemplates\/ +1 /);
+    expect(stdout).to.contain('not followed into');
+  });
+
+  it('warns of a prefix without its slash', async () => {
+    const args = ['crop', snapshot, '--prefix', '/registry/pod'];
+    const { code, stderr } = await run([...args, '--out', join(stage.dir, 'slash.db')]);
+    expect(code).to.equal(0);
+    expect(stderr).to.contain('/registry/pods/').and.to.contain('/registry/podtemplates/');
+  });
+
+  it('refuses an --out that exists', async () => {
+    writeFileSync(join(stage.dir, 'mine.db'), 'mine');
+    const { code, stderr } = await crop(snapshot, 'mine.db');
+    expect(code).to.equal(2);
+    expect(stderr).to.contain('[FILE_EXISTS]');
+  });
+
+  it('an --out whose folder is not there is no bug of ours', async () => {
+    const { code, stderr } = await crop(snapshot, 'no/base.db');
+    expect(code, stderr).to.be.oneOf([2, 5]);
+    expect(stderr).to.match(/\[IO\]\nTry: /);
+  });
+
+  const flipped = (at: number) => {
+    const copy = Buffer.from(bytes);
+    copy[at]! ^= 1;
+    return copy;
+  };
+  const DAMAGED: Record<string, [damage: () => Buffer | undefined, code: string]> = {
+    'one bit flipped in the first page': [() => flipped(20), 'SNAPSHOT_DAMAGED'],
+    'one bit flipped in the middle': [() => flipped(bytes.length >> 1), 'SNAPSHOT_DAMAGED'],
+    'one bit flipped in the checksum': [() => flipped(bytes.length - 1), 'SNAPSHOT_DAMAGED'],
+    'cut short': [() => bytes.subarray(0, 9000), 'SNAPSHOT_NO_CHECKSUM'],
+    'cut short by whole pages': [() => bytes.subarray(0, -4096), 'SNAPSHOT_DAMAGED'],
+    'without its checksum': [() => bytes.subarray(0, -32), 'SNAPSHOT_NO_CHECKSUM'],
+    'an empty file': [() => Buffer.alloc(0), 'SNAPSHOT_NO_CHECKSUM'],
+    'of 32 bytes': [() => Buffer.alloc(32, 7), 'SNAPSHOT_NO_CHECKSUM'],
+    'no snapshot at all': [() => Buffer.from('{"kind":"Pod"}'), 'SNAPSHOT_NO_CHECKSUM'],
+    'no bbolt file, with a right checksum': [() => summed(Buffer.alloc(8192, 7)), 'BOLT_DAMAGED'],
+    'not there': [() => undefined, 'IO'],
+  };
+
+  for (const [what, [damage, code]] of Object.entries(DAMAGED))
+    it(`${what}: ${code}, and nothing is left behind`, async () => {
+      const file = join(stage.dir, 'damaged.db');
+      const content = damage();
+      if (content) writeFileSync(file, content);
+      const before = readdirSync(stage.dir).sort();
+      const given = content ? file : join(stage.dir, 'nowhere.db');
+      const ended = await crop(given, 'out.db', '-w', 'json');
+      expect(ended.code, ended.stderr).to.be.oneOf([2, 5]);
+      expect(errorOf(ended).code).to.equal(code);
+      expect(ended.stdout).to.equal('');
+      expect(readdirSync(stage.dir).sort()).to.deep.equal(before);
+    });
+});
+
+function summed(data: Buffer): Buffer {
+  return Buffer.concat([data, createHash('sha256').update(data).digest()]);
+}

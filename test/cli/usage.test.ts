@@ -1,0 +1,157 @@
+/** What the command line says before it talks to any etcd: help, and flags that it does not take. */
+import { expect } from 'chai';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OPTIONS } from '../../src/config/options.js';
+import { removeAtExit } from '../rig/child.js';
+import { errorOf, run } from './run.js';
+
+const SOURCE = ['--endpoints', 'http://127.0.0.1:1'];
+const DEST = ['--dest-endpoints', 'http://127.0.0.1:1'];
+
+describe('usage', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'usage-'));
+  removeAtExit(dir);
+  const journal = join(dir, 'journal');
+  const files = ['--journal', journal, '--out', join(dir, 'base.db')];
+  const seed = (...args: string[]) => ['seed', '--prefix', '/a/', ...files, ...args];
+
+  const FLAGS = {
+    seed: ['endpoints', 'prefix', 'journal', 'out', 'from'],
+    crop: ['prefix', 'out'],
+    follow: ['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'],
+    audit: ['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'],
+    status: ['destEndpoints', 'endpoints'],
+  } as const;
+
+  it('without a command: the help, and exit 2', async () => {
+    const { code, stderr } = await run([]);
+    expect(code).to.equal(2);
+    for (const command of Object.keys(FLAGS))
+      expect(stderr).to.match(new RegExp(`^  ${command} `, 'm'));
+  });
+
+  it('--version', async () => {
+    const { code, stdout } = await run(['--version']);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  for (const [command, names] of Object.entries(FLAGS))
+    it(`${command} --help: every flag with its variable, and an example`, async () => {
+      const { code, stdout, stderr } = await run([command, '--help']);
+      expect(code).to.equal(0);
+      expect(stderr).to.equal('');
+      for (const name of [...names, 'writeOut'] as const) {
+        expect(stdout).to.contain(OPTIONS[name].flag);
+        expect(stdout.replace(/\s+/g, ' ')).to.contain(`env: ${OPTIONS[name].env}`);
+      }
+      expect(stdout).to.contain(`Example:\n  etcd-lockstep ${command} `);
+    });
+
+  const WRONG: Record<string, [args: string[], says: RegExp]> = {
+    'an unknown flag': [seed('--nope'), /unknown option '--nope'/],
+    'an unknown command': [['sed'], /unknown command 'sed'/],
+    'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],
+    'missing flags': [['follow', ...SOURCE], /--dest-endpoints and --journal missing/],
+    'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
+    'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],
+    'another scheme': [seed('--endpoints', 'unix:///tmp/e'), /must look like http/],
+    https: [seed('--endpoints', 'https://10.0.0.1:2379'), /TLS is not in this version/],
+    'two endpoints': [seed('--endpoints', 'http://a:1,http://b:1'), /takes one endpoint/],
+    'an unknown way to read': [seed(...SOURCE, '--from', 'magic'), /must be range or snapshot/],
+    'an unknown format': [['status', ...DEST, '-w', 'yaml'], /must be text or json/],
+    'revision 0': [
+      ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--revision', '0'],
+      /--revision/,
+    ],
+    'a revision that is no number': [
+      ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--revision', 'now'],
+      /--revision "now": must be a revision/,
+    ],
+    'prefixes inside each other': [
+      seed(...SOURCE, '--prefix', '/a/b/'),
+      /\/a\/b\/ lies inside \/a\//,
+    ],
+    'our own prefix': [seed(...SOURCE, '--prefix', 'etcd-'), /etcd-lockstep's own/],
+    'two ends': [
+      [
+        'follow',
+        ...SOURCE,
+        ...DEST,
+        '--journal',
+        journal,
+        '--until-synced',
+        '--until-revision',
+        '5',
+      ],
+      /exclude each other/,
+    ],
+    'a journal that is not there': [
+      ['follow', ...SOURCE, ...DEST, '--journal', journal],
+      /holds no journal/,
+    ],
+  };
+
+  it('what is wrong: exit 2, says it, says what to try, and has done nothing', async () => {
+    const left = Object.entries(WRONG);
+    const worker = async () => {
+      for (let next = left.pop(); next; next = left.pop()) {
+        const [what, [args, says]] = next;
+        const { code, stdout, stderr } = await run(args);
+        expect(code, what).to.equal(2);
+        expect(stdout, what).to.equal('');
+        expect(stderr, what).to.match(says);
+        expect(stderr, what).to.match(/^Error: .+\nTry: .+\n$/);
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, worker));
+    expect(readdirSync(dir)).to.be.empty;
+  });
+
+  it('variables do for flags, and flags win over them', async () => {
+    const env = {
+      ETCD_LOCKSTEP_DEST_ENDPOINTS: 'http://127.0.0.1:1',
+      ETCD_LOCKSTEP_ENDPOINTS: 'https://variable:1',
+      ETCD_LOCKSTEP_WRITE_OUT: 'json',
+    };
+    const variable = await run(['status'], env);
+    expect(variable.code).to.equal(2);
+    expect(errorOf(variable)).to.deep.include({ code: 'BAD_ARGUMENT', disposition: 'usage' });
+    const flag = await run(['status', ...SOURCE], env);
+    expect(flag.code).to.equal(3);
+    expect(errorOf(flag).message).to.contain('127.0.0.1:1');
+  });
+
+  it('a switch can be turned off in the environment', async () => {
+    const args = ['follow', ...SOURCE, ...DEST, '--journal', journal, '--until-revision', '5'];
+    const { stderr } = await run(args, { ETCD_LOCKSTEP_UNTIL_SYNCED: 'false' });
+    expect(stderr).not.to.contain('exclude each other');
+  });
+
+  for (const [command, args] of Object.entries({
+    seed: seed(...SOURCE),
+    audit: ['audit', ...SOURCE, ...DEST, '--prefix', '/a/'],
+    status: ['status', ...DEST],
+  }))
+    it(`${command}: nobody listens there: exit 3 at once`, async () => {
+      const { code, stderr } = await run(args);
+      expect(code).to.equal(3);
+      expect(stderr).to.match(/^Error: .*127\.0\.0\.1:1.*\[UNAVAILABLE\]\nTry: .+\n$/);
+      expect(readdirSync(dir)).to.be.empty;
+    });
+
+  it('an address that takes connections and never answers: exit 3 in bounded time', async () => {
+    const silent = createServer((socket) => socket.on('error', () => undefined));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const started = Date.now();
+    const commands = [['status', '--dest-endpoints', url], seed('--endpoints', url)];
+    for (const { code } of await Promise.all(commands.map((args) => run(args))))
+      expect(code).to.equal(3);
+    silent.close();
+    expect(Date.now() - started).to.be.lessThan(15_000);
+  });
+});
