@@ -8,7 +8,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Journal } from '../journal/journal.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import { proven } from '../position.js';
 import { readResources, type ResourceSizes } from './resources.js';
 import { loadSnapshot, type OnBase } from './read.js';
 import { checkOut, seal, type Sealed } from './seal.js';
@@ -56,7 +55,6 @@ export async function crop(options: CropOptions): Promise<Cropped> {
       const leases = file.leases();
       const sealed = await seal(journal, {
         out,
-        at: proven(file.head),
         source: null,
         leaseTtl: (id) => Promise.resolve(leases.get(id)),
         signal,

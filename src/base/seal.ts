@@ -24,13 +24,10 @@ import { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
-import type { Position } from '../position.js';
 import { appendChecksum } from './checksum.js';
 
 export interface SealOptions {
   out: string;
-  /** At most the journal's position. */
-  at: Position;
   /** Cluster id of the source; null if it is not known. */
   source: string | null;
   /** Granted TTL in seconds of a lease that a row names; undefined where it is gone. */
@@ -80,9 +77,14 @@ export function checkOut(path: string): void {
   }
 }
 
-/** Compacts the journal to its compact revision and writes the base; publishes it by rename. */
+/**
+ * Compacts the journal to its compact revision and writes the base as it is at the journal's
+ * position; publishes it by rename. Nothing may be written to the journal meanwhile.
+ * @throws LockstepError JOURNAL_DAMAGED, IO
+ */
 export async function seal(journal: Journal, options: SealOptions): Promise<Sealed> {
-  const { out, at } = options;
+  const { out } = options;
+  const at = journal.position;
   const { compactRevision, prefixes } = journal.state;
   await journal.compact(compactRevision);
   const tally = await journal.tally(at);
@@ -118,12 +120,12 @@ async function write(
   path: string,
   journal: Journal,
   cursor: Cursor,
-  { at, leaseTtl, onRow, signal }: SealOptions,
+  { leaseTtl, onRow, signal }: SealOptions,
 ): Promise<{ rows: number; leases: number; dataBytes: number }> {
   const db = BoltWriter.create(path);
   try {
     db.beginBucket('key');
-    const { rows, leaseIds } = await writeRows(db, journal, cursor, at, (n) => {
+    const { rows, leaseIds } = await writeRows(db, journal, cursor, (n) => {
       signal.throwIfAborted();
       onRow?.(n);
     });
@@ -152,23 +154,22 @@ async function writeRows(
   db: BoltWriter,
   journal: Journal,
   cursor: Cursor,
-  at: Position,
   onRow: (rows: number) => void,
 ): Promise<{ rows: number; leaseIds: Set<bigint> }> {
   const leaseIds = new Set<bigint>();
   let rows = 0;
   let cursorSub = 0;
-  for await (const { revision, records } of journal.revisions(1, at)) {
+  for await (const { revision, records } of journal.everything()) {
     for (const { sub, tombstone, bytes } of records) {
       db.put(encodeRevision(revision, sub, tombstone), bytes);
       const { lease } = parseKeyValue(bytes);
       if (lease !== 0n) leaseIds.add(lease);
     }
     rows += records.length;
-    if (revision === at) cursorSub = records.length;
+    if (revision === cursor.revision) cursorSub = records.length;
     onRow(rows);
   }
-  db.put(encodeRevision(at, cursorSub), cursorRow(cursor));
+  db.put(encodeRevision(cursor.revision, cursorSub), cursorRow(cursor));
   return { rows, leaseIds };
 }
 

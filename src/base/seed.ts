@@ -160,7 +160,6 @@ async function sealNow(
 ): Promise<Sealed> {
   return seal(journal, {
     out: options.out,
-    at: journal.position,
     source: journal.state.clusterId,
     leaseTtl: async (id) => (await client.leaseInfo(id))?.grantedTtlSeconds,
     signal: options.signal,

@@ -10,23 +10,26 @@
  * their position, and they are then read from the source again; that the target may be ahead of the
  * journal is no contradiction, because where apply stands is read from the target.
  *
+ * Nothing that is read is believed: rows carry checks, captured revisions are linked, and the mark
+ * that is written with every batch counts and sums all rows (layout.ts). A byte that changed on disk
+ * is JOURNAL_DAMAGED, or an earlier moment of the journal as a whole.
+ *
  * Tried and dropped: marks "row P is superseded at M" written with each event, which compaction
  * would only have to collect. Base pages and events come in at the same time and in any order, so
  * the mark needs a read for each event. One scan of the index for each compaction (about 200,000
  * rows a second, every five minutes) needs none.
  */
-import type { ChainedBatch } from 'classic-level';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { Wakeup } from '../backoff.js';
 import { LockstepError } from '../errors.js';
-import { digest, Tally } from '../mvcc/tally.js';
-import { keyOf } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import type { WholeRevision } from '../mvcc/record.js';
+import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
+import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
 import * as layout from './layout.js';
-import { damaged, notSeeded, openLevel, type Level } from './level.js';
+import { damaged, ioFailed, notSeeded, openLevel, unreadable, type Level } from './level.js';
+import { checkWhole, putRow, removeRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, JournalState } from './state.js';
 
 export type { BaseProgress, JournalState } from './state.js';
@@ -36,23 +39,30 @@ const FORMAT = 1;
 const READ_BYTES = 1024 * 1024;
 const DELETES_PER_BATCH = 2000;
 
-type Batch = ChainedBatch<Level, Buffer, Buffer>;
+/** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
+export interface JournalRevision extends WholeRevision {
+  previous: Revision;
+}
 
 export class Journal {
   /** Woken by every append. */
   readonly appended = new Wakeup();
   readonly #db: Level;
-  #position: Position;
+  #state: JournalState;
+  #mark: layout.Mark;
   #appendedBytes = 0;
+  /** Writes stand in line: each builds on the mark that the one before has left. */
+  #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly directory: string,
     db: Level,
-    public state: JournalState,
-    position: Position,
+    state: JournalState,
+    mark: layout.Mark,
   ) {
     this.#db = db;
-    this.#position = position;
+    this.#state = state;
+    this.#mark = mark;
   }
 
   /** Whether `directory` holds a journal. */
@@ -75,14 +85,11 @@ export class Journal {
         hint: 'Give --journal a new directory, or one that an earlier seed has made.',
       });
     const db = await openLevel(directory, true);
-    const state: JournalState = {
-      format: FORMAT,
-      clusterId: identity.clusterId,
-      prefixes: [...identity.prefixes.list],
-      ...start,
-    };
-    const journal = new Journal(directory, db, state, proven(start.watchFrom - 1));
-    await journal.#commit(journal.#put(db.batch(), journal.#position, state), true);
+    const { clusterId, prefixes } = identity;
+    const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], ...start };
+    const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
+    const journal = new Journal(directory, db, state, mark);
+    await journal.#write(() => undefined, { state, sync: true });
     return journal;
   }
 
@@ -91,24 +98,33 @@ export class Journal {
     if (!Journal.exists(directory)) throw notSeeded(directory);
     const db = await openLevel(directory, false);
     try {
-      const state = await db.get(layout.STATE_KEY);
-      const position = await db.get(layout.POSITION_KEY);
-      if (state === undefined || position === undefined) throw notSeeded(directory);
-      const parsed = JSON.parse(state.toString()) as JournalState;
-      if (parsed.format !== FORMAT)
-        throw damaged(directory, `its format is ${parsed.format}, not ${FORMAT}`);
-      return new Journal(directory, db, parsed, proven(Number(position.readBigUInt64BE())));
+      const stateBytes = await db.get(layout.STATE_KEY);
+      const markBytes = await db.get(layout.MARK_KEY);
+      if (stateBytes === undefined || markBytes === undefined) throw notSeeded(directory);
+      const state = layout.decodeState(stateBytes) as JournalState | undefined;
+      const mark = layout.decodeMark(markBytes);
+      if (!state || !mark) throw damaged(directory, 'its state is not as it was written');
+      if (state.format !== FORMAT)
+        throw damaged(directory, `its format is ${state.format}, not ${FORMAT}`);
+      return new Journal(directory, db, state, mark);
     } catch (error) {
       await db.close();
-      throw error instanceof SyntaxError
-        ? damaged(directory, 'its state is no JSON', error)
-        : error;
+      throw unreadable(directory, error);
     }
+  }
+
+  get state(): JournalState {
+    return this.#state;
   }
 
   /** All records of our prefixes up to here are in it (once the base is done). */
   get position(): Position {
-    return this.#position;
+    return proven(this.#mark.position);
+  }
+
+  /** Position and last captured revision with records, of one moment. */
+  get mark(): Pick<layout.Mark, 'position' | 'lastRevision'> {
+    return this.#mark;
   }
 
   /** Bytes of the records that {@link append} has stored since the journal was opened. */
@@ -118,69 +134,95 @@ export class Journal {
 
   /** Appends whole revisions and the position they prove, as one. */
   async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
-    if (position < this.#position) throw new Error(`position ${position} < ${this.#position}`);
-    const batch = this.#db.batch();
-    for (const { records } of revisions)
-      for (const record of records) {
-        putRow(batch, { ...record, byKey: false });
-        this.#appendedBytes += record.bytes.length;
+    await this.#write((batch, mark) => {
+      if (position < mark.position) throw new Error(`position ${position} < ${mark.position}`);
+      mark.position = position;
+      for (const { revision, records } of revisions) {
+        const link = { previous: mark.lastRevision, records: records.length };
+        for (const [i, record] of records.entries()) {
+          putRow(batch, mark, { ...record, byKey: false }, i === 0 ? link : undefined);
+          this.#appendedBytes += record.bytes.length;
+        }
+        mark.lastRevision = revision;
       }
-    await this.#commit(this.#put(batch, position));
-    this.#position = position;
+    });
     this.appended.wake();
   }
 
-  /** Stores rows of the base and how far it has come, as one. */
+  /** Stores rows of the base and how far it has come, as one. No row may come twice. */
   async addBase(
     rows: Iterable<layout.Row>,
     base: BaseProgress,
-    compactRevision?: Revision,
+    compactRevision = this.#state.compactRevision,
   ): Promise<void> {
-    const state = {
-      ...this.state,
-      base,
-      compactRevision: compactRevision ?? this.state.compactRevision,
-    };
-    const batch = this.#db.batch();
-    for (const row of rows) putRow(batch, row);
-    await this.#commit(this.#put(batch, undefined, state), base.done);
-    this.state = state;
+    await this.#write(
+      (batch, mark) => {
+        for (const row of rows) putRow(batch, mark, row);
+      },
+      { state: { ...this.#state, base, compactRevision }, sync: base.done },
+    );
   }
 
   /**
    * The revisions from `from` to `to` that have records, whole and in order. Reads about a megabyte
    * at a time.
+   * @throws LockstepError JOURNAL_DAMAGED for a row that is not as it was stored, or a captured
+   *   revision that is not whole. Whether a revision is missing altogether, its reader has to see
+   *   by `previous`.
    */
-  async *revisions(from: Revision, to: Revision): AsyncGenerator<WholeRevision> {
-    let open: WholeRevision | undefined;
+  async *revisions(
+    from: Revision,
+    to: Revision,
+    sum = new RowSum(),
+  ): AsyncGenerator<JournalRevision> {
+    let open: { revision: Revision; records: Record[]; link?: layout.Link } | undefined;
+    const close = (): JournalRevision | undefined => {
+      if (open && !checkWhole(open, this.#state))
+        throw damaged(this.directory, `revision ${open.revision} is not whole`);
+      return open && { ...open, previous: open.link?.previous ?? 0 };
+    };
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
     for await (const [key, value] of this.#entries(bounds)) {
-      const main = layout.rowMain(key);
-      if (open && open.revision !== main) yield open;
-      if (open?.revision !== main) open = { revision: main, records: [] };
-      const bytes = value.subarray(1);
-      const tombstone = ((value[0] ?? 0) & layout.FLAG_TOMBSTONE) !== 0;
-      open.records.push({ main, sub: open.records.length, tombstone, key: keyOf(bytes), bytes });
+      const stored = layout.decodeRow(key, value);
+      if (!stored) throw damaged(this.directory, 'a row is not as it was written');
+      sum.add(stored.check);
+      const { row, link } = stored;
+      if (open?.revision !== row.main) {
+        const whole = close();
+        if (whole) yield whole;
+        open = { revision: row.main, records: [] };
+      }
+      if (link) open.link = link;
+      open.records.push({ ...row, sub: open.records.length });
     }
-    if (open) yield open;
+    const last = close();
+    if (last) yield last;
+  }
+
+  /**
+   * Every revision up to the position, and the proof that no row is missing. Nothing may be written
+   * to the journal meanwhile.
+   * @throws LockstepError JOURNAL_DAMAGED, at the end, too
+   */
+  async *everything(): AsyncGenerator<JournalRevision> {
+    const sum = new RowSum();
+    yield* this.revisions(0, this.position, sum);
+    if (!sum.equals(this.#mark)) throw damaged(this.directory, 'rows are missing');
   }
 
   /** The digest of `key` as it was before `revision`; undefined if it did not exist then. */
   async digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {
-    const iterator = this.#db.iterator({
+    const bounds = {
       gte: layout.indexKey(key, 0, 0),
       lt: layout.indexKey(key, revision, 0),
       reverse: true,
       limit: 1,
-    });
-    try {
-      const found = await iterator.next();
-      if (!found) return undefined;
-      const entry = layout.readIndex(...found);
+    };
+    for await (const found of this.#entries(bounds)) {
+      const entry = this.#indexEntry(found);
       return entry.tombstone ? undefined : entry.digest;
-    } finally {
-      await iterator.close();
     }
+    return undefined;
   }
 
   /** Number of live keys and their checksum at `revision`, by a scan of the index. */
@@ -199,25 +241,27 @@ export class Journal {
    * @param revision at most the position
    */
   async compact(revision: Revision): Promise<void> {
-    if (revision > this.#position) throw new Error(`compact ${revision} > ${this.#position}`);
-    if (revision > this.state.compactRevision) {
-      const state = { ...this.state, compactRevision: revision };
-      await this.#commit(this.#put(this.#db.batch(), undefined, state), true);
-      this.state = state;
-    }
-    let batch = this.#db.batch();
+    if (revision > this.position) throw new Error(`compact ${revision} > ${this.position}`);
+    if (revision > this.#state.compactRevision)
+      await this.#write(() => undefined, {
+        state: { ...this.#state, compactRevision: revision },
+        sync: true,
+      });
+    let doomed: layout.IndexEntry[] = [];
+    const flush = async () => {
+      await this.#write((batch, mark) => {
+        for (const entry of doomed) removeRow(batch, mark, entry);
+      });
+      doomed = [];
+    };
     for await (const entries of this.#keys()) {
       const old = entries.filter((entry) => entry.main <= revision);
       const newest = old.at(-1);
       if (newest && !(newest.tombstone && newest.main < revision)) old.pop();
-      for (const entry of old)
-        batch.del(layout.rowKey(entry)).del(layout.indexKey(entry.key, entry.main, entry.sub));
-      if (batch.length >= DELETES_PER_BATCH) {
-        await this.#commit(batch);
-        batch = this.#db.batch();
-      }
+      doomed.push(...old);
+      if (doomed.length >= DELETES_PER_BATCH) await flush();
     }
-    await this.#commit(batch);
+    await flush();
   }
 
   /** Bytes on disk, roughly: what is still in memory tables is not counted. */
@@ -226,6 +270,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.#lastWrite;
     await this.#db.close();
   }
 
@@ -238,8 +283,8 @@ export class Journal {
   /** The index entries of one key after another, each oldest first. */
   async *#keys(): AsyncGenerator<layout.IndexEntry[]> {
     let entries: layout.IndexEntry[] = [];
-    for await (const [key, value] of this.#entries(layout.INDEX_BOUNDS)) {
-      const entry = layout.readIndex(key, value);
+    for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
+      const entry = this.#indexEntry(found);
       if (entries[0] && !entries[0].key.equals(entry.key)) {
         yield entries;
         entries = [];
@@ -249,7 +294,18 @@ export class Journal {
     if (entries.length > 0) yield entries;
   }
 
-  async *#entries(bounds: { gte: Buffer; lt: Buffer }): AsyncGenerator<[Buffer, Buffer]> {
+  #indexEntry([key, value]: [Buffer, Buffer]): layout.IndexEntry {
+    const entry = layout.decodeIndex(key, value);
+    if (!entry) throw damaged(this.directory, 'its index is not as it was written');
+    return entry;
+  }
+
+  async *#entries(bounds: {
+    gte: Buffer;
+    lt: Buffer;
+    reverse?: boolean;
+    limit?: number;
+  }): AsyncGenerator<[Buffer, Buffer]> {
     const iterator = this.#db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
     try {
       while (true) {
@@ -257,38 +313,31 @@ export class Journal {
         if (entries.length === 0) return;
         yield* entries;
       }
+    } catch (error) {
+      throw unreadable(this.directory, error);
     } finally {
       await iterator.close();
     }
   }
 
-  #put(batch: Batch, position?: Position, state?: JournalState): Batch {
-    if (state) batch.put(layout.STATE_KEY, Buffer.from(JSON.stringify(state)));
-    if (position !== undefined) {
-      const bytes = Buffer.allocUnsafe(8);
-      bytes.writeBigUInt64BE(BigInt(position));
-      batch.put(layout.POSITION_KEY, bytes);
-    }
-    return batch;
-  }
-
-  async #commit(batch: Batch, sync = false): Promise<void> {
-    try {
-      await batch.write({ sync });
-    } catch (cause) {
-      throw new LockstepError('IO', `journal ${this.directory}: ${String(cause)}`, {
-        disposition: 'fatal',
-        hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
-        cause,
+  /** One batch, with the mark as it is when its turn has come. */
+  #write(
+    fill: (batch: Batch, mark: layout.Mark) => void,
+    { state, sync = false }: { state?: JournalState; sync?: boolean } = {},
+  ): Promise<void> {
+    const turn = this.#lastWrite.then(async () => {
+      const batch = this.#db.batch();
+      const mark = { ...this.#mark };
+      fill(batch, mark);
+      batch.put(layout.MARK_KEY, layout.encodeMark(mark));
+      if (state) batch.put(layout.STATE_KEY, layout.encodeState(state));
+      await batch.write({ sync }).catch((cause: unknown) => {
+        throw ioFailed(this.directory, cause);
       });
-    }
+      this.#mark = mark;
+      if (state) this.#state = state;
+    });
+    this.#lastWrite = turn.catch(() => undefined);
+    return turn;
   }
-}
-
-function putRow(batch: Batch, row: layout.Row): void {
-  batch.put(layout.rowKey(row), layout.rowValue(row));
-  batch.put(
-    layout.indexKey(row.key, row.main, row.sub),
-    layout.indexValue(row, row.tombstone ? 0n : digest(row.bytes)),
-  );
 }

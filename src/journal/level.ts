@@ -59,3 +59,18 @@ export function notSeeded(directory: string): LockstepError {
     hint: 'Run `etcd-lockstep seed` first, with the same --journal.',
   });
 }
+
+/** What a read threw, if it was LevelDB and not us. */
+export function unreadable(directory: string, error: unknown): unknown {
+  if (error instanceof LockstepError) return error;
+  if (error instanceof Error) return damaged(directory, error.message, error);
+  return error;
+}
+
+export function ioFailed(directory: string, cause: unknown): LockstepError {
+  return new LockstepError('IO', `journal ${directory}: ${String(cause)}`, {
+    disposition: 'fatal',
+    hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
+    cause,
+  });
+}

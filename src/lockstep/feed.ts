@@ -1,6 +1,7 @@
 /** The journal as apply's feed: what is there, then what is appended, for ever. */
 import { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
+import { damaged } from '../journal/level.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import type { Feed, Step } from './apply.js';
@@ -25,18 +26,29 @@ export class JournalFeed implements Feed {
           hint: 'The journal was seeded after this target. Use the journal that belongs to it, or restore the target from the new base.',
         },
       );
+    let lastRevision: Revision = after;
     for (let at = after; !signal.aborted;) {
       const seen = this.journal.appended.generation;
-      const end = Math.min(this.journal.position, this.last);
+      const mark = this.journal.mark;
+      const end = Math.min(mark.position, this.last);
       if (end <= at) {
         await this.journal.appended.after(seen, signal);
         continue;
       }
-      for await (const whole of this.journal.revisions(at + 1, end))
+      for await (const whole of this.journal.revisions(at + 1, end)) {
+        this.#refuseMissing(whole.previous, lastRevision);
+        lastRevision = whole.revision;
         yield { kind: 'revision', whole };
+      }
+      if (end === mark.position) this.#refuseMissing(mark.lastRevision, lastRevision);
       at = proven(end);
       yield { kind: 'position', position: at };
     }
+  }
+
+  /** Each captured revision names the one before it: none may be above the last that was fed. */
+  #refuseMissing(named: Revision, fed: Revision): void {
+    if (named > fed) throw damaged(this.journal.directory, `revision ${named} is missing`);
   }
 
   digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {

@@ -21,6 +21,7 @@ import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { compactRevision } from './compaction.js';
 import type { WatchLimits } from './limits.js';
 
 export interface WatchBatch {
@@ -63,7 +64,10 @@ export async function* watchRevisions(
     stream.cancel();
   };
   options.signal.addEventListener('abort', stop);
+  // One that has fired already fires no event.
+  if (options.signal.aborted) stop();
   try {
+    if (!options.limits.progressIsProof) await refuseLostEvent(client, options.after);
     start(stream, options);
     for await (const message of stream.messages()) {
       pulse.heard(message);
@@ -139,6 +143,12 @@ function start(stream: WatchStream, { prefixes, after, limits }: WatchOptions): 
       progressNotify: true,
     },
   });
+}
+
+/** Old servers may have lost a deletion at their compact revision: a watch may not begin there. */
+async function refuseLostEvent(client: EtcdClient, after: Position): Promise<void> {
+  const compacted = await compactRevision(client);
+  if (compacted > after) throw historyGap(compacted);
 }
 
 /** etcd takes a watch from the future without a word and then skips everything below it. */
@@ -242,21 +252,24 @@ class Reader {
 
 function cancelled(message: pb.WatchResponse): LockstepError {
   const compacted = safeRevision(message.compactRevision);
-  if (compacted > 0)
-    return new LockstepError(
-      'HISTORY_GAP',
-      `the source has compacted its history up to revision ${compacted}`,
-      {
-        disposition: 'reseed',
-        revision: compacted,
-        hint: 'Events were lost for good between the journal and the source. Seed again, into a new journal and a new target.',
-      },
-    );
+  if (compacted > 0) return historyGap(compacted);
   return new LockstepError(
     'UNAVAILABLE',
     `the source cancelled the watch: ${message.cancelReason}`,
     {
       disposition: 'retry',
+    },
+  );
+}
+
+function historyGap(compacted: Revision): LockstepError {
+  return new LockstepError(
+    'HISTORY_GAP',
+    `the source has compacted its history up to revision ${compacted}`,
+    {
+      disposition: 'reseed',
+      revision: compacted,
+      hint: 'Events were lost for good between the journal and the source. Seed again, into a new journal and a new target.',
     },
   );
 }

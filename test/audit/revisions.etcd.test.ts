@@ -150,7 +150,7 @@ describe('audit at a revision', () => {
     }
     const out = join(stage.dir, 'crafted.db');
     const leaseTtl = () => Promise.resolve(undefined);
-    await seal(journal, { out, at: proven(head), source: clusterId, leaseTtl, signal });
+    await seal(journal, { out, source: clusterId, leaseTtl, signal });
     await journal.close();
     return out;
   }

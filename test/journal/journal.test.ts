@@ -1,0 +1,176 @@
+/** The journal against a model of it: whatever is written, read, compacted and reopened. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { hasCode } from '../../src/errors.js';
+import { Journal } from '../../src/journal/journal.js';
+import type { Row } from '../../src/journal/layout.js';
+import { proven } from '../../src/position.js';
+import { Model } from './model.js';
+import { baseRow, IDENTITY, KEYS, readRevisions, row, whole } from './rows.js';
+
+/** The watch begins here; the base brings what lies below. */
+const WATCH_FROM = 10;
+
+type Step =
+  /** Each inner array is one revision: keys put, or put and deleted, or deleted. */
+  | { kind: 'append'; gap: number; revisions: { key: number; how: 'put' | 'delete' | 'both' }[][] }
+  | { kind: 'base'; rows: { key: number; main: number }[] }
+  | { kind: 'compact'; percent: number }
+  | { kind: 'reopen' };
+
+const key = fc.nat(KEYS.length - 1);
+const revision = fc.uniqueArray(
+  fc.record({ key, how: fc.constantFrom('put' as const, 'delete' as const, 'both' as const) }),
+  { minLength: 1, maxLength: 5, selector: (write) => write.key },
+);
+const steps = fc.array(
+  fc.oneof<fc.WeightedArbitrary<Step>[]>(
+    {
+      arbitrary: fc.record({
+        kind: fc.constant('append' as const),
+        gap: fc.nat(3),
+        revisions: fc.array(revision, { maxLength: 4 }),
+      }),
+      weight: 6,
+    },
+    {
+      arbitrary: fc.record({
+        kind: fc.constant('base' as const),
+        rows: fc.array(fc.record({ key, main: fc.integer({ min: 1, max: WATCH_FROM - 1 }) })),
+      }),
+      weight: 2,
+    },
+    {
+      arbitrary: fc.record({ kind: fc.constant('compact' as const), percent: fc.nat(100) }),
+      weight: 2,
+    },
+    { arbitrary: fc.constant({ kind: 'reopen' }), weight: 1 },
+  ),
+  { maxLength: 25 },
+);
+
+class Pair {
+  readonly model = new Model(WATCH_FROM - 1, WATCH_FROM - 1);
+  /** The base has a key once. */
+  readonly #based = new Set<number>();
+
+  constructor(
+    readonly directory: string,
+    public journal: Journal,
+  ) {}
+
+  async step(step: Step): Promise<void> {
+    const { model } = this;
+    switch (step.kind) {
+      case 'append':
+        return this.#append(step);
+      case 'base': {
+        const fresh = step.rows.filter((r) => !this.#based.has(r.key) && this.#based.add(r.key));
+        const rows = fresh.map((r) => baseRow(r.main, KEYS[r.key]!));
+        model.add(rows);
+        return this.journal.addBase(rows, { how: 'snapshot', done: false });
+      }
+      case 'compact': {
+        const span = model.position - model.compactRevision;
+        const revision = model.compactRevision + Math.floor((span * step.percent) / 100);
+        model.compact(revision);
+        return this.journal.compact(revision);
+      }
+      case 'reopen':
+        await this.journal.close();
+        this.journal = await Journal.open(this.directory);
+    }
+  }
+
+  async #append({ gap, revisions }: Step & { kind: 'append' }): Promise<void> {
+    let main = this.model.position;
+    const done: Row[][] = [];
+    for (const writes of revisions) {
+      main += 1 + gap;
+      const rows: Row[] = [];
+      for (const { key, how } of writes) {
+        if (how !== 'delete') rows.push(row(main, rows.length, KEYS[key]!, false));
+        if (how !== 'put') rows.push(row(main, rows.length, KEYS[key]!, true));
+      }
+      done.push(rows);
+    }
+    const position = proven(main + gap);
+    this.model.add(done.flat());
+    this.model.position = position;
+    await this.journal.append(done.map(whole), position);
+  }
+
+  /** Everything that can be asked, at every revision that may be asked for. */
+  async check(): Promise<void> {
+    const { model, journal } = this;
+    expect(journal.position).to.equal(model.position);
+    expect(journal.state.compactRevision).to.equal(model.compactRevision);
+    const bounds = [1, model.compactRevision, model.compactRevision + 1, model.position];
+    for (const from of bounds)
+      for (const to of bounds)
+        expect(await readRevisions(journal.revisions(from, to))).to.deep.equal(
+          model.revisions(from, to),
+        );
+    for (let at = model.compactRevision; at <= model.position; at++) {
+      expect((await journal.tally(at)).equals(model.tally(at)), `tally at ${at}`).to.be.true;
+      for (const key of KEYS)
+        expect(await journal.digestBefore(key, at + 1)).to.equal(model.digestBefore(key, at + 1));
+    }
+  }
+}
+
+describe('journal', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'journal-'));
+  let made = 0;
+
+  after(() => {
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function create(): Promise<Pair> {
+    const directory = join(dir, String(made++));
+    const journal = await Journal.create(directory, IDENTITY, {
+      watchFrom: WATCH_FROM,
+      base: { how: 'snapshot', done: false },
+      compactRevision: WATCH_FROM - 1,
+    });
+    return new Pair(directory, journal);
+  }
+
+  it('does what its model does', async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(steps, async (drawn) => {
+        const pair = await create();
+        try {
+          for (const step of drawn) await pair.step(step);
+          await pair.check();
+          await pair.step({ kind: 'reopen' });
+          await pair.check();
+        } finally {
+          await pair.journal.destroy();
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('belongs to one process at a time', async () => {
+    const { directory, journal } = await create();
+    const second: unknown = await Journal.open(directory).catch((error: unknown) => error);
+    expect(hasCode(second, 'JOURNAL_LOCKED')).to.be.true;
+    await journal.close();
+    await (await Journal.open(directory)).close();
+  });
+
+  it('refuses to go back, and to compact what it has not got', async () => {
+    const { journal } = await create();
+    await journal.append([], proven(20));
+    for (const wrong of [journal.append([], proven(19)), journal.compact(21)])
+      expect(await wrong.catch((error: unknown) => error)).to.be.instanceOf(Error);
+    await journal.close();
+  });
+});

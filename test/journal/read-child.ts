@@ -1,0 +1,34 @@
+/**
+ * Opens journals that it is told about and says all that they hold. A process of its own, because
+ * LevelDB answers some damage with an assertion that ends the process.
+ */
+import { Journal } from '../../src/journal/journal.js';
+import { LockstepError } from '../../src/errors.js';
+import { readRevisions } from './rows.js';
+
+export interface Reading {
+  position: number;
+  rows: string[];
+  keys: number;
+  checksum: string;
+}
+export type Answer = { reading: Reading } | { code: string } | { other: string };
+
+async function read(directory: string): Promise<Answer> {
+  let journal: Journal | undefined;
+  try {
+    journal = await Journal.open(directory);
+    const { position } = journal;
+    const rows = await readRevisions(journal.everything());
+    const { keys, hex } = await journal.tally(position);
+    return { reading: { position, rows, keys, checksum: hex } };
+  } catch (error) {
+    return error instanceof LockstepError ? { code: error.code } : { other: String(error) };
+  } finally {
+    await journal?.close();
+  }
+}
+
+process.on('message', (directory: string) => {
+  void read(directory).then((answer) => process.send?.(answer));
+});
