@@ -4,9 +4,12 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../cli/run.js';
 import { eventually, fingerprint, PODS, Stage } from '../cli/stage.js';
-import { Etcd } from '../rig/etcd.js';
+import { Etcd, haveVersion } from '../rig/etcd.js';
 import { freePorts } from '../rig/ports.js';
 import { refused, reseed } from './refused.js';
+
+/** Its watch drops a deletion at the compact revision. */
+const OLD = '3.4.23';
 
 describe('follow refuses a source without the history that is needed', () => {
   let stage: Stage;
@@ -29,6 +32,20 @@ describe('follow refuses a source without the history that is needed', () => {
     const { journal } = await stage.seed();
     const behind = await refused(stage, journal, target, reseed('TARGET_BEHIND_JOURNAL'));
     expect(behind.hint).to.match(/base/);
+  });
+
+  it('compacted at a deletion right behind the journal, which an old server loses', async function () {
+    if (!haveVersion(OLD)) this.skip();
+    stage = await Stage.start({ version: OLD });
+    await stage.put(`${PODS}a`);
+    const { journal, base } = await stage.seed();
+    const target = await stage.etcd(base, { version: OLD });
+    await stage.source.ctl('del', `${PODS}a`);
+    const deleted = await stage.head();
+    await stage.put('/registry/leases/x', '1');
+    await stage.client.compact(deleted);
+    const gap = await refused(stage, journal, target, reseed('HISTORY_GAP'));
+    expect(gap.revision).to.equal(deleted);
   });
 
   it('another cluster at the same address', async () => {
