@@ -1,9 +1,9 @@
 /** Waiting: between tries, and until something is signalled or aborted. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Doubles from 100 ms to 5 s, with a quarter of jitter, so that many clients do not come in step. */
+/** Doubles from 100 ms to 2 s, with a quarter of jitter, so that many clients do not come in step. */
 export function backoffMs(attempt: number): number {
-  const base = Math.min(100 * 2 ** attempt, 5000);
+  const base = Math.min(100 * 2 ** attempt, 2000);
   return base * (0.75 + Math.random() / 2);
 }
 

@@ -5,7 +5,7 @@ import type { AuditReport, Difference } from '../audit/report.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
-import { EXIT_DIFFERENT, register } from './command.js';
+import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
 
 /** Differences that are listed as text; in JSON there are all. */
 const MAX_LISTED = 100;
@@ -19,6 +19,7 @@ export function auditCommand(program: Command): void {
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
     run: async (options, { json, log, print, progress, signal }) => {
+      refuseSame(options.endpoints, options.destEndpoints);
       const source = new EtcdClient(options.endpoints, 'source');
       const target = new EtcdClient(options.destEndpoints, 'target');
       const rate = new Rate();

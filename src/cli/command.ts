@@ -75,6 +75,15 @@ function toOption(name: OptionName, required: boolean): Option {
   return fallback === undefined ? option : option.default(fallback);
 }
 
+/** Source and target by the same name are a slip, and an etcd that is compared with itself is equal. */
+export function refuseSame(endpoints: string, destEndpoints: string): void {
+  if (endpoints !== destEndpoints) return;
+  throw new LockstepError('BAD_ARGUMENT', `source and target are both ${endpoints}`, {
+    disposition: 'usage',
+    hint: 'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
+  });
+}
+
 async function guarded(
   json: boolean,
   run: (context: Context) => Promise<number | undefined>,

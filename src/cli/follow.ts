@@ -6,7 +6,7 @@ import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/fol
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
-import { register, type Context } from './command.js';
+import { refuseSame, register, type Context } from './command.js';
 
 const STATUS_MS = 1000;
 
@@ -21,6 +21,7 @@ export function followCommand(program: Command): void {
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
       const { untilRevision, untilSynced } = options;
+      refuseSame(options.endpoints, options.destEndpoints);
       if (untilRevision !== undefined && untilSynced)
         throw new LockstepError(
           'BAD_ARGUMENT',
@@ -83,14 +84,16 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
     else progress.show(() => statusLine(status));
   };
   const timer = setInterval(tick, STATUS_MS);
+  let failed = true;
   try {
     await follower.run();
+    failed = false;
   } finally {
     clearInterval(timer);
     const end = line();
-    progress.show(() => statusLine(end), true);
+    progress.show(() => statusLine(end), !failed);
     progress.end();
-    print(end, () => summary(end, (performance.now() - started) / 1000));
+    if (json || !failed) print(end, () => summary(end, (performance.now() - started) / 1000));
   }
 }
 

@@ -8,7 +8,7 @@
  * Each part runs by itself and they share only the journal and the applier's position, so the
  * capture goes on while the target is being restored, restarted or down.
  */
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, tap } from 'rxjs';
 import { pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture } from '../journal/capture.js';
@@ -43,7 +43,8 @@ const UNTIL_POLL_MS = 50;
 /** A busy source is always a few revisions ahead; that is no backlog. */
 const CAUGHT_UP_SECONDS = 2;
 
-export type FollowState = 'waiting for the target' | 'catching up' | 'in lockstep';
+export type FollowState =
+  'waiting for the source' | 'waiting for the target' | 'catching up' | 'in lockstep';
 
 export interface FollowStatus {
   state: FollowState;
@@ -70,6 +71,7 @@ export class Follower {
   readonly #lag = new LagClock();
   readonly #done = new AbortController();
   #reachable = false;
+  #sourceAnswers = true;
   #compacted: Revision = 0;
 
   constructor(options: FollowOptions) {
@@ -98,7 +100,7 @@ export class Follower {
     const lag = position === undefined ? undefined : this.#lag.behind(position);
     const caughtUp = lag !== undefined && (lag.revisions === 0 || lag.seconds < CAUGHT_UP_SECONDS);
     return {
-      state: !this.#reachable ? 'waiting for the target' : caughtUp ? 'in lockstep' : 'catching up',
+      state: this.#state(caughtUp),
       position: position ?? null,
       journalPosition: this.#options.journal.position,
       sourceHead: this.#lag.head,
@@ -141,12 +143,25 @@ export class Follower {
 
   async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const { sourceWatch, journal, onNote } = this.#options;
+    let watching = true;
     const onRetry = (error: LockstepError) => {
-      onNote(`${error.message}; trying again`);
+      if (watching) onNote(`${error.message}; trying again`);
+      watching = false;
     };
-    await lastValueFrom(capture(sourceWatch, journal, { limits, signal, onRetry }), {
-      defaultValue: undefined,
-    });
+    const onCaptured = () => {
+      if (!watching) onNote('the watch on the source goes on');
+      watching = true;
+    };
+    await lastValueFrom(
+      capture(sourceWatch, journal, { limits, signal, onRetry }).pipe(tap(onCaptured)),
+      { defaultValue: undefined },
+    );
+  }
+
+  #state(caughtUp: boolean): FollowState {
+    if (!this.#sourceAnswers) return 'waiting for the source';
+    if (!this.#reachable) return 'waiting for the target';
+    return caughtUp ? 'in lockstep' : 'catching up';
   }
 
   #targetTrouble(error: LockstepError): void {
@@ -174,7 +189,12 @@ export class Follower {
 
   async #pollHead(signal: AbortSignal): Promise<void> {
     await this.#poll(HEAD_POLL_MS, signal, async () => {
-      this.#lag.saw((await this.#options.source.head()).revision);
+      const asked = this.#options.source.head();
+      this.#sourceAnswers = await asked.then(
+        () => true,
+        () => false,
+      );
+      this.#lag.saw((await asked).revision);
     });
   }
 

@@ -40,8 +40,8 @@ const CHANNEL_OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
   // A hidden resend of a Txn could apply it twice.
   'grpc.enable_retries': 0,
-  'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 3_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
 };
 
 interface Codec<T, P> {

@@ -47,6 +47,19 @@ const RETRY = new Set<number>([
   Code.RESOURCE_EXHAUSTED, // "too many requests"
 ]);
 
+/** What went wrong, without what grpc-js and etcd3 put around it. */
+function plainText(error: unknown): string {
+  const text = isServiceError(error)
+    ? error.details
+    : error instanceof Error
+      ? error.message
+      : String(error);
+  return text
+    .replace(/^\d+ [A-Z_]+: /, '')
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? ?Resolution note: ?.*$/, '');
+}
+
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'details' in error;
 }
@@ -57,7 +70,7 @@ function isServiceError(error: unknown): error is ServiceError {
  */
 export function mapError(error: unknown, side: Side, endpoint: string): LockstepError {
   if (error instanceof LockstepError) return error;
-  const text = isServiceError(error) ? error.details : String(error);
+  const text = plainText(error);
   const where = `${side} ${endpoint}`;
   const rule = RULES.find((r) => r.match.test(text));
   if (rule) {
