@@ -9,7 +9,7 @@ import { removeAtExit } from '../rig/child.js';
 import { errorOf, run } from './run.js';
 
 const SOURCE = ['--endpoints', 'http://127.0.0.1:1'];
-const DEST = ['--dest-endpoints', 'http://127.0.0.1:1'];
+const DEST = ['--dest-endpoints', 'http://127.0.0.1:19'];
 
 describe('usage', () => {
   const dir = mkdtempSync(join(tmpdir(), 'usage-'));
@@ -76,6 +76,10 @@ describe('usage', () => {
       /\/a\/b\/ lies inside \/a\//,
     ],
     'our own prefix': [seed(...SOURCE, '--prefix', 'etcd-'), /etcd-lockstep's own/],
+    'one etcd as both sides': [
+      ['audit', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--prefix', '/a/'],
+      /both/,
+    ],
     'two ends': [
       [
         'follow',
