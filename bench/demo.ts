@@ -6,6 +6,7 @@
  * have taken instead copies the same pods, so that the difference can be seen.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -63,13 +64,16 @@ async function timed<T>(name: string, run: () => Promise<T>): Promise<T> {
 async function lockstep<T>(args: string[]): Promise<T> {
   command(args);
   const child = spawn(process.execPath, [cli, ...args, '-w', 'json'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const gone = once(child, 'exit');
   let last = '';
   for await (const line of createInterface(child.stdout)) last = line;
-  const code = child.exitCode ?? (await new Promise((done) => child.once('exit', done)));
+  const [code] = (await gone) as [number | null];
   if (code !== 0)
-    throw new Error(`etcd-lockstep ${args[0] ?? ''} ended with ${String(code)}: ${last}`);
+    throw new Error(`etcd-lockstep ${args[0] ?? ''} ended with ${code}: ${last}\n${log}`);
   return JSON.parse(last) as T;
 }
 
@@ -254,8 +258,11 @@ async function main(): Promise<boolean> {
     `${fields([
       ['keys', `${count(report.source.keys)} pods, ${bytes(report.bytes)}`],
       ['revisions followed', count(heads[1] - sealed.head)],
-      ['  with pods in them', count(sum((s) => s.revisions))],
-      ['  fillers', count(sum((s) => s.fillers))],
+      [
+        '  with pods in them',
+        `${count(sum((s) => s.revisions))} (without the last second before kill -9)`,
+      ],
+      ['  fillers', `${count(sum((s) => s.fillers))} (likewise)`],
       [
         'lag, median and worst',
         `${duration(lags[Math.floor(lags.length / 2)] ?? 0)}, ${duration(lags.at(-1) ?? 0)}`,
