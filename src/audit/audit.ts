@@ -46,8 +46,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
     reported++;
     options.onDifference(difference);
   };
+  let gone = 0;
   for (let tries = 1; ; tries++) {
     const revision = options.revision ?? (await target.head()).revision;
+    if (revision === gone) throw tooFarBehind(revision);
     const pinned = { ...options, onDifference, revision };
     try {
       const report = await auditAt(pinned, sourceStatus, targetStatus);
@@ -58,6 +60,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
       // The history's watch calls it a gap.
       if (!hasCode(error, 'COMPACTED', 'HISTORY_GAP')) throw error;
       if (final) throw compactedAway(error, options.revision);
+      if (hasCode(error, 'COMPACTED')) gone = revision;
       options.onNote?.(`revision ${revision} was compacted away during the audit; starting over`);
     }
   }
@@ -189,4 +192,16 @@ function notThere(cause: LockstepError, revision: Revision): LockstepError {
     hint: "One side has not reached it yet. Without --revision it is the target's head: then the target is ahead of the source, and `etcd-lockstep status` says more.",
     cause,
   });
+}
+
+function tooFarBehind(revision: Revision): LockstepError {
+  return new LockstepError(
+    'COMPACTED',
+    `the target stands at revision ${revision}, which the source has compacted away`,
+    {
+      disposition: 'retry',
+      revision,
+      hint: 'Start follow, and audit when it has caught up. If follow says HISTORY_GAP, seed again.',
+    },
+  );
 }

@@ -8,10 +8,10 @@
  * was last read at. Killed, it goes on: the watch at the journal's position, pages at the next one.
  * Only a snapshot stream cannot be entered in the middle; then the journal is begun anew.
  */
-import { rmSync } from 'node:fs';
 import { lastValueFrom, tap } from 'rxjs';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture } from '../journal/capture.js';
+import { removeFiles } from '../journal/level.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
@@ -105,7 +105,7 @@ async function openExisting(directory: string): Promise<Journal | undefined> {
   } catch (error) {
     if (!hasCode(error, 'JOURNAL_NOT_SEEDED')) throw error;
     // Its first process died before it had written anything; there is nothing to lose.
-    rmSync(directory, { recursive: true });
+    removeFiles(directory);
     return undefined;
   }
 }

@@ -68,17 +68,12 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
   const { json, print, progress } = context;
   const rate = new Rate();
   const started = performance.now();
-  let journalBytes = await journal.bytes();
   const line = (): Line => ({
     ...follower.status,
     revisionsPerSecond: Math.round(rate.per(follower.status.revisions + follower.status.fillers)),
-    journalBytes,
+    journalBytes: journal.bytes(),
   });
   const tick = () => {
-    journal.bytes().then(
-      (n) => (journalBytes = n),
-      () => undefined, // it is being closed
-    );
     const status = line();
     if (json) print(status, () => '');
     else progress.show(() => statusLine(status));
@@ -98,9 +93,10 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
 }
 
 function statusLine(s: Line): string {
-  const kept = `journal ${bytes(s.journalBytes)}; ${s.state}`;
-  if (s.position === null) return `captured up to revision ${count(s.journalPosition)}; ${kept}`;
-  return `revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
+  const kept = `journal ${bytes(s.journalBytes)}`;
+  if (s.position === null)
+    return `${s.state}; captured up to revision ${count(s.journalPosition)}; ${kept}`;
+  return `${s.state}; revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
 }
 
 function summary(s: FollowStatus, seconds: number): string {

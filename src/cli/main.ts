@@ -10,6 +10,13 @@ import { statusCommand } from './status.js';
 
 const EXIT_USAGE = 2;
 
+// A reader that has seen enough (`| head`) is no error.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+
 const program = new Command('etcd-lockstep')
   .description(
     'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: seed, restore the base, follow, audit.',

@@ -40,6 +40,7 @@ export function seedCommand(program: Command): void {
           },
           signal,
         });
+        if (sealed.keys === 0) log.warn('no key begins so: the base is empty');
         const seconds = (performance.now() - started) / 1000;
         const restore = restoreCommands(options.out);
         const result = {
@@ -89,6 +90,6 @@ function readingLine({ keys, bytes: read, remaining }: SeedCount, bytesPerSecond
 
 /** A resumed seed may have had nothing left to read. */
 function readText({ bytes: read, seconds }: SeedCount): string {
-  if (read === 0) return 'already in the journal';
+  if (read === 0) return 'nothing new';
   return `${bytes(read)} in ${duration(seconds)} (${bytes(read / Math.max(seconds, 0.001))}/s)`;
 }

@@ -19,16 +19,26 @@
  * the mark needs a read for each event. One scan of the index for each compaction (about 200,000
  * rows a second, every five minutes) needs none.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Wakeup } from '../backoff.js';
-import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
 import * as layout from './layout.js';
-import { damaged, ioFailed, notSeeded, openLevel, unreadable, type Level } from './level.js';
+import {
+  damaged,
+  ioFailed,
+  notOurs,
+  notSeeded,
+  openLevel,
+  refuseOther,
+  removeFiles,
+  sizeOf,
+  unreadable,
+  type Level,
+} from './level.js';
 import { checkWhole, putRow, removeRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, JournalState } from './state.js';
 
@@ -79,11 +89,7 @@ export class Journal {
     identity: { clusterId: string; prefixes: PrefixSet },
     start: { watchFrom: Revision; base: BaseProgress; compactRevision: Revision },
   ): Promise<Journal> {
-    if (existsSync(directory) && readdirSync(directory).length > 0)
-      throw new LockstepError('JOURNAL_OTHER', `${directory} is not empty and holds no journal`, {
-        disposition: 'usage',
-        hint: 'Give --journal a new directory, or one that an earlier seed has made.',
-      });
+    if (existsSync(directory)) refuseOther(directory);
     const db = await openLevel(directory, true);
     const { clusterId, prefixes } = identity;
     const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], ...start };
@@ -100,7 +106,10 @@ export class Journal {
     try {
       const stateBytes = await db.get(layout.STATE_KEY);
       const markBytes = await db.get(layout.MARK_KEY);
-      if (stateBytes === undefined || markBytes === undefined) throw notSeeded(directory);
+      if (stateBytes === undefined || markBytes === undefined) {
+        for await (const _ of db.keys({ limit: 1 })) throw notOurs(directory);
+        throw notSeeded(directory);
+      }
       const state = layout.decodeState(stateBytes) as JournalState | undefined;
       const mark = layout.decodeMark(markBytes);
       if (!state || !mark) throw damaged(directory, 'its state is not as it was written');
@@ -264,9 +273,9 @@ export class Journal {
     await flush();
   }
 
-  /** Bytes on disk, roughly: what is still in memory tables is not counted. */
-  async bytes(): Promise<number> {
-    return this.#db.approximateSize(Buffer.from([0]), Buffer.from([0xff]));
+  /** Bytes on disk. */
+  bytes(): number {
+    return sizeOf(this.directory);
   }
 
   async close(): Promise<void> {
@@ -274,10 +283,10 @@ export class Journal {
     await this.#db.close();
   }
 
-  /** Closes it and deletes its directory. */
+  /** Closes it and deletes its files. */
   async destroy(): Promise<void> {
     await this.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    removeFiles(this.directory);
   }
 
   /** The index entries of one key after another, each oldest first. */

@@ -1,5 +1,7 @@
 /** Opening the journal's LevelDB, and what is said when that fails. */
 import { ClassicLevel } from 'classic-level';
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { LockstepError } from '../errors.js';
 
 export type Level = ClassicLevel<Buffer, Buffer>;
@@ -79,4 +81,38 @@ export function ioFailed(directory: string, cause: unknown): LockstepError {
     hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
     cause,
   });
+}
+
+/** Something else lies there; it is not touched. */
+export function notOurs(directory: string): LockstepError {
+  return new LockstepError('JOURNAL_OTHER', `${directory} is there and holds no journal`, {
+    disposition: 'usage',
+    hint: 'Give --journal a new directory, or one that an earlier seed has made.',
+  });
+}
+
+/** @throws LockstepError JOURNAL_OTHER for a file, or a directory with anything that is not ours */
+export function refuseOther(directory: string): void {
+  if (!statSync(directory).isDirectory() || !onlyOwnFiles(directory)) throw notOurs(directory);
+}
+
+/** Names that LevelDB gives to its files, and ours for a snapshot that is being read. */
+const OWN_FILES = /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|dbtmp)|snapshot\.part)$/;
+
+/** Whether nothing but a journal, or the beginning of one, can lie in the directory. */
+function onlyOwnFiles(directory: string): boolean {
+  return readdirSync(directory).every((name) => OWN_FILES.test(name));
+}
+
+/** Deletes a journal's files, and nothing else. */
+export function removeFiles(directory: string): void {
+  for (const name of readdirSync(directory))
+    if (OWN_FILES.test(name)) rmSync(join(directory, name));
+}
+
+/** Bytes that the journal's files take. */
+export function sizeOf(directory: string): number {
+  return readdirSync(directory)
+    .map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((sum, size) => sum + size, 0);
 }

@@ -124,6 +124,8 @@ export class Applier {
 
   async #takeStock(): Promise<void> {
     const stock = takeStock(await this.target.read(), this.options);
+    // A base that was restored anew under us bears nobody's name.
+    if (stock.cursor.follower === null) this.#owner = false;
     if (this.#owner && stock.cursor.follower !== this.follower)
       throw takenOver(stock.position, stock.cursor.follower);
     await this.options.onStock?.(stock.position, stock.cursor);

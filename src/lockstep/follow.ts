@@ -42,6 +42,9 @@ const COMPACTION_POLL_MS = 5000;
 const UNTIL_POLL_MS = 50;
 /** A busy source is always a few revisions ahead; that is no backlog. */
 const CAUGHT_UP_SECONDS = 2;
+/** A source that has not answered for so long may be anywhere. */
+const SILENT_SECONDS = 3;
+const TARGET_POLL_MS = 2000;
 
 export type FollowState =
   'waiting for the source' | 'waiting for the target' | 'catching up' | 'in lockstep';
@@ -71,7 +74,7 @@ export class Follower {
   readonly #lag = new LagClock();
   readonly #done = new AbortController();
   #reachable = false;
-  #sourceAnswers = true;
+  #told = '';
   #compacted: Revision = 0;
 
   constructor(options: FollowOptions) {
@@ -91,6 +94,7 @@ export class Follower {
         this.#leases.begin();
         if (!this.#reachable) options.onNote(`target found at revision ${position}`);
         this.#reachable = true;
+        this.#told = '';
       },
     });
   }
@@ -98,7 +102,10 @@ export class Follower {
   get status(): FollowStatus {
     const position = this.#applier.position;
     const lag = position === undefined ? undefined : this.#lag.behind(position);
-    const caughtUp = lag !== undefined && (lag.revisions === 0 || lag.seconds < CAUGHT_UP_SECONDS);
+    const caughtUp =
+      position !== undefined &&
+      this.#lag.passedFirst(position) &&
+      (lag?.seconds ?? 0) < CAUGHT_UP_SECONDS;
     return {
       state: this.#state(caughtUp),
       position: position ?? null,
@@ -136,6 +143,7 @@ export class Follower {
       (stop) => this.#applier.run(stop),
       (stop) => this.#leases.run(stop),
       (stop) => this.#pollHead(stop),
+      (stop) => this.#pollTarget(stop),
       (stop) => this.#mirrorCompaction(stop),
       (stop) => this.#endWhenReached(stop),
     ]);
@@ -159,13 +167,15 @@ export class Follower {
   }
 
   #state(caughtUp: boolean): FollowState {
-    if (!this.#sourceAnswers) return 'waiting for the source';
+    if (this.#lag.silence() > SILENT_SECONDS) return 'waiting for the source';
     if (!this.#reachable) return 'waiting for the target';
     return caughtUp ? 'in lockstep' : 'catching up';
   }
 
   #targetTrouble(error: LockstepError): void {
-    if (this.#reachable) this.#options.onNote(`${error.message}; trying again`);
+    // Told once, and again when it is another trouble.
+    if (error.message !== this.#told) this.#options.onNote(`${error.message}; trying again`);
+    this.#told = error.message;
     if (hasCode(error, 'UNAVAILABLE')) this.#reachable = false;
     if (hasCode(error, 'NO_LEASE')) this.#leases.forget();
   }
@@ -189,12 +199,23 @@ export class Follower {
 
   async #pollHead(signal: AbortSignal): Promise<void> {
     await this.#poll(HEAD_POLL_MS, signal, async () => {
-      const asked = this.#options.source.head();
-      this.#sourceAnswers = await asked.then(
-        () => true,
-        () => false,
-      );
-      this.#lag.saw((await asked).revision);
+      this.#lag.saw((await this.#options.source.head()).revision);
+    });
+  }
+
+  /** While nothing has to be written, nothing else would notice that the target is gone. */
+  async #pollTarget(signal: AbortSignal): Promise<void> {
+    await this.#poll(TARGET_POLL_MS, signal, async () => {
+      const position = this.#applier.position;
+      if (position === undefined) return;
+      const { revision } = await this.#options.target.head().catch((error: unknown) => {
+        if (error instanceof LockstepError) this.#targetTrouble(error);
+        throw error;
+      });
+      if (revision < position) throw wentBack(position, revision);
+      if (!this.#reachable) this.#options.onNote('the target answers again');
+      this.#reachable = true;
+      this.#told = '';
     });
   }
 
@@ -231,4 +252,16 @@ export class Follower {
       await pause(everyMs, signal);
     }
   }
+}
+
+function wentBack(position: Revision, head: Revision): LockstepError {
+  return new LockstepError(
+    'TARGET_HEAD_OFF',
+    `the target's head went back from ${position} to ${head}: it was restored or replaced`,
+    {
+      disposition: 'fatal',
+      revision: head,
+      hint: 'Start follow again: it looks at the target anew, and goes on if the journal reaches back so far.',
+    },
+  );
 }

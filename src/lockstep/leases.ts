@@ -15,10 +15,11 @@ import type { EtcdClient } from '../wire/client.js';
 /** Granted when the source knows the lease no more: its keys' deletions are on their way. */
 const GONE_TTL_SECONDS = 3600;
 const TICK_MS = 500;
+const REFRESH_AT_ONCE = 64;
 
 interface Known {
   ttlSeconds: number;
-  /** Until then (ms) the lease surely lives; a third of its TTL after it was last refreshed. */
+  /** Until then (ms, monotonic) the lease surely lives; a third of its TTL after it was last refreshed. */
   dueMs: number;
 }
 
@@ -44,7 +45,7 @@ export class LeaseKeeper {
       const { lease } = parseKeyValue(bytes);
       if (lease === 0n) continue;
       const known = this.#known.get(lease);
-      if (!known || known.dueMs <= Date.now()) await this.#grant(lease);
+      if (!known || known.dueMs <= performance.now()) await this.#grant(lease);
     }
   }
 
@@ -89,20 +90,24 @@ export class LeaseKeeper {
   }
 
   async #refresh(): Promise<void> {
-    const now = Date.now();
-    for (const [lease, known] of this.#known) {
-      if (known.dueMs > now) continue;
-      const info = await this.target.leaseInfo(lease);
-      // `ensure` may have renewed it meanwhile for a put that is on its way.
-      if (this.#known.get(lease) !== known) continue;
-      this.#known.delete(lease);
-      if (!info || info.keys === 0) continue;
-      await this.target.leaseKeepAlive([lease]);
-      this.#remember(lease, info.grantedTtlSeconds);
+    const due = [...this.#known].filter(([, known]) => known.dueMs <= performance.now());
+    for (let i = 0; i < due.length; i += REFRESH_AT_ONCE) {
+      const some = due.slice(i, i + REFRESH_AT_ONCE);
+      const infos = await Promise.all(some.map(([lease]) => this.target.leaseInfo(lease)));
+      const held: bigint[] = [];
+      for (const [n, [lease, known]] of some.entries()) {
+        // `ensure` may have renewed it meanwhile for a put that is on its way.
+        if (this.#known.get(lease) !== known) continue;
+        if (infos[n]?.keys) held.push(lease);
+        else this.#known.delete(lease);
+      }
+      await this.target.leaseKeepAlive(held);
+      for (const [n, [lease]] of some.entries())
+        if (held.includes(lease)) this.#remember(lease, infos[n]?.grantedTtlSeconds ?? 0);
     }
   }
 
   #remember(lease: bigint, ttlSeconds: number): void {
-    this.#known.set(lease, { ttlSeconds, dueMs: Date.now() + (ttlSeconds * 1000) / 3 });
+    this.#known.set(lease, { ttlSeconds, dueMs: performance.now() + (ttlSeconds * 1000) / 3 });
   }
 }

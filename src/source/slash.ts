@@ -1,4 +1,4 @@
-/** The trap of a prefix without its closing slash: `/registry/pods` also holds podtemplates. */
+/** The trap of a prefix without its closing slash: `/registry/pod` is podtemplates, too. */
 import { keyOf } from '../mvcc/keyvalue.js';
 import { prefixRange, type KeyRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';

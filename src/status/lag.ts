@@ -13,14 +13,28 @@ export class LagClock {
   /** Heads above the position, oldest first. */
   #samples: Sample[] = [];
   #head: Revision = 0;
+  #firstHead: Revision | undefined;
+  #seenMs: number | undefined;
 
   /** The source's head when it was asked last; 0 before that. */
   get head(): Revision {
     return this.#head;
   }
 
+  /** Whether a target has passed the first head seen; before that its lag in seconds is a guess. */
+  passedFirst(position: Revision): boolean {
+    return position >= (this.#firstHead ?? Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Seconds since the source has answered. */
+  silence(nowMs = Date.now()): number {
+    return this.#seenMs === undefined ? 0 : (nowMs - this.#seenMs) / 1000;
+  }
+
   /** The source answered with this head. */
   saw(head: Revision, atMs = Date.now()): void {
+    this.#firstHead ??= head;
+    this.#seenMs = atMs;
     if (head > this.#head) this.#samples.push({ head, atMs });
     this.#head = head;
     // Thinned out where a target is away for long: every second sample of the older half goes.

@@ -26,9 +26,9 @@ import { mapError, type Side } from './errors.js';
  */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
-const CALL_TIMEOUT_MS = 30_000;
-/** For the first question to a server: one that is not there is told soon. */
-const STATUS_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
+/** A page of a range may take a loaded server longer. */
+const RANGE_TIMEOUT_MS = 30_000;
 
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -106,14 +106,21 @@ export class EtcdClient {
   }
 
   /** @throws LockstepError COMPACTED, FUTURE_REVISION, ANSWER_TOO_LARGE, UNAVAILABLE, … */
-  async range(query: RangeQuery): Promise<RangeAnswer> {
-    const answer = await this.#unary('KV/Range', pb.RangeRequest, pb.RangeResponse, {
+  async range(query: RangeQuery, timeoutMs = RANGE_TIMEOUT_MS): Promise<RangeAnswer> {
+    const request = {
       key: query.key,
       rangeEnd: query.rangeEnd ?? null,
       revision: query.revision ?? 0,
       limit: query.limit ?? 0,
       keysOnly: query.keysOnly ?? false,
-    });
+    };
+    const answer = await this.#unary(
+      'KV/Range',
+      pb.RangeRequest,
+      pb.RangeResponse,
+      request,
+      timeoutMs,
+    );
     return {
       header: readHeader(answer.header),
       rows: answer.kvs.map(asBuffer),
@@ -124,7 +131,7 @@ export class EtcdClient {
 
   /** The store's head now, by a linearizable read. */
   async head(): Promise<Header> {
-    return (await this.range({ key: Buffer.from('\0'), limit: 1 })).header;
+    return (await this.range({ key: Buffer.from('\0'), limit: 1 }, CALL_TIMEOUT_MS)).header;
   }
 
   /** One transaction; `revision` is the head after it, which is its own if it wrote anything. */
@@ -175,6 +182,7 @@ export class EtcdClient {
 
   /** Refreshes these leases, one stream for all; ids that are gone are simply not refreshed. */
   async leaseKeepAlive(ids: readonly bigint[]): Promise<void> {
+    if (ids.length === 0) return;
     const call = this.#client.makeBidiStreamRequest(
       '/etcdserverpb.Lease/LeaseKeepAlive',
       serializer(pb.LeaseKeepAliveRequest),
@@ -244,6 +252,7 @@ export class EtcdClient {
     req: Codec<unknown, P>,
     res: Codec<T, never>,
     message: P,
+    timeoutMs = CALL_TIMEOUT_MS,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
@@ -251,7 +260,7 @@ export class EtcdClient {
         serializer(req),
         (bytes: Buffer) => res.decode(bytes),
         message,
-        { deadline: Date.now() + CALL_TIMEOUT_MS },
+        { deadline: Date.now() + timeoutMs },
         (error, answer) => {
           if (error) reject(mapError(error, this.side, this.endpoint));
           else if (answer === undefined) reject(new Error(`${method}: no answer and no error`));
@@ -277,7 +286,7 @@ export class EtcdClient {
 
 const CONTROL_OPTIONS: Partial<IOptions> = {
   faultHandling: { host: () => noop, global: noop },
-  defaultCallOptions: () => ({ deadline: Date.now() + STATUS_TIMEOUT_MS }),
+  defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
 };
 
 /** Without it a member that lost its leader keeps a stream open and silent. */

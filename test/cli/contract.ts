@@ -11,8 +11,8 @@ const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
 const prefixes = z.array(z.string()).min(1);
 
 const restore = z.strictObject({
-  single: z.array(z.string().startsWith('etcdutl snapshot restore ')).length(1),
-  three: z.array(z.string().startsWith('etcdutl snapshot restore ')).length(3),
+  single: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(2),
+  three: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(6),
 });
 
 const sealed = {

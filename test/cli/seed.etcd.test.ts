@@ -1,7 +1,8 @@
 /** seed and crop as a user runs them: their JSON, their warnings, what they leave behind. */
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { ClassicLevel } from 'classic-level';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as contract from './contract.js';
 import { errorOf, run, whole } from './run.js';
@@ -61,6 +62,32 @@ describe('seed', () => {
     const { code, stderr } = await run(args);
     expect(code, stderr).to.be.oneOf([2, 5]);
     expect(stderr).to.match(/\[IO\]\nTry: /);
+  });
+
+  it("a --journal that is somebody else's is refused, and left as it was", async () => {
+    const foreign = join(stage.dir, 'foreign');
+    const db = new ClassicLevel(foreign);
+    await db.put('a', 'b');
+    await db.close();
+    const files = join(stage.dir, 'files');
+    mkdirSync(files);
+    const notes = join(files, 'notes.txt');
+    for (const dir of [foreign, files]) writeFileSync(join(dir, 'notes.txt'), 'mine');
+    for (const journal of [foreign, files, notes]) {
+      const out = join(stage.dir, 'never.db');
+      const ended = await run([
+        ...['seed', '--endpoints', stage.source.endpoint, '--prefix', PODS],
+        ...['--journal', journal, '--out', out, '-w', 'json'],
+      ]);
+      expect(ended.code, ended.stderr).to.equal(2);
+      expect(errorOf(ended).code).to.be.oneOf(['JOURNAL_OTHER', 'IO']);
+      expect(existsSync(out)).to.equal(false);
+    }
+    for (const dir of [foreign, files])
+      expect(readFileSync(join(dir, 'notes.txt'), 'utf8')).to.equal('mine');
+    const again = new ClassicLevel(foreign);
+    expect(await again.get('a')).to.equal('b');
+    await again.close();
   });
 
   it('a prefix without its slash: a warning with what else it covers, on stderr', async () => {
