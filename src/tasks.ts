@@ -1,4 +1,6 @@
-/** Several things that live and die together. */
+/** Several things that live and die together, and things done again and again. */
+import { pause } from './backoff.js';
+import { LockstepError } from './errors.js';
 
 /**
  * Runs all tasks until each has ended. The first failure aborts the signal that all of them got,
@@ -21,4 +23,20 @@ export async function runTogether(
     ),
   );
   if (failures.length > 0) throw failures[0];
+}
+
+/** Does something every so often until `signal` aborts; what another try may mend is left to it. */
+export async function repeat(
+  everyMs: number,
+  signal: AbortSignal,
+  once: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await once();
+    } catch (error) {
+      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+    }
+    await pause(everyMs, signal);
+  }
 }

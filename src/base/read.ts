@@ -24,7 +24,7 @@ import { PrefixSet, prefixRange } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
-import { watchLimits } from '../source/limits.js';
+import type { WatchLimits } from '../source/limits.js';
 import { readPages, type Page } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Cropper, SnapshotFile } from './snapshot.js';
@@ -52,14 +52,14 @@ export async function startJournal(
   directory: string,
   identity: { clusterId: string; prefixes: PrefixSet },
   how: BaseProgress['how'],
+  limits: WatchLimits,
 ): Promise<Journal> {
   if (how === 'range') {
     const pinned = await compactRevision(client);
-    const { version } = await client.status();
     return Journal.create(directory, identity, {
       // Where every revision must show up as an event: revision 1 never has one, and a deletion at the
       // compact revision may be lost. There the pages bring what is live at it.
-      watchFrom: watchLimits(version).progressIsProof ? pinned : pinned + 1,
+      watchFrom: limits.progressIsProof ? pinned : pinned + 1,
       base: { how, done: false, pinned, prefix: 0, next: null },
       compactRevision: pinned,
     });

@@ -11,12 +11,12 @@
 import { lastValueFrom, tap } from 'rxjs';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture } from '../journal/capture.js';
-import { removeFiles } from '../journal/level.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
+import { removeFiles } from '../journal/level.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
@@ -52,7 +52,7 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
   for (let start = 1; ; start++) {
-    const journal = await openOrStart(client, status.clusterId, options);
+    const journal = await openOrStart(client, status.clusterId, limits, options);
     try {
       await fill(client, journal, limits, options);
       return await sealNow(client, journal, options);
@@ -71,10 +71,11 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
 async function openOrStart(
   client: EtcdClient,
   clusterId: string,
+  limits: WatchLimits,
   { journal: directory, prefixes, from, onNote }: SeedOptions,
 ): Promise<Journal> {
   const journal = await openExisting(directory);
-  if (!journal) return startJournal(client, directory, { clusterId, prefixes }, from);
+  if (!journal) return startJournal(client, directory, { clusterId, prefixes }, from, limits);
   const { base } = journal.state;
   try {
     checkIdentity(journal, clusterId, prefixes);
@@ -95,7 +96,7 @@ async function openOrStart(
   }
   onNote('a snapshot stream cannot be entered in the middle; starting over');
   await journal.destroy();
-  return startJournal(client, directory, { clusterId, prefixes }, from);
+  return startJournal(client, directory, { clusterId, prefixes }, from, limits);
 }
 
 async function openExisting(directory: string): Promise<Journal | undefined> {
@@ -114,7 +115,7 @@ async function openExisting(directory: string): Promise<Journal | undefined> {
 async function fill(
   client: EtcdClient,
   journal: Journal,
-  limits: ReturnType<typeof watchLimits>,
+  limits: WatchLimits,
   { onBase, onNote, signal }: SeedOptions,
 ): Promise<void> {
   const enough = new AbortController();

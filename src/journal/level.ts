@@ -1,6 +1,6 @@
 /** Opening the journal's LevelDB, and what is said when that fails. */
 import { ClassicLevel } from 'classic-level';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { LockstepError } from '../errors.js';
 
@@ -110,8 +110,9 @@ export function removeFiles(directory: string): void {
     if (OWN_FILES.test(name)) rmSync(join(directory, name));
 }
 
-/** Bytes that the journal's files take. */
+/** Bytes that the journal's files take; 0 where somebody has taken the directory away. */
 export function sizeOf(directory: string): number {
+  if (!existsSync(directory)) return 0;
   return readdirSync(directory)
     .map((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0)
     .reduce((sum, size) => sum + size, 0);

@@ -19,7 +19,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { LagClock } from '../status/lag.js';
-import { runTogether } from '../tasks.js';
+import { repeat, runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Applier } from './apply.js';
 import { JournalFeed } from './feed.js';
@@ -198,14 +198,14 @@ export class Follower {
   }
 
   async #pollHead(signal: AbortSignal): Promise<void> {
-    await this.#poll(HEAD_POLL_MS, signal, async () => {
+    await repeat(HEAD_POLL_MS, signal, async () => {
       this.#lag.saw((await this.#options.source.head()).revision);
     });
   }
 
   /** While nothing has to be written, nothing else would notice that the target is gone. */
   async #pollTarget(signal: AbortSignal): Promise<void> {
-    await this.#poll(TARGET_POLL_MS, signal, async () => {
+    await repeat(TARGET_POLL_MS, signal, async () => {
       const position = this.#applier.position;
       if (position === undefined) return;
       const { revision } = await this.#options.target.head().catch((error: unknown) => {
@@ -222,7 +222,7 @@ export class Follower {
   /** The target keeps the history that the source keeps, no more (fillers add up) and no less. */
   async #mirrorCompaction(signal: AbortSignal): Promise<void> {
     const { source, target, journal } = this.#options;
-    await this.#poll(COMPACTION_POLL_MS, signal, async () => {
+    await repeat(COMPACTION_POLL_MS, signal, async () => {
       const revision = await compactRevision(source);
       const position = this.#applier.position ?? 0;
       if (revision <= 1 || revision <= this.#compacted || revision > position) return;
@@ -239,17 +239,6 @@ export class Follower {
       const goal = until.kind === 'revision' ? until.revision : this.#lag.head;
       if (this.#reachable && position >= goal) this.#done.abort();
       await pause(UNTIL_POLL_MS, signal);
-    }
-  }
-
-  async #poll(everyMs: number, signal: AbortSignal, once: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await once();
-      } catch (error) {
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
-      }
-      await pause(everyMs, signal);
     }
   }
 }

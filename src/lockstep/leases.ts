@@ -6,10 +6,10 @@
  * deletions arrive through the watch like any others. A lease without keys is left to expire, which
  * deletes nothing and uses no revision.
  */
-import { hasCode, LockstepError } from '../errors.js';
-import { pause } from '../backoff.js';
+import { hasCode } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
+import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /** Granted when the source knows the lease no more: its keys' deletions are on their way. */
@@ -57,17 +57,11 @@ export class LeaseKeeper {
 
   /** Refreshes for as long as `signal` lets it. Errors are left to the next round. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        if (this.#begun) {
-          if (!this.#listed) await this.#list();
-          await this.#refresh();
-        }
-      } catch (error) {
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
-      }
-      await pause(TICK_MS, signal);
-    }
+    await repeat(TICK_MS, signal, async () => {
+      if (!this.#begun) return;
+      if (!this.#listed) await this.#list();
+      await this.#refresh();
+    });
   }
 
   async #grant(lease: bigint): Promise<void> {

@@ -6,7 +6,7 @@ interface Sample {
   atMs: number;
 }
 
-/** One sample for each time that the source was asked; a day's worth at two a second is far less than the cap. */
+/** Half an hour at two a second; where a target is away for longer, older ones are thinned out. */
 const MAX_SAMPLES = 4096;
 
 export class LagClock {
@@ -37,7 +37,7 @@ export class LagClock {
     this.#seenMs = atMs;
     if (head > this.#head) this.#samples.push({ head, atMs });
     this.#head = head;
-    // Thinned out where a target is away for long: every second sample of the older half goes.
+    // Every second sample of the older half goes.
     if (this.#samples.length > MAX_SAMPLES)
       this.#samples = this.#samples.filter((_, i) => i % 2 === 0 || i > MAX_SAMPLES / 2);
   }
