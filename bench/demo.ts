@@ -290,6 +290,7 @@ async function main(): Promise<boolean> {
       ],
     ])}\n`,
   );
+  process.stdout.write('\n  Next, on your own etcd: README.md, "Use it".\n');
   client.close();
   targetClient.close();
   await Promise.all([source.remove(), target.remove()]);
