@@ -17,6 +17,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
@@ -125,6 +126,7 @@ async function readRangeFrom(
       base.done = base.prefix === prefixes.length;
       const rows = baseRows(page, journal.state.watchFrom);
       await journal.addBase(rows, base);
+      failpoint('base.page');
       count.keys += page.rows.length;
       count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
       count.remaining = page.remaining - page.rows.length;
@@ -185,6 +187,7 @@ export async function loadSnapshot(
   let bytes = 0;
   const flush = async (done: boolean) => {
     await journal.addBase(batch, { how: 'snapshot', done }, file.compactRevision);
+    failpoint('base.batch');
     count.keys += batch.length;
     count.bytes += bytes;
     onBase(count);
@@ -208,6 +211,7 @@ async function download(client: EtcdClient, path: string, onBase: OnBase): Promi
   try {
     for await (const { blob } of client.snapshot()) {
       await file.write(blob);
+      failpoint('base.blob');
       count.bytes += blob.length;
       onBase(count);
     }

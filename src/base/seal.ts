@@ -21,6 +21,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { BoltWriter } from '../bolt/writer.js';
 import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
 import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
@@ -102,6 +103,7 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
   const part = `${out}.part`;
   rmSync(part, { force: true });
   const { rows, leases, dataBytes } = await write(part, journal, cursor, options);
+  failpoint('seal.checksum');
   await appendChecksum(part, dataBytes);
   publish(part, out);
   return {
@@ -166,6 +168,7 @@ async function writeRows(
       if (lease !== 0n) leaseIds.add(lease);
     }
     rows += records.length;
+    failpoint('seal.row');
     if (revision === cursor.revision) cursorSub = records.length;
     onRow(rows);
   }
@@ -205,7 +208,9 @@ function unsigned(a: bigint, b: bigint): number {
 
 /** After the rename and the directory's fsync the base is there whole, or it is not there. */
 function publish(part: string, out: string): void {
+  failpoint('seal.rename');
   renameSync(part, out);
+  failpoint('seal.renamed');
   const directory = openSync(dirname(out), 'r');
   fsyncSync(directory);
   closeSync(directory);

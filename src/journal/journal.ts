@@ -21,6 +21,7 @@
  */
 import { existsSync } from 'node:fs';
 import { Wakeup } from '../backoff.js';
+import { failpoint } from '../failpoint.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -47,7 +48,7 @@ export type { BaseProgress, JournalState } from './state.js';
 const FORMAT = 1;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
-const DELETES_PER_BATCH = 2000;
+const DELETES_PER_BATCH = 250;
 
 /** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
 export interface JournalRevision extends WholeRevision {
@@ -91,6 +92,7 @@ export class Journal {
   ): Promise<Journal> {
     if (existsSync(directory)) refuseOther(directory);
     const db = await openLevel(directory, true);
+    failpoint('create.half');
     const { clusterId, prefixes } = identity;
     const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], ...start };
     const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
@@ -143,6 +145,7 @@ export class Journal {
 
   /** Appends whole revisions and the position they prove, as one. */
   async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
+    failpoint('append.begin');
     await this.#write((batch, mark) => {
       if (position < mark.position) throw new Error(`position ${position} < ${mark.position}`);
       mark.position = position;
@@ -155,6 +158,7 @@ export class Journal {
         mark.lastRevision = revision;
       }
     });
+    failpoint('append.done');
     this.appended.wake();
   }
 
@@ -258,6 +262,7 @@ export class Journal {
       });
     let doomed: layout.IndexEntry[] = [];
     const flush = async () => {
+      failpoint('compact.batch');
       await this.#write((batch, mark) => {
         for (const entry of doomed) removeRow(batch, mark, entry);
       });

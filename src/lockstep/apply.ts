@@ -27,6 +27,7 @@ import { randomUUID } from 'node:crypto';
 import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_FORMAT, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { digest, type Tally } from '../mvcc/tally.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -135,6 +136,7 @@ export class Applier {
     this.#slotMods = stock.slotMods;
     this.#slotWrites = stock.slotWrites;
     this.#fence = true;
+    failpoint('stock.taken');
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -180,6 +182,7 @@ export class Applier {
     const { succeeded, revision } = await this.target.write(guard, { kind: 'filler', slot });
     if (!succeeded) throw new GuardFailed();
     if (revision > end) throw foreignWrite(end, revision);
+    failpoint('filler.remember');
     this.#slotMods[slot] = revision;
     this.#slotWrites++;
     this.written.fillers++;
@@ -215,6 +218,7 @@ export class Applier {
     if (!written.succeeded) throw new GuardFailed();
     if (written.revision !== revision) throw foreignWrite(revision, written.revision);
     this.#cursorMod = revision;
+    failpoint('cursor.remember');
     this.#position = proven(revision);
     this.#tally = tally;
     this.#owner = true;

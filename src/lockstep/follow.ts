@@ -11,6 +11,7 @@
 import { lastValueFrom, tap } from 'rxjs';
 import { pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { capture } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import type { Journal } from '../journal/journal.js';
@@ -226,8 +227,11 @@ export class Follower {
       const revision = await compactRevision(source);
       const position = this.#applier.position ?? 0;
       if (revision <= 1 || revision <= this.#compacted || revision > position) return;
+      failpoint('mirror.begin');
       await target.compact(revision);
+      failpoint('mirror.target');
       await journal.compact(revision);
+      failpoint('mirror.done');
       this.#compacted = revision;
     });
   }

@@ -7,6 +7,7 @@
  * deletes nothing and uses no revision.
  */
 import { hasCode } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { repeat } from '../tasks.js';
@@ -67,8 +68,10 @@ export class LeaseKeeper {
   async #grant(lease: bigint): Promise<void> {
     const info = await this.source.leaseInfo(lease);
     const ttlSeconds = info?.grantedTtlSeconds ?? GONE_TTL_SECONDS;
+    failpoint('lease.grant');
     try {
       await this.target.leaseGrant(lease, ttlSeconds);
+      failpoint('lease.granted');
     } catch (error) {
       if (!hasCode(error, 'LEASE_EXISTS')) throw error;
       await this.target.leaseKeepAlive([lease]);

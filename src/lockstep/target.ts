@@ -5,6 +5,7 @@
  */
 import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -75,6 +76,15 @@ export class EtcdTarget implements Target {
   }
 
   async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
-    return this.client.txn(guardedTxn(guard, effect));
+    failpoint(`${kindOf(effect)}.send`);
+    const answer = await this.client.txn(guardedTxn(guard, effect));
+    failpoint(`${kindOf(effect)}.answer`);
+    return answer;
   }
+}
+
+/** A cursor without records is the fence. */
+function kindOf(effect: Effect): 'filler' | 'data' | 'fence' {
+  if (effect.kind === 'filler') return 'filler';
+  return effect.records.length > 0 ? 'data' : 'fence';
 }

@@ -1,0 +1,72 @@
+/**
+ * Fail points: places where a test may have this process die, as by `kill -9`.
+ *
+ * A crash that matters happens between two steps that belong together; a kill from outside, at a
+ * random time, meets such a place once in thousands of tries. So the places have names, and the
+ * environment variable ETCD_LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
+ * passing, `name:n:ms` for so many milliseconds after it, when a request is on its way. Nobody
+ * but the tests sets it; without it, passing costs one comparison.
+ */
+
+export const FAILPOINTS = [
+  // journal/journal.ts
+  'create.half',
+  'append.begin',
+  'append.done',
+  'compact.batch',
+  // base/read.ts
+  'base.blob',
+  'base.batch',
+  'base.page',
+  // base/seal.ts
+  'seal.row',
+  'seal.checksum',
+  'seal.rename',
+  'seal.renamed',
+  // lockstep/target.ts: before sending, and when the answer came but nobody knows of it
+  'filler.send',
+  'filler.answer',
+  'data.send',
+  'data.answer',
+  'fence.send',
+  'fence.answer',
+  // lockstep/apply.ts
+  'stock.taken',
+  'filler.remember',
+  'cursor.remember',
+  // lockstep/leases.ts
+  'lease.grant',
+  'lease.granted',
+  // lockstep/follow.ts
+  'mirror.begin',
+  'mirror.target',
+  'mirror.done',
+] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number];
+
+/** Read when the process starts: a name that nobody passes would silently test nothing. */
+const armed = parse(process.env['ETCD_LOCKSTEP_FAILPOINT']);
+
+/** Ends the process here if it was told so. */
+export function failpoint(name: Failpoint): void {
+  if (armed?.name !== name || --armed.passings !== 0) return;
+  if (armed.afterMs === undefined) die();
+  else setTimeout(die, armed.afterMs);
+}
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function parse(text: string | undefined) {
+  if (text === undefined) return undefined;
+  const [, named, passings, afterMs] = /^([a-z.]+)(?::([1-9]\d*)(?::(\d+))?)?$/.exec(text) ?? [];
+  const name = FAILPOINTS.find((known) => known === named);
+  if (!name) throw new Error(`ETCD_LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
+  return {
+    name,
+    passings: Number(passings ?? 1),
+    afterMs: afterMs === undefined ? undefined : Number(afterMs),
+  };
+}
