@@ -1,151 +1,58 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { binaries, cleanEnv, hasNoFsync, type Binaries, type EtcdVersion } from './binaries.js';
-import { Child, removeAtExit, removeFolder } from './child.js';
-import { freePorts } from './ports.js';
+import { removeFolder, type Child } from './child.js';
+import type { EtcdVersion } from './binaries.js';
+import { memberStatus, type MemberStatus } from './rpc.js';
+import {
+  choosePorts,
+  clientUrl,
+  membership,
+  setUp,
+  spawnServer,
+  tool,
+  untilReady,
+  type EtcdOptions,
+  type Ports,
+  type Setup,
+} from './server.js';
+import { ctlFlags } from './tls.js';
 
 export { binaries, haveVersion, newestVersion, versions } from './binaries.js';
 export type { Binaries, EtcdVersion } from './binaries.js';
 export { freePorts } from './ports.js';
+export type { EtcdOptions } from './server.js';
 
-const HOST = '127.0.0.1';
-const HEALTHY_WITHIN_MS = 20_000;
 const STOPPED_WITHIN_MS = 10_000;
 const START_TRIES = 3;
-
-export interface EtcdOptions {
-  version?: EtcdVersion;
-  /** Default: a fresh temporary folder, removed by `remove()` or when the process ends. */
-  dataDir?: string;
-  /** More flags for etcd, such as `--quota-backend-bytes=...`; they win over the rig's own. */
-  args?: readonly string[];
-  name?: string;
-  /** From `freePorts`, where an endpoint must be known before its etcd exists. */
-  clientPort?: number;
-  peerPort?: number;
-}
 
 export interface SnapshotOptions extends EtcdOptions {
   /** More flags for the restore, such as `--skip-hash-check=true`. */
   restoreArgs?: readonly string[];
 }
 
-/** Everything that stays the same from one start of an etcd to the next. */
-interface Setup {
-  readonly bin: Binaries;
+/** A user to run etcdctl as. */
+export interface Login {
   readonly name: string;
-  readonly dataDir: string;
-  /** The folder to remove with it, undefined where the data folder is the caller's. */
-  readonly tempDir: string | undefined;
-  readonly args: readonly string[];
-}
-
-interface Ports {
-  readonly client: number;
-  readonly peer: number;
-}
-
-const run = promisify(execFile);
-
-/** Runs etcdctl or etcdutl; a failure throws with what it wrote. */
-async function tool(command: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await run(command, args, { env: cleanEnv(), maxBuffer: 1 << 28 });
-  return stdout;
-}
-
-function setUp(options: EtcdOptions): Setup {
-  let { dataDir } = options;
-  let tempDir: string | undefined;
-  if (dataDir === undefined) {
-    tempDir = mkdtempSync(join(tmpdir(), 'etcd-rig-'));
-    removeAtExit(tempDir);
-    dataDir = join(tempDir, 'data');
-  }
-  return {
-    bin: binaries(options.version),
-    name: options.name ?? 'rig',
-    dataDir,
-    tempDir,
-    args: options.args ?? [],
-  };
-}
-
-async function choosePorts(options: EtcdOptions): Promise<Ports> {
-  const { clientPort, peerPort } = options;
-  return {
-    client: clientPort ?? (await freePorts(1))[0]!,
-    peer: peerPort ?? (await freePorts(1))[0]!,
-  };
-}
-
-function url(port: number): string {
-  return `http://${HOST}:${port}`;
-}
-
-/** The flags that a first start and a restore must agree on. */
-function membership(setup: Setup, ports: Ports): string[] {
-  const peer = url(ports.peer);
-  return [
-    `--name=${setup.name}`,
-    `--data-dir=${setup.dataDir}`,
-    `--initial-cluster=${setup.name}=${peer}`,
-    `--initial-advertise-peer-urls=${peer}`,
-  ];
-}
-
-function serverArgs(setup: Setup, ports: Ports): string[] {
-  return [
-    ...membership(setup, ports),
-    `--listen-peer-urls=${url(ports.peer)}`,
-    `--listen-client-urls=${url(ports.client)}`,
-    `--advertise-client-urls=${url(ports.client)}`,
-    '--logger=zap', // 3.4's default is another
-    '--log-outputs=stderr',
-    '--log-level=warn',
-    // One member waits out an election timeout at each start; the default's is over a second.
-    '--heartbeat-interval=10',
-    '--election-timeout=100',
-    // The data outlives a SIGKILL all the same, only not a crash of the machine.
-    ...(hasNoFsync(setup.bin.etcd) ? ['--unsafe-no-fsync'] : []),
-    ...setup.args,
-  ];
-}
-
-/** Whether a linearizable read is answered: /health would also fail for a mere alarm. */
-async function answers(endpoint: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${endpoint}/v3/kv/range`, {
-      method: 'POST',
-      body: JSON.stringify({ key: 'AA==' }),
-      signal: AbortSignal.timeout(2_000),
-    });
-    const text = await response.text();
-    // With authentication on, a refusal is as good: the server is up.
-    return response.ok || text.includes('user name is empty');
-  } catch {
-    return false;
-  }
+  readonly password: string;
 }
 
 async function launch(setup: Setup, ports: Ports): Promise<Child> {
-  const child = new Child(setup.bin.etcd, serverArgs(setup, ports), `${setup.dataDir}.log`);
-  const deadline = Date.now() + HEALTHY_WITHIN_MS;
-  while (child.ended() === undefined && Date.now() < deadline) {
-    // Somebody else's etcd on our port would answer too; ours has ended by then.
-    if ((await answers(url(ports.client))) && child.ended() === undefined) return child;
-    await sleep(10);
-  }
-  const why = child.ended() ?? `no answer in ${HEALTHY_WITHIN_MS} ms`;
-  child.signal('SIGKILL');
-  await child.exit();
-  throw new Error(`etcd ${setup.bin.version} did not start (${why}):\n${child.lastLines(20)}`);
+  const child = spawnServer(setup, ports);
+  await untilReady(setup, ports, child);
+  return child;
 }
 
-/** A real etcd of one member on 127.0.0.1, without TLS. */
+/** A port that was free may be taken by the time etcd listens; the caller then chooses others. */
+export async function onFreePorts<T>(mayChoose: boolean, start: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await start();
+    } catch (e) {
+      const taken = e instanceof Error && e.message.includes('address already in use');
+      if (!taken || !mayChoose || tried === START_TRIES) throw e;
+    }
+  }
+}
+
+/** A real etcd process on 127.0.0.1: a cluster of one, or a member of an EtcdCluster. */
 export class Etcd {
   readonly endpoint: string;
   readonly #setup: Setup;
@@ -156,7 +63,7 @@ export class Etcd {
     this.#setup = setup;
     this.#ports = ports;
     this.#child = child;
-    this.endpoint = url(ports.client);
+    this.endpoint = clientUrl(setup.tls, ports.client);
   }
 
   /** Starts one and waits until it answers a linearizable read. */
@@ -174,19 +81,14 @@ export class Etcd {
     return Etcd.#launchAnywhere(setup, options, ports);
   }
 
-  /** A port that was free may be taken by the time etcd listens: other ports then, if it may choose. */
   static async #launchAnywhere(setup: Setup, options: EtcdOptions, first?: Ports): Promise<Etcd> {
-    const chooses = options.clientPort === undefined || options.peerPort === undefined;
-    let ports = first ?? (await choosePorts(options));
-    for (let tried = 1; ; tried++) {
-      try {
-        return new Etcd(setup, ports, await launch(setup, ports));
-      } catch (e) {
-        const taken = e instanceof Error && e.message.includes('address already in use');
-        if (!taken || !chooses || tried === START_TRIES) throw e;
-        ports = await choosePorts(options);
-      }
-    }
+    const mayChoose = options.clientPort === undefined || options.peerPort === undefined;
+    let next = first;
+    return onFreePorts(mayChoose, async () => {
+      const ports = next ?? (await choosePorts(options));
+      next = undefined;
+      return new Etcd(setup, ports, await launch(setup, ports));
+    });
   }
 
   get version(): EtcdVersion {
@@ -210,9 +112,42 @@ export class Etcd {
     return this.#child.pid;
   }
 
+  get peerPort(): number {
+    return this.#ports.peer;
+  }
+
+  get name(): string {
+    return this.#setup.name;
+  }
+
+  /** Whether its process runs, be it paused. A method: the answer changes between two calls. */
+  running(): boolean {
+    return this.#child.ended() === undefined;
+  }
+
+  /** What it says of itself and its leader; undefined when it does not answer. */
+  async status(): Promise<MemberStatus | undefined> {
+    return memberStatus({ port: this.#ports.client, tls: this.#setup.tls });
+  }
+
   /** Runs this version's etcdctl against it and returns what it printed. */
   async ctl(...args: string[]): Promise<string> {
-    return tool(this.#setup.bin.etcdctl, [`--endpoints=${this.endpoint}`, ...args]);
+    return this.ctlAt([this.endpoint], args);
+  }
+
+  /** The same as a user, for when authentication is on. */
+  async ctlAs(login: Login, ...args: string[]): Promise<string> {
+    return this.ctlAt([this.endpoint], args, login);
+  }
+
+  /** The same against several members of its cluster, of which etcdctl takes what answers. */
+  async ctlAt(endpoints: readonly string[], args: readonly string[], as?: Login): Promise<string> {
+    return tool(this.#setup.bin.etcdctl, [
+      `--endpoints=${endpoints.join(',')}`,
+      ...ctlFlags(this.#setup.tls),
+      ...(as === undefined ? [] : [`--user=${as.name}:${as.password}`]),
+      ...args,
+    ]);
   }
 
   /** SIGTERM; SIGKILL if it does not end. Harmless when it has ended already. */
@@ -244,8 +179,19 @@ export class Etcd {
 
   /** Stops it if it runs, and starts it again on the same ports and data. */
   async restart(): Promise<void> {
+    await this.respawn();
+    await this.ready();
+  }
+
+  /** Like `restart()`, for a member that cannot answer yet because its cluster has no quorum. */
+  async respawn(): Promise<void> {
     await this.stop();
-    this.#child = await launch(this.#setup, this.#ports);
+    this.#child = spawnServer(this.#setup, this.#ports);
+  }
+
+  /** Waits until it answers a linearizable read: it has then caught up with its cluster. */
+  async ready(): Promise<void> {
+    await untilReady(this.#setup, this.#ports, this.#child);
   }
 
   /** Ends it and deletes its data, if the data folder was the rig's. */
