@@ -30,6 +30,7 @@ async function call(to: ClientAddress, method: string, request: Uint8Array): Pro
   const client = new Client(`127.0.0.1:${to.port}`, rigCredentials(to.tls), {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
+    'grpc.ssl_target_name_override': 'localhost', // Node warns of an IP address as a server name
   });
   try {
     return await new Promise<Buffer>((resolve, reject) => {
