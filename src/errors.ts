@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'COMPACTED'
   | 'FUTURE_REVISION'
   | 'PERMISSION'
+  | 'TLS'
   | 'ANSWER_TOO_LARGE'
   | 'NO_LEASE'
   | 'LEASE_EXISTS'

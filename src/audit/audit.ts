@@ -9,7 +9,7 @@
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
+import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { compactRevision } from '../source/compaction.js';
@@ -48,7 +48,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   };
   let gone = 0;
   for (let tries = 1; ; tries++) {
-    const revision = options.revision ?? (await target.head()).revision;
+    const revision = options.revision ?? (await target.head(CURSOR_KEY)).revision;
     if (revision === gone) throw tooFarBehind(revision);
     const pinned = { ...options, onDifference, revision };
     try {
@@ -150,7 +150,8 @@ async function checkHistory(
   targetStatus: ServerStatus,
 ): Promise<AuditReport['history']> {
   const { source, target, prefixes, revision, signal } = options;
-  const compacts = await Promise.all([compactRevision(source), compactRevision(target)]);
+  const key = probeKey(prefixes);
+  const compacts = await Promise.all([compactRevision(source, key), compactRevision(target, key)]);
   const after = Math.min(Math.max(...compacts), revision);
   let differences = 0;
   const events = await compareHistory(

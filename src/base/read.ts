@@ -21,7 +21,7 @@ import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { PrefixSet, prefixRange } from '../mvcc/prefix.js';
+import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
@@ -56,7 +56,7 @@ export async function startJournal(
   limits: WatchLimits,
 ): Promise<Journal> {
   if (how === 'range') {
-    const pinned = await compactRevision(client);
+    const pinned = await compactRevision(client, probeKey(identity.prefixes));
     return Journal.create(directory, identity, {
       // Where every revision must show up as an event: revision 1 never has one, and a deletion at the
       // compact revision may be lost. There the pages bring what is live at it.
@@ -65,7 +65,7 @@ export async function startJournal(
       compactRevision: pinned,
     });
   }
-  const { revision } = await client.head();
+  const { revision } = await client.head(probeKey(identity.prefixes));
   return Journal.create(directory, identity, {
     watchFrom: revision + 1,
     base: { how, done: false },
@@ -101,7 +101,7 @@ async function readRange(client: EtcdClient, journal: Journal, onBase: OnBase): 
     } catch (error) {
       if (!hasCode(error, 'COMPACTED')) throw error;
       const base = rangeProgress(journal);
-      const pinned = await compactRevision(client);
+      const pinned = await compactRevision(client, probeKey(PrefixSet.of(journal.state.prefixes)));
       // Another member may answer that has not compacted yet.
       if (pinned <= base.pinned) await pause(REPIN_MS);
       await journal.addBase([], { ...base, pinned }, pinned);

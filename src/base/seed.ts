@@ -14,7 +14,7 @@ import { capture } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import { removeFiles } from '../journal/level.js';
-import type { PrefixSet } from '../mvcc/prefix.js';
+import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
@@ -116,7 +116,7 @@ async function fill(
   client: EtcdClient,
   journal: Journal,
   limits: WatchLimits,
-  { onBase, onNote, signal }: SeedOptions,
+  { prefixes, onBase, onNote, signal }: SeedOptions,
 ): Promise<void> {
   const enough = new AbortController();
   let until: Revision = Number.MAX_SAFE_INTEGER;
@@ -146,7 +146,7 @@ async function fill(
       report();
     };
     await readBase(client, journal, onBase, stopped);
-    until = (await client.head()).revision;
+    until = (await client.head(probeKey(prefixes))).revision;
     // The watch may stand there already and have nothing more to say.
     stopIfThere();
   };
@@ -162,7 +162,7 @@ async function sealNow(
   return seal(journal, {
     out: options.out,
     source: journal.state.clusterId,
-    leaseTtl: async (id) => (await client.leaseInfo(id))?.grantedTtlSeconds,
+    leaseTtl: (id) => client.leaseTtl(id),
     signal: options.signal,
     ...(options.onSeal ? { onRow: options.onSeal } : {}),
   });

@@ -2,6 +2,12 @@
 import type { Command } from 'commander';
 import { audit } from '../audit/audit.js';
 import type { AuditReport, Difference } from '../audit/report.js';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
@@ -15,13 +21,15 @@ export function auditCommand(program: Command): void {
     name: 'audit',
     description: 'Compare source and target key by key at one revision, while both are live.',
     required: ['endpoints', 'destEndpoints', 'prefix'],
-    optional: ['revision', 'history'],
+    optional: ['revision', 'history', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
     run: async (options, { json, log, print, progress, signal }) => {
-      refuseSame(options.endpoints, options.destEndpoints);
-      const source = new EtcdClient(options.endpoints, 'source');
-      const target = new EtcdClient(options.destEndpoints, 'target');
+      const from = await sourceConnection(options);
+      const to = await targetConnection(options);
+      refuseSame(from, to);
+      const source = new EtcdClient(from, 'source');
+      const target = new EtcdClient(to, 'target');
       const rate = new Rate();
       let listed = 0;
       const onDifference = (difference: Difference) => {

@@ -2,9 +2,11 @@
 import { Option, type Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
 import { LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
+import type { Connection } from '../wire/connection.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
@@ -72,13 +74,20 @@ function rawOptions(command: Command): Record<string, unknown> {
 function toOption(name: OptionName, required: boolean): Option {
   const { flag, env, help, default: fallback } = OPTIONS[name];
   const option = new Option(flag, required ? `${help} (required)` : help).env(env);
+  if (isOneOf(SOURCE_ACCESS, name)) option.helpGroup('Access to the source:');
+  if (isOneOf(TARGET_ACCESS, name)) option.helpGroup('Access to the target:');
   return fallback === undefined ? option : option.default(fallback);
 }
 
+function isOneOf(names: readonly OptionName[], name: OptionName): boolean {
+  return names.includes(name);
+}
+
 /** Source and target by the same name are a slip, and an etcd that is compared with itself is equal. */
-export function refuseSame(endpoints: string, destEndpoints: string): void {
-  if (endpoints !== destEndpoints) return;
-  throw new LockstepError('BAD_ARGUMENT', `source and target are both ${endpoints}`, {
+export function refuseSame(source: Connection, target: Connection): void {
+  const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
+  if (both === undefined) return;
+  throw new LockstepError('BAD_ARGUMENT', `source and target are both ${both}`, {
     disposition: 'usage',
     hint: 'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
   });

@@ -1,5 +1,11 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
 import { LockstepError } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
@@ -16,12 +22,14 @@ export function followCommand(program: Command): void {
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
-    optional: ['untilRevision', 'untilSynced'],
+    optional: ['untilRevision', 'untilSynced', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
       const { untilRevision, untilSynced } = options;
-      refuseSame(options.endpoints, options.destEndpoints);
+      const from = await sourceConnection(options);
+      const to = await targetConnection(options);
+      refuseSame(from, to);
       if (untilRevision !== undefined && untilSynced)
         throw new LockstepError(
           'BAD_ARGUMENT',
@@ -36,9 +44,9 @@ export function followCommand(program: Command): void {
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
       const journal = await Journal.open(options.journal);
-      const sourceWatch = new EtcdClient(options.endpoints, 'source');
-      const source = new EtcdClient(options.endpoints, 'source');
-      const target = new EtcdClient(options.destEndpoints, 'target');
+      const sourceWatch = new EtcdClient(from, 'source');
+      const source = new EtcdClient(from, 'source');
+      const target = new EtcdClient(to, 'target');
       try {
         const onNote = (note: string) => {
           context.log.info(note);

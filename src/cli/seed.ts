@@ -1,6 +1,7 @@
 /** etcd-lockstep seed */
 import type { Command } from 'commander';
 import { seed, type SeedCount } from '../base/seed.js';
+import { SOURCE_ACCESS, sourceConnection, sourceFlags } from '../config/access.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../status/format.js';
 import { Rate } from '../status/progress.js';
@@ -13,11 +14,11 @@ export function seedCommand(program: Command): void {
     name: 'seed',
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
-    optional: ['from'],
+    optional: ['from', ...SOURCE_ACCESS],
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: async (options, { signal, log, print, progress }) => {
-      const client = new EtcdClient(options.endpoints, 'source');
+      const client = new EtcdClient(await sourceConnection(options), 'source');
       const started = performance.now();
       const rate = new Rate();
       let read: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0 };
@@ -63,7 +64,7 @@ export function seedCommand(program: Command): void {
             ]),
             '',
             'Start following now; it captures from the first moment and waits for the target:',
-            `  etcd-lockstep follow --endpoints ${options.endpoints} --dest-endpoints http://127.0.0.1:2379 --journal ${options.journal}`,
+            `  etcd-lockstep follow ${sourceFlags(options)} --dest-endpoints http://127.0.0.1:2379 --journal ${options.journal}`,
             restoreText(restore),
           ].join('\n'),
         );

@@ -1,5 +1,11 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
 import { count, fields } from '../status/format.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
 import { EtcdClient } from '../wire/client.js';
@@ -10,12 +16,14 @@ export function statusCommand(program: Command): void {
     name: 'status',
     description: 'Say what the target holds and how far it is behind.',
     required: ['destEndpoints'],
-    optional: ['endpoints'],
+    optional: ['endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379',
     run: async (options, { print }) => {
-      const target = new EtcdClient(options.destEndpoints, 'target');
-      const source = options.endpoints ? new EtcdClient(options.endpoints, 'source') : undefined;
+      const { endpoints } = options;
+      const at = endpoints && (await sourceConnection({ ...options, endpoints }));
+      const target = new EtcdClient(await targetConnection(options), 'target');
+      const source = at && new EtcdClient(at, 'source');
       try {
         const status = await targetStatus(target, source);
         print(status, () => statusText(status));

@@ -13,22 +13,29 @@ interface OptionSpec<T> {
   help: string;
   schema: z.ZodType<T>;
   default?: string;
+  /** Never printed, not even when it is wrong. */
+  secret?: boolean;
 }
 
 function option<T>(spec: OptionSpec<T>): OptionSpec<T> {
   return spec;
 }
 
-const endpoint = z.string().transform((text, context) => {
-  const url = text.includes('://') ? text : `http://${text}`;
-  if (text.includes(','))
-    context.addIssue('takes one endpoint in this version; name the member to talk to');
-  else if (url.startsWith('https:'))
-    context.addIssue('TLS is not in this version yet; give an http:// endpoint');
-  else if (!URL.canParse(url) || !url.startsWith('http://') || new URL(url).port === '')
-    context.addIssue('must look like http://10.0.0.1:2379');
-  return url;
+/** `http://a:2379,http://b:2379`; which scheme a bare address gets is decided with the certificates. */
+const endpoints = z.string().transform((text, context) => {
+  const list = text.split(',').map((part) => part.trim());
+  for (const part of list) {
+    const url = part.includes('://') ? part : `http://${part}`;
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    if (parsed?.username || parsed?.password)
+      context.addIssue('must not hold a user or a password: use --user');
+    else if (!parsed || !/^https?:$/.test(parsed.protocol) || !/:\d+\/?$/.test(part))
+      context.addIssue('must look like http://10.0.0.1:2379, several with commas between them');
+  }
+  return list;
 });
+
+const text = z.string().min(1, 'must not be empty');
 
 const revision = z.coerce
   .number('must be a revision')
@@ -38,16 +45,16 @@ const revision = z.coerce
 
 export const OPTIONS = {
   endpoints: option({
-    flag: '--endpoints <url>',
+    flag: '--endpoints <urls>',
     env: 'ETCD_LOCKSTEP_ENDPOINTS',
-    help: 'source etcd, e.g. http://10.0.0.1:2379',
-    schema: endpoint,
+    help: 'source etcd, e.g. http://10.0.0.1:2379; several members with commas',
+    schema: endpoints,
   }),
   destEndpoints: option({
-    flag: '--dest-endpoints <url>',
+    flag: '--dest-endpoints <urls>',
     env: 'ETCD_LOCKSTEP_DEST_ENDPOINTS',
-    help: 'target etcd',
-    schema: endpoint,
+    help: 'target etcd; several members with commas',
+    schema: endpoints,
   }),
   prefix: option({
     flag: '--prefix <prefix...>',
@@ -59,13 +66,13 @@ export const OPTIONS = {
     flag: '--journal <dir>',
     env: 'ETCD_LOCKSTEP_JOURNAL',
     help: 'directory of the journal; needs the room of the prefixes and of their changes',
-    schema: z.string().min(1),
+    schema: text,
   }),
   out: option({
     flag: '--out <file>',
     env: 'ETCD_LOCKSTEP_OUT',
     help: 'base to write: a snapshot file for `etcdutl snapshot restore`',
-    schema: z.string().min(1),
+    schema: text,
   }),
   from: option({
     flag: '--from <way>',
@@ -97,6 +104,82 @@ export const OPTIONS = {
     env: 'ETCD_LOCKSTEP_HISTORY',
     help: 'compare every event that both sides still hold, too',
     schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  cacert: option({
+    flag: '--cacert <file>',
+    env: 'ETCD_LOCKSTEP_CACERT',
+    help: "CA that the source's certificates are checked with",
+    schema: text,
+  }),
+  cert: option({
+    flag: '--cert <file>',
+    env: 'ETCD_LOCKSTEP_CERT',
+    help: 'client certificate for the source',
+    schema: text,
+  }),
+  key: option({
+    flag: '--key <file>',
+    env: 'ETCD_LOCKSTEP_KEY',
+    help: 'key of the client certificate',
+    schema: text,
+  }),
+  user: option({
+    flag: '--user <name[:password]>',
+    env: 'ETCD_LOCKSTEP_USER',
+    help: 'user on the source; asks for the password if it is given nowhere',
+    schema: text,
+    secret: true,
+  }),
+  password: option({
+    flag: '--password <password>',
+    env: 'ETCD_LOCKSTEP_PASSWORD',
+    help: 'its password; better in the variable or a file, out of the process list',
+    schema: text,
+    secret: true,
+  }),
+  passwordFile: option({
+    flag: '--password-file <file>',
+    env: 'ETCD_LOCKSTEP_PASSWORD_FILE',
+    help: 'file with its password',
+    schema: text,
+  }),
+  destCacert: option({
+    flag: '--dest-cacert <file>',
+    env: 'ETCD_LOCKSTEP_DEST_CACERT',
+    help: 'the same for the target',
+    schema: text,
+  }),
+  destCert: option({
+    flag: '--dest-cert <file>',
+    env: 'ETCD_LOCKSTEP_DEST_CERT',
+    help: 'the same for the target',
+    schema: text,
+  }),
+  destKey: option({
+    flag: '--dest-key <file>',
+    env: 'ETCD_LOCKSTEP_DEST_KEY',
+    help: 'the same for the target',
+    schema: text,
+  }),
+  destUser: option({
+    flag: '--dest-user <name[:password]>',
+    env: 'ETCD_LOCKSTEP_DEST_USER',
+    help: 'the same for the target',
+    schema: text,
+    secret: true,
+  }),
+  destPassword: option({
+    flag: '--dest-password <password>',
+    env: 'ETCD_LOCKSTEP_DEST_PASSWORD',
+    help: 'the same for the target',
+    schema: text,
+    secret: true,
+  }),
+  destPasswordFile: option({
+    flag: '--dest-password-file <file>',
+    env: 'ETCD_LOCKSTEP_DEST_PASSWORD_FILE',
+    help: 'the same for the target',
+    schema: text,
   }),
   writeOut: option({
     flag: '-w, --write-out <format>',
@@ -132,7 +215,7 @@ export function parseOptions<R extends OptionName, O extends OptionName>(
     if (!result.success) {
       const why = result.error.issues.map((issue) => issue.message).join('; ');
       throw badArgument(
-        `${flagOf(name)} ${JSON.stringify(value)}: ${why}`,
+        `${flagOf(name)} ${shown(name, value)}: ${why}`,
         'See --help for what it takes.',
       );
     }
@@ -147,6 +230,13 @@ export function parseOptions<R extends OptionName, O extends OptionName>(
   return parsed as Pick<Options, R> & Partial<Pick<Options, O>>;
 }
 
-function badArgument(message: string, hint: string): LockstepError {
+function shown(name: OptionName, value: unknown): string {
+  const spec: OptionSpec<unknown> = OPTIONS[name];
+  if (spec.secret) return '(not shown)';
+  // Somebody may have put a password into a URL.
+  return JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//…@');
+}
+
+export function badArgument(message: string, hint: string): LockstepError {
   return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
 }

@@ -12,10 +12,11 @@ import { lastValueFrom, tap } from 'rxjs';
 import { pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import { CURSOR_KEY } from '../cursor.js';
 import { capture } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import type { Journal } from '../journal/journal.js';
-import { PrefixSet } from '../mvcc/prefix.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
@@ -74,6 +75,8 @@ export class Follower {
   readonly #leases: LeaseKeeper;
   readonly #lag = new LagClock();
   readonly #done = new AbortController();
+  /** Of the source. */
+  readonly #probeKey: Buffer;
   #reachable = false;
   #told = '';
   #compacted: Revision = 0;
@@ -81,11 +84,13 @@ export class Follower {
   constructor(options: FollowOptions) {
     this.#options = options;
     const { journal, source, target, until } = options;
+    const prefixes = PrefixSet.of(journal.state.prefixes);
+    this.#probeKey = probeKey(prefixes);
     this.#leases = new LeaseKeeper(source, target);
     const feed = new JournalFeed(journal, until.kind === 'revision' ? until.revision : undefined);
     this.#applier = new Applier(new EtcdTarget(target), feed, {
       source: journal.state.clusterId,
-      prefixes: PrefixSet.of(journal.state.prefixes),
+      prefixes,
       ensureLeases: (whole) => this.#leases.ensure(whole),
       onRetry: (error) => {
         this.#targetTrouble(error);
@@ -185,7 +190,7 @@ export class Follower {
   async #refuseAhead(position: Revision): Promise<void> {
     if (position <= Math.max(this.#lag.head, this.#options.journal.position)) return;
     // Another follower may have brought it there since the source was asked: ask again.
-    this.#lag.saw((await this.#options.source.head()).revision);
+    await this.#askHead();
     if (position <= this.#lag.head) return;
     throw new LockstepError(
       'TARGET_AHEAD',
@@ -199,9 +204,11 @@ export class Follower {
   }
 
   async #pollHead(signal: AbortSignal): Promise<void> {
-    await repeat(HEAD_POLL_MS, signal, async () => {
-      this.#lag.saw((await this.#options.source.head()).revision);
-    });
+    await repeat(HEAD_POLL_MS, signal, () => this.#askHead());
+  }
+
+  async #askHead(): Promise<void> {
+    this.#lag.saw((await this.#options.source.head(this.#probeKey)).revision);
   }
 
   /** While nothing has to be written, nothing else would notice that the target is gone. */
@@ -209,7 +216,7 @@ export class Follower {
     await repeat(TARGET_POLL_MS, signal, async () => {
       const position = this.#applier.position;
       if (position === undefined) return;
-      const { revision } = await this.#options.target.head().catch((error: unknown) => {
+      const { revision } = await this.#options.target.head(CURSOR_KEY).catch((error: unknown) => {
         if (error instanceof LockstepError) this.#targetTrouble(error);
         throw error;
       });
@@ -224,7 +231,7 @@ export class Follower {
   async #mirrorCompaction(signal: AbortSignal): Promise<void> {
     const { source, target, journal } = this.#options;
     await repeat(COMPACTION_POLL_MS, signal, async () => {
-      const revision = await compactRevision(source);
+      const revision = await compactRevision(source, this.#probeKey);
       const position = this.#applier.position ?? 0;
       if (revision <= 1 || revision <= this.#compacted || revision > position) return;
       failpoint('mirror.begin');

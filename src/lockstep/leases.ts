@@ -66,8 +66,7 @@ export class LeaseKeeper {
   }
 
   async #grant(lease: bigint): Promise<void> {
-    const info = await this.source.leaseInfo(lease);
-    const ttlSeconds = info?.grantedTtlSeconds ?? GONE_TTL_SECONDS;
+    const ttlSeconds = (await this.source.leaseTtl(lease)) ?? GONE_TTL_SECONDS;
     failpoint('lease.grant');
     try {
       await this.target.leaseGrant(lease, ttlSeconds);

@@ -1,7 +1,7 @@
 /** What a target says of itself, and how far it is behind. */
 import type { Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
-import { PrefixSet } from '../mvcc/prefix.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { takeStock } from './stock.js';
 import { EtcdTarget } from './target.js';
@@ -30,11 +30,9 @@ export async function targetStatus(
       disposition: 'fatal',
       hint: 'Check --dest-endpoints. A target comes from a base that etcd-lockstep has sealed.',
     });
-  const head = source ? await source.head() : undefined;
-  const identity = {
-    source: head?.clusterId ?? state.cursor.source ?? '',
-    prefixes: PrefixSet.of(state.cursor.prefixes),
-  };
+  const prefixes = PrefixSet.of(state.cursor.prefixes);
+  const head = source ? await source.head(probeKey(prefixes)) : undefined;
+  const identity = { source: head?.clusterId ?? state.cursor.source ?? '', prefixes };
   let trouble: TargetStatus['trouble'] = null;
   try {
     takeStock(state, identity);

@@ -38,6 +38,11 @@ export function hull(prefixes: PrefixSet): KeyRange {
   return { key, rangeEnd };
 }
 
+/** A key that whoever may read the prefixes may read, to ask about where any key will do. */
+export function probeKey(prefixes: PrefixSet): Buffer {
+  return hull(prefixes).key;
+}
+
 /** A checked set of prefixes: sorted, none inside another, none over our own keys. */
 export class PrefixSet {
   readonly #bytes: readonly Buffer[];

@@ -15,11 +15,12 @@
  */
 import { LockstepError } from '../errors.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
-import { hull, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
+import { hull, probeKey, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
+import { readHeader, type EtcdClient, type Header, type WatchStream } from '../wire/client.js';
+import { mapCancelReason } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { compactRevision } from './compaction.js';
 import type { WatchLimits } from './limits.js';
@@ -57,9 +58,24 @@ export async function* watchRevisions(
   client: EtcdClient,
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
-  const stream = client.watch();
+  try {
+    // Before the watch, because this asks for a new token where there is need; a watch with a stale
+    // one is merely refused.
+    await checkHead(client, options);
+    if (!options.limits.progressIsProof) await refuseLostEvent(client, options);
+    if (!options.signal.aborted) yield* readStream(client, await client.watch(), options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+  }
+}
+
+async function* readStream(
+  client: EtcdClient,
+  stream: WatchStream,
+  options: WatchOptions,
+): AsyncGenerator<WatchBatch> {
   const reader = new Reader(options);
-  const pulse = new Pulse(client, stream, reader);
+  const pulse = new Pulse(() => client.head(probeKey(options.prefixes)), stream, reader);
   const stop = () => {
     stream.cancel();
   };
@@ -67,7 +83,6 @@ export async function* watchRevisions(
   // One that has fired already fires no event.
   if (options.signal.aborted) stop();
   try {
-    if (!options.limits.progressIsProof) await refuseLostEvent(client, options.after);
     start(stream, options);
     for await (const message of stream.messages()) {
       pulse.heard(message);
@@ -77,8 +92,6 @@ export async function* watchRevisions(
       pulse.listen();
     }
     throw new LockstepError('UNAVAILABLE', 'the source ended the watch', { disposition: 'retry' });
-  } catch (error) {
-    if (!options.signal.aborted) throw error;
   } finally {
     options.signal.removeEventListener('abort', stop);
     pulse.stop();
@@ -92,13 +105,17 @@ class Pulse {
   #listeningSince: number | undefined = Date.now();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(client: EtcdClient, stream: WatchStream, reader: { readonly position: Position }) {
+  constructor(
+    head: () => Promise<Header>,
+    stream: WatchStream,
+    reader: { readonly position: Position },
+  ) {
     this.#timer = setInterval(() => {
       this.#ask(stream);
       if (this.#listeningSince === undefined || Date.now() - this.#listeningSince < SILENCE_MS)
         return;
       this.listen();
-      client.head().then(
+      head().then(
         ({ revision }) => {
           if (revision > reader.position) stream.cancel();
         },
@@ -146,14 +163,17 @@ function start(stream: WatchStream, { prefixes, after, limits }: WatchOptions): 
 }
 
 /** Old servers may have lost a deletion at their compact revision: a watch may not begin there. */
-async function refuseLostEvent(client: EtcdClient, after: Position): Promise<void> {
-  const compacted = await compactRevision(client);
+async function refuseLostEvent(
+  client: EtcdClient,
+  { after, prefixes }: WatchOptions,
+): Promise<void> {
+  const compacted = await compactRevision(client, probeKey(prefixes));
   if (compacted > after) throw historyGap(compacted);
 }
 
 /** etcd takes a watch from the future without a word and then skips everything below it. */
-async function checkHead(client: EtcdClient, { after }: WatchOptions): Promise<void> {
-  const { revision } = await client.head();
+async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions): Promise<void> {
+  const { revision } = await client.head(probeKey(prefixes));
   if (revision >= after) return;
   throw new LockstepError(
     'SOURCE_CHANGED',
@@ -253,13 +273,7 @@ class Reader {
 function cancelled(message: pb.WatchResponse): LockstepError {
   const compacted = safeRevision(message.compactRevision);
   if (compacted > 0) return historyGap(compacted);
-  return new LockstepError(
-    'UNAVAILABLE',
-    `the source cancelled the watch: ${message.cancelReason}`,
-    {
-      disposition: 'retry',
-    },
-  );
+  return mapCancelReason(message.cancelReason);
 }
 
 function historyGap(compacted: Revision): LockstepError {

@@ -9,7 +9,12 @@ interface Rule {
   match: RegExp;
   code: ErrorCode;
   disposition: Disposition;
-  hint?: string;
+  hint?: (side: Side) => string;
+}
+
+/** `--cacert` for the source, `--dest-cacert` for the target. */
+function flag(side: Side, name: string): string {
+  return side === 'source' ? `--${name}` : `--dest-${name}`;
 }
 
 // etcd's texts: api/v3rpc/rpctypes/error.go. They are part of its API and the same in 3.4 to 3.6.
@@ -20,7 +25,8 @@ const RULES: Rule[] = [
     match: /request is too large|trying to send message larger/,
     code: 'REQUEST_TOO_LARGE',
     disposition: 'fatal',
-    hint: 'Restart the target with a larger --max-request-bytes (10485760 fits any Kubernetes object with room for the guard), then run the same command again.',
+    hint: () =>
+      'Restart the target with a larger --max-request-bytes (10485760 fits any Kubernetes object with room for the guard), then run the same command again.',
   },
   {
     match: /Received message larger than max/i,
@@ -31,10 +37,71 @@ const RULES: Rule[] = [
     match: /database space exceeded/,
     code: 'NO_SPACE',
     disposition: 'retry',
-    hint: 'Compact, defragment and disarm the alarm (etcdctl alarm disarm), or raise --quota-backend-bytes.',
+    hint: () =>
+      'Compact, defragment and disarm the alarm (etcdctl alarm disarm), or raise --quota-backend-bytes.',
   },
   { match: /requested lease not found/, code: 'NO_LEASE', disposition: 'retry' },
   { match: /lease already exists/, code: 'LEASE_EXISTS', disposition: 'retry' },
+  {
+    match: /user name is empty/,
+    code: 'PERMISSION',
+    disposition: 'fatal',
+    hint: (side) =>
+      `This etcd wants a user: give ${flag(side, 'user')} and ${flag(side, 'password-file')}, or a client certificate whose common name is a user.`,
+  },
+  {
+    match: /authentication failed/,
+    code: 'PERMISSION',
+    disposition: 'fatal',
+    hint: (side) => `Check ${flag(side, 'user')} and its password.`,
+  },
+  {
+    match: /permission denied/,
+    code: 'PERMISSION',
+    disposition: 'fatal',
+    hint: (side) =>
+      `The user of the ${side} lacks a role for this. docs/access.md has the least that it takes.`,
+  },
+  // OpenSSL's texts, as Node and grpc-js hand them on.
+  {
+    match: /altnames/,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) =>
+      `Use a name or address in ${flag(side, 'endpoints')} that the server's certificate is for.`,
+  },
+  {
+    match: /certificate has expired|certificate is not yet valid|CERT_HAS_EXPIRED/i,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) =>
+      `Renew the certificate of the ${side}'s server, or check both machines' clocks.`,
+  },
+  {
+    match: /alert (certificate expired)/i,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) => `Renew the client certificate in ${flag(side, 'cert')}.`,
+  },
+  {
+    match: /alert|certificate required/i,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) =>
+      `The server does not take our client certificate: give one of its own CA to ${flag(side, 'cert')} and ${flag(side, 'key')}.`,
+  },
+  {
+    match: /self.signed|unable to (verify|get)|issuer|CERT_|UNABLE_TO/i,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) => `Give the CA that signed the server's certificate to ${flag(side, 'cacert')}.`,
+  },
+  {
+    match: /wrong version number|EPROTO|packet length too long/i,
+    code: 'TLS',
+    disposition: 'fatal',
+    hint: (side) => `No TLS is spoken there: try http:// in ${flag(side, 'endpoints')}.`,
+  },
 ];
 
 const RETRY = new Set<number>([
@@ -49,51 +116,89 @@ const RETRY = new Set<number>([
 
 /** What went wrong, without what grpc-js and etcd3 put around it. */
 function plainText(error: unknown): string {
-  const text = isServiceError(error)
-    ? error.details
-    : error instanceof Error
-      ? error.message
-      : String(error);
-  return text
+  return rawText(error)
     .replace(/^\d+ [A-Z_]+: /, '')
     .replace(/^No connection established\. Last error: (Error: )?/, '')
     .replace(/\.? ?Resolution note: ?.*$/, '');
+}
+
+function rawText(error: unknown): string {
+  if (isServiceError(error)) return error.details;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'details' in error;
 }
 
+/** Whether a call failed for want of a connection, before anything of it was sent. */
+export function isNotSent(error: unknown): boolean {
+  return rawText(error).includes('No connection established');
+}
+
+/** Whether etcd refused a call, which then had no effect, for a token that was good once. */
+export function isStaleToken(error: unknown): boolean {
+  return /invalid auth token|revision of auth store is old|user name is empty/.test(rawText(error));
+}
+
+/** Whether there is no need for a token. */
+export function isAuthOff(error: unknown): boolean {
+  return rawText(error).includes('authentication is not enabled');
+}
+
 /**
  * Turns whatever a call threw into a LockstepError. UNAVAILABLE also stands for "nobody knows
  * whether the call took effect": the caller has to look.
+ * @param answered whether this etcd has answered us before: then even TLS may work again later
  */
-export function mapError(error: unknown, side: Side, endpoint: string): LockstepError {
+export function mapError(
+  error: unknown,
+  side: Side,
+  endpoint: string,
+  answered = false,
+): LockstepError {
   if (error instanceof LockstepError) return error;
   const text = plainText(error);
-  const where = `${side} ${endpoint}`;
   const rule = RULES.find((r) => r.match.test(text));
-  if (rule) {
-    return new LockstepError(rule.code, `${where}: ${text}`, {
-      disposition: rule.disposition,
-      cause: error,
-      ...(rule.hint === undefined ? {} : { hint: rule.hint }),
-    });
-  }
   const code = isServiceError(error) ? (error.code as number) : Code.UNKNOWN;
-  if (code === (Code.PERMISSION_DENIED as number) || code === (Code.UNAUTHENTICATED as number)) {
-    return new LockstepError('PERMISSION', `${where}: ${text}`, {
+  const { code: ours, disposition, hint } = rule ?? fallback(code, endpoint);
+  return new LockstepError(ours, `${side} ${endpoint}: ${text}`, {
+    disposition: ours === 'TLS' && answered ? 'retry' : disposition,
+    cause: error,
+    ...(hint ? { hint: hint(side) } : {}),
+  });
+}
+
+/** Why the source's etcd ended a watch, in its own words. */
+export function mapCancelReason(reason: string): LockstepError {
+  const why = reason === '' ? 'it gave no reason' : reason;
+  const refused = /permission denied|user name is empty/.test(reason);
+  return new LockstepError(
+    refused ? 'PERMISSION' : 'UNAVAILABLE',
+    `the source cancelled the watch: ${why}`,
+    {
+      disposition: refused ? 'fatal' : 'retry',
+      ...(refused ? { hint: WATCH_ROLE_HINT } : {}),
+    },
+  );
+}
+
+const WATCH_ROLE_HINT =
+  'One watch covers all prefixes: the role must be allowed to read everything from the first prefix to the last, and the whole store where the version of the source makes us watch that (docs/access.md).';
+
+function fallback(code: number, endpoint: string): Omit<Rule, 'match'> {
+  if (code === (Code.PERMISSION_DENIED as number) || code === (Code.UNAUTHENTICATED as number))
+    return {
+      code: 'PERMISSION',
       disposition: 'fatal',
-      hint: `Check the credentials and roles for the ${side}.`,
-      cause: error,
-    });
-  }
-  if (RETRY.has(code)) {
-    return new LockstepError('UNAVAILABLE', `${where}: ${text}`, {
+      hint: (side) => `Check the credentials and roles for the ${side}.`,
+    };
+  if (RETRY.has(code))
+    return {
+      code: 'UNAVAILABLE',
       disposition: 'retry',
-      hint: `Check that an etcd answers there: etcdctl --endpoints ${endpoint} endpoint status.`,
-      cause: error,
-    });
-  }
-  return new LockstepError('ETCD', `${where}: ${text}`, { disposition: 'fatal', cause: error });
+      hint: () =>
+        `Check that an etcd answers there: etcdctl --endpoints ${endpoint} endpoint status.`,
+    };
+  return { code: 'ETCD', disposition: 'fatal' };
 }

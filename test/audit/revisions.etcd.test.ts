@@ -167,13 +167,10 @@ class CompactedUnderWatch extends EtcdClient {
     super(endpoint, 'source');
   }
 
-  override watch(): WatchStream {
-    const stream = super.watch();
+  override async watch(): Promise<WatchStream> {
+    const stream = await super.watch();
     return {
-      messages: () => stream.messages(),
-      cancel: () => {
-        stream.cancel();
-      },
+      ...stream,
       send: (request) => {
         if (this.#left-- > 0)
           void this.compact(this.revision).then(() => {

@@ -97,7 +97,7 @@ async function useTarget(target: Etcd, { head, compactRevision }: OracleRows): P
 
 /** The compact revision that a watch on the prefix is cancelled with; undefined if it is not. */
 async function watchFrom(client: EtcdClient, startRevision: number): Promise<number | undefined> {
-  const stream = client.watch();
+  const stream = await client.watch();
   try {
     const [key, rangeEnd] = [Buffer.from('/registry/pods/'), Buffer.from('/registry/pods0')];
     stream.send({ createRequest: { key, rangeEnd, startRevision } });

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SOURCE_ACCESS, TARGET_ACCESS } from '../../src/config/access.js';
 import { OPTIONS } from '../../src/config/options.js';
 import { removeAtExit } from '../rig/child.js';
 import { errorOf, run } from './run.js';
@@ -19,11 +20,19 @@ describe('usage', () => {
   const seed = (...args: string[]) => ['seed', '--prefix', '/a/', ...files, ...args];
 
   const FLAGS = {
-    seed: ['endpoints', 'prefix', 'journal', 'out', 'from'],
+    seed: ['endpoints', 'prefix', 'journal', 'out', 'from', ...SOURCE_ACCESS],
     crop: ['prefix', 'out'],
-    follow: ['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'],
-    audit: ['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'],
-    status: ['destEndpoints', 'endpoints'],
+    follow: [
+      ...(['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    audit: [
+      ...(['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
   } as const;
 
   it('without a command: the help, and exit 2', async () => {
@@ -59,8 +68,36 @@ describe('usage', () => {
     'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
     'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],
     'another scheme': [seed('--endpoints', 'unix:///tmp/e'), /must look like http/],
-    https: [seed('--endpoints', 'https://10.0.0.1:2379'), /TLS is not in this version/],
-    'two endpoints': [seed('--endpoints', 'http://a:1,http://b:1'), /takes one endpoint/],
+    'http and https': [seed('--endpoints', 'http://a:1,https://b:1'), /both http:.* and https:/],
+    'a user in the URL': [seed('--endpoints', 'http://root:hunter2@a:1'), /must not hold a user/],
+    'certificates without TLS': [
+      seed('--endpoints', 'http://a:1', '--cacert', 'ca.pem'),
+      /certificates are given, but --endpoints says http/,
+    ],
+    'a certificate without its key': [
+      seed('--endpoints', 'https://a:1', '--cert', 'c.pem'),
+      /--cert and --key belong together/,
+    ],
+    'a CA that is not there': [
+      seed('--endpoints', 'https://a:1', '--cacert', '/no/ca.pem'),
+      /cannot read \/no\/ca.pem/,
+    ],
+    'a password without a user': [
+      ['status', ...DEST, '--dest-password', 'hunter2'],
+      /a password is given, but no --dest-user/,
+    ],
+    'a password twice': [
+      ['status', ...DEST, '--dest-user', 'root:hunter2', '--dest-password', 'hunter2'],
+      /more than once/,
+    ],
+    'a user without a password, and nobody to ask': [
+      ['status', ...DEST, '--dest-user', 'root'],
+      /no password for --dest-user root, and no terminal/,
+    ],
+    'an empty password': [
+      ['status', ...DEST, '--dest-user', 'root', '--dest-password', ''],
+      /--dest-password \(not shown\): must not be empty/,
+    ],
     'an unknown way to read': [seed(...SOURCE, '--from', 'magic'), /must be range or snapshot/],
     'an unknown format': [['status', ...DEST, '-w', 'yaml'], /must be text or json/],
     'revision 0': [
@@ -109,6 +146,7 @@ describe('usage', () => {
         expect(stdout, what).to.equal('');
         expect(stderr, what).to.match(says);
         expect(stderr, what).to.match(/^Error: .+\nTry: .+\n$/);
+        expect(stderr, what).not.to.contain('hunter2');
       }
     };
     await Promise.all(Array.from({ length: 4 }, worker));
@@ -118,7 +156,7 @@ describe('usage', () => {
   it('variables do for flags, and flags win over them', async () => {
     const env = {
       ETCD_LOCKSTEP_DEST_ENDPOINTS: 'http://127.0.0.1:1',
-      ETCD_LOCKSTEP_ENDPOINTS: 'https://variable:1',
+      ETCD_LOCKSTEP_ENDPOINTS: 'unix:///variable',
       ETCD_LOCKSTEP_WRITE_OUT: 'json',
     };
     const variable = await run(['status'], env);

@@ -41,7 +41,7 @@ async function watched(
   startRevision: Revision,
   count: number,
 ): Promise<string[]> {
-  const stream = client.watch();
+  const stream = await client.watch();
   stream.send({ createRequest: { ...prefixRange(PREFIX), startRevision } });
   const events: string[] = [];
   for await (const message of stream.messages()) {

@@ -4,12 +4,8 @@ import { LockstepError } from '../../src/errors.js';
 import { keyOf, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import { readPages } from '../../src/source/pages.js';
-import {
-  EtcdClient,
-  MAX_MESSAGE_BYTES,
-  type RangeAnswer,
-  type RangeQuery,
-} from '../../src/wire/client.js';
+import { EtcdClient, type RangeAnswer, type RangeQuery } from '../../src/wire/client.js';
+import { MAX_MESSAGE_BYTES } from '../../src/wire/members.js';
 import { Etcd } from '../rig/etcd.js';
 
 const MEGABYTE = 1_000_000;

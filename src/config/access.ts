@@ -1,0 +1,155 @@
+/** Endpoints, certificates and user of one side, put together from its options. */
+import { readFileSync } from 'node:fs';
+import { read as readFromTerminal } from 'read';
+import type { Connection, TlsFiles } from '../wire/connection.js';
+import { badArgument, flagOf, type OptionName, type Options } from './options.js';
+
+/** The options that say how to be let in by the source. */
+export const SOURCE_ACCESS = [
+  'cacert',
+  'cert',
+  'key',
+  'user',
+  'password',
+  'passwordFile',
+] as const satisfies OptionName[];
+
+/** The same for the target. */
+export const TARGET_ACCESS = [
+  'destCacert',
+  'destCert',
+  'destKey',
+  'destUser',
+  'destPassword',
+  'destPasswordFile',
+] as const satisfies OptionName[];
+
+type SourceOptions = Pick<Options, 'endpoints'> &
+  Partial<Pick<Options, (typeof SOURCE_ACCESS)[number]>>;
+type TargetOptions = Pick<Options, 'destEndpoints'> &
+  Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
+
+/** The values of one side, and the names to blame for them. */
+interface Given {
+  endpoints: readonly string[];
+  tls: TlsFiles;
+  user: string | undefined;
+  password: string | undefined;
+  passwordFile: string | undefined;
+  names: readonly OptionName[];
+}
+
+/** @throws LockstepError BAD_ARGUMENT for options that do not go together */
+export async function sourceConnection(o: SourceOptions): Promise<Connection> {
+  return connection({
+    endpoints: o.endpoints,
+    tls: tlsFiles(o.cacert, o.cert, o.key),
+    user: o.user,
+    password: o.password,
+    passwordFile: o.passwordFile,
+    names: ['endpoints', ...SOURCE_ACCESS],
+  });
+}
+
+/** @throws LockstepError BAD_ARGUMENT for options that do not go together */
+export async function targetConnection(o: TargetOptions): Promise<Connection> {
+  return connection({
+    endpoints: o.destEndpoints,
+    tls: tlsFiles(o.destCacert, o.destCert, o.destKey),
+    user: o.destUser,
+    password: o.destPassword,
+    passwordFile: o.destPasswordFile,
+    names: ['destEndpoints', ...TARGET_ACCESS],
+  });
+}
+
+/** The source's endpoints and access as flags to be typed again, without any secret. */
+export function sourceFlags(o: SourceOptions): string {
+  const given = { ...o, endpoints: o.endpoints.join(','), user: o.user?.split(':')[0] };
+  return (['endpoints', 'cacert', 'cert', 'key', 'user', 'passwordFile'] as const)
+    .filter((name) => given[name] !== undefined)
+    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
+    .join(' ');
+}
+
+function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
+  return {
+    ...(cacert === undefined ? {} : { cacert }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+async function connection(given: Given): Promise<Connection> {
+  const [endpoints = '', , cert = '', key = ''] = given.names.map(flagOf);
+  const { tls } = given;
+  if ((tls.cert === undefined) !== (tls.key === undefined))
+    throw badArgument(
+      `${cert} and ${key} belong together`,
+      'Give both, or none where the server asks for no client certificate.',
+    );
+  const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, endpoints);
+  const user = await credentials(given);
+  return { endpoints: urls, tls, ...(user ? { user } : {}) };
+}
+
+/** As etcdctl does it: a bare address is `https` where certificates are given. */
+function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string): string[] {
+  const urls = endpoints.map((endpoint) =>
+    endpoint.includes('://') ? endpoint : `${hasTls ? 'https' : 'http'}://${endpoint}`,
+  );
+  const secure = urls.filter((url) => url.startsWith('https:')).length;
+  if (secure > 0 && secure < urls.length)
+    throw badArgument(
+      `${flag} has both http:// and https://`,
+      'Give the members of one cluster, all with the same scheme.',
+    );
+  if (hasTls && secure === 0)
+    throw badArgument(
+      `certificates are given, but ${flag} says http://`,
+      `Write https:// in ${flag}, or leave the certificates out.`,
+    );
+  return urls;
+}
+
+async function credentials(given: Given): Promise<Connection['user']> {
+  const [, , , , userFlag = '', passwordFlag = '', fileFlag = ''] = given.names.map(flagOf);
+  const { user, password, passwordFile } = given;
+  const colon = user?.indexOf(':') ?? -1;
+  const name = colon < 0 ? user : user?.slice(0, colon);
+  const inline = colon < 0 ? undefined : user?.slice(colon + 1);
+  const ways = [inline, password, passwordFile].filter((way) => way !== undefined).length;
+  if (name === undefined || name === '') {
+    if (ways === 0) return undefined;
+    throw badArgument(`a password is given, but no ${userFlag}`, `Add ${userFlag}.`);
+  }
+  if (ways > 1)
+    throw badArgument(
+      `the password of ${name} is given more than once`,
+      `Use one of ${userFlag} name:password, ${passwordFlag} and ${fileFlag}.`,
+    );
+  const secret = inline ?? password ?? fromFile(passwordFile, fileFlag);
+  return { name, password: secret ?? (await ask(name, userFlag, fileFlag)) };
+}
+
+function fromFile(path: string | undefined, flag: string): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw badArgument(
+      `${flag}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      'Name a file that holds the password and nothing else.',
+    );
+  }
+}
+
+async function ask(name: string, userFlag: string, fileFlag: string): Promise<string> {
+  if (!process.stdin.isTTY)
+    throw badArgument(
+      `no password for ${userFlag} ${name}, and no terminal to ask on`,
+      `Give it in ${fileFlag}, or in the environment.`,
+    );
+  const prompt = `Password for ${name} (${userFlag}): `;
+  return readFromTerminal({ prompt, silent: true, output: process.stderr });
+}

@@ -1,0 +1,104 @@
+/**
+ * The members of one etcd, of which one is talked to.
+ *
+ * etcd's members give the same answers, so it is enough to talk to one and to turn to the next when
+ * it fails. gRPC's own balancing would send neighbouring calls to different members, some of which
+ * lag: what one call has seen, the next one would not know yet.
+ */
+import { Client } from '@grpc/grpc-js';
+import {
+  channelCredentials,
+  isSecure,
+  readTls,
+  type Connection,
+  type TlsMaterial,
+} from './connection.js';
+
+/**
+ * Bytes in one answer. Pages are asked for in sizes far below this (source/pages.ts), watch
+ * messages come in fragments of the server's request limit (1.5 MiB by default).
+ */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
+
+const CHANNEL_OPTIONS = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': -1,
+  'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // Every client has its own connection, so that a watch never stands in line behind writes.
+  'grpc.use_local_subchannel_pool': 1,
+  // A hidden resend of a Txn could apply it twice.
+  'grpc.enable_retries': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+};
+
+export interface Member {
+  endpoint: string;
+  client: Client;
+}
+
+export class Members {
+  readonly #connection: Connection;
+  #tls: TlsMaterial | undefined;
+  #at = 0;
+  #open: Member | undefined;
+
+  /** @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#tls = isSecure(connection) ? readTls(connection.tls ?? {}) : undefined;
+  }
+
+  get count(): number {
+    return this.#connection.endpoints.length;
+  }
+
+  get tls(): TlsMaterial | undefined {
+    return this.#tls;
+  }
+
+  /** The one that is talked to now. */
+  get current(): Member {
+    this.#open ??= this.#connect();
+    return this.#open;
+  }
+
+  /** `failed` did not do; the next call goes to the next one. A late second complaint changes nothing. */
+  moveOn(failed: Member): void {
+    if (failed !== this.#open) return;
+    const changed = this.#readTlsAgain();
+    if (this.count === 1 && !changed) return;
+    this.close();
+    this.#at = (this.#at + 1) % this.count;
+  }
+
+  close(): void {
+    this.#open?.client.close();
+    this.#open = undefined;
+  }
+
+  #connect(): Member {
+    const endpoint = this.#connection.endpoints[this.#at] ?? '';
+    const { host } = new URL(endpoint);
+    const client = new Client(host, channelCredentials(this.#tls), CHANNEL_OPTIONS);
+    return { endpoint, client };
+  }
+
+  /** Certificates are renewed while we run for days. Files that are half written change nothing. */
+  #readTlsAgain(): boolean {
+    if (!this.#tls) return false;
+    try {
+      const now = readTls(this.#connection.tls ?? {});
+      const same = (['rootCertificate', 'certChain', 'privateKey'] as const).every(
+        (part) => now[part]?.toString() === this.#tls?.[part]?.toString(),
+      );
+      this.#tls = now;
+      return !same;
+    } catch {
+      return false;
+    }
+  }
+}
