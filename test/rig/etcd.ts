@@ -58,6 +58,7 @@ export class Etcd {
   readonly #setup: Setup;
   readonly #ports: Ports;
   #child: Child;
+  #paused = false;
 
   private constructor(setup: Setup, ports: Ports, child: Child) {
     this.#setup = setup;
@@ -120,9 +121,9 @@ export class Etcd {
     return this.#setup.name;
   }
 
-  /** Whether its process runs, be it paused. A method: the answer changes between two calls. */
+  /** Neither ended nor paused. A method: the answer changes between two calls. */
   running(): boolean {
-    return this.#child.ended() === undefined;
+    return this.#child.ended() === undefined && !this.#paused;
   }
 
   /** What it says of itself and its leader; undefined when it does not answer. */
@@ -170,10 +171,12 @@ export class Etcd {
 
   /** SIGSTOP: connections stay open, nothing answers. */
   pause(): void {
+    this.#paused = true;
     this.#child.signal('SIGSTOP');
   }
 
   resume(): void {
+    this.#paused = false;
     this.#child.signal('SIGCONT');
   }
 
@@ -187,6 +190,7 @@ export class Etcd {
   async respawn(): Promise<void> {
     await this.stop();
     this.#child = spawnServer(this.#setup, this.#ports);
+    this.#paused = false;
   }
 
   /** Waits until it answers a linearizable read: it has then caught up with its cluster. */
