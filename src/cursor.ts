@@ -25,6 +25,8 @@ const schema = z.object({
   checksum: z.string().regex(/^[0-9a-f]{16}$/),
   /** Writes to filler slots before this cursor: with the slots' versions it accounts for the head. */
   slotWrites: z.number().int().nonnegative(),
+  /** Revisions whose history here is not the source's, only its outcome is; null: there are none. */
+  gap: z.object({ after: z.number().int(), to: z.number().int() }).nullable(),
   /** Random id of the process that wrote it; null from seal. */
   follower: z.string().nullable(),
   /** When, by the writer's clock. For people. */

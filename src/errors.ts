@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'IO'
   // source
   | 'HISTORY_GAP'
+  | 'GAP_NOT_EXACT'
   | 'SOURCE_CHANGED'
   | 'SOURCE_INCONSISTENT'
   // target
@@ -35,6 +36,8 @@ export type ErrorCode =
   | 'TARGET_FOREIGN_WRITE'
   | 'TARGET_BEHIND_JOURNAL'
   | 'TARGET_AHEAD'
+  | 'TARGET_NOT_EXACT'
+  | 'TARGET_OTHER_GAP'
   | 'REQUEST_TOO_LARGE'
   | 'NO_SPACE'
   // talking to etcd

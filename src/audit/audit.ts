@@ -140,6 +140,7 @@ async function checkCursor(
     revision: cursor.revision,
     keys: cursor.keys,
     checksum: cursor.checksum,
+    gap: cursor.gap,
     agrees: cursorTally(cursor).equals(tally),
   };
 }

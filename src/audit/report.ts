@@ -1,4 +1,5 @@
 /** What an audit finds. The JSON contract in docs/reference.md is made of these types. */
+import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
@@ -31,7 +32,14 @@ export interface AuditReport {
   source: SideReport;
   target: SideReport;
   /** What the target's cursor says of itself at that revision; null where there is no cursor. */
-  cursor: { revision: Revision; keys: number; checksum: string; agrees: boolean } | null;
+  cursor: {
+    revision: Revision;
+    keys: number;
+    checksum: string;
+    /** Revisions whose history on the target is not the source's (base/bridge.ts); null: none. */
+    gap: Gap | null;
+    agrees: boolean;
+  } | null;
   differences: number;
   /** Events above `after`, up to the revision; null if the history was not asked for. */
   history: { after: Revision; events: number; differences: number } | null;

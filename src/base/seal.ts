@@ -97,6 +97,7 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
     keys: tally.keys,
     checksum: tally.hex,
     slotWrites: 0,
+    gap: journal.state.gap,
     follower: null,
     at: new Date().toISOString(),
   };

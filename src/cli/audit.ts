@@ -8,6 +8,7 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
+import type { Gap } from '../journal/state.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
@@ -68,6 +69,10 @@ function differenceLine({ key, kind, fields, revision }: Difference): string {
   return `${kind === 'different' ? `different (${fields.join(', ')})` : kind}${at}: ${JSON.stringify(key)}`;
 }
 
+function gapText({ after, to }: Gap): string {
+  return `  a gap in the source's history was bridged: what the target has between revisions ${count(after)} and ${count(to)} is not the source's`;
+}
+
 function reportText(r: AuditReport): string {
   const more = r.differences - MAX_LISTED;
   return [
@@ -92,6 +97,7 @@ function reportText(r: AuditReport): string {
     r.cursor
       ? ''
       : '  (no cursor of these prefixes on the target: its own checksum was not checked)\n',
+    ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
     `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');
 }

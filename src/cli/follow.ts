@@ -9,6 +9,7 @@ import {
 import { LockstepError } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
+import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
@@ -22,7 +23,7 @@ export function followCommand(program: Command): void {
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
-    optional: ['untilRevision', 'untilSynced', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    optional: ['untilRevision', 'untilSynced', 'repair', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
@@ -43,26 +44,42 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const journal = await Journal.open(options.journal);
+      const onNote = (note: string) => {
+        context.log.info(note);
+      };
+      const { signal } = context;
       const sourceWatch = new EtcdClient(from, 'source');
       const source = new EtcdClient(from, 'source');
       const target = new EtcdClient(to, 'target');
+      const repair = options.repair ?? false;
+      let journal: Journal | undefined;
       try {
-        const onNote = (note: string) => {
-          context.log.info(note);
-        };
-        const { signal } = context;
-        await show(
-          new Follower({ journal, sourceWatch, source, target, until, onNote, signal }),
-          journal,
-          context,
-        );
+        if (repair) await repairWithProgress({ source, target, journal: options.journal }, context);
+        journal = await Journal.open(options.journal);
+        const parts = { journal, sourceWatch, source, target };
+        await show(new Follower({ ...parts, repair, until, onNote, signal }), journal, context);
       } finally {
         for (const client of [sourceWatch, source, target]) client.close();
-        await journal.close();
+        await journal?.close();
       }
       return 0;
     },
+  });
+}
+
+async function repairWithProgress(
+  parts: Pick<RepairOptions, 'source' | 'target' | 'journal'>,
+  { log, progress, signal }: Context,
+): Promise<void> {
+  await repairJournal({
+    ...parts,
+    onBase: ({ keys, bytes: read }) => {
+      progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
+    },
+    onNote: (note) => {
+      log.info(note);
+    },
+    signal,
   });
 }
 
@@ -104,7 +121,8 @@ function statusLine(s: Line): string {
   const kept = `journal ${bytes(s.journalBytes)}`;
   if (s.position === null)
     return `${s.state}; captured up to revision ${count(s.journalPosition)}; ${kept}`;
-  return `${s.state}; revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
+  const why = s.trouble ? ` (${s.trouble.code})` : '';
+  return `${s.state}${why}; revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
 }
 
 function summary(s: FollowStatus, seconds: number): string {

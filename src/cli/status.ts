@@ -36,6 +36,17 @@ export function statusCommand(program: Command): void {
   });
 }
 
+function gapRow(gap: TargetStatus['cursor']['gap']): [string, string][] {
+  if (!gap) return [];
+  const { after, to } = gap;
+  return [
+    [
+      'bridged gap',
+      `revisions ${count(after + 1)} to ${count(to)}: exact at its end, not in between`,
+    ],
+  ];
+}
+
 function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: TargetStatus): string {
   const rows: [string, string][] = [
     ['position', count(position)],
@@ -51,6 +62,7 @@ function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: Tar
     ['checksum', cursor.checksum],
     ['last data at', `revision ${count(cursor.revision)}, ${cursor.at}`],
     ['last follower', cursor.follower ?? 'none yet'],
+    ...gapRow(cursor.gap),
   ];
   if (!trouble) return `${fields(rows)}\n  The target may be followed into.`;
   return `${fields(rows)}\n  TROUBLE: ${trouble.message} [${trouble.code}]\n  Try: ${trouble.hint ?? ''}`;

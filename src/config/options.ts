@@ -93,6 +93,12 @@ export const OPTIONS = {
     help: 'end when the target stands at the head that the source had when it was asked last',
     schema: z.union([z.boolean(), z.stringbool()]),
   }),
+  repair: option({
+    flag: '--repair',
+    env: 'ETCD_LOCKSTEP_REPAIR',
+    help: 'go on where history is lost: over a gap in the source, with a journal made anew from the target',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
   revision: option({
     flag: '--revision <n>',
     env: 'ETCD_LOCKSTEP_REVISION',

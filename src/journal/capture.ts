@@ -7,12 +7,13 @@
  */
 import { defer, from, fromEvent, retry, takeUntil, timer, type Observable } from 'rxjs';
 import { backoffMs } from '../backoff.js';
-import { hasCode, type LockstepError } from '../errors.js';
+import { LockstepError } from '../errors.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
 import { watchRevisions } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';
+import { refuseOtherHistory } from './continuity.js';
 import type { Journal } from './journal.js';
 
 export interface CaptureOptions {
@@ -35,7 +36,8 @@ export function capture(
     retry({
       resetOnSuccess: true,
       delay: (error: unknown, attempt) => {
-        if (!hasCode(error, 'UNAVAILABLE', 'SOURCE_INCONSISTENT') || signal.aborted) throw error;
+        const passes = error instanceof LockstepError && error.disposition === 'retry';
+        if (!passes || signal.aborted) throw error;
         onRetry?.(error);
         return timer(backoffMs(attempt - 1)).pipe(takeUntil(fromEvent(signal, 'abort')));
       },
@@ -49,6 +51,7 @@ async function* appendAll(
   limits: WatchLimits,
   signal: AbortSignal,
 ): AsyncGenerator<Position> {
+  await refuseOtherHistory(client, journal);
   const { clusterId, prefixes } = journal.state;
   const options = {
     prefixes: PrefixSet.of(prefixes),

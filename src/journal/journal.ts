@@ -41,11 +41,11 @@ import {
   type Level,
 } from './level.js';
 import { checkWhole, putRow, removeRow, RowSum, type Batch } from './rows.js';
-import type { BaseProgress, JournalState } from './state.js';
+import type { BaseProgress, Gap, JournalState } from './state.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
-const FORMAT = 1;
+const FORMAT = 2;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
 const DELETES_PER_BATCH = 250;
@@ -94,7 +94,7 @@ export class Journal {
     const db = await openLevel(directory, true);
     failpoint('create.half');
     const { clusterId, prefixes } = identity;
-    const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], ...start };
+    const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], gap: null, ...start };
     const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
     const journal = new Journal(directory, db, state, mark);
     await journal.#write(() => undefined, { state, sync: true });
@@ -176,6 +176,11 @@ export class Journal {
     );
   }
 
+  /** What will be appended next for these revisions is not the source's history. */
+  async declareGap(gap: Gap): Promise<void> {
+    await this.#write(() => undefined, { state: { ...this.#state, gap }, sync: true });
+  }
+
   /**
    * The revisions from `from` to `to` that have records, whole and in order. Reads about a megabyte
    * at a time.
@@ -225,17 +230,38 @@ export class Journal {
 
   /** The digest of `key` as it was before `revision`; undefined if it did not exist then. */
   async digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {
+    const entry = await this.#newestBefore(key, revision);
+    return entry?.tombstone === false ? entry.digest : undefined;
+  }
+
+  async #newestBefore(key: Buffer, revision: Revision): Promise<layout.IndexEntry | undefined> {
     const bounds = {
       gte: layout.indexKey(key, 0, 0),
       lt: layout.indexKey(key, revision, 0),
       reverse: true,
       limit: 1,
     };
-    for await (const found of this.#entries(bounds)) {
-      const entry = this.#indexEntry(found);
-      return entry.tombstone ? undefined : entry.digest;
-    }
+    for await (const found of this.#entries(bounds)) return this.#indexEntry(found);
     return undefined;
+  }
+
+  /** The row (KeyValue message) of `key` as it was before `revision`; undefined if it did not exist then. */
+  async rowBefore(key: Buffer, revision: Revision): Promise<Buffer | undefined> {
+    const entry = await this.#newestBefore(key, revision);
+    if (!entry || entry.tombstone) return undefined;
+    const place = layout.rowKey(entry);
+    const value = await this.#db.get(place);
+    const stored = value && layout.decodeRow(place, value);
+    if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
+    return stored.row.bytes;
+  }
+
+  /** Every key that lives at `revision`, in no particular order. */
+  async *liveKeys(revision: Revision): AsyncGenerator<Buffer> {
+    for await (const entries of this.#keys()) {
+      const newest = entries.findLast((entry) => entry.main <= revision);
+      if (newest && !newest.tombstone) yield newest.key;
+    }
   }
 
   /** Number of live keys and their checksum at `revision`, by a scan of the index. */

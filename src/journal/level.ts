@@ -55,7 +55,7 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
 export function damaged(directory: string, what: string, cause?: unknown): LockstepError {
   return new LockstepError('JOURNAL_DAMAGED', `the journal ${directory} is damaged: ${what}`, {
     disposition: 'reseed',
-    hint: 'Delete the directory and seed again. The target, if there is one, is not touched by that.',
+    hint: 'If there is a target in lockstep, run follow with --repair: it makes the journal anew from there. Else delete the directory and seed again.',
     cause,
   });
 }

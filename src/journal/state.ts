@@ -14,6 +14,12 @@ export type BaseProgress =
       next: string | null;
     };
 
+/** Revisions whose history is not the source's: those above `after`, up to `to` (base/bridge.ts). */
+export interface Gap {
+  after: Revision;
+  to: Revision;
+}
+
 /** What the journal knows about itself. */
 export interface JournalState {
   format: number;
@@ -24,4 +30,6 @@ export interface JournalState {
   base: BaseProgress;
   /** Superseded rows at or below it are gone or on their way out. */
   compactRevision: Revision;
+  /** The last gap that was bridged; an older one has been compacted away since. */
+  gap: Gap | null;
 }

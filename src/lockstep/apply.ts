@@ -28,6 +28,7 @@ import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_FORMAT, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import type { Gap } from '../journal/state.js';
 import { digest, type Tally } from '../mvcc/tally.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -49,6 +50,8 @@ export interface Feed {
 }
 
 export interface ApplyOptions extends Identity {
+  /** Where the feed's history is not the source's, if it is so anywhere. */
+  gap?: () => Gap | null;
   /** Makes sure that the target knows the leases that these records name. */
   ensureLeases?: (whole: WholeRevision) => Promise<void>;
   /** Called when a write failed in a way that passes; apply goes on by itself. */
@@ -79,6 +82,8 @@ export class Applier {
   #position: Position | undefined;
   #cursorMod: Revision = 0;
   #tally: Tally | undefined;
+  /** As the cursor has it. */
+  #gap: Gap | null = null;
   #slotMods: Revision[] = [];
   #slotWrites = 0;
   /** Whether a write of ours has moved the cursor: until then it may bear another's name. */
@@ -133,6 +138,7 @@ export class Applier {
     this.#position = stock.position;
     this.#cursorMod = stock.cursor.revision;
     this.#tally = stock.tally;
+    this.#gap = stock.cursor.gap;
     this.#slotMods = stock.slotMods;
     this.#slotWrites = stock.slotWrites;
     this.#fence = true;
@@ -211,6 +217,7 @@ export class Applier {
       keys: tally.keys,
       checksum: tally.hex,
       slotWrites: this.#slotWrites,
+      gap: this.#gapAt(revision),
       follower: this.follower,
       at: new Date().toISOString(),
     });
@@ -223,6 +230,12 @@ export class Applier {
     this.#tally = tally;
     this.#owner = true;
     this.#fence = false;
+  }
+
+  /** The newest gap below: those before it have been compacted away since. */
+  #gapAt(revision: Revision): Gap | null {
+    const gap = this.options.gap?.() ?? null;
+    return gap && revision > gap.after ? gap : this.#gap;
   }
 
   #guard(): Guard {

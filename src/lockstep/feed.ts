@@ -23,7 +23,7 @@ export class JournalFeed implements Feed {
         {
           disposition: 'reseed',
           revision: after,
-          hint: 'The journal was seeded after this target. Use the journal that belongs to it, or restore the target from the new base.',
+          hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
         },
       );
     let lastRevision: Revision = after;

@@ -9,10 +9,11 @@
  * capture goes on while the target is being restored, restarted or down.
  */
 import { lastValueFrom, tap } from 'rxjs';
-import { pause } from '../backoff.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { backoffMs, pause } from '../backoff.js';
+import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { CURSOR_KEY } from '../cursor.js';
+import { bridge, type Bridged } from '../base/bridge.js';
 import { capture } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import type { Journal } from '../journal/journal.js';
@@ -26,7 +27,9 @@ import type { EtcdClient } from '../wire/client.js';
 import { Applier } from './apply.js';
 import { JournalFeed } from './feed.js';
 import { LeaseKeeper } from './leases.js';
+import { refuseOtherGap } from './repair.js';
 import { EtcdTarget } from './target.js';
+import { TargetTrouble } from './trouble.js';
 
 export interface FollowOptions {
   journal: Journal;
@@ -34,6 +37,8 @@ export interface FollowOptions {
   sourceWatch: EtcdClient;
   source: EtcdClient;
   target: EtcdClient;
+  /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
+  repair?: boolean;
   until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
   onNote: (note: string) => void;
   signal: AbortSignal;
@@ -67,6 +72,8 @@ export interface FollowStatus {
   bytes: number;
   /** The target's compact revision as far as it was mirrored by this process. */
   compactRevision: Revision;
+  /** What it waits for or tries again; null while all is well. */
+  trouble: { code: ErrorCode; message: string } | null;
 }
 
 export class Follower {
@@ -77,8 +84,9 @@ export class Follower {
   readonly #done = new AbortController();
   /** Of the source. */
   readonly #probeKey: Buffer;
-  #reachable = false;
-  #told = '';
+  readonly #targetTrouble: TargetTrouble;
+  /** Why the watch on the source is being tried again. */
+  #sourceTrouble: LockstepError | undefined;
   #compacted: Revision = 0;
 
   constructor(options: FollowOptions) {
@@ -87,20 +95,21 @@ export class Follower {
     const prefixes = PrefixSet.of(journal.state.prefixes);
     this.#probeKey = probeKey(prefixes);
     this.#leases = new LeaseKeeper(source, target);
+    this.#targetTrouble = new TargetTrouble(options.onNote);
     const feed = new JournalFeed(journal, until.kind === 'revision' ? until.revision : undefined);
     this.#applier = new Applier(new EtcdTarget(target), feed, {
       source: journal.state.clusterId,
       prefixes,
+      gap: () => journal.state.gap,
       ensureLeases: (whole) => this.#leases.ensure(whole),
       onRetry: (error) => {
-        this.#targetTrouble(error);
+        this.#targetFailed(error);
       },
-      onStock: async (position) => {
+      onStock: async (position, cursor) => {
         await this.#refuseAhead(position);
+        await refuseOtherGap(journal, position, cursor);
         this.#leases.begin();
-        if (!this.#reachable) options.onNote(`target found at revision ${position}`);
-        this.#reachable = true;
-        this.#told = '';
+        this.#targetTrouble.answered(position);
       },
     });
   }
@@ -121,7 +130,19 @@ export class Follower {
       lagSeconds: lag ? Math.round(lag.seconds * 10) / 10 : null,
       ...this.#applier.written,
       compactRevision: this.#compacted,
+      trouble: this.#trouble(lag?.revisions ?? 0),
     };
+  }
+
+  #trouble(lagRevisions: number): FollowStatus['trouble'] {
+    // While nothing is missing, a watch that is made anew is nobody's trouble.
+    const source = lagRevisions > 0 || this.#isSilent() ? this.#sourceTrouble : undefined;
+    const error = this.#targetTrouble.error ?? source;
+    return error ? { code: error.code, message: error.message } : null;
+  }
+
+  #isSilent(): boolean {
+    return this.#lag.silence() > SILENT_SECONDS;
   }
 
   /**
@@ -145,7 +166,7 @@ export class Follower {
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
     await runTogether(AbortSignal.any([signal, this.#done.signal]), [
-      (stop) => this.#capture(limits, stop),
+      (stop) => this.#captureOverGaps(limits, stop),
       (stop) => this.#applier.run(stop),
       (stop) => this.#leases.run(stop),
       (stop) => this.#pollHead(stop),
@@ -155,16 +176,43 @@ export class Follower {
     ]);
   }
 
+  async #captureOverGaps(limits: WatchLimits, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        await this.#capture(limits, signal);
+      } catch (error) {
+        if (!this.#options.repair || !hasCode(error, 'HISTORY_GAP')) throw error;
+        if (attempt > 0) await pause(backoffMs(attempt), signal);
+        await this.#bridge(signal);
+      }
+    }
+  }
+
+  /** What another try may mend is left to it: the capture finds the same gap again. */
+  async #bridge(signal: AbortSignal): Promise<void> {
+    const { source, journal, onNote } = this.#options;
+    onNote(
+      `the source has compacted away what came after revision ${journal.position}; reading what it holds now`,
+    );
+    try {
+      const bridged = await bridge(source, journal, signal);
+      if (bridged) onNote(bridgedNote(bridged));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      onNote(`${error.message}; trying again`);
+    }
+  }
+
   async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const { sourceWatch, journal, onNote } = this.#options;
-    let watching = true;
     const onRetry = (error: LockstepError) => {
-      if (watching) onNote(`${error.message}; trying again`);
-      watching = false;
+      if (!this.#sourceTrouble) onNote(`${error.message}; trying again`);
+      this.#sourceTrouble = error;
     };
     const onCaptured = () => {
-      if (!watching) onNote('the watch on the source goes on');
-      watching = true;
+      if (this.#sourceTrouble) onNote('the watch on the source goes on');
+      this.#sourceTrouble = undefined;
     };
     await lastValueFrom(
       capture(sourceWatch, journal, { limits, signal, onRetry }).pipe(tap(onCaptured)),
@@ -173,16 +221,14 @@ export class Follower {
   }
 
   #state(caughtUp: boolean): FollowState {
-    if (this.#lag.silence() > SILENT_SECONDS) return 'waiting for the source';
-    if (!this.#reachable) return 'waiting for the target';
+    if (this.#isSilent()) return 'waiting for the source';
+    if (!this.#targetTrouble.reachable || this.#targetTrouble.error?.code === 'NO_SPACE')
+      return 'waiting for the target';
     return caughtUp ? 'in lockstep' : 'catching up';
   }
 
-  #targetTrouble(error: LockstepError): void {
-    // Told once, and again when it is another trouble.
-    if (error.message !== this.#told) this.#options.onNote(`${error.message}; trying again`);
-    this.#told = error.message;
-    if (hasCode(error, 'UNAVAILABLE')) this.#reachable = false;
+  #targetFailed(error: LockstepError): void {
+    this.#targetTrouble.failed(error, this.#applier.position);
     if (hasCode(error, 'NO_LEASE')) this.#leases.forget();
   }
 
@@ -217,13 +263,12 @@ export class Follower {
       const position = this.#applier.position;
       if (position === undefined) return;
       const { revision } = await this.#options.target.head(CURSOR_KEY).catch((error: unknown) => {
-        if (error instanceof LockstepError) this.#targetTrouble(error);
+        if (error instanceof LockstepError && error.disposition === 'retry')
+          this.#targetFailed(error);
         throw error;
       });
       if (revision < position) throw wentBack(position, revision);
-      if (!this.#reachable) this.#options.onNote('the target answers again');
-      this.#reachable = true;
-      this.#told = '';
+      this.#targetTrouble.answered(revision);
     });
   }
 
@@ -248,10 +293,14 @@ export class Follower {
     while (!signal.aborted && until.kind !== 'signal') {
       const position = this.#applier.position ?? 0;
       const goal = until.kind === 'revision' ? until.revision : this.#lag.head;
-      if (this.#reachable && position >= goal) this.#done.abort();
+      if (this.#targetTrouble.reachable && position >= goal) this.#done.abort();
       await pause(UNTIL_POLL_MS, signal);
     }
   }
+}
+
+function bridgedNote({ after, to, puts, deletions }: Bridged): string {
+  return `bridged revisions ${after + 1} to ${to} with ${puts} puts and ${deletions} deletions: at ${to} every key is as on the source, the history in between is not`;
 }
 
 function wentBack(position: Revision, head: Revision): LockstepError {

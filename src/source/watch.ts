@@ -283,7 +283,7 @@ function historyGap(compacted: Revision): LockstepError {
     {
       disposition: 'reseed',
       revision: compacted,
-      hint: 'Events were lost for good between the journal and the source. Seed again, into a new journal and a new target.',
+      hint: 'Events were lost for good between the journal and the source. Run follow with --repair: it brings the target to what the source holds now, every key exact. Or seed again, into a new journal and a new target.',
     },
   );
 }

@@ -54,9 +54,12 @@ export const follow = z.strictObject({
   fillers: count,
   bytes: count,
   compactRevision: count,
+  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   revisionsPerSecond: count,
   journalBytes: count,
 });
+
+const gap = z.strictObject({ after: revision, to: revision }).nullable();
 
 const side = z.strictObject({ cluster: hexId, version: z.string(), keys: count, checksum });
 
@@ -77,7 +80,9 @@ export const auditReport = z.strictObject({
     prefixes,
     source: side,
     target: side,
-    cursor: z.strictObject({ revision, keys: count, checksum, agrees: z.boolean() }).nullable(),
+    cursor: z
+      .strictObject({ revision, keys: count, checksum, gap, agrees: z.boolean() })
+      .nullable(),
     differences: count,
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
     bytes: count,
@@ -94,6 +99,7 @@ export const cursor = z.strictObject({
   keys: count,
   checksum,
   slotWrites: count,
+  gap,
   follower: z.uuid().nullable(),
   at: z.iso.datetime(),
 });

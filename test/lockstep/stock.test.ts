@@ -16,6 +16,7 @@ const CURSOR: Cursor = {
   keys: 3,
   checksum: '00000000000000ff',
   slotWrites: 40,
+  gap: null,
   follower: 'somebody',
   at: 'some day',
 };

@@ -142,6 +142,7 @@ function cursorRow(source: Source, tally: Tally): Record {
     keys: tally.keys,
     checksum: tally.hex,
     slotWrites: 0,
+    gap: null,
     follower: null,
     at: 'sealed',
   });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Journal } from '../../src/journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../../src/lockstep/follow.js';
+import { repairJournal } from '../../src/lockstep/repair.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { Child } from '../rig/child.js';
 
@@ -21,7 +22,12 @@ const SYNCED_WITHIN_MS = 40_000;
 /** Opens everything, follows until `until` or `signal`, closes everything. */
 export async function follow(
   place: FollowPlace,
-  { until, signal, onNote }: Pick<FollowOptions, 'until' | 'signal' | 'onNote'>,
+  {
+    until,
+    signal,
+    onNote,
+    repair = false,
+  }: Pick<FollowOptions, 'until' | 'signal' | 'onNote' | 'repair'>,
   onStart?: (follower: Follower) => void,
 ): Promise<FollowStatus> {
   const clients = [
@@ -32,8 +38,13 @@ export async function follow(
   const [sourceWatch, source, target] = clients;
   let journal: Journal | undefined;
   try {
+    if (repair)
+      await repairJournal({
+        ...{ source, target, journal: place.journal, onNote, signal },
+        onBase: () => undefined,
+      });
     journal = await Journal.open(place.journal);
-    const options = { journal, sourceWatch, source, target, until, signal, onNote };
+    const options = { journal, sourceWatch, source, target, until, signal, onNote, repair };
     const follower = new Follower(options);
     onStart?.(follower);
     await follower.run();
@@ -45,13 +56,16 @@ export async function follow(
 }
 
 /** Follows in this process until the target stands where the source does; the notes say why it did not. */
-export async function followUntilSynced(place: FollowPlace): Promise<FollowStatus> {
-  const notes: string[] = [];
+export async function followUntilSynced(
+  place: FollowPlace,
+  { repair = false, notes = [] as string[] } = {},
+): Promise<FollowStatus> {
   const late = AbortSignal.timeout(SYNCED_WITHIN_MS);
   const status = await follow(place, {
     until: { kind: 'synced' },
     signal: late,
     onNote: (note) => notes.push(note),
+    repair,
   });
   if (late.aborted)
     throw new Error(`not synced: ${JSON.stringify(status)}\n${notes.slice(-10).join('\n')}`);

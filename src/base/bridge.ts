@@ -1,0 +1,258 @@
+/**
+ * bridge: over a gap in the source's history.
+ *
+ * The journal has everything up to J, and the source has compacted up to C > J: what happened in
+ * between is gone. What the source holds at C can still be read, and from both a history can be made
+ * that ends in exactly that: every key with its mod_revision, create_revision, version and lease. It
+ * is appended to the journal as if it had been captured, and all that follows goes its usual way.
+ *
+ * How a key at C, created at c, put for the v-th time at m, comes to be:
+ *   unchanged since J       nothing
+ *   same c, had version w   v - w puts: the last at m, the others spread over (J, m), of what is there
+ *   created since           at c, then at m, the other v - 2 spread over (c, m); was there another
+ *                           one before it, that is deleted at J + 1
+ *   gone                    deleted at some revision of (J, C]
+ *
+ * It always fits, because the source has done it: its own puts took as many different revisions
+ * between the same bounds. A key for which it does not fit was not written by this history, and that
+ * is an error before anything is appended. The same holds for a bridge that begins inside an earlier
+ * one that was cut short: that one's beginning and what the source did afterwards are a history, too.
+ *
+ * What is not the source's: states between J and C, and the order inside its revisions. The follower
+ * compacts the target up to C as soon as it stands there, as the source is; the cursor keeps the mark.
+ *
+ * Tried and dropped: only the keys, then values of those that have changed (a Range that filters by
+ * mod_revision loads the whole prefix into the server's memory at once). Reading the prefixes once,
+ * page by page, costs the source as much as an audit does.
+ */
+import { ClassicLevel } from 'classic-level';
+import { rm } from 'node:fs/promises';
+import { hasCode, LockstepError } from '../errors.js';
+import type { Journal } from '../journal/journal.js';
+import type { Gap } from '../journal/state.js';
+import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
+import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { proven } from '../position.js';
+import { compactRevision } from '../source/compaction.js';
+import { readPages } from '../source/pages.js';
+import type { EtcdClient } from '../wire/client.js';
+
+/** What was made up. */
+export interface Bridged extends Gap {
+  puts: number;
+  deletions: number;
+}
+
+/** How often it is begun anew because the source compacted while it was read. */
+const MAX_STARTS = 5;
+const APPEND_BYTES = 4 * 1024 * 1024;
+/** Planned puts and deletions that are written to the scratch store at once. */
+const PLAN_BATCH = 1000;
+
+type Scratch = ClassicLevel<Buffer, Buffer>;
+
+/**
+ * Brings the journal from its position to the source's compact revision; nothing else may append to
+ * it meanwhile. Memory stays flat: the plan lies in a scratch store beside the journal.
+ * @returns undefined where there is no gap
+ * @throws LockstepError GAP_NOT_EXACT for a key that cannot be made exact; the journal is as it was
+ */
+export async function bridge(
+  client: EtcdClient,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<Bridged | undefined> {
+  const key = probeKey(PrefixSet.of(journal.state.prefixes));
+  for (let start = 1; ; start++) {
+    const gap = { after: journal.position, to: await compactRevision(client, key) };
+    if (gap.to <= gap.after) return undefined;
+    try {
+      return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
+        const bridged = await plan(client, journal, gap, scratch, signal);
+        await journal.declareGap(gap);
+        await append(journal, gap, scratch);
+        return bridged;
+      });
+    } catch (error) {
+      if (!hasCode(error, 'COMPACTED') || start === MAX_STARTS) throw error;
+    }
+  }
+}
+
+async function withScratch<T>(path: string, use: (scratch: Scratch) => Promise<T>): Promise<T> {
+  await rm(path, { recursive: true, force: true });
+  const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+  const scratch: Scratch = new ClassicLevel(path, options);
+  try {
+    return await use(scratch);
+  } finally {
+    await scratch.close();
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Reads the source at `gap.to` and writes into the scratch store which records lead there. */
+async function plan(
+  client: EtcdClient,
+  journal: Journal,
+  gap: Gap,
+  scratch: Scratch,
+  signal: AbortSignal,
+): Promise<Bridged> {
+  const planned = new Plan(scratch);
+  for (const prefix of journal.state.prefixes)
+    for await (const page of readPages(client, prefixRange(prefix), gap.to)) {
+      signal.throwIfAborted();
+      for (const bytes of page.rows) {
+        const now = parseKeyValue(bytes);
+        const before = await journal.rowBefore(now.key, gap.after + 1);
+        await planned.see(now.key);
+        if (!before?.equals(bytes))
+          for (const record of path(before && parseKeyValue(before), now, bytes, gap))
+            await planned.add(record);
+      }
+    }
+  await planned.flush();
+  let gone = 0;
+  for await (const key of journal.liveKeys(gap.after)) {
+    if (await planned.hasSeen(key)) continue;
+    // Spread, as far as there is room, so that none of the transactions becomes too large.
+    await planned.add(deletion(key, gap.after + 1 + (gone++ % (gap.to - gap.after))));
+  }
+  await planned.flush();
+  return { ...gap, puts: planned.puts, deletions: planned.deletions };
+}
+
+/** The records that make `now` out of `before`. */
+export function path(
+  before: KeyValue | undefined,
+  now: KeyValue,
+  bytes: Buffer,
+  { after }: Gap,
+): Record[] {
+  const { key, createRevision: c, modRevision: m, version: v } = now;
+  const last: Record = { main: m, sub: 0, tombstone: false, key, bytes };
+  if (before?.createRevision === c) {
+    const puts = v - before.version;
+    check(puts >= 1 && puts <= m - after, key, m);
+    const between = spread(after, m, puts - 1).map((main, i) =>
+      put({ ...before, modRevision: main, version: before.version + 1 + i }),
+    );
+    return [...between, last];
+  }
+  check(c > (before ? after + 1 : after) && v >= 1 && v - 1 <= m - c && (v > 1 || m === c), key, m);
+  const deleted = before ? [deletion(key, after + 1)] : [];
+  if (v === 1) return [...deleted, last];
+  const between = [c, ...spread(c, m, v - 2)].map((main, i) =>
+    put({ ...now, modRevision: main, version: 1 + i }),
+  );
+  return [...deleted, ...between, last];
+}
+
+/** So many different revisions, evenly, strictly between the two. */
+function spread(low: Revision, high: Revision, count: number): Revision[] {
+  const step = (high - low) / (count + 1);
+  return Array.from({ length: count }, (_, i) => low + Math.floor(step * (i + 1)));
+}
+
+function put(kv: KeyValue): Record {
+  const bytes = encodeKeyValue(kv);
+  return { main: kv.modRevision, sub: 0, tombstone: false, key: kv.key, bytes };
+}
+
+function deletion(key: Buffer, main: Revision): Record {
+  return { main, sub: 0, tombstone: true, key, bytes: encodeKeyValue({ key }) };
+}
+
+function check(fits: boolean, key: Buffer, revision: Revision): void {
+  if (fits) return;
+  throw new LockstepError(
+    'GAP_NOT_EXACT',
+    `the gap cannot be bridged exactly: ${key.toString()} at revision ${revision} does not follow from what the journal holds`,
+    {
+      disposition: 'reseed',
+      revision,
+      hint: 'Nothing was written. The source is not the one that was captured (restored from a backup?). Seed again, into a new journal and a new target.',
+    },
+  );
+}
+
+const SEEN = 0x73;
+const RECORD = 0x72;
+
+/** The plan in its scratch store: keys that were seen, and records in the order of revisions. */
+class Plan {
+  puts = 0;
+  deletions = 0;
+  #batch;
+
+  constructor(private readonly scratch: Scratch) {
+    this.#batch = scratch.batch();
+  }
+
+  async see(key: Buffer): Promise<void> {
+    this.#batch.put(seenKey(key), EMPTY);
+    if (this.#batch.length >= PLAN_BATCH) await this.flush();
+  }
+
+  async hasSeen(key: Buffer): Promise<boolean> {
+    return (await this.scratch.get(seenKey(key))) !== undefined;
+  }
+
+  async add({ main, key, tombstone, bytes }: Record): Promise<void> {
+    if (tombstone) this.deletions++;
+    else this.puts++;
+    const place = Buffer.allocUnsafe(9);
+    place[0] = RECORD;
+    place.writeBigUInt64BE(BigInt(main), 1);
+    const flag = Buffer.from([tombstone ? 1 : 0]);
+    this.#batch.put(Buffer.concat([place, key]), Buffer.concat([flag, bytes]));
+    if (this.#batch.length >= PLAN_BATCH) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    await this.#batch.write();
+    this.#batch = this.scratch.batch();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function seenKey(key: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([SEEN]), key]);
+}
+
+/** The plan becomes history. Cut short, it is one up to where it was cut. */
+async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<void> {
+  let batch: WholeRevision[] = [];
+  let bytes = 0;
+  for await (const whole of revisions(scratch)) {
+    batch.push(whole);
+    bytes += whole.records.reduce((sum, record) => sum + recordBytes(record), 0);
+    if (bytes < APPEND_BYTES) continue;
+    await journal.append(batch, proven(whole.revision));
+    batch = [];
+    bytes = 0;
+  }
+  await journal.append(batch, proven(gap.to));
+}
+
+async function* revisions(scratch: Scratch): AsyncGenerator<WholeRevision> {
+  let open: WholeRevision | undefined;
+  const bounds = { gte: Buffer.from([RECORD]), lt: Buffer.from([RECORD + 1]) };
+  for await (const [place, value] of scratch.iterator(bounds)) {
+    const main = Number(place.readBigUInt64BE(1));
+    if (open && open.revision !== main) yield open;
+    if (open?.revision !== main) open = { revision: main, records: [] };
+    open.records.push({
+      main,
+      sub: open.records.length,
+      tombstone: value[0] === 1,
+      key: place.subarray(9),
+      bytes: value.subarray(1),
+    });
+  }
+  if (open) yield open;
+}

@@ -1,0 +1,48 @@
+/**
+ * Whether the source's history is still the one that the journal has captured.
+ *
+ * A source that was restored from a backup has another cluster id, or a head that went back; both are
+ * seen by the watch. But with the same id and enough new writes its head has passed ours again, and
+ * then nothing is odd but the content: the revision that we have captured last is another one there.
+ */
+import { hasCode, LockstepError } from '../errors.js';
+import type { Record } from '../mvcc/record.js';
+import type { EtcdClient } from '../wire/client.js';
+import type { Journal } from './journal.js';
+
+/**
+ * Compares the last captured put with what the source has at its revision. One that the source has
+ * compacted away, or a revision of deletions alone, cannot be compared and passes.
+ * @throws LockstepError SOURCE_CHANGED
+ */
+export async function refuseOtherHistory(client: EtcdClient, journal: Journal): Promise<void> {
+  const put = await lastPut(journal);
+  if (!put) return;
+  try {
+    const { rows } = await client.range({ key: put.key, revision: put.main, limit: 1 });
+    if (rows[0]?.equals(put.bytes)) return;
+  } catch (error) {
+    // A head below it is told by the watch.
+    if (hasCode(error, 'COMPACTED', 'FUTURE_REVISION')) return;
+    throw error;
+  }
+  throw new LockstepError(
+    'SOURCE_CHANGED',
+    `revision ${put.main} of the source is not the one that was captured: ${put.key.toString()} differs`,
+    {
+      disposition: 'reseed',
+      revision: put.main,
+      hint: 'The source was restored from a backup and has been written since. Seed again, into a new journal and a new target.',
+    },
+  );
+}
+
+async function lastPut(journal: Journal): Promise<Record | undefined> {
+  const { lastRevision } = journal.mark;
+  for await (const { records } of journal.revisions(lastRevision, lastRevision)) {
+    const last = records.at(-1);
+    // A key that is put and deleted in one revision is not there to be read.
+    return last?.tombstone === false ? last : undefined;
+  }
+  return undefined;
+}

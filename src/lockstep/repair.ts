@@ -1,0 +1,117 @@
+/**
+ * follow --repair, before it follows: a journal that leads on from where the target stands.
+ *
+ * A journal that does is left as it is. One that is missing, damaged, or lacks what lies above the
+ * target's position and the source has no more, is made anew from the target (base/adopt.ts). Gaps in
+ * the source's history are bridged later, while following (base/bridge.ts).
+ */
+import { adopt } from '../base/adopt.js';
+import type { OnBase } from '../base/read.js';
+import { cursorTally, type Cursor } from '../cursor.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { checkIdentity } from '../journal/identity.js';
+import { Journal } from '../journal/journal.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { Position } from '../position.js';
+import { compactRevision } from '../source/compaction.js';
+import type { EtcdClient } from '../wire/client.js';
+import { takeStock, type Stock } from './stock.js';
+import { EtcdTarget } from './target.js';
+
+export interface RepairOptions {
+  source: EtcdClient;
+  target: EtcdClient;
+  /** Directory of the journal. */
+  journal: string;
+  onBase: OnBase;
+  onNote: (note: string) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Neither side is changed.
+ * @throws LockstepError whatever stock.ts refuses a target for, TARGET_NOT_EXACT, JOURNAL_OTHER,
+ *   UNAVAILABLE where one of the sides does not answer
+ */
+export async function repairJournal(options: RepairOptions): Promise<void> {
+  const { source, target, journal: directory, onBase, onNote, signal } = options;
+  const { clusterId } = await source.status();
+  const state = await new EtcdTarget(target).read();
+  const prefixes = PrefixSet.of(state.cursor?.prefixes ?? ['/']);
+  const stock = takeStock(state, { source: clusterId, prefixes });
+  const why = await reasonToAdopt(source, directory, stock);
+  if (why === undefined) return;
+  onNote(`${why}; making the journal anew from the target at revision ${stock.position}`);
+  await adopt(target, directory, stock, onBase, signal);
+}
+
+async function reasonToAdopt(
+  source: EtcdClient,
+  directory: string,
+  stock: Stock,
+): Promise<string | undefined> {
+  try {
+    const journal = await Journal.open(directory);
+    try {
+      checkIdentity(journal, stock.cursor.source ?? '', PrefixSet.of(stock.cursor.prefixes));
+      // From end to end, so that damage is found now and not in the middle.
+      for await (const _ of journal.everything());
+      return await whatIsMissing(source, journal, stock);
+    } finally {
+      await journal.close();
+    }
+  } catch (error) {
+    if (hasCode(error, 'JOURNAL_NOT_SEEDED', 'JOURNAL_DAMAGED')) return error.message;
+    throw error;
+  }
+}
+
+async function whatIsMissing(
+  source: EtcdClient,
+  journal: Journal,
+  { position, cursor }: Stock,
+): Promise<string | undefined> {
+  const { base, prefixes } = journal.state;
+  if (!base.done) return `the base in ${journal.directory} is not complete`;
+  if (journal.state.compactRevision > position)
+    return `the journal begins at revision ${journal.state.compactRevision}, above the target`;
+  const key = probeKey(PrefixSet.of(prefixes));
+  if (journal.position < position && (await compactRevision(source, key)) > journal.position)
+    return `the journal ends at revision ${journal.position}, and the source has compacted what came next`;
+  if (!(await fitsInsideGap(journal, position, cursor)))
+    return 'the target came into a gap by another journal';
+  return undefined;
+}
+
+/**
+ * Inside a bridged gap the history was made up, and two journals make it up differently: a target
+ * that stands there must hold what this one says.
+ * @throws LockstepError TARGET_OTHER_GAP
+ */
+export async function refuseOtherGap(
+  journal: Journal,
+  position: Position,
+  cursor: Cursor,
+): Promise<void> {
+  if (await fitsInsideGap(journal, position, cursor)) return;
+  throw new LockstepError(
+    'TARGET_OTHER_GAP',
+    `the target stands at revision ${position}, inside a gap that another follower has bridged`,
+    {
+      disposition: 'fatal',
+      revision: position,
+      hint: 'Let that follower finish, or run this one with --repair: it makes the journal anew from the target.',
+    },
+  );
+}
+
+async function fitsInsideGap(
+  journal: Journal,
+  position: Position,
+  cursor: Cursor,
+): Promise<boolean> {
+  const { gap } = journal.state;
+  if (!gap || position <= gap.after || position >= gap.to || position > journal.position)
+    return true;
+  return (await journal.tally(position)).equals(cursorTally(cursor));
+}
