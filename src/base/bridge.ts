@@ -25,8 +25,6 @@
  * mod_revision loads the whole prefix into the server's memory at once). Reading the prefixes once,
  * page by page, costs the source as much as an audit does.
  */
-import { ClassicLevel } from 'classic-level';
-import { rm } from 'node:fs/promises';
 import { hasCode, LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 import type { Gap } from '../journal/state.js';
@@ -38,6 +36,7 @@ import { proven } from '../position.js';
 import { compactRevision } from '../source/compaction.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
+import { withScratch, type Scratch } from './scratch.js';
 
 /** What was made up. */
 export interface Bridged extends Gap {
@@ -50,8 +49,6 @@ const MAX_STARTS = 5;
 const APPEND_BYTES = 4 * 1024 * 1024;
 /** Planned puts and deletions that are written to the scratch store at once. */
 const PLAN_BATCH = 1000;
-
-type Scratch = ClassicLevel<Buffer, Buffer>;
 
 /**
  * Brings the journal from its position to the source's compact revision; nothing else may append to
@@ -78,18 +75,6 @@ export async function bridge(
     } catch (error) {
       if (!hasCode(error, 'COMPACTED') || start === MAX_STARTS) throw error;
     }
-  }
-}
-
-async function withScratch<T>(path: string, use: (scratch: Scratch) => Promise<T>): Promise<T> {
-  await rm(path, { recursive: true, force: true });
-  const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
-  const scratch: Scratch = new ClassicLevel(path, options);
-  try {
-    return await use(scratch);
-  } finally {
-    await scratch.close();
-    await rm(path, { recursive: true, force: true });
   }
 }
 

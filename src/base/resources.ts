@@ -4,8 +4,8 @@
  * Which row of a key is the live one is known only after its last row was seen, so the newest size
  * of each key is kept in a scratch LevelDB, and memory stays flat whatever the file's size.
  */
-import { ClassicLevel } from 'classic-level';
 import { digest } from '../mvcc/tally.js';
+import { withScratch } from './scratch.js';
 import type { SnapshotFile } from './snapshot.js';
 
 export interface ResourceSizes {
@@ -28,12 +28,7 @@ export async function readResources(
   scratch: string,
 ): Promise<{ resources: ResourceSizes[]; bytesInUse: number }> {
   const sizes = new Sizes();
-  const db = new ClassicLevel<Buffer, Buffer>(scratch, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
-  await db.open();
-  try {
+  await withScratch(scratch, async (db) => {
     let batch = db.batch();
     for (const rows of file.rows()) {
       for (const { key, bytes, revision } of rows) {
@@ -48,9 +43,7 @@ export async function readResources(
     await batch.write();
     for await (const value of db.values())
       sizes.setLive(value.readUInt32BE(0), value.readUInt32BE(4));
-  } finally {
-    await db.close();
-  }
+  });
   return { resources: sizes.sorted(), bytesInUse: file.bytesInUse };
 }
 

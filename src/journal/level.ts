@@ -76,7 +76,7 @@ export function unreadable(directory: string, error: unknown): unknown {
 }
 
 export function ioFailed(directory: string, cause: unknown): LockstepError {
-  return new LockstepError('IO', `journal ${directory}: ${String(cause)}`, {
+  return new LockstepError('IO', `cannot write ${directory}: ${String(cause)}`, {
     disposition: 'fatal',
     hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
     cause,

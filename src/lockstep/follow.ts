@@ -54,7 +54,11 @@ const SILENT_SECONDS = 3;
 const TARGET_POLL_MS = 2000;
 
 export type FollowState =
-  'waiting for the source' | 'waiting for the target' | 'catching up' | 'in lockstep';
+  | 'waiting for the source'
+  | 'waiting for the target'
+  | 'bridging a gap'
+  | 'catching up'
+  | 'in lockstep';
 
 export interface FollowStatus {
   state: FollowState;
@@ -87,6 +91,7 @@ export class Follower {
   readonly #targetTrouble: TargetTrouble;
   /** Why the watch on the source is being tried again. */
   #sourceTrouble: LockstepError | undefined;
+  #bridging = false;
   #compacted: Revision = 0;
 
   constructor(options: FollowOptions) {
@@ -194,6 +199,7 @@ export class Follower {
     onNote(
       `the source has compacted away what came after revision ${journal.position}; reading what it holds now`,
     );
+    this.#bridging = true;
     try {
       const bridged = await bridge(source, journal, signal);
       if (bridged) onNote(bridgedNote(bridged));
@@ -201,6 +207,8 @@ export class Follower {
       if (signal.aborted) return;
       if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
       onNote(`${error.message}; trying again`);
+    } finally {
+      this.#bridging = false;
     }
   }
 
@@ -224,6 +232,7 @@ export class Follower {
     if (this.#isSilent()) return 'waiting for the source';
     if (!this.#targetTrouble.reachable || this.#targetTrouble.error?.code === 'NO_SPACE')
       return 'waiting for the target';
+    if (this.#bridging) return 'bridging a gap';
     return caughtUp ? 'in lockstep' : 'catching up';
   }
 

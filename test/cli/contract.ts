@@ -44,7 +44,13 @@ export const crop = z.strictObject({
 });
 
 export const follow = z.strictObject({
-  state: z.enum(['waiting for the source', 'waiting for the target', 'catching up', 'in lockstep']),
+  state: z.enum([
+    'waiting for the source',
+    'waiting for the target',
+    'bridging a gap',
+    'catching up',
+    'in lockstep',
+  ]),
   position: revision.nullable(),
   journalPosition: revision,
   sourceHead: count,
