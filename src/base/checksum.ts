@@ -1,6 +1,7 @@
 /** The sha256 that an etcd snapshot has behind its data; restore refuses a file where it is off. */
 import { createHash } from 'node:crypto';
 import { appendFileSync, createReadStream, statSync } from 'node:fs';
+import { attempt } from '../bolt/failure.js';
 import { LockstepError } from '../errors.js';
 
 const SHA256_BYTES = 32;
@@ -40,9 +41,12 @@ export async function verifyChecksum(path: string): Promise<number> {
   return dataBytes;
 }
 
-/** Puts the checksum behind a finished file. */
+/** Puts the checksum behind a finished file. @throws LockstepError IO */
 export async function appendChecksum(path: string, dataBytes: number): Promise<void> {
-  appendFileSync(path, await hashFile(path, dataBytes), { flush: true });
+  const sum = await hashFile(path, dataBytes);
+  attempt('write', path, () => {
+    appendFileSync(path, sum, { flush: true });
+  });
 }
 
 async function hashFile(path: string, bytes: number): Promise<Buffer> {

@@ -20,6 +20,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
+import { ioFailed } from '../journal/level.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
@@ -206,16 +207,22 @@ export async function loadSnapshot(
 
 /** Streams a snapshot to `path`; its sha256 is checked when it is opened. */
 async function download(client: EtcdClient, path: string, onBase: OnBase): Promise<number> {
+  const failed = (cause: unknown) => {
+    throw ioFailed(path, cause);
+  };
   const file = await open(path, 'w');
   const count = noBase();
   try {
     for await (const { blob } of client.snapshot()) {
-      await file.write(blob);
+      await file.appendFile(blob).catch(failed); // write() may write a part and say nothing
       failpoint('base.blob');
       count.bytes += blob.length;
       onBase(count);
     }
     return count.bytes;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await file.close();
   }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
+import { attempt } from '../bolt/failure.js';
 import { BoltWriter } from '../bolt/writer.js';
 import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
@@ -104,8 +105,6 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
   const part = `${out}.part`;
   rmSync(part, { force: true });
   const { rows, leases, dataBytes } = await write(part, journal, cursor, options);
-  failpoint('seal.checksum');
-  await appendChecksum(part, dataBytes);
   publish(part, out);
   return {
     out,
@@ -145,7 +144,10 @@ async function write(
       db.put(Buffer.from('scheduledCompactRev'), compact);
     }
     db.endBucket();
-    return { rows, leases: leaseIds.size, dataBytes: db.finish() };
+    const dataBytes = db.finish();
+    failpoint('seal.checksum');
+    await appendChecksum(path, dataBytes);
+    return { rows, leases: leaseIds.size, dataBytes };
   } catch (error) {
     db.abort();
     rmSync(path, { force: true });
@@ -209,10 +211,12 @@ function unsigned(a: bigint, b: bigint): number {
 
 /** After the rename and the directory's fsync the base is there whole, or it is not there. */
 function publish(part: string, out: string): void {
-  failpoint('seal.rename');
-  renameSync(part, out);
-  failpoint('seal.renamed');
-  const directory = openSync(dirname(out), 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+  attempt('write', out, () => {
+    failpoint('seal.rename');
+    renameSync(part, out);
+    failpoint('seal.renamed');
+    const directory = openSync(dirname(out), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+  });
 }

@@ -21,6 +21,7 @@
  */
 import { existsSync } from 'node:fs';
 import { Wakeup } from '../backoff.js';
+import type { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
@@ -64,6 +65,8 @@ export class Journal {
   #appendedBytes = 0;
   /** Writes stand in line: each builds on the mark that the one before has left. */
   #lastWrite: Promise<void> = Promise.resolve();
+  /** What is written behind half a record, LevelDB may skip together with it when it reads its log. */
+  #failed: LockstepError | undefined;
 
   private constructor(
     readonly directory: string,
@@ -366,13 +369,14 @@ export class Journal {
     { state, sync = false }: { state?: JournalState; sync?: boolean } = {},
   ): Promise<void> {
     const turn = this.#lastWrite.then(async () => {
+      if (this.#failed) throw this.#failed;
       const batch = this.#db.batch();
       const mark = { ...this.#mark };
       fill(batch, mark);
       batch.put(layout.MARK_KEY, layout.encodeMark(mark));
       if (state) batch.put(layout.STATE_KEY, layout.encodeState(state));
       await batch.write({ sync }).catch((cause: unknown) => {
-        throw ioFailed(this.directory, cause);
+        throw (this.#failed = ioFailed(this.directory, cause));
       });
       this.#mark = mark;
       if (state) this.#state = state;

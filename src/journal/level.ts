@@ -44,7 +44,8 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
       'IO',
       `cannot open the journal ${directory}: ${String(cause ?? error)}`,
       {
-        disposition: 'usage',
+        disposition: 'fatal',
+        hint: 'Check the free space and the rights of the directory, then run the same command again.',
         cause: error,
       },
     );

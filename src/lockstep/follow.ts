@@ -286,7 +286,8 @@ export class Follower {
     const { source, target, journal } = this.#options;
     await repeat(COMPACTION_POLL_MS, signal, async () => {
       const revision = await compactRevision(source, this.#probeKey);
-      const position = this.#applier.position ?? 0;
+      // A journal that has lost its end is behind the target, and has to read what is compacted here.
+      const position = Math.min(this.#applier.position ?? 0, journal.position);
       if (revision <= 1 || revision <= this.#compacted || revision > position) return;
       failpoint('mirror.begin');
       await target.compact(revision);
