@@ -32,6 +32,7 @@ import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.j
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
+import { digest, Tally } from '../mvcc/tally.js';
 import { proven } from '../position.js';
 import { compactRevision } from '../source/compaction.js';
 import { readPages } from '../source/pages.js';
@@ -47,8 +48,8 @@ export interface Bridged extends Gap {
 /** How often it is begun anew because the source compacted while it was read. */
 const MAX_STARTS = 5;
 const APPEND_BYTES = 4 * 1024 * 1024;
-/** Planned puts and deletions that are written to the scratch store at once. */
-const PLAN_BATCH = 1000;
+/** Rows that go to or come from the scratch store at once. */
+const BATCH = 1000;
 
 /**
  * Brings the journal from its position to the source's compact revision; nothing else may append to
@@ -87,27 +88,63 @@ async function plan(
   signal: AbortSignal,
 ): Promise<Bridged> {
   const planned = new Plan(scratch);
-  for (const prefix of journal.state.prefixes)
-    for await (const page of readPages(client, prefixRange(prefix), gap.to)) {
-      signal.throwIfAborted();
-      for (const bytes of page.rows) {
-        const now = parseKeyValue(bytes);
-        const before = await journal.rowBefore(now.key, gap.after + 1);
-        await planned.see(now.key);
-        if (!before?.equals(bytes))
-          for (const record of path(before && parseKeyValue(before), now, bytes, gap))
-            await planned.add(record);
-      }
-    }
+  const source = new Tally();
+  const outcome = await journal.tally(gap.after);
+  for await (const { now, bytes } of rowsAt(client, journal, gap.to)) {
+    signal.throwIfAborted();
+    source.add(digest(bytes));
+    await planned.see(now.key);
+    // Looking up what it was costs most; whether all others are as they were, the sum tells.
+    if (now.modRevision <= gap.after) continue;
+    const before = await journal.rowBefore(now.key, gap.after + 1);
+    if (before) outcome.remove(digest(before));
+    outcome.add(digest(bytes));
+    const records = path(before && parseKeyValue(before), now, bytes, gap);
+    for (const record of records) await planned.add(record);
+  }
+  await planDeletions(journal, gap, planned, outcome);
+  if (!outcome.equals(source)) throw await findDifferent(client, journal, gap);
+  return { ...gap, puts: planned.puts, deletions: planned.deletions };
+}
+
+async function planDeletions(
+  journal: Journal,
+  gap: Gap,
+  planned: Plan,
+  outcome: Tally,
+): Promise<void> {
   await planned.flush();
   let gone = 0;
-  for await (const key of journal.liveKeys(gap.after)) {
-    if (await planned.hasSeen(key)) continue;
+  for await (const { key, digest: old } of planned.unseen(journal.liveKeys(gap.after))) {
+    outcome.remove(old);
     // Spread, as far as there is room, so that none of the transactions becomes too large.
     await planned.add(deletion(key, gap.after + 1 + (gone++ % (gap.to - gap.after))));
   }
   await planned.flush();
-  return { ...gap, puts: planned.puts, deletions: planned.deletions };
+}
+
+async function* rowsAt(
+  client: EtcdClient,
+  journal: Journal,
+  revision: Revision,
+): AsyncGenerator<{ now: KeyValue; bytes: Buffer }> {
+  for (const prefix of journal.state.prefixes)
+    for await (const page of readPages(client, prefixRange(prefix), revision))
+      for (const bytes of page.rows) yield { now: parseKeyValue(bytes), bytes };
+}
+
+/** The sums differ: which key is not what the journal has, although it was not changed since? */
+async function findDifferent(
+  client: EtcdClient,
+  journal: Journal,
+  gap: Gap,
+): Promise<LockstepError> {
+  for await (const { now, bytes } of rowsAt(client, journal, gap.to)) {
+    if (now.modRevision > gap.after) continue;
+    const before = await journal.rowBefore(now.key, gap.after + 1);
+    if (!before?.equals(bytes)) return notExact(now.key, now.modRevision);
+  }
+  return notExact(Buffer.from('a key'), gap.to);
 }
 
 /** The records that make `now` out of `before`. */
@@ -152,8 +189,11 @@ function deletion(key: Buffer, main: Revision): Record {
 }
 
 function check(fits: boolean, key: Buffer, revision: Revision): void {
-  if (fits) return;
-  throw new LockstepError(
+  if (!fits) throw notExact(key, revision);
+}
+
+function notExact(key: Buffer, revision: Revision): LockstepError {
+  return new LockstepError(
     'GAP_NOT_EXACT',
     `the gap cannot be bridged exactly: ${key.toString()} at revision ${revision} does not follow from what the journal holds`,
     {
@@ -179,11 +219,23 @@ class Plan {
 
   async see(key: Buffer): Promise<void> {
     this.#batch.put(seenKey(key), EMPTY);
-    if (this.#batch.length >= PLAN_BATCH) await this.flush();
+    if (this.#batch.length >= BATCH) await this.flush();
   }
 
-  async hasSeen(key: Buffer): Promise<boolean> {
-    return (await this.scratch.get(seenKey(key))) !== undefined;
+  /** Those that {@link see} was never called for; asked for by the thousand. */
+  async *unseen<T extends { key: Buffer }>(all: AsyncIterable<T>): AsyncGenerator<T> {
+    let some: T[] = [];
+    const ask = async () => {
+      const found = await this.scratch.getMany(some.map(({ key }) => seenKey(key)));
+      return some.filter((_, i) => found[i] === undefined);
+    };
+    for await (const one of all) {
+      some.push(one);
+      if (some.length < BATCH) continue;
+      yield* await ask();
+      some = [];
+    }
+    yield* await ask();
   }
 
   async add({ main, key, tombstone, bytes }: Record): Promise<void> {
@@ -194,7 +246,7 @@ class Plan {
     place.writeBigUInt64BE(BigInt(main), 1);
     const flag = Buffer.from([tombstone ? 1 : 0]);
     this.#batch.put(Buffer.concat([place, key]), Buffer.concat([flag, bytes]));
-    if (this.#batch.length >= PLAN_BATCH) await this.flush();
+    if (this.#batch.length >= BATCH) await this.flush();
   }
 
   async flush(): Promise<void> {

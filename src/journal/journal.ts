@@ -259,21 +259,18 @@ export class Journal {
     return stored.row.bytes;
   }
 
-  /** Every key that lives at `revision`, in no particular order. */
-  async *liveKeys(revision: Revision): AsyncGenerator<Buffer> {
+  /** Every key that lives at `revision`, with its digest, in no particular order. */
+  async *liveKeys(revision: Revision): AsyncGenerator<{ key: Buffer; digest: bigint }> {
     for await (const entries of this.#keys()) {
       const newest = entries.findLast((entry) => entry.main <= revision);
-      if (newest && !newest.tombstone) yield newest.key;
+      if (newest && !newest.tombstone) yield newest;
     }
   }
 
   /** Number of live keys and their checksum at `revision`, by a scan of the index. */
   async tally(revision: Revision): Promise<Tally> {
     const tally = new Tally();
-    for await (const entries of this.#keys()) {
-      const newest = entries.findLast((entry) => entry.main <= revision);
-      if (newest && !newest.tombstone) tally.add(newest.digest);
-    }
+    for await (const { digest } of this.liveKeys(revision)) tally.add(digest);
     return tally;
   }
 
