@@ -1,0 +1,85 @@
+/** The ways to die, and what has to happen for a follower to come past each fail point. */
+import type { Failpoint } from '../../src/failpoint.js';
+import type { Op } from '../oracle/history.js';
+import type { Random } from './random.js';
+
+/** How one process ends. */
+export type Doom = {
+  /** What happens on the source while it starts. */
+  feed: Op[];
+  /** And when it has followed all that. */
+  then: Op[];
+} & (
+  | { kind: 'point'; name: Failpoint; passings: number; afterMs?: number; patient: boolean }
+  | { kind: 'any time'; afterMs: number }
+);
+
+interface Place {
+  /** It dies at a passing from 1 to this. */
+  upTo: number;
+  feed: Op[];
+  /** Met once when it starts, if it is quick, and else only five seconds later. */
+  patient?: true;
+  then?: Op[];
+}
+
+const put = (key: number): Op => ({ kind: 'put', key, size: 'small', lease: false });
+const foreign = (count: number): Op => ({ kind: 'foreign', count });
+const DATA = Array.from({ length: 8 }, (_, key) => put(key));
+const LEASE: Op = { kind: 'lease', keys: 4 };
+/** More rows that nobody can ask for any more than the journal drops in one batch. */
+const OLD_ROWS: Op[] = [
+  ...Array.from({ length: 2 }, (): Op => ({ kind: 'lease', keys: 400 })),
+  { kind: 'delete range', range: 0 },
+];
+/** As far as the target is. */
+const COMPACT: Op = { kind: 'compact', percent: 100 };
+
+const PLACES: Partial<Record<Failpoint, Place>> = {
+  // A backlog comes in one message.
+  'append.begin': { upTo: 2, feed: DATA },
+  'append.done': { upTo: 2, feed: DATA },
+  'filler.send': { upTo: 40, feed: [foreign(40)] },
+  'filler.answer': { upTo: 40, feed: [foreign(40)] },
+  'filler.remember': { upTo: 40, feed: [foreign(40)] },
+  'data.send': { upTo: 8, feed: DATA },
+  'data.answer': { upTo: 8, feed: DATA },
+  'cursor.remember': { upTo: 8, feed: DATA },
+  // Once in a process, and only where the next revision is none of ours.
+  'fence.send': { upTo: 1, feed: [foreign(20)] },
+  'fence.answer': { upTo: 1, feed: [foreign(20)] },
+  'stock.taken': { upTo: 1, feed: [foreign(5)] },
+  'lease.grant': { upTo: 1, feed: [LEASE] },
+  'lease.granted': { upTo: 1, feed: [LEASE] },
+  'mirror.begin': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'mirror.target': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'mirror.done': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'compact.batch': { upTo: 3, feed: OLD_ROWS, patient: true, then: [put(0), COMPACT] },
+};
+
+const SENDING: Failpoint[] = ['filler.send', 'data.send', 'fence.send', 'lease.grant'];
+
+/** Every fail point that a follower can come past. */
+export const FOLLOWERS = Object.keys(PLACES) as Failpoint[];
+
+/** At this fail point, at some passing; where something is sent, now and then while it is on its way. */
+export function atPoint(name: Failpoint, random: Random): Doom & { kind: 'point' } {
+  const { upTo, feed, patient = false, then = [] } = PLACES[name] ?? neverMet(name);
+  const passings = random.between(1, upTo);
+  const doom = { kind: 'point' as const, name, feed, then, passings, patient };
+  if (!SENDING.includes(name) || random.between(0, 1) === 0) return doom;
+  return { ...doom, afterMs: random.between(0, 4) };
+}
+
+function neverMet(name: Failpoint): never {
+  throw new Error(`no follower comes past ${name}`);
+}
+
+export function atAnyTime(random: Random): Doom {
+  return { kind: 'any time', afterMs: random.between(0, 500), feed: [], then: [] };
+}
+
+/** The value of ETCD_LOCKSTEP_FAILPOINT. */
+export function spell({ name, passings, afterMs }: Doom & { kind: 'point' }): string {
+  return [name, passings, ...(afterMs === undefined ? [] : [afterMs])].join(':');
+}

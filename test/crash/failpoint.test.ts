@@ -1,0 +1,16 @@
+import { expect } from 'chai';
+import { run } from '../cli/run.js';
+
+describe('a fail point', () => {
+  for (const wrong of ['', 'no.such', 'data.send:0', 'data.send:x', 'data.send:1:', ' data.send'])
+    it(`spelt "${wrong}" is an error at start-up, not a test of nothing`, async () => {
+      const { code, stderr } = await run(['--version'], { ETCD_LOCKSTEP_FAILPOINT: wrong });
+      expect(code).to.equal(1);
+      expect(stderr).to.include(`there is no fail point "${wrong}"`);
+    });
+
+  it('that a command does not come past changes nothing', async () => {
+    const { code } = await run(['--version'], { ETCD_LOCKSTEP_FAILPOINT: 'data.send:3:20' });
+    expect(code).to.equal(0);
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * A seed dies at each of its fail points, one after another, and goes on. A base is there whole or not
+ * at all, and the one that comes of it in the end holds the source's rows.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { Failpoint } from '../../src/failpoint.js';
+import { EtcdClient } from '../../src/wire/client.js';
+import { errorOf } from '../cli/run.js';
+import { PREFIXES, type Op } from '../oracle/history.js';
+import { rowsOfFile } from '../oracle/rows.js';
+import { HistoryWriter } from '../oracle/writer.js';
+import { removeAtExit, removeFolder } from '../rig/child.js';
+import { Etcd, haveVersion } from '../rig/etcd.js';
+import { differsFromSource } from './exact.js';
+import { Pool, type Death } from './mortal.js';
+import { Random, SOAK } from './random.js';
+
+type From = 'range' | 'snapshot';
+
+/** In the order in which a seed comes past them; a base is read page by page, the journal begun once. */
+const BEFORE_SEAL: Record<From, Failpoint[]> = {
+  range: ['create.half', 'base.page', 'base.page', 'base.page', 'append.begin', 'append.done'],
+  snapshot: ['create.half', 'base.blob', 'base.batch', 'append.begin', 'append.done'],
+};
+const SEAL: Failpoint[] = [
+  'compact.batch',
+  'seal.row',
+  'seal.checksum',
+  'seal.row',
+  'seal.rename',
+  'seal.renamed',
+];
+/** Rows with history, sealed one revision after another. */
+const SEALED_AT_LEAST = 30;
+const ROUNDS = 2 * SOAK;
+
+const CHANGES: Op[] = [
+  ...Array.from({ length: 8 }, (_, key): Op => ({ kind: 'put', key, size: 'page', lease: false })),
+  { kind: 'delete', key: 1 },
+  { kind: 'foreign', count: 5 },
+  { kind: 'lease', keys: 6 },
+];
+
+/** A source, and one base after another that is taken of it. */
+class Seeding {
+  readonly dir = mkdtempSync(join(tmpdir(), 'crash-seed-'));
+  readonly journal = join(this.dir, 'journal');
+  readonly out = join(this.dir, 'base.db');
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly source: Etcd,
+    private readonly writer: HistoryWriter,
+    private readonly from: From,
+  ) {
+    removeAtExit(this.dir);
+  }
+
+  /** Changes the source and seeds meanwhile. */
+  async seed(env: Record<string, string> = {}): Promise<Death> {
+    const flags = PREFIXES.flatMap((prefix) => ['--prefix', prefix]);
+    const ends = ['--endpoints', this.source.endpoint, '--journal', this.journal];
+    const args = ['seed', ...ends, ...flags, '--out', this.out, '--from', this.from, '-w', 'json'];
+    const [death] = await Promise.all([this.pool.run(args, env), this.writer.all(CHANGES)]);
+    return death;
+  }
+
+  async dieAt(name: Failpoint, passings: number): Promise<void> {
+    const death = await this.seed({ ETCD_LOCKSTEP_FAILPOINT: `${name}:${passings}` });
+    expect(death.signal, `${name}:${passings} was not met: ${death.stderr}`).to.equal('SIGKILL');
+    expect(existsSync(this.out), `a base after ${name}`).to.equal(name === 'seal.renamed');
+  }
+
+  async refusesToOverwrite(): Promise<void> {
+    const death = await this.seed();
+    expect(death.code, death.stderr).to.equal(2);
+    expect(errorOf(death).code).to.equal('FILE_EXISTS');
+  }
+
+  async ends(): Promise<void> {
+    const death = await this.seed();
+    expect(death.code, death.stderr).to.equal(0);
+    expect(existsSync(`${this.out}.part`), 'a half base').to.be.false;
+  }
+
+  async isExact(): Promise<void> {
+    const base = rowsOfFile(this.out, PREFIXES);
+    expect(await differsFromSource(this.source, base)).to.equal(undefined);
+    rmSync(this.out);
+  }
+
+  forget(): void {
+    removeFolder(this.dir);
+  }
+}
+
+describe('a seed dies', function () {
+  this.timeout(SOAK * 120_000);
+  let pool: Pool;
+  let source: Etcd;
+  let client: EtcdClient;
+  let writer: HistoryWriter;
+  before(async function () {
+    if (!haveVersion('3.5.16')) this.skip();
+    pool = new Pool(2);
+    source = await Etcd.start({ version: '3.5.16' });
+    client = new EtcdClient(source.endpoint, 'source');
+    writer = new HistoryWriter(source, client);
+    // Several pages of keys at the compact revision, several batches of old rows above it.
+    await writer.all([{ kind: 'lease', keys: 1200 }, ...CHANGES]);
+    await writer.apply({ kind: 'compact', percent: 100 });
+  });
+  after(async () => {
+    await pool.end();
+    client.close();
+    await source.remove();
+  });
+
+  async function dieAllAlong(from: From, random: Random): Promise<void> {
+    const seeding = new Seeding(pool, source, writer, from);
+    try {
+      writeFileSync(`${seeding.out}.part`, 'half of something');
+      for (const name of BEFORE_SEAL[from]) await seeding.dieAt(name, 1);
+      for (const name of SEAL)
+        await seeding.dieAt(name, name === 'seal.row' ? random.between(1, SEALED_AT_LEAST) : 1);
+      await seeding.refusesToOverwrite();
+      await seeding.isExact();
+      await seeding.ends();
+      await seeding.isExact();
+    } finally {
+      seeding.forget();
+    }
+  }
+
+  it('at every fail point, and the base in the end holds what the source held', async () => {
+    for (let round = 0; round < ROUNDS; round++)
+      await Random.together([
+        (random) => dieAllAlong('range', random),
+        (random) => dieAllAlong('snapshot', random),
+      ]);
+  });
+});
