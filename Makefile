@@ -1,5 +1,6 @@
 # make demo    the main job on real input, about a minute
 # make test    everything that must hold: lint, formats, real etcd servers, faults
+# make soak    the crash tests of make test, twelve times as long: thousands of kills and resumes
 # make build   dist/, and the generated protobuf module under src/wire/gen
 
 SHELL := bash
@@ -8,7 +9,7 @@ GEN := src/wire/gen/etcd.js
 PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --no-typeurl --no-service
 MOCHA := $(BIN)/mocha --import=tsx --exit
 
-.PHONY: build demo test lint format clean
+.PHONY: build demo test soak lint format clean
 
 build: dist/.built
 
@@ -35,6 +36,9 @@ demo: build etcd
 
 test: lint build etcd
 	$(MOCHA) --timeout 120000 'test/**/*.test.ts'
+
+soak: build etcd
+	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'
 
 lint: $(GEN)
 	$(BIN)/tsc --noEmit -p tsconfig.json
