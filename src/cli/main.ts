@@ -10,6 +10,10 @@ import { statusCommand } from './status.js';
 
 const EXIT_USAGE = 2;
 
+// Node's warnings to developers would stand between a user's lines: there is one for each TLS server
+// that is dialled by its address instead of by a name.
+process.noDeprecation = true;
+
 // A reader that has seen enough (`| head`) is no error.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {

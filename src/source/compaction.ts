@@ -5,6 +5,8 @@
 import { LockstepError, hasCode } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
+import { mapCancelReason } from '../wire/errors.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 
 /**
  * 1 for a store that was never compacted: revision 1 is empty in every etcd.
@@ -21,11 +23,18 @@ export async function compactRevision(client: EtcdClient, key: Uint8Array): Prom
   try {
     stream.send({ createRequest: { key, startRevision: 1 } });
     for await (const message of stream.messages())
-      if (message.canceled) return safeRevision(message.compactRevision);
+      if (message.canceled) return cancelledAt(message, client);
   } finally {
     stream.cancel();
   }
   throw new LockstepError('UNAVAILABLE', `${client.side}: the watch ended before its answer`, {
     disposition: 'retry',
   });
+}
+
+/** A watch is also cancelled where it is not allowed, and then knows nothing of compaction. */
+function cancelledAt(message: pb.WatchResponse, { side }: EtcdClient): Revision {
+  const revision = safeRevision(message.compactRevision);
+  if (revision > 0) return revision;
+  throw mapCancelReason(message.cancelReason, side);
 }

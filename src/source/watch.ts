@@ -13,16 +13,17 @@
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
  * independently and a revision that touches two prefixes would have to be put together again.
  */
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
-import { hull, probeKey, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
+import { hull, probeKey, WHOLE_STORE, type KeyRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type Header, type WatchStream } from '../wire/client.js';
-import { mapCancelReason } from '../wire/errors.js';
+import type { Side } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { compactRevision } from './compaction.js';
+import { cancelled, historyGap, inconsistent } from './ended.js';
 import type { WatchLimits } from './limits.js';
 
 export interface WatchBatch {
@@ -46,7 +47,7 @@ const PROGRESS_INTERVAL_MS = 100;
 /** Asked again after so long: etcd drops the question while the watch has not caught up. */
 const PROGRESS_ANSWER_MS = 1000;
 /** A watch that says nothing for so long while the head moves on is dead, whatever TCP thinks. */
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 15_000;
 
 /**
  * Ends only by an error, or when the caller stops reading.
@@ -59,13 +60,25 @@ export async function* watchRevisions(
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
   try {
+    yield* watchOnce(client, options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+  }
+}
+
+/** A change of roles just before the watch makes its token stale; two refusals in a row are meant. */
+async function* watchOnce(client: EtcdClient, options: WatchOptions): AsyncGenerator<WatchBatch> {
+  for (let first = true; ; first = false) {
     // Before the watch, because this asks for a new token where there is need; a watch with a stale
     // one is merely refused.
     await checkHead(client, options);
     if (!options.limits.progressIsProof) await refuseLostEvent(client, options);
-    if (!options.signal.aborted) yield* readStream(client, await client.watch(), options);
-  } catch (error) {
-    if (!options.signal.aborted) throw error;
+    if (options.signal.aborted) return;
+    try {
+      yield* readStream(client, await client.watch(), options);
+    } catch (error) {
+      if (!first || !hasCode(error, 'PERMISSION')) throw error;
+    }
   }
 }
 
@@ -74,7 +87,7 @@ async function* readStream(
   stream: WatchStream,
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
-  const reader = new Reader(options);
+  const reader = new Reader(options, client.side);
   const pulse = new Pulse(() => client.head(probeKey(options.prefixes)), stream, reader);
   const stop = () => {
     stream.cancel();
@@ -149,13 +162,17 @@ class Pulse {
   }
 }
 
-function start(stream: WatchStream, { prefixes, after, limits }: WatchOptions): void {
-  const range = limits.progressIsProof ? hull(prefixes) : WHOLE_STORE;
+function watched({ prefixes, limits }: WatchOptions): KeyRange {
+  return limits.progressIsProof ? hull(prefixes) : WHOLE_STORE;
+}
+
+function start(stream: WatchStream, options: WatchOptions): void {
+  const { key, rangeEnd } = watched(options);
   stream.send({
     createRequest: {
-      key: range.key,
-      rangeEnd: range.rangeEnd,
-      startRevision: after + 1,
+      key,
+      rangeEnd,
+      startRevision: options.after + 1,
       fragment: true,
       progressNotify: true,
     },
@@ -193,9 +210,11 @@ class Reader {
   /** The revision of the last event of any key; on a whole-store watch it may not jump. */
   #lastSeen: Revision;
   readonly #options: WatchOptions;
+  readonly #side: Side;
 
-  constructor(options: WatchOptions) {
+  constructor(options: WatchOptions, side: Side) {
     this.#options = options;
+    this.#side = side;
     this.#position = options.after;
     this.#lastSeen = options.after;
   }
@@ -207,7 +226,7 @@ class Reader {
   read(message: pb.WatchResponse): WatchBatch | undefined {
     const header = readHeader(message.header);
     this.#checkCluster(header.clusterId);
-    if (message.canceled) throw cancelled(message);
+    if (message.canceled) throw cancelled(message, this.#side, watched(this.#options));
     if (message.created) return undefined;
     if (message.events.length === 0) return this.#progress(header.revision);
     const done: WholeRevision[] = [];
@@ -268,29 +287,4 @@ class Reader {
       },
     );
   }
-}
-
-function cancelled(message: pb.WatchResponse): LockstepError {
-  const compacted = safeRevision(message.compactRevision);
-  if (compacted > 0) return historyGap(compacted);
-  return mapCancelReason(message.cancelReason);
-}
-
-function historyGap(compacted: Revision): LockstepError {
-  return new LockstepError(
-    'HISTORY_GAP',
-    `the source has compacted its history up to revision ${compacted}`,
-    {
-      disposition: 'reseed',
-      revision: compacted,
-      hint: 'Events were lost for good between the journal and the source. Run follow with --repair: it brings the target to what the source holds now, every key exact. Or seed again, into a new journal and a new target.',
-    },
-  );
-}
-
-function inconsistent(what: string): LockstepError {
-  return new LockstepError('SOURCE_INCONSISTENT', `the source's watch is not whole: ${what}`, {
-    disposition: 'retry',
-    hint: 'Its etcd version has known watch faults (docs/fine-print.md); another try starts from the last proven position.',
-  });
 }

@@ -13,15 +13,35 @@ import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
 import type { Side } from './errors.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
-import { CALL_TIMEOUT_MS, Transport, type Stream } from './transport.js';
+import {
+  NEEDS_KEEP_ALIVE,
+  NEEDS_LEASE_KEYS,
+  NEEDS_LEASES,
+  NEEDS_ROOT,
+  needsRead,
+  needsTxn,
+} from './needs.js';
+import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Access, type Stream } from './transport.js';
+import { versionOf } from './version.js';
 
 /** A page of a range may take a loaded server longer. */
 const RANGE_TIMEOUT_MS = 30_000;
 
 const METHODS = {
-  range: { path: 'KV/Range', request: pb.RangeRequest, response: pb.RangeResponse },
-  txn: { path: 'KV/Txn', request: pb.TxnRequest, response: pb.TxnResponse },
-  compact: { path: 'KV/Compact', request: pb.CompactionRequest, response: pb.CompactionResponse },
+  range: {
+    path: 'KV/Range',
+    request: pb.RangeRequest,
+    response: pb.RangeResponse,
+    harmless: true,
+    needs: needsRead,
+  },
+  txn: { path: 'KV/Txn', request: pb.TxnRequest, response: pb.TxnResponse, needs: needsTxn },
+  compact: {
+    path: 'KV/Compact',
+    request: pb.CompactionRequest,
+    response: pb.CompactionResponse,
+    needs: () => NEEDS_ROOT.compact,
+  },
   leaseGrant: {
     path: 'Lease/LeaseGrant',
     request: pb.LeaseGrantRequest,
@@ -31,22 +51,28 @@ const METHODS = {
     path: 'Lease/LeaseTimeToLive',
     request: pb.LeaseTimeToLiveRequest,
     response: pb.LeaseTimeToLiveResponse,
+    harmless: true,
+    needs: () => NEEDS_LEASE_KEYS,
   },
   leaseLeases: {
     path: 'Lease/LeaseLeases',
     request: pb.LeaseLeasesRequest,
     response: pb.LeaseLeasesResponse,
+    harmless: true,
+    needs: () => NEEDS_LEASES,
   },
   leaseKeepAlive: {
     path: 'Lease/LeaseKeepAlive',
     request: pb.LeaseKeepAliveRequest,
     response: pb.LeaseKeepAliveResponse,
+    needs: () => NEEDS_KEEP_ALIVE,
   },
   watch: { path: 'Watch/Watch', request: pb.WatchRequest, response: pb.WatchResponse },
   snapshot: {
     path: 'Maintenance/Snapshot',
     request: pb.SnapshotRequest,
     response: pb.SnapshotResponse,
+    needs: () => NEEDS_ROOT.snapshot,
   },
 };
 
@@ -54,9 +80,7 @@ const METHODS = {
 export interface ServerStatus {
   version: string;
   clusterId: string;
-  memberId: string;
   head: Revision;
-  dbBytes: number;
 }
 
 /** What stands in every answer's header. */
@@ -191,8 +215,8 @@ export class EtcdClient {
   }
 
   /**
-   * A stream for watches. A stale token is not told apart from a missing right there, so whoever opens
-   * one makes a unary call first.
+   * A stream for watches. A stale token shows in the answer to a request only, so whoever opens one
+   * makes a unary call first.
    */
   async watch(): Promise<WatchStream> {
     return this.#transport.bidirectional(METHODS.watch);
@@ -203,28 +227,37 @@ export class EtcdClient {
     return this.#transport.serverStream(METHODS.snapshot, {});
   }
 
-  /** Version and identity, through the etcd3 package with its own retries off. */
+  /** Version, identity and head; every user may ask. */
   async status(): Promise<ServerStatus> {
-    return this.#transport.other(async ({ endpoint, tls, user }) => {
-      const etcd = new Etcd3({
-        hosts: endpoint,
-        ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
-        ...(user ? { auth: { username: user.name, password: user.password } } : {}),
-        ...CONTROL_OPTIONS,
-      });
-      try {
-        const s = await etcd.maintenance.status();
-        return {
-          version: s.version,
-          clusterId: hexId(BigInt(s.header.cluster_id)),
-          memberId: hexId(BigInt(s.header.member_id)),
-          head: safeRevision(BigInt(s.header.revision)),
-          dbBytes: Number(s.dbSize),
-        };
-      } finally {
-        etcd.close();
-      }
-    });
+    try {
+      return await this.#transport.other(statusByEtcd3);
+    } catch (error) {
+      if (!hasCode(error, 'PERMISSION')) throw error;
+    }
+    // Newer servers give a status to root only.
+    const { header } = await this.#transport.unary(METHODS.leaseTimeToLive, ANY_LEASE);
+    const { clusterId, revision } = readHeader(header);
+    const version = await this.#transport.other(({ endpoint, tls }) => versionOf(endpoint, tls));
+    return { version, clusterId, head: revision };
+  }
+}
+
+/** Through the etcd3 package with its own retries off, and as nobody: it would log in once more. */
+async function statusByEtcd3({ endpoint, tls }: Access): Promise<ServerStatus> {
+  const etcd = new Etcd3({
+    hosts: endpoint,
+    ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
+    ...CONTROL_OPTIONS,
+  });
+  try {
+    const { version, header } = await etcd.maintenance.status();
+    return {
+      version,
+      clusterId: hexId(BigInt(header.cluster_id)),
+      head: safeRevision(BigInt(header.revision)),
+    };
+  } finally {
+    etcd.close();
   }
 }
 

@@ -1,9 +1,10 @@
 /** What it takes to reach one etcd: addresses, certificates, a user. */
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { LockstepError } from '../errors.js';
+import { flag, type Side } from './errors.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
 export interface TlsFiles {
@@ -26,6 +27,8 @@ export interface TlsMaterial {
   rootCertificate?: Buffer;
   certChain?: Buffer;
   privateKey?: Buffer;
+  /** When our own certificate expires, in ms. */
+  clientUntil?: number;
 }
 
 export function isSecure({ endpoints }: Connection): boolean {
@@ -34,19 +37,26 @@ export function isSecure({ endpoints }: Connection): boolean {
 
 /**
  * Reads the files and checks that TLS can be done with them.
- * @throws LockstepError BAD_ARGUMENT that names the file
+ * @throws LockstepError BAD_ARGUMENT that names file and flag
  */
-export function readTls({ cacert, cert, key }: TlsFiles): TlsMaterial {
+export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMaterial {
+  const flags = { cacert: flag(side, 'cacert'), cert: flag(side, 'cert'), key: flag(side, 'key') };
   const material: TlsMaterial = {
-    ...(cacert === undefined ? {} : { rootCertificate: readCertificates(cacert) }),
-    ...(cert === undefined ? {} : { certChain: readCertificates(cert) }),
-    ...(key === undefined ? {} : { privateKey: read(key) }),
+    ...(cacert === undefined ? {} : { rootCertificate: readCertificates(cacert, flags.cacert) }),
+    ...(cert === undefined ? {} : { certChain: readCertificates(cert, flags.cert) }),
+    ...(key === undefined ? {} : { privateKey: readKey(key, flags.key) }),
   };
+  const { certChain, privateKey } = material;
   try {
-    createSecureContext({ cert: material.certChain, key: material.privateKey });
+    createSecureContext({ cert: certChain, key: privateKey });
   } catch (cause) {
-    throw bad(`the key ${key ?? ''} does not belong to the certificate ${cert ?? ''}`, cause);
+    throw bad(
+      `the key ${key ?? ''} does not belong to the certificate ${cert ?? ''}`,
+      `Give a client certificate to ${flags.cert} and its own key to ${flags.key}.`,
+      cause,
+    );
   }
+  if (certChain) material.clientUntil = Date.parse(new X509Certificate(certChain).validTo);
   return material;
 }
 
@@ -56,28 +66,39 @@ export function channelCredentials(material: TlsMaterial | undefined): ChannelCr
   return credentials.createSsl(rootCertificate ?? null, privateKey ?? null, certChain ?? null);
 }
 
-function readCertificates(path: string): Buffer {
-  const pem = read(path);
+function readCertificates(path: string, flag: string): Buffer {
+  const pem = read(path, flag);
   try {
     new X509Certificate(pem);
+    // The one above also takes DER, which nobody takes where it is used.
+    if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('not PEM');
   } catch (cause) {
-    throw bad(`${path} holds no certificate in PEM`, cause);
+    const hint = `Give a file with ${flag} that begins with -----BEGIN CERTIFICATE-----.`;
+    throw bad(`${path} holds no certificate in PEM`, hint, cause);
   }
   return pem;
 }
 
-function read(path: string): Buffer {
+function readKey(path: string, flag: string): Buffer {
+  const pem = read(path, flag);
+  try {
+    createPrivateKey(pem);
+  } catch (cause) {
+    const hint = `Give the key of the client certificate with ${flag}, without a passphrase.`;
+    throw bad(`${path} holds no private key in PEM`, hint, cause);
+  }
+  return pem;
+}
+
+function read(path: string, flag: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw bad(`cannot read ${path}: ${cause instanceof Error ? cause.message : ''}`, cause);
+    const why = cause instanceof Error ? cause.message : '';
+    throw bad(`cannot read ${path}: ${why}`, `Give a PEM file with ${flag}.`, cause);
   }
 }
 
-function bad(message: string, cause: unknown): LockstepError {
-  return new LockstepError('BAD_ARGUMENT', message, {
-    disposition: 'usage',
-    hint: 'Give PEM files: the CA to --cacert, the client certificate to --cert and its key to --key (--dest-… for the target).',
-    cause,
-  });
+function bad(message: string, hint: string, cause: unknown): LockstepError {
+  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint, cause });
 }

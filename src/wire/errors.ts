@@ -1,6 +1,8 @@
 /** What a gRPC failure means to us: the one place that maps etcd's errors to ours. */
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
-import { LockstepError, type ErrorCode, type Disposition } from '../errors.js';
+import { hasCode, LockstepError, type ErrorCode, type Disposition } from '../errors.js';
+import type { TlsMaterial } from './connection.js';
+import { tlsFault } from './tlsfault.js';
 
 /** Which etcd an error is about; stands in every message. */
 export type Side = 'source' | 'target';
@@ -9,11 +11,13 @@ interface Rule {
   match: RegExp;
   code: ErrorCode;
   disposition: Disposition;
+  /** Instead of the text that came. */
+  say?: string;
   hint?: (side: Side) => string;
 }
 
 /** `--cacert` for the source, `--dest-cacert` for the target. */
-function flag(side: Side, name: string): string {
+export function flag(side: Side, name: string): string {
   return side === 'source' ? `--${name}` : `--dest-${name}`;
 }
 
@@ -62,46 +66,6 @@ const RULES: Rule[] = [
     hint: (side) =>
       `The user of the ${side} lacks a role for this. docs/access.md has the least that it takes.`,
   },
-  // OpenSSL's texts, as Node and grpc-js hand them on.
-  {
-    match: /altnames/,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) =>
-      `Use a name or address in ${flag(side, 'endpoints')} that the server's certificate is for.`,
-  },
-  {
-    match: /certificate has expired|certificate is not yet valid|CERT_HAS_EXPIRED/i,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) =>
-      `Renew the certificate of the ${side}'s server, or check both machines' clocks.`,
-  },
-  {
-    match: /alert (certificate expired)/i,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) => `Renew the client certificate in ${flag(side, 'cert')}.`,
-  },
-  {
-    match: /alert|certificate required/i,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) =>
-      `The server does not take our client certificate: give one of its own CA to ${flag(side, 'cert')} and ${flag(side, 'key')}.`,
-  },
-  {
-    match: /self.signed|unable to (verify|get)|issuer|CERT_|UNABLE_TO/i,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) => `Give the CA that signed the server's certificate to ${flag(side, 'cacert')}.`,
-  },
-  {
-    match: /wrong version number|EPROTO|packet length too long/i,
-    code: 'TLS',
-    disposition: 'fatal',
-    hint: (side) => `No TLS is spoken there: try http:// in ${flag(side, 'endpoints')}.`,
-  },
 ];
 
 const RETRY = new Set<number>([
@@ -119,7 +83,8 @@ function plainText(error: unknown): string {
   return rawText(error)
     .replace(/^\d+ [A-Z_]+: /, '')
     .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? ?Resolution note: ?.*$/, '');
+    .replace(/\.? ?Resolution note: ?.*$/s, '')
+    .trim();
 }
 
 function rawText(error: unknown): string {
@@ -146,36 +111,90 @@ export function isAuthOff(error: unknown): boolean {
   return rawText(error).includes('authentication is not enabled');
 }
 
+/** Whether it may be TLS that let no connection come about, where the error does not say so itself. */
+export function isUnclear(error: unknown): boolean {
+  return (
+    isNotSent(error) && !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UNREACH|TIMEDOUT/.test(rawText(error))
+  );
+}
+
+/** Which etcd an error is about, and what it was shown. */
+export interface About {
+  side: Side;
+  endpoint: string;
+  tls?: TlsMaterial | undefined;
+  /** Whether it has answered us before: then even TLS may work again later. */
+  answered?: boolean;
+}
+
 /**
  * Turns whatever a call threw into a LockstepError. UNAVAILABLE also stands for "nobody knows
  * whether the call took effect": the caller has to look.
- * @param answered whether this etcd has answered us before: then even TLS may work again later
  */
-export function mapError(
-  error: unknown,
-  side: Side,
-  endpoint: string,
-  answered = false,
-): LockstepError {
+export function mapError(error: unknown, about: About): LockstepError {
   if (error instanceof LockstepError) return error;
+  const { side, endpoint } = about;
   const text = plainText(error);
-  const rule = RULES.find((r) => r.match.test(text));
+  const rule = RULES.find((r) => r.match.test(text)) ?? tlsRule(text, about);
   const code = isServiceError(error) ? (error.code as number) : Code.UNKNOWN;
-  const { code: ours, disposition, hint } = rule ?? fallback(code, endpoint);
-  return new LockstepError(ours, `${side} ${endpoint}: ${text}`, {
-    disposition: ours === 'TLS' && answered ? 'retry' : disposition,
+  const { code: ours, disposition, hint, say } = rule ?? fallback(code, endpoint);
+  return new LockstepError(ours, `${side} ${endpoint}: ${say ?? text}`, {
+    disposition,
     cause: error,
     ...(hint ? { hint: hint(side) } : {}),
   });
 }
 
-/** Why the source's etcd ended a watch, in its own words. */
-export function mapCancelReason(reason: string): LockstepError {
-  const why = reason === '' ? 'it gave no reason' : reason;
+function tlsRule(text: string, { tls, answered }: About): Omit<Rule, 'match'> | undefined {
+  const fault = tlsFault(text, tls);
+  return (
+    fault && {
+      code: 'TLS',
+      disposition: answered ? 'retry' : 'fatal',
+      say: fault.what,
+      hint: (side) => fault.hint((name) => flag(side, name), side),
+    }
+  );
+}
+
+/** Two of the endpoints that were given belong to different clusters. */
+export function otherCluster(side: Side, first: string, other: string): LockstepError {
+  return new LockstepError(
+    side === 'source' ? 'SOURCE_CHANGED' : 'TARGET_NOT_OURS',
+    `${side} ${other} is another cluster than ${first}`,
+    {
+      disposition: 'fatal',
+      hint: `Give members of one cluster to ${flag(side, 'endpoints')}. Nothing was asked of the other one.`,
+    },
+  );
+}
+
+/** A refusal, with what the user would have to be allowed to. */
+export function namingNeed(error: unknown, need: string): unknown {
+  if (!hasCode(error, 'PERMISSION') || !error.message.includes('permission denied')) return error;
+  const { code, message, disposition, hint, cause } = error;
+  return new LockstepError(code, `${message}: ${need}`, {
+    disposition,
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** A token that was refused in the middle of a stream: the next call brings another one. */
+export function tokenRefused(error: unknown, { side, endpoint }: About): LockstepError {
+  return new LockstepError('UNAVAILABLE', `${side} ${endpoint}: ${plainText(error)}`, {
+    disposition: 'retry',
+    cause: error,
+  });
+}
+
+/** Why etcd ended a watch, in its own words. */
+export function mapCancelReason(reason: string, side: Side): LockstepError {
+  const why = reason === '' ? 'it gave no reason' : reason.replace(/^rpc error: .* desc = /, '');
   const refused = /permission denied|user name is empty/.test(reason);
   return new LockstepError(
     refused ? 'PERMISSION' : 'UNAVAILABLE',
-    `the source cancelled the watch: ${why}`,
+    `the ${side} cancelled the watch: ${why}`,
     {
       disposition: refused ? 'fatal' : 'retry',
       ...(refused ? { hint: WATCH_ROLE_HINT } : {}),

@@ -13,6 +13,8 @@ import {
   type Connection,
   type TlsMaterial,
 } from './connection.js';
+import { addressOf } from './diagnose.js';
+import type { Side } from './errors.js';
 
 /**
  * Bytes in one answer. Pages are asked for in sizes far below this (source/pages.ts), watch
@@ -38,6 +40,8 @@ const CHANNEL_OPTIONS = {
 export interface Member {
   endpoint: string;
   client: Client;
+  /** Whether it has said that it belongs to the cluster. */
+  identified: boolean;
 }
 
 export class Members {
@@ -47,9 +51,12 @@ export class Members {
   #open: Member | undefined;
 
   /** @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used */
-  constructor(connection: Connection) {
+  constructor(
+    connection: Connection,
+    readonly side: Side,
+  ) {
     this.#connection = connection;
-    this.#tls = isSecure(connection) ? readTls(connection.tls ?? {}) : undefined;
+    this.#tls = isSecure(connection) ? readTls(connection.tls ?? {}, side) : undefined;
   }
 
   get count(): number {
@@ -82,16 +89,17 @@ export class Members {
 
   #connect(): Member {
     const endpoint = this.#connection.endpoints[this.#at] ?? '';
-    const { host } = new URL(endpoint);
-    const client = new Client(host, channelCredentials(this.#tls), CHANNEL_OPTIONS);
-    return { endpoint, client };
+    const { host, port } = addressOf(endpoint);
+    const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    const client = new Client(target, channelCredentials(this.#tls), CHANNEL_OPTIONS);
+    return { endpoint, client, identified: false };
   }
 
   /** Certificates are renewed while we run for days. Files that are half written change nothing. */
   #readTlsAgain(): boolean {
     if (!this.#tls) return false;
     try {
-      const now = readTls(this.#connection.tls ?? {});
+      const now = readTls(this.#connection.tls ?? {}, this.side);
       const same = (['rootCertificate', 'certChain', 'privateKey'] as const).every(
         (part) => now[part]?.toString() === this.#tls?.[part]?.toString(),
       );

@@ -1,8 +1,8 @@
 /**
  * Calls to one etcd over grpc-js: which member, with which token, and what an error means.
  *
- * A call is sent again in two cases only, in both of which it surely had no effect: no connection to
- * the member could be made (then to the next one), or etcd refused the token (then with a new one).
+ * A call is sent again only where that does no harm: no connection to the member could be made, or it
+ * is a mere question (then to the next member), or etcd refused the token (then with a new one).
  * Every other failure is reported, and the caller, who knows what a second try would mean, decides;
  * the next call then goes to the next member.
  */
@@ -12,33 +12,33 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
 } from '@grpc/grpc-js';
-import { LockstepError } from '../errors.js';
+import { hasCode, type LockstepError } from '../errors.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
+import { deserializer, sendTo, serializer, withHeaders, type Method } from './call.js';
 import type { Connection, TlsMaterial } from './connection.js';
-import { isAuthOff, isNotSent, isStaleToken, mapError, type Side } from './errors.js';
+import { diagnose } from './diagnose.js';
+import {
+  isAuthOff,
+  isNotSent,
+  isStaleToken,
+  isUnclear,
+  mapError,
+  namingNeed,
+  otherCluster,
+  tokenRefused,
+  type About,
+  type Side,
+} from './errors.js';
 import { Members, type Member } from './members.js';
 import { Token } from './token.js';
 
 /** Longest that a call may take, unless it says otherwise. */
 export const CALL_TIMEOUT_MS = 10_000;
 
-export interface Codec<T, P> {
-  encode(message: P): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): T;
-}
-
-/** One method of etcd's API, e.g. `KV/Range`, with the messages that go in and come out. */
-export interface Method<T, P> {
-  path: string;
-  request: Codec<unknown, P>;
-  response: Codec<T, never>;
-}
-
 /** What a call of another library needs to do as we do. */
 export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
-  user: Connection['user'];
 }
 
 export class Transport {
@@ -47,12 +47,14 @@ export class Transport {
   readonly #user: Connection['user'];
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
+  /** What the first of several members has said of itself. */
+  #cluster: { id: string; endpoint: string } | undefined;
 
   constructor(
     connection: Connection,
     readonly side: Side,
   ) {
-    this.#members = new Members(connection);
+    this.#members = new Members(connection, side);
     this.#user = connection.user;
     if (connection.user) this.#token = new Token(() => this.#authenticate());
   }
@@ -67,23 +69,27 @@ export class Transport {
   }
 
   async unary<T, P>(method: Method<T, P>, message: P, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
-    return this.#withToken((metadata, member) =>
-      sendTo(member, method, message, metadata, timeoutMs),
-    );
+    const { harmless = false, needs } = method;
+    try {
+      return await this.#withToken(harmless, (metadata, member) =>
+        sendTo(member, method, message, metadata, timeoutMs),
+      );
+    } catch (error) {
+      throw needs ? namingNeed(error, needs(message)) : error;
+    }
   }
 
-  /** A stream in both directions; `messages` must be read with {@link read}. */
+  /** A stream in both directions; its first message may be that the token was refused. */
   async bidirectional<T, P>(
-    { path, request, response }: Method<T, P>,
+    { path, request, response, needs }: Method<T, P>,
     options: CallOptions = {},
   ): Promise<Stream<T, P>> {
-    const metadata = withHeaders(await this.#token?.get());
-    const member = this.#members.current;
+    const { member, token } = await this.#ready();
     const call: ClientDuplexStream<P, T> = member.client.makeBidiStreamRequest(
       `/etcdserverpb.${path}`,
       serializer(request),
       deserializer(response),
-      metadata,
+      withHeaders(token),
       options,
     );
     // A stream that fails before anybody reads it must not take the process down.
@@ -91,7 +97,7 @@ export class Transport {
     return {
       send: (outgoing) => void call.write(outgoing),
       end: () => void call.end(),
-      messages: () => this.#read(call, member),
+      messages: () => this.#read(call, member, token, needs?.({} as P)),
       cancel: () => {
         call.cancel();
       },
@@ -99,36 +105,48 @@ export class Transport {
   }
 
   async *serverStream<T, P>(
-    { path, request, response }: Method<T, P>,
+    { path, request, response, needs }: Method<T, P>,
     message: P,
   ): AsyncGenerator<T> {
-    const metadata = withHeaders(await this.#token?.get());
-    const member = this.#members.current;
+    const { member, token } = await this.#ready();
     yield* this.#read(
       member.client.makeServerStreamRequest(
         `/etcdserverpb.${path}`,
         serializer(request),
         deserializer(response),
         message,
-        metadata,
+        withHeaders(token),
       ),
       member,
+      token,
+      needs?.(message),
     );
   }
 
-  /** A call that another library makes, with the same failover and the same errors. */
+  /** A question that another library asks, with the same failover and the same errors. */
   async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    return this.#withMember(({ endpoint }) =>
-      call({ endpoint, tls: this.#members.tls, user: this.#user }),
-    );
+    return this.#withMember(true, ({ endpoint }) => call({ endpoint, tls: this.#members.tls }));
+  }
+
+  /** A member that belongs to the cluster, and a token, for a stream. */
+  async #ready(): Promise<{ member: Member; token: string | undefined }> {
+    return this.#withToken(true, (_metadata, member, token) => Promise.resolve({ member, token }));
   }
 
   /** Sends it with the token, and once more with a new one where etcd refuses the old one. */
-  async #withToken<T>(call: (metadata: Metadata, member: Member) => Promise<T>): Promise<T> {
+  async #withToken<T>(
+    harmless: boolean,
+    call: (metadata: Metadata, member: Member, token: string | undefined) => Promise<T>,
+  ): Promise<T> {
     for (let first = true; ; first = false) {
       const token = await this.#token?.get();
+      const metadata = withHeaders(token);
       try {
-        return await this.#withMember((member) => call(withHeaders(token), member));
+        return await this.#withMember(
+          harmless,
+          (member) => call(metadata, member, token),
+          (member) => this.#identify(member, metadata),
+        );
       } catch (error) {
         if (!this.#token || !first || !isStaleToken(error)) throw error;
         this.#token.invalidate(token);
@@ -136,30 +154,66 @@ export class Transport {
     }
   }
 
-  /** Tries each member, for as long as the call has not even been sent. */
-  async #withMember<T>(call: (member: Member) => Promise<T>): Promise<T> {
+  /** Tries each member, for as long as the call has surely had no effect. */
+  async #withMember<T>(
+    harmless: boolean,
+    call: (member: Member) => Promise<T>,
+    before?: (member: Member) => Promise<void>,
+  ): Promise<T> {
     for (let tried = 1; ; tried++) {
       const member = this.#members.current;
+      let sent = false;
       try {
+        await before?.(member);
+        sent = true;
         const answer = await call(member);
         this.#answered = true;
         return answer;
       } catch (error) {
-        const mapped = this.#failed(error, member);
-        if (!isNotSent(error) || tried >= this.#members.count) throw mapped;
+        const mapped = this.#failed(await this.#clear(error, member), member);
+        const noEffect = !sent || harmless || isNotSent(error);
+        if (!isUnreachable(mapped) || !noEffect || tried >= this.#members.count) throw mapped;
       }
     }
   }
 
+  /**
+   * Nothing is asked of a further member before it has told which cluster it is of: a list of
+   * endpoints may name another etcd, and what is right for one is wrong for the other.
+   */
+  async #identify(member: Member, metadata: Metadata): Promise<void> {
+    if (this.#members.count === 1 || member.identified) return;
+    const { header } = await sendTo(member, WHO_ARE_YOU, ANY_LEASE, metadata, CALL_TIMEOUT_MS);
+    const cluster = String(header?.clusterId);
+    this.#cluster ??= { id: cluster, endpoint: member.endpoint };
+    if (cluster !== this.#cluster.id)
+      throw otherCluster(this.side, this.#cluster.endpoint, member.endpoint);
+    member.identified = true;
+  }
+
+  /** At first contact it is found out what a failure means that does not say so. */
+  async #clear(error: unknown, member: Member): Promise<unknown> {
+    if (this.#answered || !isUnclear(error)) return error;
+    const why = await diagnose(member.endpoint, this.#members.tls);
+    return why === undefined ? error : new Error(why);
+  }
+
   #failed(error: unknown, member: Member): LockstepError {
-    const mapped = mapError(error, this.side, member.endpoint, this.#answered);
-    if (mapped.code === 'UNAVAILABLE' || mapped.code === 'TLS') this.#members.moveOn(member);
+    const mapped = mapError(error, this.#about(member));
+    if (isUnreachable(mapped)) this.#members.moveOn(member);
     return mapped;
+  }
+
+  #about({ endpoint }: Member): About {
+    const tls = this.#members.tls;
+    return { side: this.side, endpoint, tls, answered: this.#answered };
   }
 
   async *#read<P, T>(
     call: ClientDuplexStream<P, T> | ClientReadableStream<T>,
     member: Member,
+    token: string | undefined,
+    need?: string,
   ): AsyncGenerator<T> {
     try {
       for await (const message of call) {
@@ -167,7 +221,12 @@ export class Transport {
         yield message as T;
       }
     } catch (error) {
-      throw this.#failed(error, member);
+      if (!this.#token || !isStaleToken(error)) {
+        const mapped = this.#failed(error, member);
+        throw need === undefined ? mapped : namingNeed(mapped, need);
+      }
+      this.#token.invalidate(token);
+      throw tokenRefused(error, this.#about(member));
     } finally {
       call.on('error', () => undefined);
       call.cancel();
@@ -176,7 +235,7 @@ export class Transport {
 
   async #authenticate(): Promise<string | undefined> {
     try {
-      const answer = await this.#withMember((member) =>
+      const answer = await this.#withMember(true, (member) =>
         sendTo(member, AUTHENTICATE, this.#user ?? {}, new Metadata(), CALL_TIMEOUT_MS),
       );
       return answer.token;
@@ -185,6 +244,10 @@ export class Transport {
       throw error;
     }
   }
+}
+
+function isUnreachable(error: LockstepError): boolean {
+  return hasCode(error, 'UNAVAILABLE', 'TLS');
 }
 
 /** A stream: requests go in, messages come out, and a paused reader pauses the server. */
@@ -196,54 +259,16 @@ export interface Stream<T, P> {
   cancel(): void;
 }
 
+/** A lease that nobody has; any user may ask for it, and the answer's header has the cluster's id. */
+export const ANY_LEASE = { ID: 1 };
+const WHO_ARE_YOU = {
+  path: 'Lease/LeaseTimeToLive',
+  request: pb.LeaseTimeToLiveRequest,
+  response: pb.LeaseTimeToLiveResponse,
+};
+
 const AUTHENTICATE = {
   path: 'Auth/Authenticate',
   request: pb.AuthenticateRequest,
   response: pb.AuthenticateResponse,
 };
-
-function sendTo<T, P>(
-  { client }: Member,
-  { path, request, response }: Method<T, P>,
-  message: P,
-  metadata: Metadata,
-  timeoutMs: number,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      `/etcdserverpb.${path}`,
-      serializer(request),
-      deserializer(response),
-      message,
-      metadata,
-      { deadline: Date.now() + timeoutMs },
-      (error, answer) => {
-        if (error) reject(error);
-        else if (answer === undefined) reject(new Error(`${path}: no answer and no error`));
-        else resolve(answer);
-      },
-    );
-  });
-}
-
-/**
- * With `hasleader` a member that has lost its leader refuses at once and ends its streams; without
- * it, it lets a call hang and keeps a stream open and silent.
- */
-function withHeaders(token: string | undefined): Metadata {
-  const metadata = new Metadata();
-  metadata.set('hasleader', 'true');
-  if (token !== undefined) metadata.set('token', token);
-  return metadata;
-}
-
-function serializer<P>(codec: Codec<unknown, P>): (message: P) => Buffer {
-  return (message) => {
-    const bytes = codec.encode(message).finish();
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
-}
-
-function deserializer<T>(codec: Codec<T, never>): (bytes: Buffer) => T {
-  return (bytes) => codec.decode(bytes);
-}

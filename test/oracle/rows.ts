@@ -91,7 +91,7 @@ export function rowsOfFile(file: string, prefixes: readonly string[], above = 0)
 
 /** Every row under the prefixes that the etcd holds now. */
 export async function rowsOf(
-  etcd: Etcd,
+  etcd: Pick<Etcd, 'ctl'>,
   prefixes: readonly string[],
   { above = 0 }: { above?: number } = {},
 ): Promise<OracleRows> {
@@ -100,7 +100,7 @@ export async function rowsOf(
 
 /** Takes a snapshot, lets `use` read it, and removes it. */
 export async function withSnapshot<T>(
-  etcd: Etcd,
+  etcd: Pick<Etcd, 'ctl'>,
   use: (file: string) => T | Promise<T>,
 ): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'oracle-'));

@@ -1,0 +1,66 @@
+/** How one call goes out over grpc-js and comes back: codecs, deadline, headers. */
+import { Metadata } from '@grpc/grpc-js';
+import type { Member } from './members.js';
+
+export interface Codec<T, P> {
+  encode(message: P): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+/** One method of etcd's API, e.g. `KV/Range`, with the messages that go in and come out. */
+export interface Method<T, P> {
+  path: string;
+  request: Codec<unknown, P>;
+  response: Codec<T, never>;
+  /** Changes nothing, so that it may be asked of the next member, whatever became of the first try. */
+  harmless?: boolean;
+  /** What a user must be allowed to, for when he is not. */
+  needs?: (message: P) => string;
+}
+
+/** One request, one answer. */
+export function sendTo<T, P>(
+  { client }: Member,
+  { path, request, response }: Method<T, P>,
+  message: P,
+  metadata: Metadata,
+  timeoutMs: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      `/etcdserverpb.${path}`,
+      serializer(request),
+      deserializer(response),
+      message,
+      metadata,
+      { deadline: Date.now() + timeoutMs },
+      (error, answer) => {
+        if (error) reject(error);
+        else if (answer === undefined) reject(new Error(`${path}: no answer and no error`));
+        else resolve(answer);
+      },
+    );
+  });
+}
+
+/**
+ * With `hasleader` a member that has lost its leader refuses at once and ends its streams; without
+ * it, it lets a call hang and keeps a stream open and silent.
+ */
+export function withHeaders(token: string | undefined): Metadata {
+  const metadata = new Metadata();
+  metadata.set('hasleader', 'true');
+  if (token !== undefined) metadata.set('token', token);
+  return metadata;
+}
+
+export function serializer<P>(codec: Codec<unknown, P>): (message: P) => Buffer {
+  return (message) => {
+    const bytes = codec.encode(message).finish();
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+export function deserializer<T>(codec: Codec<T, never>): (bytes: Buffer) => T {
+  return (bytes) => codec.decode(bytes);
+}

@@ -1,0 +1,105 @@
+/**
+ * What is wrong when no TLS connection comes about, in plain words.
+ *
+ * grpc-js hands OpenSSL's texts on, and what a server objects to is told in an alert: its words
+ * differ from version to version of the server, so what we showed it is looked at, too.
+ */
+import type { TlsMaterial } from './connection.js';
+
+/** A fault, and what to do about it; `flag` gives the name that a flag has for the side. */
+export interface TlsFault {
+  what: string;
+  hint: (flag: (name: string) => string, side: string) => string;
+}
+
+/** What {@link ./diagnose.js} finds out. */
+export const SPEAKS_TLS = 'it speaks TLS, and the endpoint says http://';
+export const SPEAKS_PLAINLY = 'it speaks no TLS, and the endpoint says https://';
+
+interface Rule {
+  match: RegExp;
+  fault: (material: TlsMaterial) => TlsFault;
+}
+
+const RULES: Rule[] = [
+  {
+    match: new RegExp(SPEAKS_TLS),
+    fault: () => ({
+      what: SPEAKS_TLS,
+      hint: (flag) =>
+        `Write https:// in ${flag('endpoints')}, and give the CA of its certificate to ${flag('cacert')}.`,
+    }),
+  },
+  {
+    match: new RegExp(`${SPEAKS_PLAINLY}|wrong version number|packet length too long|EPROTO`),
+    fault: () => ({
+      what: SPEAKS_PLAINLY,
+      hint: (flag) =>
+        `Write http:// in ${flag('endpoints')}, and leave out ${flag('cacert')}, ${flag('cert')} and ${flag('key')}.`,
+    }),
+  },
+  {
+    match: /altnames/,
+    fault: () => ({
+      what: 'its certificate is not for this name or address',
+      hint: (flag) =>
+        `Use a name or address in ${flag('endpoints')} that the server's certificate is for.`,
+    }),
+  },
+  {
+    match: /certificate has expired|CERT_HAS_EXPIRED/,
+    fault: () => ({ what: 'its certificate has expired', hint: renewTheServers }),
+  },
+  {
+    match: /certificate is not yet valid|CERT_NOT_YET_VALID/,
+    fault: () => ({ what: 'its certificate is not valid yet', hint: renewTheServers }),
+  },
+  {
+    match: /alert (certificate|bad|unknown|unsupported|access)|alert \w+ certificate/,
+    fault: ours,
+  },
+  {
+    match: /self.signed|unable to (verify|get)|certificate signature failure|invalid CA/i,
+    fault: ({ rootCertificate }) => ({
+      what: rootCertificate
+        ? 'its certificate was signed by another CA than the one that was given'
+        : 'its certificate was signed by a CA that this machine does not know',
+      hint: (flag) => `Give the CA that signed the server's certificate to ${flag('cacert')}.`,
+    }),
+  },
+  {
+    match: /SSL routines/,
+    fault: () => ({
+      what: 'TLS cannot be agreed on',
+      hint: (flag) => `Check that an etcd listens at ${flag('endpoints')}, and its TLS flags.`,
+    }),
+  },
+];
+
+/** @returns undefined for a text that is not about TLS */
+export function tlsFault(text: string, material: TlsMaterial = {}): TlsFault | undefined {
+  return RULES.find(({ match }) => match.test(text))?.fault(material);
+}
+
+function renewTheServers(_flag: unknown, side: string): string {
+  return `Renew the certificate of the ${side}'s server, or check both machines' clocks.`;
+}
+
+/** The server objects to us: 3.4 says "bad certificate" to whatever it may be. */
+function ours({ certChain, clientUntil }: TlsMaterial): TlsFault {
+  if (!certChain)
+    return {
+      what: 'it asks for a client certificate, and none was given',
+      hint: (flag) => `Give one that its CA has signed to ${flag('cert')} and ${flag('key')}.`,
+    };
+  if (clientUntil !== undefined && clientUntil < Date.now())
+    return {
+      what: 'it refuses our client certificate, which has expired',
+      hint: (flag) => `Renew the client certificate in ${flag('cert')}.`,
+    };
+  return {
+    what: 'it refuses our client certificate',
+    hint: (flag) =>
+      `Give one that the CA in its --trusted-ca-file has signed to ${flag('cert')} and ${flag('key')}.`,
+  };
+}
