@@ -18,6 +18,14 @@ export const FAILPOINTS = [
   'base.blob',
   'base.batch',
   'base.page',
+  // base/adopt.ts
+  'adopt.begin',
+  'adopt.removed',
+  'adopt.renamed',
+  // base/bridge.ts
+  'bridge.planned',
+  'bridge.declared',
+  'bridge.appended',
   // base/seal.ts
   'seal.row',
   'seal.checksum',

@@ -8,8 +8,9 @@
  * The new journal gets the old one's place only when it is whole; killed before, it is made anew.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { LockstepError } from '../errors.js';
 import { cursorTally, type Cursor } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
 import { refuseOther } from '../journal/level.js';
 import { PrefixSet } from '../mvcc/prefix.js';
@@ -50,8 +51,11 @@ export async function adopt(
   } finally {
     await journal.close();
   }
+  failpoint('adopt.begin');
   rmSync(directory, { recursive: true, force: true });
+  failpoint('adopt.removed');
   renameSync(part, directory);
+  failpoint('adopt.renamed');
 }
 
 function notExact(revision: number): LockstepError {

@@ -26,6 +26,7 @@
  * page by page, costs the source as much as an audit does.
  */
 import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
 import type { Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
@@ -69,7 +70,9 @@ export async function bridge(
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
         const bridged = await plan(client, journal, gap, scratch, signal);
+        failpoint('bridge.planned');
         await journal.declareGap(gap);
+        failpoint('bridge.declared');
         await append(journal, gap, scratch);
         return bridged;
       });
@@ -270,6 +273,7 @@ async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<voi
     bytes += whole.records.reduce((sum, record) => sum + recordBytes(record), 0);
     if (bytes < APPEND_BYTES) continue;
     await journal.append(batch, proven(whole.revision));
+    failpoint('bridge.appended');
     batch = [];
     bytes = 0;
   }

@@ -105,6 +105,12 @@ export class Life {
     await this.writer.apply({ kind: 'compact', percent });
   }
 
+  /** Compacts all that the source has, whether anybody has captured it or not. */
+  async compactAtHead(): Promise<void> {
+    await this.#source.compact(this.writer.head);
+    this.writer.compacted = this.writer.head;
+  }
+
   /** A last follower, to whom nothing happens, and then every row is compared. */
   async endExact(): Promise<void> {
     const { code, stderr } = await this.sync();
@@ -113,8 +119,8 @@ export class Life {
   }
 
   /** A follower that ends where the source stands. */
-  async sync(): Promise<Death> {
-    return this.pool.run([...this.#args(), '--until-synced']);
+  async sync(more: string[] = [], env?: Record<string, string>): Promise<Death> {
+    return this.pool.run([...this.#args(), '--until-synced', ...more], env);
   }
 
   /** What must hold at any time: all that the target has is accounted for, and the source has it too. */
