@@ -72,8 +72,29 @@ export const life: fc.Arbitrary<Life> = fc.record({
   after: fc.array(step, { minLength: 4, maxLength: 24 }),
 });
 
+/** A source that is written, and a target that was restored from a base of it. */
+export interface Pair {
+  source: Etcd;
+  target: Etcd;
+  writer: HistoryWriter;
+  place: FollowPlace;
+}
+
 /** Lives it; throws where source and target differ in the end. */
-export async function live(version: EtcdVersion, { from, before, during, after }: Life) {
+export async function live(version: EtcdVersion, { after, ...start }: Life): Promise<void> {
+  await withPair(version, start, async (pair) => {
+    await goOn(after, pair);
+    await followUntilSynced(pair.place);
+    await compareStores(pair.source, pair.target);
+  });
+}
+
+/** Starts both, lets `use` do with them what it wants, and removes them. */
+export async function withPair(
+  version: EtcdVersion,
+  { from, before, during }: Omit<Life, 'after'>,
+  use: (pair: Pair) => Promise<void>,
+): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'life-'));
   removeAtExit(dir);
   const source = await Etcd.start({ version });
@@ -87,14 +108,9 @@ export async function live(version: EtcdVersion, { from, before, during, after }
       version,
       args: ['--max-request-bytes=10485760'],
     });
-    const place = {
-      journal: join(dir, 'journal'),
-      source: source.endpoint,
-      target: target.endpoint,
-    };
-    await goOn(after, writer, place, { source, target });
-    await followUntilSynced(place);
-    await compareStores(source, target);
+    const journal = join(dir, 'journal');
+    const place = { journal, source: source.endpoint, target: target.endpoint };
+    await use({ source, target, writer, place });
   } finally {
     client.close();
     await target?.remove();
@@ -122,9 +138,7 @@ export async function takeBase(
 
 async function goOn(
   steps: readonly Step[],
-  writer: HistoryWriter,
-  place: FollowPlace,
-  etcds: { source: Etcd; target: Etcd },
+  { source, target, writer, place }: Pair,
 ): Promise<void> {
   const looker = new EtcdClient(place.target, 'target');
   // The target's head is in the journal too, so whoever follows next still finds its history.
@@ -133,8 +147,9 @@ async function goOn(
   try {
     for (const step of steps) {
       if (step.kind === 'restart') {
-        await etcds[step.which].kill();
-        await etcds[step.which].restart();
+        const etcd = step.which === 'source' ? source : target;
+        await etcd.kill();
+        await etcd.restart();
         await looker.head().catch(() => undefined); // its connection has to notice first
       } else if (step.kind === 'end follower' || step.kind === 'next follower') {
         await following?.end();

@@ -3,16 +3,10 @@
  * with --repair the target ends with the same rows as the source, whatever happened meanwhile.
  */
 import fc from 'fast-check';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { EtcdClient } from '../../src/wire/client.js';
 import { followUntilSynced } from '../oracle/following.js';
 import { arbitraryOp, type Op } from '../oracle/history.js';
-import { compareStores, takeBase } from '../oracle/lockstep.js';
-import { HistoryWriter } from '../oracle/writer.js';
-import { removeAtExit, removeFolder } from '../rig/child.js';
-import { Etcd, haveVersion, type EtcdVersion } from '../rig/etcd.js';
+import { compareStores, withPair } from '../oracle/lockstep.js';
+import { haveVersion, type EtcdVersion } from '../rig/etcd.js';
 
 const LIVES = Number(process.env['LIVES'] ?? 0);
 const LIFE_MS = 60_000;
@@ -41,35 +35,14 @@ const life: fc.Arbitrary<Life> = fc.record({
 });
 
 async function live(version: EtcdVersion, { before, absences }: Life): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'repair-'));
-  removeAtExit(dir);
-  const source = await Etcd.start({ version });
-  const client = new EtcdClient(source.endpoint, 'source');
-  let target: Etcd | undefined;
-  try {
-    const writer = new HistoryWriter(source, client);
-    await writer.all(before);
-    const base = await takeBase(client, dir, 'range');
-    target = await Etcd.startFromSnapshot(base, {
-      version,
-      args: ['--max-request-bytes=10485760'],
-    });
-    const place = {
-      journal: join(dir, 'journal'),
-      source: source.endpoint,
-      target: target.endpoint,
-    };
+  const start = { from: 'range' as const, before, during: [] };
+  await withPair(version, start, async ({ source, target, writer, place }) => {
     for (const { lost, percent, kept } of absences) {
       await writer.all([...lost, { kind: 'compact', percent }, ...kept]);
       await followUntilSynced(place, { repair: true });
       await compareStores(source, target);
     }
-  } finally {
-    client.close();
-    await target?.remove();
-    await source.remove();
-    removeFolder(dir);
-  }
+  });
 }
 
 for (const { version, lives } of [
