@@ -6,10 +6,14 @@ const MAX_HELD_BYTES = 1 << 20;
 /** The faults that are switched on, shared by all connections. */
 interface Faults {
   refuses: boolean;
+  swallows: boolean;
   stalled: boolean;
   dropAnswers: boolean;
-  delayMs: number;
+  delayMs: Record<Way, number>;
 }
+
+/** Which way bytes go: from the client to the server, or back. */
+export type Way = 'requests' | 'answers';
 
 interface Held {
   readonly chunk: Buffer;
@@ -30,13 +34,13 @@ class Direction {
   #full = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(from: Socket, to: Socket, faults: Faults, drops: () => boolean) {
+  constructor(way: Way, from: Socket, to: Socket, faults: Faults) {
     this.#from = from;
     this.#to = to;
     this.#faults = faults;
-    this.#drops = drops;
+    this.#drops = () => way === 'answers' && faults.dropAnswers;
     from.on('data', (chunk: Buffer) => {
-      this.#held.push({ chunk, due: Date.now() + faults.delayMs });
+      this.#held.push({ chunk, due: Date.now() + faults.delayMs[way] });
       this.#heldBytes += chunk.length;
       this.move();
     });
@@ -96,8 +100,8 @@ class Link {
     this.#client = client;
     this.#target = target;
     this.#faults = faults;
-    this.#requests = new Direction(client, target, faults, () => false);
-    this.#answers = new Direction(target, client, faults, () => faults.dropAnswers);
+    this.#requests = new Direction('requests', client, target, faults);
+    this.#answers = new Direction('answers', target, client, faults);
     let open = 2;
     for (const socket of [client, target]) {
       socket.setNoDelay(true);
@@ -143,10 +147,12 @@ export class FaultProxy {
   readonly #server: Server;
   readonly #links: Set<Link>;
   readonly #faults: Faults;
+  readonly #swallowed: Set<Socket>;
 
-  private constructor(server: Server, links: Set<Link>, faults: Faults) {
+  private constructor(server: Server, links: Set<Link>, swallowed: Set<Socket>, faults: Faults) {
     this.#server = server;
     this.#links = links;
+    this.#swallowed = swallowed;
     this.#faults = faults;
     this.port = (server.address() as AddressInfo).port;
     this.endpoint = `http://127.0.0.1:${this.port}`;
@@ -154,11 +160,26 @@ export class FaultProxy {
 
   static async start(target: { host: string; port: number }): Promise<FaultProxy> {
     const links = new Set<Link>();
-    const faults: Faults = { refuses: false, stalled: false, dropAnswers: false, delayMs: 0 };
+    const swallowed = new Set<Socket>();
+    const delayMs = { requests: 0, answers: 0 };
+    const faults: Faults = {
+      refuses: false,
+      swallows: false,
+      stalled: false,
+      dropAnswers: false,
+      delayMs,
+    };
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       if (faults.refuses) {
         client.on('error', () => undefined);
         client.resetAndDestroy();
+        return;
+      }
+      if (faults.swallows) {
+        swallowed.add(client);
+        client.on('error', () => undefined);
+        client.on('close', () => swallowed.delete(client));
+        client.resume();
         return;
       }
       const upstream = connect({ ...target, allowHalfOpen: true });
@@ -168,7 +189,7 @@ export class FaultProxy {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);
     });
-    return new FaultProxy(server, links, faults);
+    return new FaultProxy(server, links, swallowed, faults);
   }
 
   /** How many connections are open now. */
@@ -186,6 +207,14 @@ export class FaultProxy {
     this.#faults.refuses = on;
   }
 
+  /**
+   * New connections are accepted and never served, also when this is off again: as by a host that
+   * has hung, or a network that has forgotten them. Only the client can give them up.
+   */
+  swallow(on: boolean): void {
+    this.#faults.swallows = on;
+  }
+
   /** Holds the bytes back in both directions; nothing closes, nothing is lost. */
   stall(on: boolean): void {
     this.#faults.stalled = on;
@@ -201,9 +230,10 @@ export class FaultProxy {
     this.#apply();
   }
 
-  /** Delays each direction by this much from now on; the order stays. */
-  delay(ms: number): void {
-    this.#faults.delayMs = ms;
+  /** Delays each direction, or only one, by this much from now on; the order stays. */
+  delay(ms: number, ...ways: Way[]): void {
+    for (const way of ways.length > 0 ? ways : (['requests', 'answers'] as const))
+      this.#faults.delayMs[way] = ms;
   }
 
   /** Cuts everything and stops to listen. */
@@ -214,6 +244,7 @@ export class FaultProxy {
       });
     });
     this.cut();
+    for (const client of this.#swallowed) client.destroy();
     await closed;
   }
 
