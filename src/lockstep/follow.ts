@@ -28,8 +28,9 @@ import { Applier } from './apply.js';
 import { JournalFeed } from './feed.js';
 import { LeaseKeeper } from './leases.js';
 import { refuseOtherGap } from './repair.js';
+import { takeStock } from './stock.js';
 import { EtcdTarget } from './target.js';
-import { TargetTrouble } from './trouble.js';
+import { ofSource, SourceFailed, TargetTrouble } from './trouble.js';
 
 export interface FollowOptions {
   journal: Journal;
@@ -91,6 +92,8 @@ export class Follower {
   readonly #targetTrouble: TargetTrouble;
   /** Why the watch on the source is being tried again. */
   #sourceTrouble: LockstepError | undefined;
+  /** What the source did not answer when the target was to be written, and where that stood then. */
+  #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
   #bridging = false;
   #compacted: Revision = 0;
 
@@ -108,10 +111,11 @@ export class Follower {
       gap: () => journal.state.gap,
       ensureLeases: (whole) => this.#leases.ensure(whole),
       onRetry: (error) => {
-        this.#targetFailed(error);
+        if (error instanceof SourceFailed) this.#heldUp = { error, at: this.#applier.position };
+        else this.#targetFailed(error);
       },
       onStock: async (position, cursor) => {
-        await this.#refuseAhead(position);
+        await ofSource(this.#refuseAhead(position));
         await refuseOtherGap(journal, position, cursor);
         this.#leases.begin();
         this.#targetTrouble.answered(position);
@@ -140,10 +144,13 @@ export class Follower {
   }
 
   #trouble(lagRevisions: number): FollowStatus['trouble'] {
+    // The source first, as in the state: whoever waits for it says for what.
+    if (this.#isSilent()) return told(this.#sourceTrouble) ?? SILENT;
+    if (this.#targetTrouble.error) return told(this.#targetTrouble.error);
     // While nothing is missing, a watch that is made anew is nobody's trouble.
-    const source = lagRevisions > 0 || this.#isSilent() ? this.#sourceTrouble : undefined;
-    const error = this.#targetTrouble.error ?? source;
-    return error ? { code: error.code, message: error.message } : null;
+    if (lagRevisions === 0) return null;
+    const held = this.#heldUp?.at === this.#applier.position ? this.#heldUp : undefined;
+    return told(this.#sourceTrouble ?? held?.error);
   }
 
   #isSilent(): boolean {
@@ -262,8 +269,19 @@ export class Follower {
     await repeat(HEAD_POLL_MS, signal, () => this.#askHead());
   }
 
+  /** The watch would notice another source, too, but only when it is made anew. */
   async #askHead(): Promise<void> {
-    this.#lag.saw((await this.#options.source.head(this.#probeKey)).revision);
+    const { source, journal } = this.#options;
+    const captured = journal.position;
+    const { clusterId, revision } = await source.head(this.#probeKey);
+    if (clusterId !== journal.state.clusterId)
+      throw sourceChanged(`the source is cluster ${clusterId}, not ${journal.state.clusterId}`);
+    if (revision < captured)
+      throw sourceChanged(
+        `the source's head went back to ${revision}, below ${captured}`,
+        revision,
+      );
+    this.#lag.saw(revision);
   }
 
   /** While nothing has to be written, nothing else would notice that the target is gone. */
@@ -277,8 +295,19 @@ export class Follower {
         throw error;
       });
       if (revision < position) throw wentBack(position, revision);
+      if (revision > this.#options.journal.position) await this.#refuseUnaccounted();
       this.#targetTrouble.answered(revision);
     });
+  }
+
+  /**
+   * Nothing above the journal can come from here. Its next write would notice, too, but on an idle
+   * source that may be tomorrow.
+   */
+  async #refuseUnaccounted(): Promise<void> {
+    const { target, journal } = this.#options;
+    const prefixes = PrefixSet.of(journal.state.prefixes);
+    takeStock(await new EtcdTarget(target).read(), { source: journal.state.clusterId, prefixes });
   }
 
   /** The target keeps the history that the source keeps, no more (fillers add up) and no less. */
@@ -289,6 +318,8 @@ export class Follower {
       // A journal that has lost its end is behind the target, and has to read what is compacted here.
       const position = Math.min(this.#applier.position ?? 0, journal.position);
       if (revision <= 1 || revision <= this.#compacted || revision > position) return;
+      // If another source has answered, its compactions are not ours.
+      await this.#askHead();
       failpoint('mirror.begin');
       await target.compact(revision);
       failpoint('mirror.target');
@@ -309,8 +340,26 @@ export class Follower {
   }
 }
 
+/** Before a call or the watch has been given up. */
+const SILENT: FollowStatus['trouble'] = {
+  code: 'UNAVAILABLE',
+  message: 'the source does not answer',
+};
+
+function told(error: LockstepError | undefined): FollowStatus['trouble'] {
+  return error ? { code: error.code, message: error.message } : null;
+}
+
 function bridgedNote({ after, to, puts, deletions }: Bridged): string {
   return `bridged revisions ${after + 1} to ${to} with ${puts} puts and ${deletions} deletions: at ${to} every key is as on the source, the history in between is not`;
+}
+
+function sourceChanged(message: string, revision?: Revision): LockstepError {
+  return new LockstepError('SOURCE_CHANGED', message, {
+    disposition: 'reseed',
+    hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
+    ...(revision === undefined ? {} : { revision }),
+  });
 }
 
 function wentBack(position: Revision, head: Revision): LockstepError {

@@ -12,6 +12,7 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
+import { ofSource } from './trouble.js';
 
 /** Granted when the source knows the lease no more: its keys' deletions are on their way. */
 const GONE_TTL_SECONDS = 3600;
@@ -66,7 +67,7 @@ export class LeaseKeeper {
   }
 
   async #grant(lease: bigint): Promise<void> {
-    const ttlSeconds = (await this.source.leaseTtl(lease)) ?? GONE_TTL_SECONDS;
+    const ttlSeconds = (await ofSource(this.source.leaseTtl(lease))) ?? GONE_TTL_SECONDS;
     failpoint('lease.grant');
     try {
       await this.target.leaseGrant(lease, ttlSeconds);

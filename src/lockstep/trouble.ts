@@ -5,7 +5,7 @@
  * One that cannot be reached is well again when it answers a read. One that answers and yet refuses
  * writes (no space left) is well again only when a write has gone through.
  */
-import type { LockstepError } from '../errors.js';
+import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class TargetTrouble {
@@ -52,4 +52,23 @@ function tell({ code, message, hint }: LockstepError): string {
   // Of one that is away for a moment there is nothing more to say.
   const advice = code === 'UNAVAILABLE' || hint === undefined ? '' : ` ${hint}`;
   return `${message}; trying again.${advice}`;
+}
+
+/** What holds the target up, but is the source's doing. */
+export class SourceFailed extends LockstepError {
+  constructor(error: LockstepError) {
+    const { code, message, disposition, hint } = error;
+    super(code, message, { disposition, cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
+}
+
+/** A question to the source on the way to the target; what fails then is not the target's trouble. */
+export async function ofSource<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof LockstepError && error.disposition === 'retry')
+      throw new SourceFailed(error);
+    throw error;
+  }
 }
