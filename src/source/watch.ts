@@ -20,7 +20,7 @@ import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type Header, type WatchStream } from '../wire/client.js';
-import type { Side } from '../wire/errors.js';
+import { isStaleToken, type Side } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { compactRevision } from './compaction.js';
 import { cancelled, historyGap, inconsistent } from './ended.js';
@@ -68,6 +68,7 @@ export async function* watchRevisions(
 
 /** A change of roles just before the watch makes its token stale; two refusals in a row are meant. */
 async function* watchOnce(client: EtcdClient, options: WatchOptions): AsyncGenerator<WatchBatch> {
+  let begun = false;
   for (let first = true; ; first = false) {
     // Before the watch, because this asks for a new token where there is need; a watch with a stale
     // one is merely refused.
@@ -75,9 +76,13 @@ async function* watchOnce(client: EtcdClient, options: WatchOptions): AsyncGener
     if (!options.limits.progressIsProof) await refuseLostEvent(client, options);
     if (options.signal.aborted) return;
     try {
-      yield* readStream(client, await client.watch(), options);
+      for await (const batch of readStream(client, await client.watch(), options)) {
+        begun = true;
+        yield batch;
+      }
     } catch (error) {
-      if (!first || !hasCode(error, 'PERMISSION')) throw error;
+      const refused = hasCode(error, 'PERMISSION') || isStaleToken(error);
+      if (begun || !first || !refused) throw error;
     }
   }
 }

@@ -1,0 +1,160 @@
+/** The least roles: with what docs/access.md grants everything goes, with anything less nothing does. */
+import { expect } from 'chai';
+import { eventually } from '../cli/stage.js';
+import { errorOf, run } from '../cli/run.js';
+import { haveVersion } from '../rig/etcd.js';
+import type { Gate } from './gate.js';
+import { Journey, PODS, succeeded } from './journey.js';
+import { commandIf, commandsFor, lock, USER } from './rights.js';
+
+const OLD_SOURCE = commandIf('a source below');
+const OLD_TARGET = commandIf('`audit --history` with a target below');
+const ROOT_COMPACTS = commandIf('a target of a newer version');
+const SEVERAL = commandIf('several prefixes');
+const FROM_SNAPSHOT = commandIf('`seed --from snapshot`');
+
+/** What each version needs beyond the least. */
+const VERSIONS: { version: string; source: string[][]; target: string[][] }[] = [
+  { version: '3.4.23', source: [OLD_SOURCE], target: [OLD_TARGET] },
+  { version: '3.5.16', source: [], target: [] },
+  { version: '3.5.30', source: [], target: [ROOT_COMPACTS] },
+];
+
+describe('access: the least roles', () => {
+  let journey: Journey | undefined;
+  afterEach(async () => {
+    await journey?.end();
+    journey = undefined;
+  });
+
+  /** Both sides locked, seeded and restored; a pod with a lease before and one after the seed. */
+  async function locked(
+    version: string,
+    more: { source: string[][]; target: string[][] },
+  ): Promise<Journey> {
+    journey = await Journey.start({ version });
+    const { source } = journey;
+    // The lease in the base is found on the target, the later one is granted there.
+    const leased = async () => `--lease=${await source.lease(600)}`;
+    await source.put(`${PODS}leased`, 'v', await leased());
+    const later = await leased();
+    await lock(source, [...commandsFor('source'), ...more.source]);
+    journey.ways = { source: { ...journey.ways.source, ...USER }, target: USER };
+    await journey.seed();
+    await source.put(`${PODS}leased-later`, 'v', later);
+    await lock(await journey.restore({ version }), [...commandsFor('target'), ...more.target]);
+    return journey;
+  }
+
+  for (const { version, ...more } of VERSIONS)
+    it(`${version}: they are enough, for leases, compaction and audit --history too`, async function () {
+      if (!haveVersion(version)) this.skip();
+      const there = await locked(version, more);
+      const follower = await there.following();
+      await there.source.ctl('compact', String((await there.source.head()) - 1));
+      const last = await there.source.put(`${PODS}b`);
+      await eventually(() => reached(there.target, last));
+      await eventually(async () => compacted(there.target));
+      follower.signal('SIGTERM');
+      succeeded(await follower.ended);
+      await there.arrive();
+    });
+
+  it('a source that is less open refuses, and the error names what is missing', async () => {
+    const there = await locked('3.5.16', { source: [], target: [] });
+    await there.source.ctl('role', 'revoke-permission', 'lockstep-source', PODS, '--prefix');
+    for (const args of [
+      [...there.seedArgs().slice(0, -1), `${there.base}-2`],
+      there.followArgs(),
+      there.auditArgs(),
+      there.statusArgs(),
+    ])
+      await denied(args, /source .*permission denied: reading \/registry\/pods\//);
+    await there.source.ctl(...commandsFor('source')[1]!);
+    await there.arrive();
+  });
+
+  it('seed --from snapshot is for root', async () => {
+    journey = await Journey.start();
+    await lock(journey.source, commandsFor('source'));
+    journey.ways = { ...journey.ways, source: { ...journey.ways.source, ...USER } };
+    const args = [...journey.seedArgs(), '--from', 'snapshot'];
+    await denied(args, /source .*permission denied: taking a snapshot needs the role root/);
+    await journey.source.ctl(...FROM_SNAPSHOT);
+    await journey.seed('--from', 'snapshot');
+  });
+
+  it('several prefixes: their hull is watched', async () => {
+    const prefixes = ['/registry/leases/', PODS];
+    journey = await Journey.start({}, prefixes);
+    const one = commandsFor('source')[1]!.map((arg) => (arg === PODS ? prefixes[0]! : arg));
+    await lock(journey.source, [...commandsFor('source'), one]);
+    journey.ways = { ...journey.ways, source: { ...journey.ways.source, ...USER } };
+    await denied(
+      journey.seedArgs(),
+      /source .*permission denied: reading \/registry\/leases\/ to \/registry\/pods0/,
+    );
+    await journey.source.ctl(...SEVERAL);
+    await journey.seed();
+  });
+
+  it('a target that is less open ends the follower, and nothing wrong is written', async () => {
+    const there = await locked('3.5.16', { source: [], target: [] });
+    const grants = commandsFor('target').filter(([, verb]) => verb === 'grant-permission');
+    const least = grants.flatMap(([, , role = '', , key = '']) =>
+      ['read', 'write', undefined].map((kind) => ({ role, key, kind })),
+    );
+    for (const { role, key, kind } of least) {
+      await there.target.ctl('role', 'revoke-permission', role, key, '--prefix');
+      if (kind) await there.target.ctl('role', 'grant-permission', role, kind, key, '--prefix');
+      await there.source.put(`${PODS}next`, `${key} ${kind ?? ''}`);
+      await denied(there.followArgs(), NAMED[key]![kind ?? 'nothing']!);
+      if (kind) await there.target.ctl('role', 'revoke-permission', role, key, '--prefix');
+      await there.target.ctl('role', 'grant-permission', role, 'readwrite', key, '--prefix');
+    }
+    await there.arrive();
+  });
+
+  it('3.5.30, where only root may compact: without it the follower stops at a compaction', async function () {
+    if (!haveVersion('3.5.30')) this.skip();
+    const there = await locked('3.5.30', { source: [], target: [] });
+    await there.source.ctl('compact', String(await there.source.head()));
+    await denied(there.followArgs(), /target .*permission denied: compacting needs the role root/);
+    await there.target.ctl(...ROOT_COMPACTS);
+    await there.arrive();
+  });
+});
+
+/** By key of the target, and what is left of its permission: what the error names. */
+const NAMED: Record<string, Record<string, RegExp>> = {
+  [PODS]: {
+    read: /target .*permission denied: .*writing .*\/registry\/pods\//,
+    write: /target .*permission denied: .*(lease|reading)/,
+    nothing: /target .*permission denied: .*(lease|writing .*\/registry\/pods\/)/,
+  },
+  'etcd-lockstep/': {
+    read: /target .*permission denied: .*writing .*etcd-lockstep\//,
+    write: /target .*permission denied: reading etcd-lockstep\//,
+    nothing: /target .*permission denied: reading etcd-lockstep\//,
+  },
+};
+
+async function denied(args: readonly string[], says: RegExp): Promise<void> {
+  const ended = await run(args.includes('-w') ? args : [...args, '-w', 'json']);
+  expect(ended.code, ended.stderr).to.equal(5);
+  const { code, message, hint } = errorOf(ended);
+  expect(code).to.equal('PERMISSION');
+  expect(message).to.match(says);
+  expect(hint).to.contain('docs/access.md');
+}
+
+async function reached(gate: Gate, revision: number): Promise<boolean> {
+  return (await gate.head()) >= revision;
+}
+
+async function compacted(gate: Gate): Promise<boolean> {
+  return gate.ctl('get', 'x', '--rev=1').then(
+    () => false,
+    (error: unknown) => String(error).includes('compacted'),
+  );
+}
