@@ -126,7 +126,7 @@ describe('access: several endpoints', () => {
     const { endpoint } = journey.target.etcd;
     const [first = '', ...more] = [dead[1], endpoint];
     journey.ways = { ...journey.ways, target: { endpoints: [first, ...more].join() } };
-    await journey.arrive();
+    await journey.catchUp();
 
     const started = Date.now();
     const ended = await run([

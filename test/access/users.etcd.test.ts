@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sourceConnection } from '../../src/config/access.js';
 import { errorOf, run, Running } from '../cli/run.js';
 import { makeCerts } from '../rig/certs.js';
 import { Etcd } from '../rig/etcd.js';
@@ -87,17 +88,20 @@ describe('access: users', () => {
     printed.push(screen);
   });
 
-  it('no terminal to ask on, a password without a user, two passwords: wrong usage', async () => {
-    for (const [flags, says] of [
+  it('no terminal to ask on, a password without a user, two passwords: wrong usage', async function () {
+    if (process.stdin.isTTY) this.skip();
+    const endpoints = ['http://127.0.0.1:1'];
+    for (const [given, says] of [
       [{ user: USER }, /no password for --user lockstep, and no terminal/],
       [{ password: SECRET }, /a password is given, but no --user/],
       [{ user: `${USER}:${SECRET}`, password: SECRET }, /given more than once/],
-      [{ user: USER, 'password-file': '/nowhere' }, /--password-file: .*no such file/],
+      [{ user: USER, passwordFile: '/nowhere' }, /--password-file: .*no such file/],
     ] as const) {
-      const ended = await status(flags);
-      expect(ended.code).to.equal(2);
-      expect(errorOf(ended)).to.include({ code: 'BAD_ARGUMENT' });
-      expect(errorOf(ended).message).to.match(says);
+      const error = await sourceConnection({ endpoints, ...given }).catch((e: unknown) => e);
+      expect(error).to.include({ code: 'BAD_ARGUMENT', disposition: 'usage' });
+      expect((error as Error).message)
+        .to.match(says)
+        .and.not.to.contain(SECRET);
     }
   });
 
@@ -144,7 +148,7 @@ describe('access: users', () => {
       };
       await open.seed();
       await open.restore();
-      await open.arrive();
+      succeeded(await open.run(open.statusArgs()));
     } finally {
       await open.end();
     }
@@ -184,7 +188,7 @@ describe('access: users', () => {
     follower.signal('SIGTERM');
     const { stdout, stderr } = succeeded(await follower.ended);
     for (const text of [...printed, ...lists, stdout, stderr]) expect(text).not.to.contain(SECRET);
-    expect(printed.length).to.be.greaterThan(20);
+    expect(printed.length).to.be.greaterThan(15);
   });
 });
 
