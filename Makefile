@@ -1,6 +1,6 @@
 # make demo    the main job on real input, about a minute
 # make test    everything that must hold: lint, formats, real etcd servers, faults
-# make soak    the crash tests of make test, twelve times as long: thousands of kills and resumes
+# make soak    thousands of kills and resumes, and 2 GB through a slow target: an hour and more
 # make build   dist/, and the generated protobuf module under src/wire/gen
 
 SHELL := bash
@@ -39,6 +39,7 @@ test: lint build etcd
 
 soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'
+	SOAK=1 $(MOCHA) --timeout 120000 test/faults/load.etcd.test.ts -g slow
 
 lint: $(GEN)
 	$(BIN)/tsc --noEmit -p tsconfig.json

@@ -5,7 +5,7 @@
  * it fails. gRPC's own balancing would send neighbouring calls to different members, some of which
  * lag: what one call has seen, the next one would not know yet.
  */
-import { Client } from '@grpc/grpc-js';
+import { Client, connectivityState } from '@grpc/grpc-js';
 import {
   channelCredentials,
   isSecure,
@@ -77,7 +77,7 @@ export class Members {
   moveOn(failed: Member): void {
     if (failed !== this.#open) return;
     const changed = this.#readTlsAgain();
-    if (this.count === 1 && !changed) return;
+    if (this.count === 1 && !changed && !isConnecting(failed)) return;
     this.close();
     this.#at = (this.#at + 1) % this.count;
   }
@@ -109,4 +109,9 @@ export class Members {
       return false;
     }
   }
+}
+
+/** grpc-js waits for ever for a connection that was accepted and then never served; another one may be. */
+function isConnecting({ client }: Member): boolean {
+  return client.getChannel().getConnectivityState(false) === connectivityState.CONNECTING;
 }

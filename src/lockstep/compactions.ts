@@ -1,0 +1,105 @@
+/**
+ * Compactions of the source, mirrored: the target keeps the history that the source keeps, no more
+ * (fillers add up) and no less; and the journal what a target may still need. While the target is behind
+ * the source's compact revision it is compacted at its own position, as it comes along.
+ *
+ * A gap that was bridged is compacted away as soon as the target stands behind it, since what it has
+ * in between never was (base/bridge.ts).
+ */
+import { hasCode, type LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { compactRevision } from '../source/compaction.js';
+import { repeat } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
+import type { IntakeOptions } from './intake.js';
+import type { SourceHead } from './sourcehead.js';
+
+/** How often the source is asked. */
+const POLL_MS = 5000;
+const TICK_MS = 250;
+
+export type MirrorOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+  target: EtcdClient;
+};
+
+export class CompactionMirror {
+  #compacted: Revision = 0;
+  /** The last compaction that was mirrored as far as it is allowed. */
+  #done: Revision = 0;
+  #refused: LockstepError | undefined;
+  readonly #key: Buffer;
+
+  /** @param position where the target stands; undefined before it was read */
+  constructor(
+    private readonly options: MirrorOptions,
+    private readonly head: SourceHead,
+    private readonly position: () => Revision | undefined,
+  ) {
+    this.#key = probeKey(PrefixSet.of(options.journal.state.prefixes));
+  }
+
+  /** The target's compact revision as far as it was mirrored by this process; 0: not yet. */
+  get compacted(): Revision {
+    return this.#compacted;
+  }
+
+  /** Why the target is not compacted; undefined while it is. */
+  get trouble(): LockstepError | undefined {
+    return this.#refused;
+  }
+
+  /** Whether the target still shows a history that was made up. */
+  get owesGap(): boolean {
+    const { gap } = this.options.journal.state;
+    return gap !== null && this.#done < gap.to && this.#reached() >= gap.to;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let asked = Number.NEGATIVE_INFINITY;
+    await repeat(TICK_MS, signal, async () => {
+      const due = performance.now() - asked >= POLL_MS || this.owesGap;
+      if (!due || this.position() === undefined) return;
+      asked = performance.now();
+      await this.#mirror();
+    });
+  }
+
+  async #mirror(): Promise<void> {
+    const compacted = await compactRevision(this.options.source, this.#key);
+    // A target that has far to go must not keep what the source has long forgotten.
+    const revision = Math.min(compacted, this.#reached());
+    if (revision <= 1 || revision <= this.#done) return;
+    // If another source has answered, its compactions are not ours.
+    await this.head.ask();
+    failpoint('mirror.begin');
+    await this.#compactTarget(revision);
+    failpoint('mirror.target');
+    // That takes a look at every key: once for each compaction of the source is enough.
+    if (revision === compacted) await this.options.journal.compact(revision);
+    failpoint('mirror.done');
+    this.#done = revision;
+  }
+
+  /** Newer servers let only root compact. That is no reason to let the target fall behind. */
+  async #compactTarget(revision: Revision): Promise<void> {
+    try {
+      await this.options.target.compact(revision);
+      this.#refused = undefined;
+      this.#compacted = revision;
+    } catch (error) {
+      if (!hasCode(error, 'PERMISSION')) throw error;
+      if (!this.#refused)
+        this.options.onNote(
+          `${error.message}. Going on without: the target keeps all its history and grows. ${error.hint ?? ''}`,
+        );
+      this.#refused = error;
+    }
+  }
+
+  /** A journal that has lost its end is behind the target, and has to read what is compacted here. */
+  #reached(): Revision {
+    return Math.min(this.position() ?? 0, this.options.journal.position);
+  }
+}

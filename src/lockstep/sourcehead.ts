@@ -1,0 +1,78 @@
+/**
+ * The source's head, asked for again and again: how far behind the target is, and whether it is still
+ * the same source. The watch would notice another one, too, but only when it is made anew.
+ */
+import { LockstepError } from '../errors.js';
+import type { Journal } from '../journal/journal.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { LagClock } from '../status/lag.js';
+import { repeat } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
+
+const POLL_MS = 500;
+/** A source that has not answered for so long may be anywhere. */
+const SILENT_SECONDS = 3;
+
+export class SourceHead {
+  readonly lag = new LagClock();
+  readonly #key: Buffer;
+
+  constructor(
+    private readonly source: EtcdClient,
+    private readonly journal: Journal,
+  ) {
+    this.#key = probeKey(PrefixSet.of(journal.state.prefixes));
+  }
+
+  get isSilent(): boolean {
+    return this.lag.silence() > SILENT_SECONDS;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await repeat(POLL_MS, signal, () => this.ask());
+  }
+
+  /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */
+  async ask(): Promise<void> {
+    const captured = this.journal.position;
+    const { clusterId, revision } = await this.source.head(this.#key);
+    const expected = this.journal.state.clusterId;
+    if (clusterId !== expected)
+      throw sourceChanged(`the source is cluster ${clusterId}, not ${expected}`);
+    if (revision < captured)
+      throw sourceChanged(
+        `the source's head went back to ${revision}, below ${captured}`,
+        revision,
+      );
+    this.lag.saw(revision);
+  }
+
+  /**
+   * A position that the source has not reached is not a position in this source's history.
+   * @throws LockstepError TARGET_AHEAD
+   */
+  async refuseAhead(position: Revision): Promise<void> {
+    if (position <= Math.max(this.lag.head, this.journal.position)) return;
+    // Another follower may have brought it there since the source was asked: ask again.
+    await this.ask();
+    if (position <= this.lag.head) return;
+    throw new LockstepError(
+      'TARGET_AHEAD',
+      `the target stands at revision ${position}, the source only at ${this.lag.head}`,
+      {
+        disposition: 'reseed',
+        revision: position,
+        hint: 'Was the source restored from a backup, or has the target been cut over already? If the source is right, seed again into a new journal and a new target.',
+      },
+    );
+  }
+}
+
+function sourceChanged(message: string, revision?: Revision): LockstepError {
+  return new LockstepError('SOURCE_CHANGED', message, {
+    disposition: 'reseed',
+    hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
+    ...(revision === undefined ? {} : { revision }),
+  });
+}
