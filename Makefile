@@ -8,6 +8,8 @@ BIN := node_modules/.bin
 GEN := src/wire/gen/etcd.js
 PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --no-typeurl --no-service
 MOCHA := $(BIN)/mocha --import=tsx --exit
+# Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
+PARALLEL := --parallel --jobs 3
 
 .PHONY: build demo test soak lint format clean
 
@@ -35,7 +37,7 @@ demo: build etcd
 	@$(BIN)/tsx bench/demo.ts
 
 test: lint build etcd
-	$(MOCHA) --timeout 120000 'test/**/*.test.ts'
+	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'
 
 soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'

@@ -10,9 +10,12 @@ import type { Record } from '../mvcc/record.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Journal } from './journal.js';
 
+/** So many revisions below the last that was captured are looked through for a put. */
+const LOOKED_BACK = 100;
+
 /**
  * Compares the last captured put with what the source has at its revision. One that the source has
- * compacted away, or a revision of deletions alone, cannot be compared and passes.
+ * compacted away cannot be compared and passes, as does a history of deletions alone.
  * @throws LockstepError SOURCE_CHANGED
  */
 export async function refuseOtherHistory(client: EtcdClient, journal: Journal): Promise<void> {
@@ -37,12 +40,16 @@ export async function refuseOtherHistory(client: EtcdClient, journal: Journal): 
   );
 }
 
+/** The newest put of the last revisions that were captured, of which some may be deletions alone. */
 async function lastPut(journal: Journal): Promise<Record | undefined> {
   const { lastRevision } = journal.mark;
-  for await (const { records } of journal.revisions(lastRevision, lastRevision)) {
-    const last = records.at(-1);
+  let put: Record | undefined;
+  const from = Math.max(lastRevision - LOOKED_BACK, journal.state.watchFrom);
+  for await (const { records } of journal.revisions(from, lastRevision)) {
     // A key that is put and deleted in one revision is not there to be read.
-    return last?.tombstone === false ? last : undefined;
+    const lives = (record: Record, i: number) =>
+      !record.tombstone && !records.slice(i + 1).some(({ key }) => key.equals(record.key));
+    put = records.findLast(lives) ?? put;
   }
-  return undefined;
+  return put;
 }

@@ -6,7 +6,7 @@
  * failed call is reported and the caller, who knows what a second try would mean, decides.
  */
 import { noop } from 'cockatiel';
-import { Etcd3, type IOptions } from 'etcd3';
+import type { IOptions } from 'etcd3';
 import { hasCode, LockstepError } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
@@ -244,6 +244,8 @@ export class EtcdClient {
 
 /** Through the etcd3 package with its own retries off, and as nobody: it would log in once more. */
 async function statusByEtcd3({ endpoint, tls }: Access): Promise<ServerStatus> {
+  // It takes a third of a second to load, which `--help` and offline work need not pay.
+  const { Etcd3 } = await import('etcd3');
   const etcd = new Etcd3({
     hosts: endpoint,
     ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),

@@ -25,8 +25,8 @@ interface Lot {
 
 const LOTS: Lot[] = [
   { version: '3.5.16', turns: 4, anyTime: 20 },
-  { version: '3.5.16', turns: 4, anyTime: 20 },
-  { version: '3.4.23', turns: 3, anyTime: 15 },
+  { version: '3.5.16', turns: 3, anyTime: 20 },
+  { version: '3.4.23', turns: 2, anyTime: 15 },
 ];
 
 describe('the follower dies', () => {

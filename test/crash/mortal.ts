@@ -14,9 +14,14 @@ import { fileURLToPath } from 'node:url';
 
 const DIST = new URL('../../dist/src/', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('cli/main.js', DIST));
-const LOADED_BEFORE = ['cli/command.js', 'wire/client.js', 'source/watch.js', 'base/snapshot.js'];
+const LOADED_BEFORE = [
+  ...['cli/command.js', 'wire/client.js', 'source/watch.js', 'base/snapshot.js'].map(
+    (file) => DIST + file,
+  ),
+  import.meta.resolve('etcd3'),
+];
 const WAIT = `
-  await Promise.all(${JSON.stringify(LOADED_BEFORE)}.map((file) => import('${DIST}' + file)));
+  await Promise.all(${JSON.stringify(LOADED_BEFORE)}.map((url) => import(url)));
   await new Promise((go) => {
     process.once('message', ({ args, env }) => {
       process.argv.push(...args);

@@ -9,6 +9,11 @@ import { createServer } from 'node:net';
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
 
+/** Workers of one test run: each has a part of the range, so that none takes what another has probed. */
+const WORKERS = 4;
+const PORTS_EACH = Math.floor((HIGHEST - LOWEST) / WORKERS);
+const FIRST = LOWEST + (Number(process.env['MOCHA_WORKER_ID'] ?? 0) % WORKERS) * PORTS_EACH;
+
 const given = new Set<number>();
 
 function isFree(port: number): Promise<boolean> {
@@ -33,8 +38,8 @@ function isFree(port: number): Promise<boolean> {
 export async function freePorts(n: number): Promise<number[]> {
   const ports: number[] = [];
   for (let tries = 0; ports.length < n; tries++) {
-    if (tries > 1000 + n) throw new Error(`no ${n} free ports in ${LOWEST}..${HIGHEST}`);
-    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    if (tries > 1000 + n) throw new Error(`no ${n} free ports above ${FIRST}`);
+    const port = FIRST + Math.floor(Math.random() * PORTS_EACH);
     if (given.has(port)) continue;
     given.add(port);
     if (await isFree(port)) ports.push(port);
