@@ -9,7 +9,7 @@ GEN := src/wire/gen/etcd.js
 PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --no-typeurl --no-service
 MOCHA := $(BIN)/mocha --import=tsx --exit
 # Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
-PARALLEL := --parallel --jobs 3
+PARALLEL := --parallel --jobs 2
 
 .PHONY: build demo test soak lint format clean
 

@@ -131,7 +131,7 @@ async function checkCursor(
   prefixes: PrefixSet,
   tally: Tally,
 ): Promise<AuditReport['cursor']> {
-  const { rows } = await target.range({ key: CURSOR_KEY, revision });
+  const { rows } = await target.few({ key: CURSOR_KEY, revision });
   if (!rows[0]) return null;
   const cursor = parseCursor(parseKeyValue(rows[0]).value);
   // It vouches for all of its prefixes together, so some of them cannot be held against it.

@@ -22,7 +22,7 @@ export async function refuseOtherHistory(client: EtcdClient, journal: Journal): 
   const put = await lastPut(journal);
   if (!put) return;
   try {
-    const { rows } = await client.range({ key: put.key, revision: put.main, limit: 1 });
+    const { rows } = await client.few({ key: put.key, revision: put.main, limit: 1 });
     if (rows[0]?.equals(put.bytes)) return;
   } catch (error) {
     // A head below it is told by the watch.

@@ -43,7 +43,7 @@ export class EtcdTarget implements Target {
 
   async read(): Promise<TargetState> {
     const { key, rangeEnd } = prefixRange(OWN_PREFIX);
-    const { header, rows } = await this.client.range({ key, rangeEnd });
+    const { header, rows } = await this.client.few({ key, rangeEnd });
     const state: TargetState = {
       head: header.revision,
       cursor: undefined,

@@ -14,7 +14,7 @@ import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
  */
 export async function compactRevision(client: EtcdClient, key: Uint8Array): Promise<Revision> {
   try {
-    await client.range({ key, revision: 1, limit: 1 });
+    await client.few({ key, revision: 1, limit: 1 });
     return 1;
   } catch (error) {
     if (!hasCode(error, 'COMPACTED')) throw error;

@@ -36,7 +36,7 @@ function isFull(death: Death): void {
 }
 
 describe('a full disk', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let pool: Pool;
   let disk: SmallDisk;
   let source: Etcd;

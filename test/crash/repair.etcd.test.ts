@@ -29,7 +29,7 @@ const CHANGES: Op[] = [
 ];
 
 describe('a repair dies', function () {
-  this.timeout(SOAK * 180_000);
+  this.timeout(SOAK * 400_000);
   let pool: Pool;
   before(() => {
     pool = new Pool(2);
