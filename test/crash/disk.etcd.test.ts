@@ -16,7 +16,7 @@ import { SmallDisk } from './smalldisk.js';
 const MEGABYTES = 48;
 const KILOBYTE = 1024;
 /** Where the disk ends, relative to what is there already. */
-const ROOM = [0, 4 * KILOBYTE, 40 * KILOBYTE, 300 * KILOBYTE, 1000 * KILOBYTE];
+const ROOM = [0, 40 * KILOBYTE, 1000 * KILOBYTE];
 
 const pages = (count: number): Op[] =>
   Array.from({ length: count }, (_, i) => ({
