@@ -2,9 +2,10 @@
 import { LockstepError } from '../errors.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
-import { mapCancelReason, namingNeed, type Side } from '../wire/errors.js';
+import { mapCancelReason, namingNeed } from '../wire/errors.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { needsRead } from '../wire/needs.js';
+import type { Side } from '../wire/side.js';
 
 /** Why the source, or the target in an audit, ended a watch. */
 export function cancelled(message: pb.WatchResponse, side: Side, range: KeyRange): unknown {

@@ -11,7 +11,6 @@ import { hasCode, LockstepError } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
-import type { Side } from './errors.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
 import {
   NEEDS_KEEP_ALIVE,
@@ -21,6 +20,7 @@ import {
   needsRead,
   needsTxn,
 } from './needs.js';
+import type { Side } from './side.js';
 import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Access, type Stream } from './transport.js';
 import { versionOf } from './version.js';
 

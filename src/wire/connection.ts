@@ -4,7 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { LockstepError } from '../errors.js';
-import { flag, type Side } from './errors.js';
+import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
 export interface TlsFiles {

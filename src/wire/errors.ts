@@ -2,10 +2,8 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
 import { hasCode, LockstepError, type ErrorCode, type Disposition } from '../errors.js';
 import type { TlsMaterial } from './connection.js';
+import { flag, type Side } from './side.js';
 import { tlsFault } from './tlsfault.js';
-
-/** Which etcd an error is about; stands in every message. */
-export type Side = 'source' | 'target';
 
 interface Rule {
   match: RegExp;
@@ -14,11 +12,6 @@ interface Rule {
   /** Instead of the text that came. */
   say?: string;
   hint?: (side: Side) => string;
-}
-
-/** `--cacert` for the source, `--dest-cacert` for the target. */
-export function flag(side: Side, name: string): string {
-  return side === 'source' ? `--${name}` : `--dest-${name}`;
 }
 
 // etcd's texts: api/v3rpc/rpctypes/error.go. They are part of its API and the same in 3.4 to 3.6.

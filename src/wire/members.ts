@@ -14,7 +14,7 @@ import {
   type TlsMaterial,
 } from './connection.js';
 import { addressOf } from './diagnose.js';
-import type { Side } from './errors.js';
+import type { Side } from './side.js';
 
 /**
  * Bytes in one answer. Pages are asked for in sizes far below this (source/pages.ts), watch

@@ -27,9 +27,9 @@ import {
   otherCluster,
   tokenRefused,
   type About,
-  type Side,
 } from './errors.js';
 import { Members, type Member } from './members.js';
+import type { Side } from './side.js';
 import { Token } from './token.js';
 
 /** Longest that a call may take, unless it says otherwise. */
