@@ -1,12 +1,14 @@
 /** docs/reference.md says what the commands print: every field, flag, variable and code is in it. */
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { flagOf, OPTIONS, type OptionName } from '../../src/config/options.js';
 import * as contract from './contract.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const text = read('docs/reference.md');
+const TESTS = fileURLToPath(new URL('../', import.meta.url));
 
 /** The part under a heading, up to the next one. */
 function section(name: string): string {
@@ -85,3 +87,20 @@ describe('docs/reference.md', () => {
 function isOf(where: string, name: string, field: string): boolean {
   return name === 'crop' && ['single', 'three'].includes(field) && section(where).includes(field);
 }
+
+describe('docs/what-if.md', () => {
+  it('names tests that are there, and every file of faults, crash and repair', () => {
+    const rows = read('docs/what-if.md')
+      .split('\n')
+      .filter((line) => line.startsWith('|'));
+    const named = rows.flatMap((row) => row.match(/\b[a-z]+\/[a-z]+(?= *[,|])/g) ?? []);
+    const there = (name: string) =>
+      ['.test.ts', '.etcd.test.ts'].some((end) => existsSync(`${TESTS}${name}${end}`));
+    expect(named.filter((name) => !there(name))).to.deep.equal([]);
+    for (const folder of ['faults', 'crash', 'repair'])
+      for (const file of readdirSync(TESTS + folder).filter((name) =>
+        name.endsWith('.etcd.test.ts'),
+      ))
+        expect(named).to.include(`${folder}/${file.replace('.etcd.test.ts', '')}`);
+  });
+});
