@@ -6,6 +6,7 @@ import { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { sourceChanged } from '../source/ended.js';
 import { LagClock } from '../status/lag.js';
 import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -67,12 +68,4 @@ export class SourceHead {
       },
     );
   }
-}
-
-function sourceChanged(message: string, revision?: Revision): LockstepError {
-  return new LockstepError('SOURCE_CHANGED', message, {
-    disposition: 'reseed',
-    hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
-    ...(revision === undefined ? {} : { revision }),
-  });
 }

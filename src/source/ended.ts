@@ -32,3 +32,12 @@ export function inconsistent(what: string): LockstepError {
     hint: 'Its etcd version has known watch faults (docs/fine-print.md); another try starts from the last proven position.',
   });
 }
+
+/** Another cluster answers, or a head that went back: what is known is not of this source. */
+export function sourceChanged(message: string, revision?: Revision): LockstepError {
+  return new LockstepError('SOURCE_CHANGED', message, {
+    disposition: 'reseed',
+    hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
+    ...(revision === undefined ? {} : { revision }),
+  });
+}

@@ -24,7 +24,7 @@ import { isStaleToken } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Side } from '../wire/side.js';
 import { compactRevision } from './compaction.js';
-import { cancelled, historyGap, inconsistent } from './ended.js';
+import { cancelled, historyGap, inconsistent, sourceChanged } from './ended.js';
 import type { WatchLimits } from './limits.js';
 
 export interface WatchBatch {
@@ -198,15 +198,7 @@ async function refuseLostEvent(
 async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions): Promise<void> {
   const { revision } = await client.head(probeKey(prefixes));
   if (revision >= after) return;
-  throw new LockstepError(
-    'SOURCE_CHANGED',
-    `the source's head went back to ${revision}, below ${after}`,
-    {
-      disposition: 'reseed',
-      revision,
-      hint: 'The source was restored from a backup. Seed again, into a new journal and a new target.',
-    },
-  );
+  throw sourceChanged(`the source's head went back to ${revision}, below ${after}`, revision);
 }
 
 /** Joins messages into whole revisions; holds at most one revision and one message. */
@@ -284,13 +276,8 @@ class Reader {
 
   #checkCluster(clusterId: string): void {
     if (clusterId === this.#options.clusterId) return;
-    throw new LockstepError(
-      'SOURCE_CHANGED',
+    throw sourceChanged(
       `the source is cluster ${clusterId}, not ${this.#options.clusterId} as before`,
-      {
-        disposition: 'reseed',
-        hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
-      },
     );
   }
 }

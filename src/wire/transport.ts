@@ -59,11 +59,6 @@ export class Transport {
     if (connection.user) this.#token = new Token(() => this.#authenticate());
   }
 
-  /** The member that is talked to now. */
-  get endpoint(): string {
-    return this.#members.current.endpoint;
-  }
-
   close(): void {
     this.#members.close();
   }
