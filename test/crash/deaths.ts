@@ -5,6 +5,8 @@ import type { Random } from './random.js';
 
 /** How one process ends. */
 export type Doom = {
+  /** Whether the target has all that the source has when the feed begins. */
+  fromSynced: boolean;
   /** What happens on the source while it starts. */
   feed: Op[];
   /** And when it has followed all that. */
@@ -18,6 +20,8 @@ interface Place {
   /** It dies at a passing from 1 to this. */
   upTo: number;
   feed: Op[];
+  /** Met only where the first thing that there is to follow is the feed. */
+  fromSynced?: true;
   /** Met once when it starts, if it is quick, and else only five seconds later. */
   patient?: true;
   then?: Op[];
@@ -46,8 +50,8 @@ const PLACES: Partial<Record<Failpoint, Place>> = {
   'data.answer': { upTo: 8, feed: DATA },
   'cursor.remember': { upTo: 8, feed: DATA },
   // Once in a process, and only where the next revision is none of ours.
-  'fence.send': { upTo: 1, feed: [foreign(20)] },
-  'fence.answer': { upTo: 1, feed: [foreign(20)] },
+  'fence.send': { upTo: 1, feed: [foreign(20)], fromSynced: true },
+  'fence.answer': { upTo: 1, feed: [foreign(20)], fromSynced: true },
   'stock.taken': { upTo: 1, feed: [foreign(5)] },
   'lease.grant': { upTo: 1, feed: [LEASE] },
   'lease.granted': { upTo: 1, feed: [LEASE] },
@@ -64,9 +68,10 @@ export const FOLLOWERS = Object.keys(PLACES) as Failpoint[];
 
 /** At this fail point, at some passing; where something is sent, now and then while it is on its way. */
 export function atPoint(name: Failpoint, random: Random): Doom & { kind: 'point' } {
-  const { upTo, feed, patient = false, then = [] } = PLACES[name] ?? neverMet(name);
-  const passings = random.between(1, upTo);
-  const doom = { kind: 'point' as const, name, feed, then, passings, patient };
+  const place = PLACES[name] ?? neverMet(name);
+  const { feed, fromSynced = false, patient = false, then = [] } = place;
+  const passings = random.between(1, place.upTo);
+  const doom = { kind: 'point' as const, name, fromSynced, feed, then, passings, patient };
   if (!SENDING.includes(name) || random.between(0, 1) === 0) return doom;
   return { ...doom, afterMs: random.between(0, 4) };
 }
@@ -76,7 +81,8 @@ function neverMet(name: Failpoint): never {
 }
 
 export function atAnyTime(random: Random): Doom {
-  return { kind: 'any time', afterMs: random.between(0, 500), feed: [], then: [] };
+  const afterMs = random.between(0, 500);
+  return { kind: 'any time', afterMs, fromSynced: false, feed: [], then: [] };
 }
 
 /** The value of ETCD_LOCKSTEP_FAILPOINT. */

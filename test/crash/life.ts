@@ -84,6 +84,7 @@ export class Life {
    * @returns whether its fail point has killed it
    */
   async resume(doom: Doom): Promise<boolean> {
+    if (doom.fromSynced) await this.sync();
     const mortal = await this.pool.take();
     const env = doom.kind === 'point' ? { ETCD_LOCKSTEP_FAILPOINT: spell(doom) } : {};
     mortal.start(this.#args(), env);
