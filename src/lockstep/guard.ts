@@ -6,18 +6,24 @@ import type { Revision } from '../mvcc/revision.js';
 /** Filler slots: as many fillers may be on their way at once. */
 export const SLOTS = 32;
 
+/** Written by the first write after each stock; its mod_revision says whose turn it is. */
+export const FENCE_KEY = Buffer.from(`${OWN_PREFIX}fence`);
+
 export function slotKey(slot: number): Buffer {
   return Buffer.from(`${OWN_PREFIX}slot/${String(slot).padStart(2, '0')}`);
 }
 
 /** What must hold on the target for a write to take effect. */
 export interface Guard {
+  fenceMod: Revision;
   cursorMod: Revision;
   /** The slots that must be untouched, with the mod_revision that they had. */
   slots: { slot: number; mod: Revision }[];
+  /** The slots whose filler must have landed: at a revision above `above` and below `below`. */
+  landed: { slot: number; above: Revision; below: Revision }[];
 }
 
 export type Effect =
   | { kind: 'filler'; slot: number }
-  /** One whole revision, or none and only the cursor anew. */
-  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer };
+  /** One whole revision, or none and only the cursor anew; with `fence`, the fence, too. */
+  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer; fence: boolean };

@@ -27,6 +27,7 @@ export interface Stock {
   position: Position;
   cursor: Cursor;
   tally: Tally;
+  fenceMod: Revision;
   slotMods: Revision[];
   slotWrites: number;
 }
@@ -65,6 +66,7 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
     position: proven(head),
     cursor,
     tally: cursorTally(cursor),
+    fenceMod: state.fenceMod,
     slotMods: [...state.slotMods],
     slotWrites: state.slotWrites,
   };

@@ -10,7 +10,7 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
-import { SLOTS, slotKey, type Effect, type Guard } from './guard.js';
+import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from './guard.js';
 import { guardedTxn } from './txn.js';
 
 /** Everything of ours on the target, read at one revision. */
@@ -19,6 +19,8 @@ export interface TargetState {
   cursor: Cursor | undefined;
   /** mod_revision of the cursor key; 0 where there is none. */
   cursorMod: Revision;
+  /** Likewise of the fence. */
+  fenceMod: Revision;
   /** mod_revision of each slot; 0 for one never written. */
   slotMods: Revision[];
   /** Sum of the slots' versions: how often slots were ever written. */
@@ -48,6 +50,7 @@ export class EtcdTarget implements Target {
       head: header.revision,
       cursor: undefined,
       cursorMod: 0,
+      fenceMod: 0,
       slotMods: new Array<Revision>(SLOTS).fill(0),
       slotWrites: 0,
     };
@@ -60,6 +63,8 @@ export class EtcdTarget implements Target {
       } else if (kv.key.equals(CURSOR_KEY)) {
         state.cursor = parseCursor(kv.value);
         state.cursorMod = kv.modRevision;
+      } else if (kv.key.equals(FENCE_KEY)) {
+        state.fenceMod = kv.modRevision;
       } else {
         throw new LockstepError(
           'TARGET_FOREIGN_WRITE',

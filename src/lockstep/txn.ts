@@ -15,32 +15,39 @@ import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { slotKey, type Effect, type Guard } from './guard.js';
+import { FENCE_KEY, slotKey, type Effect, type Guard } from './guard.js';
 
 type Op = pb.RequestOp.$Properties;
 
 /** etcd's default for --max-txn-ops. */
 const MAX_TXN_OPS = 128;
 
+const { MOD } = pb.Compare.CompareTarget;
+const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
+
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
   const compare = [
-    modIs(CURSOR_KEY, guard.cursorMod),
-    ...guard.slots.map(({ slot, mod }) => modIs(slotKey(slot), mod)),
+    mod(FENCE_KEY, EQUAL, guard.fenceMod),
+    mod(CURSOR_KEY, EQUAL, guard.cursorMod),
+    ...guard.slots.map(({ slot, mod: seen }) => mod(slotKey(slot), EQUAL, seen)),
+    ...guard.landed.flatMap(({ slot, above, below }) => [
+      mod(slotKey(slot), GREATER, above),
+      mod(slotKey(slot), LESS, below),
+    ]),
   ];
   if (effect.kind === 'filler') return { compare, success: [put(slotKey(effect.slot), EMPTY)] };
-  const ops = [...nest(effect.records, compare.length), put(CURSOR_KEY, effect.cursor)];
-  return { compare, success: ops };
+  const own = [put(CURSOR_KEY, effect.cursor), ...(effect.fence ? [put(FENCE_KEY, EMPTY)] : [])];
+  return { compare, success: [...nest(effect.records, compare.length, own.length), ...own] };
 }
 
 const EMPTY = Buffer.alloc(0);
 
-function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
-  return {
-    result: pb.Compare.CompareResult.EQUAL,
-    target: pb.Compare.CompareTarget.MOD,
-    key,
-    modRevision,
-  };
+function mod(
+  key: Buffer,
+  result: pb.Compare.CompareResult,
+  modRevision: Revision,
+): pb.Compare.$Properties {
+  return { result, target: MOD, key, modRevision };
 }
 
 function put(key: Buffer, value: Buffer, lease = 0n): Op {
@@ -54,24 +61,25 @@ function toOp({ key, bytes, tombstone }: Record): Op {
 }
 
 /**
- * At most as many operations as fit beside the cursor's put, each a tree where there are more
- * records than that.
+ * At most as many operations as fit beside our own, each a tree where there are more records than
+ * that.
  * @param compares of the outermost transaction; they count like operations
+ * @param own operations that stand beside these
  */
-export function nest(records: readonly Record[], compares: number): Op[] {
-  if (records.length < MAX_TXN_OPS && !hasTwice(records)) return records.map(toOp);
+export function nest(records: readonly Record[], compares: number, own: number): Op[] {
+  if (records.length + own <= MAX_TXN_OPS && !hasTwice(records)) return records.map(toOp);
   for (let depth = 2; ; depth++) {
-    const width = widthOf(depth, compares);
+    const width = widthOf(depth, compares, own);
     let ops = leaves(records, width);
     for (let level = 2; level < depth; level++) ops = wrap(ops, width);
     if (ops.length <= width) return ops;
   }
 }
 
-/** Operations per level such that `depth` levels, the cursor's put and the comparisons fit. */
-function widthOf(depth: number, compares: number): number {
-  const width = Math.floor((MAX_TXN_OPS - 1) / depth);
-  return width + 1 >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
+/** Operations per level such that `depth` levels, our own operations and the comparisons fit. */
+function widthOf(depth: number, compares: number, own: number): number {
+  const width = Math.floor((MAX_TXN_OPS - own) / depth);
+  return width + own >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
 }
 
 function leaves(records: readonly Record[], width: number): Op[] {

@@ -11,6 +11,7 @@ import { parseCursor } from '../../src/cursor.js';
 import { Applier } from '../../src/lockstep/apply.js';
 import type { Identity } from '../../src/lockstep/stock.js';
 import type { Effect, Guard } from '../../src/lockstep/guard.js';
+import type { Pace } from '../../src/lockstep/pace.js';
 import type { Target, TargetState } from '../../src/lockstep/target.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Revision } from '../../src/mvcc/revision.js';
@@ -45,6 +46,14 @@ const TOO_MANY_STEPS = 20_000;
 
 export const IDENTITY: Identity = { source: SOURCE_ID, prefixes: PrefixSet.of([PREFIX]) };
 
+/** Sends whatever may be sent, so that everything overtakes everything. */
+export const EAGER: Pace = {
+  window: Infinity,
+  wait: () => 0,
+  landed: () => undefined,
+  refused: () => undefined,
+};
+
 /** A follower's process, and its end of the network. */
 class Process implements Caller, Target {
   alive = true;
@@ -69,6 +78,7 @@ class Process implements Caller, Target {
     this.#applier = new Applier(this, source, {
       ...IDENTITY,
       pause: () => network.sleep(this),
+      pace: EAGER,
     });
     this.#applier.run(this.#abort.signal).then(
       () => {
@@ -226,9 +236,10 @@ export class World {
   }
 }
 
-function describe({ cursorMod, slots }: Guard, effect: Effect): string {
+function describe({ fenceMod, cursorMod, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
-  const guard = `if cursor@${cursorMod} and ${slots.length} slots${written.join('')}`;
+  const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
+  const guard = `if fence@${fenceMod}, cursor@${cursorMod} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

@@ -79,8 +79,8 @@ for (const version of versions())
 
     /** Writes the records as the next revision and checks that this is what it became. */
     async function write(records: readonly Record[], slots: Guard['slots'] = []): Promise<void> {
-      const effect = { kind: 'cursor', records, cursor: CURSOR } as const;
-      const answer = await target.write({ cursorMod, slots }, effect);
+      const effect = { kind: 'cursor', records, cursor: CURSOR, fence: false } as const;
+      const answer = await target.write({ fenceMod: 0, cursorMod, slots, landed: [] }, effect);
       expect(answer).to.deep.equal({ succeeded: true, revision: head + 1 });
       cursorMod = head = answer.revision;
       expect((await client.head()).revision).to.equal(head);
@@ -123,7 +123,7 @@ for (const version of versions())
     it('a filler is one, and shows in the next read', async () => {
       const before = await target.read().catch((error: unknown) => error);
       expect(before, 'the cursor here is no cursor').to.have.property('code', 'TARGET_NOT_OURS');
-      const guard: Guard = { cursorMod, slots: [{ slot: 7, mod: 0 }] };
+      const guard: Guard = { fenceMod: 0, cursorMod, slots: [{ slot: 7, mod: 0 }], landed: [] };
       const first = await target.write(guard, { kind: 'filler', slot: 7 });
       expect(first).to.deep.equal({ succeeded: true, revision: head + 1 });
       const again = await target.write(guard, { kind: 'filler', slot: 7 });
@@ -131,10 +131,15 @@ for (const version of versions())
       head++;
     });
 
-    it('nothing happens where one guard of 33 does not hold', async () => {
+    it('nothing happens where one guard of 34 does not hold', async () => {
       const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, mod: 0 }));
-      const effect = { kind: 'cursor', records: deletes(300), cursor: CURSOR } as const;
-      const answer = await target.write({ cursorMod, slots }, effect);
+      const effect = {
+        kind: 'cursor',
+        records: deletes(300),
+        cursor: CURSOR,
+        fence: false,
+      } as const;
+      const answer = await target.write({ fenceMod: 0, cursorMod, slots, landed: [] }, effect);
       expect(answer).to.deep.equal({ succeeded: false, revision: head });
       expect(await rows()).to.have.lengthOf(300);
     });

@@ -26,7 +26,15 @@ function state(changes: Partial<TargetState> = {}): TargetState {
   const slotMods = new Array<number>(SLOTS).fill(0);
   slotMods[0] = 101;
   slotMods[1] = 102;
-  return { head: 102, cursor: CURSOR, cursorMod: 100, slotMods, slotWrites: 42, ...changes };
+  return {
+    head: 102,
+    cursor: CURSOR,
+    cursorMod: 100,
+    fenceMod: 90,
+    slotMods,
+    slotWrites: 42,
+    ...changes,
+  };
 }
 
 function errorOf(run: () => unknown): LockstepError {

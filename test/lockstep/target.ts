@@ -8,7 +8,7 @@ import {
   encodeCursor,
   parseCursor,
 } from '../../src/cursor.js';
-import { SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
+import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
 import type { TargetState } from '../../src/lockstep/target.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import type { Record } from '../../src/mvcc/record.js';
@@ -20,7 +20,7 @@ import { Store, type Op } from './store.js';
 export const SOURCE_ID = 'cafe';
 
 const SLOT_KEYS = Array.from({ length: SLOTS }, (_, slot) => slotKey(slot));
-const SLOT_VALUE = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
 /** Thrown when the target is not what the source says. */
 export class Broken extends Error {}
@@ -51,6 +51,7 @@ export class ModelTarget {
       head: this.store.head,
       cursor: cursor && parseCursor(cursor.value),
       cursorMod: cursor?.mod ?? 0,
+      fenceMod: this.#mod(FENCE_KEY),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
     };
@@ -58,8 +59,13 @@ export class ModelTarget {
 
   write(guard: Guard, effect: Effect): { succeeded: boolean; revision: Revision } {
     const holds =
+      this.#mod(FENCE_KEY) === guard.fenceMod &&
       this.#mod(CURSOR_KEY) === guard.cursorMod &&
-      guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod);
+      guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod) &&
+      guard.landed.every(({ slot, above, below }) => {
+        const mod = this.#mod(SLOT_KEYS[slot]!);
+        return mod > above && mod < below;
+      });
     if (!holds) {
       this.refused++;
       return { succeeded: false, revision: this.store.head };
@@ -116,11 +122,12 @@ export class ModelTarget {
 }
 
 function toOps(effect: Effect): Op[] {
-  if (effect.kind === 'filler') return [{ key: SLOT_KEYS[effect.slot]!, value: SLOT_VALUE }];
+  if (effect.kind === 'filler') return [{ key: SLOT_KEYS[effect.slot]!, value: EMPTY }];
   const ops = effect.records.map(({ key, tombstone, bytes }) =>
     tombstone ? { key } : { key, value: parseKeyValue(bytes).value },
   );
-  return [...ops, { key: CURSOR_KEY, value: effect.cursor }];
+  const fence = effect.fence ? [{ key: FENCE_KEY, value: EMPTY }] : [];
+  return [...ops, { key: CURSOR_KEY, value: effect.cursor }, ...fence];
 }
 
 function tallyOf(rows: readonly Record[]): Tally {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { CURSOR_KEY } from '../../src/cursor.js';
-import { SLOTS, slotKey, type Guard } from '../../src/lockstep/guard.js';
+import { FENCE_KEY, SLOTS, slotKey, type Guard } from '../../src/lockstep/guard.js';
 import { guardedTxn } from '../../src/lockstep/txn.js';
 import { encodeKeyValue, toBigInt } from '../../src/mvcc/keyvalue.js';
 import type { Record } from '../../src/mvcc/record.js';
@@ -48,7 +48,7 @@ function kinds(maxLength: number): fc.Arbitrary<Kind[]> {
 
 function guardOf(slots: number): Guard {
   const all = Array.from({ length: slots }, (_, slot) => ({ slot, mod: slot }));
-  return { cursorMod: 6, slots: all };
+  return { fenceMod: 2, cursorMod: 6, slots: all, landed: [] };
 }
 
 const guard = fc.constantFrom(0, 1, SLOTS).map(guardOf);
@@ -76,14 +76,16 @@ function wanted({ key, tombstone, sub }: Record): string {
 }
 
 function check(records: readonly Record[], by: Guard): void {
-  const txn = guardedTxn(by, { kind: 'cursor', records, cursor: CURSOR });
+  const fence = by.slots.length > 1;
+  const txn = guardedTxn(by, { kind: 'cursor', records, cursor: CURSOR, fence });
   expect(refusal(txn)).to.equal(undefined);
   const last = `put ${CURSOR_KEY.toString()} = {}, lease 0`;
   // One string, because comparing arrays of 20,000 is chai's slowest way.
   const order = [...executed(txn.success ?? [])].join('\n');
-  expect(order === [...records.map(wanted), last].join('\n'), 'in the order of the records').to.be
+  const own = fence ? [last, `put ${FENCE_KEY.toString()} = , lease 0`] : [last];
+  expect(order === [...records.map(wanted), ...own].join('\n'), 'in the order of the records').to.be
     .true;
-  expect(txn.compare).to.have.lengthOf(1 + by.slots.length);
+  expect(txn.compare).to.have.lengthOf(2 + by.slots.length);
 }
 
 describe('one revision as one transaction', function () {
@@ -112,24 +114,36 @@ describe('one revision as one transaction', function () {
 
   it('is flat where that is enough', () => {
     const records = toRecords(new Array<Kind>(MAX_TXN_OPS - 1).fill('put'), 0);
-    const { success } = guardedTxn(guardOf(0), { kind: 'cursor', records, cursor: CURSOR });
+    const { success } = guardedTxn(guardOf(0), {
+      kind: 'cursor',
+      records,
+      cursor: CURSOR,
+      fence: false,
+    });
     expect(success?.every((op) => op.requestPut)).to.be.true;
     expect(success).to.have.lengthOf(MAX_TXN_OPS);
   });
 
   it('guards by mod_revision, whatever the write', () => {
-    const by: Guard = { cursorMod: 6, slots: [{ slot: 3, mod: 5 }] };
+    const by: Guard = {
+      fenceMod: 2,
+      cursorMod: 6,
+      slots: [{ slot: 3, mod: 5 }],
+      landed: [{ slot: 4, above: 5, below: 9 }],
+    };
     const filler = guardedTxn(by, { kind: 'filler', slot: 3 });
-    const cursor = guardedTxn(by, { kind: 'cursor', records: [], cursor: CURSOR });
+    const cursor = guardedTxn(by, { kind: 'cursor', records: [], cursor: CURSOR, fence: true });
     expect(filler.compare).to.deep.equal(cursor.compare);
-    expect(filler.compare?.map((c) => [text(c.key), c.modRevision])).to.deep.equal([
-      [CURSOR_KEY.toString(), 6],
-      [slotKey(3).toString(), 5],
+    const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
+    expect(filler.compare?.map((c) => [text(c.key), c.result, c.modRevision])).to.deep.equal([
+      [FENCE_KEY.toString(), EQUAL, 2],
+      [CURSOR_KEY.toString(), EQUAL, 6],
+      [slotKey(3).toString(), EQUAL, 5],
+      [slotKey(4).toString(), GREATER, 5],
+      [slotKey(4).toString(), LESS, 9],
     ]);
-    for (const { target, result } of filler.compare ?? []) {
+    for (const { target } of filler.compare ?? [])
       expect(target).to.equal(pb.Compare.CompareTarget.MOD);
-      expect(result).to.equal(pb.Compare.CompareResult.EQUAL);
-    }
     expect([...executed(filler.success ?? [])]).to.deep.equal([
       `put ${slotKey(3).toString()} = , lease 0`,
     ]);

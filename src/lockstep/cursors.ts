@@ -1,0 +1,69 @@
+/** The cursors to come: what each says of the target when everything up to it has landed. */
+import { CURSOR_FORMAT, encodeCursor } from '../cursor.js';
+import type { Gap } from '../journal/state.js';
+import type { WholeRevision } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { digest, type Tally } from '../mvcc/tally.js';
+import type { Identity, Stock } from './stock.js';
+
+/** Digest of a key as it was before a revision; undefined if it did not exist. */
+export type DigestBefore = (key: Buffer, revision: Revision) => Promise<bigint | undefined>;
+
+export class Cursors {
+  #tally: Tally;
+  #gap: Gap | null;
+  #slotWrites: number;
+
+  constructor(
+    private readonly identity: Identity & { follower: string },
+    private readonly digestBefore: DigestBefore,
+    /** Where the history that is written is not the source's, if it is so anywhere. */
+    private readonly gapNow: () => Gap | null,
+    stock: Stock,
+  ) {
+    this.#tally = stock.tally;
+    this.#gap = stock.cursor.gap;
+    this.#slotWrites = stock.slotWrites;
+  }
+
+  /** So many fillers come before the next cursor. */
+  fillers(count: number): void {
+    this.#slotWrites += count;
+  }
+
+  /** The cursor that is written with this revision; revisions come in order, each once. */
+  async with(whole: WholeRevision): Promise<Buffer> {
+    const { revision } = whole;
+    this.#tally = await this.#tallyAfter(whole);
+    // The newest gap below: those before it have been compacted away since.
+    const gap = this.gapNow();
+    if (gap && revision > gap.after) this.#gap = gap;
+    return encodeCursor({
+      format: CURSOR_FORMAT,
+      source: this.identity.source,
+      prefixes: [...this.identity.prefixes.list],
+      revision,
+      keys: this.#tally.keys,
+      checksum: this.#tally.hex,
+      slotWrites: this.#slotWrites,
+      gap: this.#gap,
+      follower: this.identity.follower,
+      at: new Date().toISOString(),
+    });
+  }
+
+  /** Keys and checksum after a revision, from the rows that it supersedes. */
+  async #tallyAfter({ revision, records }: WholeRevision): Promise<Tally> {
+    const tally = this.#tally.copy();
+    const here = new Map<string, bigint | undefined>();
+    for (const { key, tombstone, bytes } of records) {
+      const name = key.toString('latin1');
+      const old = here.has(name) ? here.get(name) : await this.digestBefore(key, revision);
+      if (old !== undefined) tally.remove(old);
+      const now = tombstone ? undefined : digest(bytes);
+      if (now !== undefined) tally.add(now);
+      here.set(name, now);
+    }
+    return tally;
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * Writes on their way to the target, many at once, each with effect only in its turn.
+ *
+ * The line of writes is cut into stages: the gap behind cursor c, and the data that ends it.
+ *
+ *     c ─► filler filler filler … data r ─► filler … data r2 ─►
+ *          └───── stage after c ───────┘    └─ after r ─┘
+ *
+ * Fillers of a stage are order-free. Data is not, and a stage needs the data before it. But what is
+ * sent too early does no harm, because its guards name what must have happened before:
+ *   filler  cursor.mod == c, and its slot untouched since its last answer
+ *   data r  cursor.mod == c, and for each filler of its stage without an answer: its slot's mod lies
+ *           between the slot's last one and r
+ * c and r are known before they are written, since in lockstep a cursor's mod_revision is the source's
+ * revision. So writes are sent ahead of the answers of those before them, and the rare one that
+ * overtakes its predecessor is refused and sent again.
+ *
+ * Everything is also guarded by the fence's mod_revision. A write that was sent ahead fits a state
+ * that is still to come; without the fence a lost one could land after a new stock was taken, when
+ * that state has come, and be one filler too many.
+ *
+ * The invariant: data lands only at its own revision. Fillers of a stage are never more than its gap
+ * has revisions; data's guard is false until the last of them has landed, and also if one of them
+ * landed at r or above, which is what somebody else's write leads to.
+ *
+ * Only for the first stage, all before which is confirmed, a refusal means that something else is going on.
+ */
+import { Wakeup } from '../backoff.js';
+import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { WholeRevision } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { proven, type Position } from '../position.js';
+import type { Effect, Guard } from './guard.js';
+import type { Pace } from './pace.js';
+import { foreignWrite } from './stock.js';
+import type { Target } from './target.js';
+
+/** Data on its way before the one in front of it has landed. */
+const MAX_AHEAD = 16;
+/** Of all data on its way, or waiting to be sent; one that is larger goes alone. */
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Two comparisons for each; etcd takes 128 in a transaction. */
+const MAX_FILLERS_GUARDED = 48;
+
+/** Something landed that we had given up on, or somebody else writes: look again. */
+export class GuardFailed extends Error {}
+
+/** One revision with records, and the cursor that it leaves behind. */
+export interface Data extends WholeRevision {
+  cursor: Buffer;
+}
+
+export function bytesOf({ records }: WholeRevision): number {
+  return records.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+interface Sending extends Data {
+  /** Of the last time. */
+  sentAt: number;
+  state: 'waiting' | 'on its way' | 'landed';
+}
+
+interface Stage {
+  /** The cursor that all of it is guarded by. */
+  readonly after: Revision;
+  /** Of the gap, as far as it is known. */
+  end: Revision;
+  unsent: number;
+  /** Slots whose filler was refused. It is sent again in no other slot: the first may come twice. */
+  readonly refused: number[];
+  /** Slots whose filler has no answer yet. */
+  readonly outstanding: Set<number>;
+  landed: number;
+  /** When the last filler was sent. */
+  sentAt: number;
+  data: Sending | undefined;
+}
+
+/** Where the target stands after its fence. */
+export interface Start {
+  cursorMod: Revision;
+  fenceMod: Revision;
+  slotMods: readonly Revision[];
+}
+
+export interface OutgoingOptions {
+  pace: Pace;
+  onLanded: (write: Data | 'filler') => void;
+  /** Nothing more is sent once it is aborted, from outside or by `stop`. */
+  stopped: AbortSignal;
+  /** Called when a write has failed. */
+  stop: () => void;
+}
+
+export class Outgoing {
+  readonly #stages: Stage[];
+  readonly #slotMods: Revision[];
+  readonly #free: number[];
+  readonly #onTheirWay = new Set<Promise<void>>();
+  readonly #errors: unknown[] = [];
+  readonly #moved = new Wakeup();
+  #bytes = 0;
+  #woken = false;
+
+  constructor(
+    private readonly target: Target,
+    private readonly start: Start,
+    private readonly options: OutgoingOptions,
+  ) {
+    this.#stages = [stageAfter(start.cursorMod)];
+    this.#slotMods = [...start.slotMods];
+    this.#free = this.#slotMods.map((_, slot) => slot).reverse();
+  }
+
+  /** The target's head as far as it is confirmed; while fillers are on their way it may be higher. */
+  get position(): Position {
+    const { after, landed } = this.#first;
+    return proven(after + landed);
+  }
+
+  /** Fillers up to `end`; returns how many there were to add. */
+  fill(end: Revision): number {
+    const stage = this.#last;
+    const more = Math.max(0, end - stage.end);
+    stage.unsent += more;
+    stage.end += more;
+    this.#pump();
+    return more;
+  }
+
+  /** The next revision, when the gap before it is filled. Resolves when there is room for another. */
+  async write(data: Data): Promise<void> {
+    this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
+    this.#stages.push(stageAfter(data.revision));
+    this.#bytes += bytesOf(data);
+    this.#pump();
+    const { stopped } = this.options;
+    while (!this.#hasRoom() && !stopped.aborted)
+      await this.#moved.after(this.#moved.generation, stopped);
+  }
+
+  /**
+   * Waits for the answers to all that was sent. Nothing more may be sent by then.
+   * @throws the worst error: a foreign write outweighs a guard that failed, and that outweighs a
+   *   connection that broke
+   */
+  async settle(): Promise<void> {
+    while (this.#onTheirWay.size > 0) await Promise.all(this.#onTheirWay);
+    if (this.#errors.length > 0) throw worst(this.#errors);
+  }
+
+  get #first(): Stage {
+    return this.#stages[0]!;
+  }
+
+  get #last(): Stage {
+    return this.#stages.at(-1)!;
+  }
+
+  #hasRoom(): boolean {
+    return this.#stages.length <= MAX_AHEAD && this.#bytes < MAX_BYTES;
+  }
+
+  /** Sends what may be sent, in order, as far ahead of the answers as the pace has it. */
+  #pump(): void {
+    let before: Sending | undefined;
+    let ahead = 0;
+    for (const stage of this.#stages) {
+      if (this.options.stopped.aborted) return;
+      if (before?.state === 'on its way' && !this.#maySend(before.sentAt, ahead)) return;
+      this.#sendFillers(stage);
+      const { data } = stage;
+      if (!data || stage.unsent > 0) return;
+      const { size } = stage.outstanding;
+      if (size > 0) ahead++;
+      if (data.state === 'waiting') {
+        if (size > MAX_FILLERS_GUARDED) return;
+        if (size > 0 && !this.#maySend(stage.sentAt, ahead)) return;
+        this.#sendData(stage, data);
+      }
+      if (data.state === 'on its way') ahead++;
+      before = data;
+    }
+  }
+
+  /** Whether something may be sent behind `ahead` others without an answer, the last sent at `sentAt`. */
+  #maySend(sentAt: number, ahead: number): boolean {
+    return ahead < this.options.pace.window && this.#isTime(sentAt);
+  }
+
+  #isTime(sentAt: number): boolean {
+    const wait = this.options.pace.wait(sentAt);
+    // Below that the next answer comes sooner than a timer.
+    if (wait >= 1) this.#wakeIn(wait);
+    return wait === 0;
+  }
+
+  #wakeIn(ms: number): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    setTimeout(() => {
+      this.#woken = false;
+      this.#pump();
+    }, ms);
+  }
+
+  #sendFillers(stage: Stage): void {
+    for (const slot of stage.refused.splice(0)) this.#sendFiller(stage, slot);
+    for (; stage.unsent > 0 && this.#free.length > 0; stage.unsent--)
+      this.#sendFiller(stage, this.#free.pop()!);
+  }
+
+  #sendFiller(stage: Stage, slot: number): void {
+    const mod = this.#slotMods[slot] ?? 0;
+    const certain = stage === this.#first;
+    stage.outstanding.add(slot);
+    stage.sentAt = performance.now();
+    const guard = this.#guard(stage, { slots: [{ slot, mod }] });
+    this.#send(guard, { kind: 'filler', slot }, (revision) => {
+      stage.outstanding.delete(slot);
+      if (revision === undefined) {
+        stage.refused.push(slot);
+        this.#refused(certain);
+        return;
+      }
+      if (revision > stage.end) throw foreignWrite(stage.end, revision);
+      failpoint('filler.remember');
+      this.#slotMods[slot] = revision;
+      this.#free.push(slot);
+      stage.landed++;
+      this.options.onLanded('filler');
+    });
+  }
+
+  #sendData(stage: Stage, data: Sending): void {
+    const certain = stage === this.#first && stage.outstanding.size === 0;
+    data.state = 'on its way';
+    data.sentAt = performance.now();
+    const landed = [...stage.outstanding].map((slot) => {
+      return { slot, above: this.#slotMods[slot] ?? 0, below: data.revision };
+    });
+    const { records, cursor } = data;
+    const effect: Effect = { kind: 'cursor', records, cursor, fence: false };
+    this.#send(this.#guard(stage, { landed }), effect, (revision) => {
+      if (revision === undefined) {
+        data.state = 'waiting';
+        this.#refused(certain);
+        return;
+      }
+      if (revision !== data.revision) throw foreignWrite(data.revision, revision);
+      failpoint('cursor.remember');
+      data.state = 'landed';
+      this.#bytes -= bytesOf(data);
+      while (this.#first.data?.state === 'landed') this.#stages.shift();
+      this.options.pace.landed(performance.now() - data.sentAt);
+      this.options.onLanded(data);
+    });
+  }
+
+  #guard({ after }: Stage, slots: Partial<Pick<Guard, 'slots' | 'landed'>>): Guard {
+    return {
+      fenceMod: this.start.fenceMod,
+      cursorMod: after,
+      slots: slots.slots ?? [],
+      landed: slots.landed ?? [],
+    };
+  }
+
+  /** @param certain whether all that it had to follow was confirmed when it was sent */
+  #refused(certain: boolean): void {
+    if (certain) throw new GuardFailed();
+    this.options.pace.refused();
+  }
+
+  /** @param answered with the revision that it landed at; undefined if its guard was false */
+  #send(guard: Guard, effect: Effect, answered: (revision: Revision | undefined) => void): void {
+    const write = this.target
+      .write(guard, effect)
+      .then(({ succeeded, revision }) => {
+        answered(succeeded ? revision : undefined);
+        this.#moved.wake();
+        this.#pump();
+      })
+      .catch((error: unknown) => {
+        this.#errors.push(error);
+        this.options.stop();
+      })
+      .finally(() => this.#onTheirWay.delete(write));
+    this.#onTheirWay.add(write);
+  }
+}
+
+function stageAfter(after: Revision): Stage {
+  return {
+    after,
+    end: after,
+    unsent: 0,
+    refused: [],
+    outstanding: new Set(),
+    landed: 0,
+    sentAt: 0,
+    data: undefined,
+  };
+}
+
+function worst(errors: unknown[]): unknown {
+  const fatal = errors.find((e) => e instanceof LockstepError && e.disposition !== 'retry');
+  return fatal ?? errors.find((e) => e instanceof GuardFailed) ?? errors[0];
+}
