@@ -5,6 +5,8 @@
  *   gap    for each revision up to the next one with records, one filler: a put to a slot key.
  *          Fillers of one gap run concurrently: their order does not matter, only their number.
  *   data   the revision's records and the new cursor, one transaction, when the head is one below.
+ *          In a long gap a cursor without records now and then, in place of a filler: where it lands
+ *          tells whether only fillers have landed before it.
  * How they are sent and guarded, many at once, is in outgoing.ts.
  *
  * The invariant: after every write that lands the target's head is a position of the source.
@@ -58,6 +60,8 @@ export interface ApplyOptions extends Identity {
   pause?: (attempt: number, signal: AbortSignal) => Promise<void>;
   /** How soon writes follow each other; found out unless given. */
   pace?: Pace;
+  /** No more fillers than this without a cursor; 256 unless given. */
+  fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
   onStock?: (position: Position, cursor: Cursor) => void | Promise<void>;
 }
@@ -157,7 +161,7 @@ export class Applier {
           });
           if (first === whole) continue;
         }
-        cursors.fillers(this.#outgoing.fill(gapEnd));
+        await this.#fill(this.#outgoing, gapEnd, cursors);
         if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
       }
     } finally {
@@ -182,6 +186,16 @@ export class Applier {
     failpoint('cursor.remember');
     this.#owner = true;
     this.#count(first);
+  }
+
+  async #fill(outgoing: Outgoing, end: Revision, cursors: Cursors): Promise<void> {
+    const most = this.options.fillersPerCursor ?? FILLERS_PER_CURSOR;
+    while (end - cursors.revision > most) {
+      const revision = cursors.revision + most + 1;
+      cursors.fillers(outgoing.fill(revision - 1));
+      await outgoing.write(await this.#data({ revision, records: [] }, cursors));
+    }
+    cursors.fillers(outgoing.fill(end));
   }
 
   #behind(fence: Revision, { slotMods }: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
@@ -209,5 +223,8 @@ export class Applier {
     }
   }
 }
+
+/** A foreign write among fillers is noticed so much later at the most. */
+const FILLERS_PER_CURSOR = 256;
 
 const NO_GAP = () => null;

@@ -13,6 +13,7 @@ export class Cursors {
   #tally: Tally;
   #gap: Gap | null;
   #slotWrites: number;
+  #revision: Revision;
 
   constructor(
     private readonly identity: Identity & { follower: string },
@@ -24,6 +25,12 @@ export class Cursors {
     this.#tally = stock.tally;
     this.#gap = stock.cursor.gap;
     this.#slotWrites = stock.slotWrites;
+    this.#revision = stock.cursor.revision;
+  }
+
+  /** Of the last one. */
+  get revision(): Revision {
+    return this.#revision;
   }
 
   /** So many fillers come before the next cursor. */
@@ -35,6 +42,7 @@ export class Cursors {
   async with(whole: WholeRevision): Promise<Buffer> {
     const { revision } = whole;
     this.#tally = await this.#tallyAfter(whole);
+    this.#revision = revision;
     // The newest gap below: those before it have been compacted away since.
     const gap = this.gapNow();
     if (gap && revision > gap.after) this.#gap = gap;

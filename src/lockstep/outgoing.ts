@@ -72,6 +72,8 @@ interface Stage {
   /** Slots whose filler has no answer yet. */
   readonly outstanding: Set<number>;
   landed: number;
+  /** Where the last filler has landed, as far as is known. */
+  highest: Revision;
   /** When the last filler was sent. */
   sentAt: number;
   data: Sending | undefined;
@@ -129,7 +131,7 @@ export class Outgoing {
     return more;
   }
 
-  /** The next revision, when the gap before it is filled. Resolves when there is room for another. */
+  /** The next revision, when the gap before it is filled; without records it only moves the cursor. Resolves when there is room for another. */
   async write(data: Data): Promise<void> {
     this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
     this.#stages.push(stageAfter(data.revision));
@@ -229,6 +231,8 @@ export class Outgoing {
       this.#slotMods[slot] = revision;
       this.#free.push(slot);
       stage.landed++;
+      stage.highest = Math.max(stage.highest, revision);
+      refuseMiscount(stage);
       this.options.onLanded('filler');
     });
   }
@@ -291,6 +295,13 @@ export class Outgoing {
   }
 }
 
+/** When no filler is on its way, those that have landed are all that there is behind the cursor. */
+function refuseMiscount({ after, landed, highest, outstanding, refused }: Stage): void {
+  const expected = after + landed;
+  if (outstanding.size + refused.length === 0 && highest !== expected)
+    throw foreignWrite(expected, highest);
+}
+
 function stageAfter(after: Revision): Stage {
   return {
     after,
@@ -299,6 +310,7 @@ function stageAfter(after: Revision): Stage {
     refused: [],
     outstanding: new Set(),
     landed: 0,
+    highest: after,
     sentAt: 0,
     data: undefined,
   };

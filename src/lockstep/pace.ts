@@ -5,7 +5,7 @@
  * change places now and then. A write that overtakes the one before it is refused by its guard and has
  * to be sent again. So the more writes are on their way the more of them are in vain, and it is found
  * out how many pay: what lands makes the window wider, what is refused makes it narrower, in balance
- * at one refusal for five that land. Where the round trip is long, they are also spread over it, since
+ * at one refusal for three that land. Where the round trip is long, they are also spread over it, since
  * an answer that brings many others along would else send as many in one moment.
  *
  * Measured with 4 KB values on two cores, landed per second, one by one = 1: two on their way 1.4, three
@@ -16,7 +16,7 @@
  */
 const WIDEST = 16;
 const WIDER = 0.02;
-const NARROWER = 0.1;
+const NARROWER = 0.06;
 /** A round trip that is no longer spreads the writes by itself, and timers are no finer. */
 const SPREAD_FROM_MS = 4;
 /** Two that leave in one moment arrive in one, and those change places most of the time. */

@@ -46,6 +46,9 @@ const TOO_MANY_STEPS = 20_000;
 
 export const IDENTITY: Identity = { source: SOURCE_ID, prefixes: PrefixSet.of([PREFIX]) };
 
+/** So few that many gaps have several cursors, or one at their end. */
+const FILLERS_PER_CURSOR = 5;
+
 /** Sends whatever may be sent, so that everything overtakes everything. */
 export const EAGER: Pace = {
   window: Infinity,
@@ -79,6 +82,7 @@ class Process implements Caller, Target {
       ...IDENTITY,
       pause: () => network.sleep(this),
       pace: EAGER,
+      fillersPerCursor: FILLERS_PER_CURSOR,
     });
     this.#applier.run(this.#abort.signal).then(
       () => {
