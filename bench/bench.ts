@@ -17,6 +17,9 @@ import { Bench, type Scenario } from './kit/scenario.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
 import { farScenario, followScenario } from './scenarios/follow.js';
+import { lagScenario } from './scenarios/lag.js';
+import { memoryScenario } from './scenarios/memory.js';
+import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
 
 const SCENARIOS: Record<string, Scenario> = {
@@ -24,7 +27,10 @@ const SCENARIOS: Record<string, Scenario> = {
   crop: cropScenario,
   follow: followScenario,
   far: farScenario,
+  lag: lagScenario,
   audit: auditScenario,
+  memory: memoryScenario,
+  mirror: mirrorScenario,
 };
 
 const list = (name: string): string[] | undefined => process.env[name]?.split(',').filter(Boolean);

@@ -5,7 +5,7 @@ import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { podKey, PODS, type Values } from './data.js';
 import { put } from './load.js';
 
-const SECONDS = 4;
+const SECONDS = 3;
 const CURSOR = Buffer.from('bench/cursor');
 /** As long as the cursor that the follower writes. */
 const CURSOR_VALUE = encodeCursor({

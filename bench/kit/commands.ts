@@ -1,4 +1,5 @@
 /** The programs that are compared, each as a process, as a user would start it. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,4 +115,17 @@ export class MakeMirror extends Running {
     const from = ['--endpoints', source, 'make-mirror', '--prefix', PODS, target];
     return new MakeMirror(folder, [binaries().etcdctl, ...from]);
   }
+}
+
+/** `etcd-lockstep mirror` of the pods. */
+export class Mirror extends Running {
+  static start(folder: string, source: string, target: string): Mirror {
+    const ends = ['--endpoints', source, '--dest-endpoints', target, '--prefix', PODS];
+    return new Mirror(folder, [process.execPath, cli, 'mirror', ...ends, '-w', 'json']);
+  }
+}
+
+export function mirrorIsBuilt(): boolean {
+  const help = spawnSync(process.execPath, [cli, 'mirror', '--help'], { encoding: 'utf8' }).stdout;
+  return help.includes('etcd-lockstep mirror');
 }

@@ -20,6 +20,7 @@ import { cache, root, say } from './place.js';
 
 export const PODS = '/registry/pods/';
 export const VALUE_BYTES = 4096;
+const STAMP_BYTES = 24;
 /** What the other half of the store is. */
 export const FOREIGN = ['configmaps', 'events', 'leases', 'replicasets', 'secrets'].map(
   (resource) => `/registry/${resource}/`,
@@ -46,6 +47,11 @@ export function podKey(n: number): Buffer {
 
 export function foreignKey(n: number): Buffer {
   return Buffer.from((FOREIGN[n % FOREIGN.length] ?? '') + name(n));
+}
+
+/** What tells a value from every other one. */
+export function stampOf(value: Buffer): string {
+  return value.toString('latin1', 0, STAMP_BYTES);
 }
 
 /** Where values come from. */
@@ -78,7 +84,7 @@ export class Values {
   value(n: number): Buffer {
     const at = scatter(n) % (this.#corpus.length - VALUE_BYTES);
     const value = Buffer.from(this.#corpus.subarray(at, at + VALUE_BYTES));
-    const own = `app-${n}-${scatter(n).toString(16)}-${scatter(~n).toString(16)}-4e0f`;
+    const own = `app-${String(n).padStart(STAMP_BYTES - 4, '0')}-${scatter(n).toString(16)}-${scatter(~n).toString(16)}-4e0f`;
     for (let to = 0; to < VALUE_BYTES; to += VALUE_BYTES / 4) value.write(own, to, 'latin1');
     return value;
   }

@@ -1,7 +1,7 @@
 /** Writes to a source: as fast as it takes them, or at a rate; a share of them to pods. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EtcdClient } from '../../src/wire/client.js';
-import { foreignKey, podKey, type Values } from './data.js';
+import { foreignKey, podKey, stampOf, type Values } from './data.js';
 
 const IN_FLIGHT = 64;
 const TICK_MS = 5;
@@ -25,14 +25,15 @@ export class Load {
     private readonly keys: number,
   ) {}
 
-  /** One write; its revision, and the pod that it went to, if it did. */
-  async #write(share: number): Promise<{ pod: string | undefined; revision: number }> {
+  /** One write; what tells it from the others, if it went to a pod. */
+  async #write(share: number): Promise<string | undefined> {
     const i = this.#made++;
     const pod = isPod(i, share);
     const key = pod ? podKey(i % this.keys) : foreignKey(i % this.keys);
     // Above those of the base, so that every write changes something.
-    const revision = await put(this.client, key, this.values.value(1e7 + i));
-    return { pod: pod ? key.toString() : undefined, revision };
+    const value = this.values.value(1e7 + i);
+    await put(this.client, key, value);
+    return pod ? stampOf(value) : undefined;
   }
 
   /** Writes so many revisions, many at once. */
@@ -46,11 +47,11 @@ export class Load {
 
   /**
    * Writes at a rate.
-   * @param onPod called when the source has answered the write of a pod
+   * @param onPod called with the value's stamp when the source has answered the write of a pod
    */
   async steadily(
     { perSecond, seconds, share }: { perSecond: number; seconds: number; share: number },
-    onPod: (revision: number) => void,
+    onPod: (stamp: string) => void,
   ): Promise<void> {
     const started = performance.now();
     const all = perSecond * seconds;
@@ -59,8 +60,8 @@ export class Load {
       const due = Math.min(all, Math.floor(((performance.now() - started) / 1000) * perSecond));
       while (writes.length < due)
         writes.push(
-          this.#write(share).then(({ pod, revision }) => {
-            if (pod !== undefined) onPod(revision);
+          this.#write(share).then((stamp) => {
+            if (stamp !== undefined) onPod(stamp);
           }),
         );
       await sleep(TICK_MS);

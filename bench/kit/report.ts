@@ -7,7 +7,7 @@ import { cache, root } from './place.js';
 import { ratios, reached, spread, type Kept, type Row } from './result.js';
 
 /** Rows of all runs so far, the newest of each; `make bench-record` copies it into the tree. */
-const kept = (): string => join(cache(), 'results.json');
+export const kept = (): string => join(cache(), 'results.json');
 
 export function readKept(path = kept()): Kept[] {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept[]) : [];

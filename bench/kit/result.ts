@@ -42,6 +42,12 @@ export function spread(values: readonly number[]): Spread | undefined {
   return { min, median, max: sorted.at(-1)! };
 }
 
+/** @param at 0.99 for the value that 99 % are not above */
+export function percentile(values: readonly number[], at: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * at) - 1)] ?? NaN;
+}
+
 /** The ratio of each run: what ran one after the other is compared, not the best of both. */
 export function ratios({ ours, theirs, ratio }: Row): number[] {
   return ours
