@@ -13,6 +13,7 @@ import { binaries } from '../test/rig/binaries.js';
 import { fsync } from './kit/etcds.js';
 import { commit, keep, machine, markdown } from './kit/report.js';
 import { reached, type Row } from './kit/result.js';
+import { busyCores } from './kit/usage.js';
 import { Bench, type Scenario } from './kit/scenario.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
@@ -39,6 +40,9 @@ const only = list('ONLY') ?? Object.keys(SCENARIOS);
 const sizes = (list('SIZES') ?? ['10000', '100000', '500000']).map(Number);
 const runs = Number(process.env['RUNS'] ?? 3);
 
+/** What a machine that does nothing else may be busy with. */
+const QUIET_CORES = 0.2;
+
 const unknown = only.find((name) => !(name in SCENARIOS));
 if (unknown !== undefined)
   throw new Error(`no scenario ${unknown}; there are ${Object.keys(SCENARIOS).join(', ')}`);
@@ -51,10 +55,13 @@ await Bench.with(sizes, runs, async (bench) => {
   for (const name of only) {
     process.stdout.write(`\n## ${name}\n\n`);
     const started = performance.now();
+    const othersCores = await busyCores();
+    if (othersCores > QUIET_CORES)
+      process.stderr.write(`  the machine is busy: ${othersCores.toFixed(1)} cores\n`);
     const rows = await SCENARIOS[name]!(bench);
     const at = new Date().toISOString();
     keep(
-      rows.map((row) => ({ ...row, commit: commit(), at, fsync })),
+      rows.map((row) => ({ ...row, commit: commit(), at, fsync, othersCores })),
       Object.keys(SCENARIOS),
     );
     process.stdout.write(`${markdown(rows)}\n`);

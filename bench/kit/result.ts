@@ -25,6 +25,8 @@ export interface Kept extends Row {
   commit: string;
   at: string;
   fsync: boolean;
+  /** Cores that others kept busy when the scenario began. */
+  othersCores: number;
 }
 
 export interface Spread {

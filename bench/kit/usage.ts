@@ -1,10 +1,12 @@
 /** What processes cost: processor time and memory, as Linux says in /proc. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from '../../test/rig/child.js';
 
 /** USER_HZ, the same on all Linux machines that etcd is built for. */
 const TICKS_PER_SECOND = 100;
 const SAMPLE_MS = 20;
+const BUSY_MS = 500;
 
 export interface Usage {
   seconds: number;
@@ -16,9 +18,9 @@ export interface Usage {
   residentMiB: number;
 }
 
-function proc(pid: number, file: string): string | undefined {
+function proc(file: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    return readFileSync(`/proc/${file}`, 'utf8');
   } catch {
     return undefined; // it has ended
   }
@@ -27,9 +29,21 @@ function proc(pid: number, file: string): string | undefined {
 /** Seconds of processor time that it has used so far; undefined when it has ended. */
 export function cpuSeconds(pid: number): number | undefined {
   // The name, in brackets, may hold anything; utime and stime are the 12th and 13th behind it.
-  const fields = proc(pid, 'stat')?.split(') ').at(-1)?.split(' ');
+  const fields = proc(`${pid}/stat`)?.split(') ').at(-1)?.split(' ');
   if (!fields) return undefined;
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** How many cores are busy now, whoever with; also with other machines, where this one is virtual. */
+export async function busyCores(): Promise<number> {
+  const ticks = (): number => {
+    const all = proc('stat')?.split('\n')[0]?.trim().split(/\s+/).slice(1).map(Number) ?? [];
+    const [user = 0, nice = 0, system = 0, _idle, _wait, irq = 0, soft = 0, steal = 0] = all;
+    return user + nice + system + irq + soft + steal;
+  };
+  const [before, started] = [ticks(), performance.now()];
+  await sleep(BUSY_MS);
+  return ((ticks() - before) / TICKS_PER_SECOND) * (1000 / (performance.now() - started));
 }
 
 function mib(status: string, field: string): number {
@@ -51,7 +65,7 @@ export class Meter {
   }
 
   #sample(): void {
-    const status = proc(this.pid, 'status');
+    const status = proc(`${this.pid}/status`);
     if (status === undefined) return;
     this.#cpu = cpuSeconds(this.pid) ?? this.#cpu;
     this.#anonymous = Math.max(this.#anonymous, mib(status, 'RssAnon'));
