@@ -4,8 +4,10 @@ import type { EtcdClient } from '../../src/wire/client.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { podKey, PODS, type Values } from './data.js';
 import { put } from './load.js';
+import { percentile } from './result.js';
 
 const SECONDS = 3;
+const READS = 50;
 const CURSOR = Buffer.from('bench/cursor');
 /** As long as the cursor that the follower writes. */
 const CURSOR_VALUE = encodeCursor({
@@ -51,6 +53,17 @@ export async function concurrent(client: EtcdClient, inFlight: number): Promise<
   return perSecond(async (_, worker) => {
     await put(client, keys[worker]!, value);
   }, inFlight);
+}
+
+/** Of a small read, in ms: what the way there and back takes, and the server's least. */
+export async function roundTrip(client: EtcdClient): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < READS; i++) {
+    const started = performance.now();
+    await client.head();
+    times.push(performance.now() - started);
+  }
+  return percentile(times, 0.5);
 }
 
 async function perSecond(

@@ -9,7 +9,7 @@
  *     less to write than we have: its rate is in source revisions passed a second.
  */
 import { join } from 'node:path';
-import { concurrent, sequential } from '../kit/ceiling.js';
+import { concurrent, roundTrip, sequential } from '../kit/ceiling.js';
 import { Follow, lockstep, MakeMirror } from '../kit/commands.js';
 import { PODS } from '../kit/data.js';
 import { ports, Store } from '../kit/etcds.js';
@@ -76,6 +76,7 @@ async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
     for (let i = 0; i < bench.runs; i++) {
       figures.ours.push(await ours(scene, way, figures));
       const ceiling = await ceilings(bench, scene, way);
+      figures.part('round trip of a read ms', ceiling.roundTripMs);
       one.push(ceiling.one);
       for (const [n, rate] of ceiling.many.entries()) many[n]!.push(rate);
       figures.theirs.push(await theirs(scene, way, scene.mirrors[i]!, figures));
@@ -164,18 +165,19 @@ async function ceilings(
   bench: Bench,
   scene: Scene,
   way: Way,
-): Promise<{ one: number; many: number[] }> {
+): Promise<{ one: number; many: number[]; roundTripMs: number }> {
   const target = await Store.restored(scene.folder, scene.base);
   const network = await Network.to(target.etcd.clientPort);
   await network.delay(way.delayMs);
   const client = target.through(network.endpoint);
+  const roundTripMs = await roundTrip(client);
   const one = await sequential(client, bench.values);
   const many: number[] = [];
   for (const inFlight of IN_FLIGHT) many.push(await concurrent(client, inFlight));
   client.close();
   network.end();
   await target.remove();
-  return { one, many };
+  return { one, many, roundTripMs };
 }
 
 /** In source revisions: of each hundred it writes `share`. */
