@@ -39,11 +39,11 @@ demo: build etcd
 
 # ONLY=seed,audit SIZES=10000,100000 RUNS=3 for a part of it
 bench: build etcd
-	@$(BIN)/tsx bench/bench.ts
+	@node --import=tsx bench/bench.ts
 
 # Takes over what `make bench` has found into bench/results.json and docs/performance.md
 bench-record:
-	@$(BIN)/tsx bench/record.ts
+	@node --import=tsx bench/record.ts
 
 test: lint build etcd
 	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'
