@@ -1,5 +1,6 @@
 # make demo    the main job on real input, about a minute
 # make test    everything that must hold: lint, formats, real etcd servers, faults
+# make bench   side by side with what one would take instead: docs/performance.md
 # make soak    thousands of kills and resumes, and 2 GB through a slow target: an hour and more
 # make build   dist/, and the generated protobuf module under src/wire/gen
 
@@ -11,7 +12,7 @@ MOCHA := $(BIN)/mocha --import=tsx --exit
 # Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
 PARALLEL := --parallel --jobs 2
 
-.PHONY: build demo test soak lint format clean
+.PHONY: build demo bench bench-record test soak lint format clean
 
 build: dist/.built
 
@@ -35,6 +36,14 @@ etcd:
 
 demo: build etcd
 	@$(BIN)/tsx bench/demo.ts
+
+# ONLY=seed,audit SIZES=10000,100000 RUNS=3 for a part of it
+bench: build etcd
+	@node --import=tsx bench/bench.ts
+
+# Takes over what `make bench` has found into bench/results.json and docs/performance.md
+bench-record:
+	@node --import=tsx bench/record.ts
 
 test: lint build etcd
 	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'

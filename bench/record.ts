@@ -1,0 +1,23 @@
+/** make bench-record: the results of `make bench` into bench/results.json and docs/performance.md. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cache, root } from './kit/place.js';
+import { markdown, readKept } from './kit/report.js';
+
+const DOCS = join(root, 'docs/performance.md');
+const rows = readKept();
+if (rows.length === 0) throw new Error(`nothing in ${cache()}; run make bench`);
+writeFileSync(join(root, 'bench/results.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+
+let text = readFileSync(DOCS, 'utf8');
+for (const scenario of new Set(rows.map((row) => row.scenario))) {
+  const [begin, end] = [`<!-- bench: ${scenario} -->`, `<!-- end: ${scenario} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${DOCS} has no place for ${scenario}`);
+  const own = rows.filter((row) => row.scenario === scenario);
+  const commits = [...new Set(own.map((row) => row.commit))].join(', ');
+  const note = own.every((row) => row.fsync) ? '' : '; WITHOUT fsync';
+  const table = `${markdown(own)}\n\nMeasured at ${commits}${note}.`;
+  text = `${text.slice(0, from)}${begin}\n\n${table}\n\n${text.slice(to)}`;
+}
+writeFileSync(DOCS, text);

@@ -1,0 +1,201 @@
+/**
+ * How fast a backlog arrives on the target, near (follow) and 5 ms away (far): a history of which a
+ * share is ours, captured in the journal before, applied in lockstep. Against, on targets of the same
+ * kind in the same run,
+ *   - what a target takes from one client: guarded transactions one after another, and small puts
+ *     without any order;
+ *   - make-mirror's tail on the same history. It was stopped (SIGSTOP) after its base sync, and goes
+ *     on with the backlog waiting on the source. Where only a share of the history is pods, it has
+ *     less to write than we have: its rate is in source revisions passed a second.
+ */
+import { join } from 'node:path';
+import { concurrent, roundTrip, sequential } from '../kit/ceiling.js';
+import { Follow, lockstep, MakeMirror } from '../kit/commands.js';
+import { PODS } from '../kit/data.js';
+import { ports, Store } from '../kit/etcds.js';
+import { Load } from '../kit/load.js';
+import { inFolder, say } from '../kit/place.js';
+import { Network } from '../kit/proxy.js';
+import { headRate } from '../kit/rate.js';
+import { Figures, type Row } from '../kit/result.js';
+import type { Bench } from '../kit/scenario.js';
+
+/** Few: each of make-mirror's targets needs a base sync of them first. */
+const KEYS = 2000;
+const BACKLOG = 20_000;
+/** Per cent. `SHARES=2` measures one of them. */
+const SHARES = (process.env['SHARES'] ?? '100,20,2').split(',').map(Number);
+const IN_FLIGHT = [32, 64];
+const MOST_SECONDS = 10;
+
+interface Way {
+  scenario: string;
+  /** Each way. */
+  delayMs: number;
+}
+
+export async function followScenario(bench: Bench): Promise<Row[]> {
+  return each(bench, { scenario: 'follow', delayMs: 0 });
+}
+
+/** 5 ms there and 5 ms back. */
+export async function farScenario(bench: Bench): Promise<Row[]> {
+  return each(bench, { scenario: 'far', delayMs: 5 });
+}
+
+async function each(bench: Bench, way: Way): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const share of SHARES) rows.push(...(await atShare(bench, way, share)));
+  return rows;
+}
+
+/** A history that waits: the base below it, the journal that has it, the mirrors that do not yet. */
+interface Scene {
+  folder: string;
+  source: Store;
+  base: string;
+  journal: string;
+  head: number;
+  share: number;
+  mirrors: Away<MakeMirror>[];
+}
+
+/** A target, its program, and the network between them. */
+interface Away<T> {
+  target: Store;
+  network: Network;
+  program: T;
+}
+
+async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
+  const figures = new Figures();
+  const one: number[] = [];
+  const many = IN_FLIGHT.map((): number[] => []);
+  await inFolder(async (folder) => {
+    const scene = await prepare(bench, folder, share);
+    for (let i = 0; i < bench.runs; i++) {
+      figures.ours.push(await ours(scene, way, figures));
+      const ceiling = await ceilings(bench, scene, way);
+      figures.part('round trip of a read ms', ceiling.roundTripMs);
+      one.push(ceiling.one);
+      for (const [n, rate] of ceiling.many.entries()) many[n]!.push(rate);
+      figures.theirs.push(await theirs(scene, way, scene.mirrors[i]!, figures));
+    }
+    await scene.source.remove();
+  });
+  const row = {
+    scenario: way.scenario,
+    what: `${share} % ours`,
+    unit: 'rev/s',
+    ours: figures.ours,
+    ratio: 'share',
+    parts: figures.parts,
+  } as const;
+  return [
+    {
+      ...row,
+      against: 'guarded, one after another',
+      theirs: one,
+      ...(share === 100 ? { goal: { atLeast: 1 } } : {}),
+    },
+    ...IN_FLIGHT.map((inFlight, n) => ({
+      ...row,
+      against: `${inFlight} small puts at once`,
+      theirs: many[n]!,
+      ...(share === 2 ? { goal: { atLeast: 0.8 } } : {}),
+    })),
+    { ...row, against: 'make-mirror, tail', theirs: figures.theirs },
+  ];
+}
+
+async function prepare(bench: Bench, folder: string, share: number): Promise<Scene> {
+  say(`${share} %: a backlog of ${BACKLOG} revisions`);
+  const source = await Store.restored(folder, await bench.snapshot(KEYS));
+  const [base, journal] = [join(folder, 'base.db'), join(folder, 'journal')];
+  await lockstep(folder, [
+    ...['seed', '--endpoints', source.endpoint, '--prefix', PODS],
+    ...['--journal', journal, '--out', base],
+  ]);
+  const mirrors = await Promise.all(
+    Array.from({ length: bench.runs }, () => frozenMirror(folder, source)),
+  );
+  await new Load(source.client, bench.values, KEYS).backlog(BACKLOG, share);
+  const head = await source.head();
+  // Nobody listens there: it captures, and waits for the target.
+  const nowhere = `http://127.0.0.1:${(await ports()).clientPort}`;
+  const capture = Follow.start(folder, journal, source.endpoint, nowhere);
+  await capture.until((status) => status.journalPosition >= head);
+  await capture.end('SIGTERM');
+  return { folder, source, base, journal, head, share, mirrors };
+}
+
+async function frozenMirror(folder: string, source: Store): Promise<Away<MakeMirror>> {
+  const target = await Store.empty(folder);
+  const network = await Network.to(target.etcd.clientPort);
+  const program = MakeMirror.start(folder, source.endpoint, network.endpoint);
+  await target.untilPods(KEYS, () => {
+    program.check();
+  });
+  program.freeze();
+  return { target, network, program };
+}
+
+async function ours(scene: Scene, way: Way, figures: Figures): Promise<number> {
+  const target = await Store.restored(scene.folder, scene.base);
+  const network = await Network.to(target.etcd.clientPort);
+  await network.delay(way.delayMs);
+  const program = Follow.start(
+    scene.folder,
+    scene.journal,
+    scene.source.endpoint,
+    network.endpoint,
+  );
+  const rate = await headRate(target, scene.head, MOST_SECONDS, () => {
+    program.check();
+  });
+  const usage = await program.end();
+  figures.part('CPU of follow, cores', usage.cpuSeconds / usage.seconds);
+  figures.part('its anonymous memory MiB', usage.anonymousMiB);
+  network.end();
+  await target.remove();
+  return rate;
+}
+
+async function ceilings(
+  bench: Bench,
+  scene: Scene,
+  way: Way,
+): Promise<{ one: number; many: number[]; roundTripMs: number }> {
+  const target = await Store.restored(scene.folder, scene.base);
+  const network = await Network.to(target.etcd.clientPort);
+  await network.delay(way.delayMs);
+  const client = target.through(network.endpoint);
+  const roundTripMs = await roundTrip(client);
+  const one = await sequential(client, bench.values);
+  const many: number[] = [];
+  for (const inFlight of IN_FLIGHT) many.push(await concurrent(client, inFlight));
+  client.close();
+  network.end();
+  await target.remove();
+  return { one, many, roundTripMs };
+}
+
+/** In source revisions: of each hundred it writes `share`. */
+async function theirs(
+  { share }: Scene,
+  way: Way,
+  { target, network, program }: Away<MakeMirror>,
+  figures: Figures,
+): Promise<number> {
+  await network.delay(way.delayMs);
+  const end = (await target.head()) + (BACKLOG * share) / 100;
+  program.thaw();
+  const writes = await headRate(target, end, MOST_SECONDS, () => {
+    program.check();
+  });
+  figures.part('key writes of make-mirror /s', writes);
+  await program.end();
+  network.end();
+  await target.remove();
+  return (writes * 100) / share;
+}
