@@ -44,6 +44,7 @@ bench: build etcd
 # Takes over what `make bench` has found into bench/results.json and docs/performance.md
 bench-record:
 	@node --import=tsx bench/record.ts
+	@$(BIN)/prettier --write --log-level warn bench/results.json docs/performance.md
 
 test: lint build etcd
 	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'

@@ -13,7 +13,7 @@ import { binaries } from '../test/rig/binaries.js';
 import { fsync } from './kit/etcds.js';
 import { commit, keep, machine, markdown } from './kit/report.js';
 import { reached, type Row } from './kit/result.js';
-import { busyCores } from './kit/usage.js';
+import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { Bench, type Scenario } from './kit/scenario.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
@@ -39,9 +39,6 @@ const list = (name: string): string[] | undefined => process.env[name]?.split(',
 const only = list('ONLY') ?? Object.keys(SCENARIOS);
 const sizes = (list('SIZES') ?? ['10000', '100000', '500000']).map(Number);
 const runs = Number(process.env['RUNS'] ?? 3);
-
-/** What a machine that does nothing else may be busy with. */
-const QUIET_CORES = 0.2;
 
 const unknown = only.find((name) => !(name in SCENARIOS));
 if (unknown !== undefined)

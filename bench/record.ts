@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cache, root } from './kit/place.js';
 import { markdown, readKept } from './kit/report.js';
+import { QUIET_CORES } from './kit/usage.js';
 
 const DOCS = join(root, 'docs/performance.md');
 const rows = readKept();
@@ -17,7 +18,9 @@ for (const scenario of new Set(rows.map((row) => row.scenario))) {
   const own = rows.filter((row) => row.scenario === scenario);
   const commits = [...new Set(own.map((row) => row.commit))].join(', ');
   const note = own.every((row) => row.fsync) ? '' : '; WITHOUT fsync';
-  const table = `${markdown(own)}\n\nMeasured at ${commits}${note}.`;
+  const busy = own.some((row) => row.othersCores > QUIET_CORES);
+  const noise = busy ? '; others kept the machine busy in some of the runs' : '';
+  const table = `${markdown(own)}\n\nMeasured at ${commits}${note}${noise}.`;
   text = `${text.slice(0, from)}${begin}\n\n${table}\n\n${text.slice(to)}`;
 }
 writeFileSync(DOCS, text);

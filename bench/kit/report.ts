@@ -18,7 +18,11 @@ export function keep(rows: readonly Kept[], order: readonly string[]): void {
   const id = (row: Row): string => [row.scenario, row.what, row.against].join('|');
   const fresh = new Set(rows.map(id));
   const all = [...readKept().filter((row) => !fresh.has(id(row))), ...rows];
-  all.sort((a, b) => order.indexOf(a.scenario) - order.indexOf(b.scenario));
+  all.sort(
+    (a, b) =>
+      order.indexOf(a.scenario) - order.indexOf(b.scenario) ||
+      a.what.localeCompare(b.what, 'en', { numeric: true }),
+  );
   writeFileSync(kept(), `${JSON.stringify(all, undefined, 1)}\n`);
 }
 

@@ -7,6 +7,8 @@ import type { Child } from '../../test/rig/child.js';
 const TICKS_PER_SECOND = 100;
 const SAMPLE_MS = 20;
 const BUSY_MS = 500;
+/** What a machine that does nothing else may be busy with. */
+export const QUIET_CORES = 0.2;
 
 export interface Usage {
   seconds: number;
