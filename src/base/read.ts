@@ -46,6 +46,8 @@ export function noBase(): BaseCount {
 export type OnBase = (count: BaseCount) => void;
 
 const REPIN_MS = 100;
+/** So many pages may be on their way to the disk while the next one is read; they share fsyncs. */
+const PAGES_WRITTEN = 4;
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
@@ -118,22 +120,35 @@ async function readRangeFrom(
 ): Promise<void> {
   let base = rangeProgress(journal);
   const prefixes = journal.state.prefixes;
-  for (let i = base.prefix; i < prefixes.length; i++) {
-    const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
-    const range = prefixRange(prefixes[i] ?? '');
-    for await (const page of readPages(client, range, base.pinned, from)) {
-      const next = page.next?.toString('base64') ?? null;
-      base = { ...base, prefix: next === null ? i + 1 : i, next };
-      base.done = base.prefix === prefixes.length;
-      const rows = baseRows(page, journal.state.watchFrom);
-      await journal.addBase(rows, base);
-      failpoint('base.page');
-      count.keys += page.rows.length;
-      count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
-      count.remaining = page.remaining - page.rows.length;
-      onBase(count);
+  const writing: Promise<void>[] = [];
+  try {
+    for (let i = base.prefix; i < prefixes.length; i++) {
+      const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
+      const range = prefixRange(prefixes[i] ?? '');
+      for await (const page of readPages(client, range, base.pinned, from)) {
+        const next = page.next?.toString('base64') ?? null;
+        base = { ...base, prefix: next === null ? i + 1 : i, next };
+        base.done = base.prefix === prefixes.length;
+        const rows = baseRows(page, journal.state.watchFrom);
+        if (writing.length === PAGES_WRITTEN) await writing.shift();
+        const written = writePage(journal, rows, base);
+        // Its failure is thrown when it is its turn.
+        written.catch(() => undefined);
+        writing.push(written);
+        count.keys += page.rows.length;
+        count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
+        count.remaining = page.remaining - page.rows.length;
+        onBase(count);
+      }
     }
+  } finally {
+    await Promise.all(writing);
   }
+}
+
+async function writePage(journal: Journal, rows: Row[], base: BaseProgress): Promise<void> {
+  await journal.addBase(rows, base);
+  failpoint('base.page');
 }
 
 function rangeProgress(journal: Journal): BaseProgress & { how: 'range' } {

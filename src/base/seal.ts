@@ -88,8 +88,7 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
   const { out } = options;
   const at = journal.position;
   const { compactRevision, prefixes } = journal.state;
-  await journal.compact(compactRevision);
-  const tally = await journal.tally(at);
+  const tally = await journal.compact(compactRevision);
   const cursor: Cursor = {
     format: CURSOR_FORMAT,
     source: options.source,

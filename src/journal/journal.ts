@@ -10,6 +10,8 @@
  * their position, and they are then read from the source again; that the target may be ahead of the
  * journal is no contradiction, because where apply stands is read from the target.
  *
+ * Messages of the base lie beside LevelDB (heap.ts), all else in it.
+ *
  * Nothing that is read is believed: rows carry checks, captured revisions are linked, and the mark
  * that is written with every batch counts and sums all rows (layout.ts). A byte that changed on disk
  * is JOURNAL_DAMAGED, or an earlier moment of the journal as a whole.
@@ -28,6 +30,7 @@ import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
+import { Heap } from './heap.js';
 import * as layout from './layout.js';
 import {
   damaged,
@@ -46,10 +49,12 @@ import type { BaseProgress, Gap, JournalState } from './state.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
-const FORMAT = 2;
+const FORMAT = 3;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
 const DELETES_PER_BATCH = 250;
+/** A file of the heap is given up when less than this part of it is used. */
+const HEAP_USED = 0.5;
 
 /** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
 export interface JournalRevision extends WholeRevision {
@@ -60,11 +65,13 @@ export class Journal {
   /** Woken by every append. */
   readonly appended = new Wakeup();
   readonly #db: Level;
+  readonly #heap: Heap;
   #state: JournalState;
   #mark: layout.Mark;
   #appendedBytes = 0;
   /** Writes stand in line: each builds on the mark that the one before has left. */
   #lastWrite: Promise<void> = Promise.resolve();
+  #lastBase: Promise<void> = Promise.resolve();
   /** What is written behind half a record, LevelDB may skip together with it when it reads its log. */
   #failed: LockstepError | undefined;
 
@@ -75,6 +82,7 @@ export class Journal {
     mark: layout.Mark,
   ) {
     this.#db = db;
+    this.#heap = new Heap(directory);
     this.#state = state;
     this.#mark = mark;
   }
@@ -165,18 +173,30 @@ export class Journal {
     this.appended.wake();
   }
 
-  /** Stores rows of the base and how far it has come, as one. No row may come twice. */
-  async addBase(
+  /**
+   * Stores rows of the base and how far it has come, as one. No row may come twice. The next call may be
+   * made before this one has ended; where one fails, those behind it fail, too.
+   */
+  addBase(
     rows: Iterable<layout.Row>,
     base: BaseProgress,
-    compactRevision = this.#state.compactRevision,
+    compactRevision?: Revision,
   ): Promise<void> {
-    await this.#write(
-      (batch, mark) => {
-        for (const row of rows) putRow(batch, mark, row);
-      },
-      { state: { ...this.#state, base, compactRevision }, sync: base.done },
-    );
+    // In the order that they will be read in, as far as it goes.
+    const sorted = [...rows].sort((a, b) => a.main - b.main);
+    const placed = this.#heap.append(sorted.map((row) => row.bytes));
+    this.#lastBase = Promise.all([placed, this.#lastBase]).then(async ([places]) => {
+      const state = { ...this.#state, base };
+      if (compactRevision !== undefined) state.compactRevision = compactRevision;
+      await this.#write(
+        (batch, mark) => {
+          for (const [i, row] of sorted.entries())
+            putRow(batch, mark, { ...row, place: places[i] });
+        },
+        { state, sync: base.done },
+      );
+    });
+    return this.#lastBase;
   }
 
   /** What will be appended next for these revisions is not the source's history. */
@@ -204,7 +224,7 @@ export class Journal {
     };
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
     for await (const [key, value] of this.#entries(bounds)) {
-      const stored = layout.decodeRow(key, value);
+      const stored = layout.decodeRow(key, value, this.#heap.read);
       if (!stored) throw damaged(this.directory, 'a row is not as it was written');
       sum.add(stored.check);
       const { row, link } = stored;
@@ -252,11 +272,19 @@ export class Journal {
   async rowBefore(key: Buffer, revision: Revision): Promise<Buffer | undefined> {
     const entry = await this.#newestBefore(key, revision);
     if (!entry || entry.tombstone) return undefined;
-    const place = layout.rowKey(entry);
-    const value = await this.#db.get(place);
-    const stored = value && layout.decodeRow(place, value);
-    if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
-    return stored.row.bytes;
+    return (await this.#rows([entry]))[0]?.bytes;
+  }
+
+  /** The rows of index entries. */
+  async #rows(entries: readonly layout.IndexEntry[]): Promise<layout.Row[]> {
+    const keys = entries.map(layout.rowKey);
+    const values = await this.#db.getMany(keys);
+    return entries.map((entry, i) => {
+      const [key, value] = [keys[i], values[i]];
+      const stored = key && value && layout.decodeRow(key, value, this.#heap.read);
+      if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
+      return { ...stored.row, sub: entry.sub, byKey: entry.byKey, place: stored.place };
+    });
   }
 
   /** Every key that lives at `revision`, with its digest, in no particular order. */
@@ -278,9 +306,11 @@ export class Journal {
    * Drops rows that are superseded at `revision`, and deletions below it, as etcd's own compaction
    * does (a deletion at exactly `revision` stays: a watch may start there).
    * @param revision at most the position
+   * @returns the tally at the position that it had when the compaction began
    */
-  async compact(revision: Revision): Promise<void> {
-    if (revision > this.position) throw new Error(`compact ${revision} > ${this.position}`);
+  async compact(revision: Revision): Promise<Tally> {
+    const { position } = this;
+    if (revision > position) throw new Error(`compact ${revision} > ${position}`);
     if (revision > this.#state.compactRevision)
       await this.#write(() => undefined, {
         state: { ...this.#state, compactRevision: revision },
@@ -294,14 +324,55 @@ export class Journal {
       });
       doomed = [];
     };
+    const tally = new Tally();
+    const used = new Map<number, number>();
     for await (const entries of this.#keys()) {
+      const newest = entries.findLast((entry) => entry.main <= position);
+      if (newest && !newest.tombstone) tally.add(newest.digest);
       const old = entries.filter((entry) => entry.main <= revision);
-      const newest = old.at(-1);
-      if (newest && !(newest.tombstone && newest.main < revision)) old.pop();
+      const last = old.at(-1);
+      if (last && !(last.tombstone && last.main < revision)) old.pop();
       doomed.push(...old);
+      for (const { place } of entries.slice(old.length))
+        if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
       if (doomed.length >= DELETES_PER_BATCH) await flush();
     }
     await flush();
+    await this.#giveUpWaste(used);
+    return tally;
+  }
+
+  /** Gives up files of the heap that are hardly used; what is used moves into LevelDB. */
+  async #giveUpWaste(used: ReadonlyMap<number, number>): Promise<void> {
+    const wasteful = [...this.#heap.sizes.entries()]
+      .filter(
+        ([file, size]) => file !== this.#heap.current && (used.get(file) ?? 0) < size * HEAP_USED,
+      )
+      .map(([file]) => file);
+    if (wasteful.length === 0) return;
+    let moving: layout.IndexEntry[] = [];
+    let bytes = 0;
+    const move = async () => {
+      const rows = await this.#rows(moving);
+      await this.#write((batch, mark) => {
+        for (const entry of moving) removeRow(batch, mark, entry);
+        for (const row of rows) putRow(batch, mark, { ...row, place: undefined });
+      });
+      moving = [];
+      bytes = 0;
+    };
+    for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
+      const entry = this.#indexEntry(found);
+      if (!entry.place || !wasteful.includes(entry.place.file)) continue;
+      moving.push(entry);
+      bytes += entry.place.bytes;
+      if (bytes >= READ_BYTES) await move();
+    }
+    await move();
+    // What no longer points there has to be on disk before the file goes.
+    await this.#write(() => undefined, { sync: true });
+    failpoint('compact.moved');
+    for (const file of wasteful) this.#heap.remove(file);
   }
 
   /** Bytes on disk. */
@@ -310,7 +381,9 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.#lastBase.catch(() => undefined);
     await this.#lastWrite;
+    await this.#heap.close();
     await this.#db.close();
   }
 
@@ -348,9 +421,13 @@ export class Journal {
   }): AsyncGenerator<[Buffer, Buffer]> {
     const iterator = this.#db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
     try {
+      let ahead = iterator.nextv(1000);
       while (true) {
-        const entries = await iterator.nextv(1000);
+        const entries = await ahead;
         if (entries.length === 0) return;
+        ahead = iterator.nextv(1000);
+        // Its failure is thrown when it is its turn.
+        ahead.catch(() => undefined);
         yield* entries;
       }
     } catch (error) {

@@ -97,8 +97,9 @@ export function refuseOther(directory: string): void {
   if (!statSync(directory).isDirectory() || !onlyOwnFiles(directory)) throw notOurs(directory);
 }
 
-/** Names that LevelDB gives to its files, and ours for a snapshot that is being read. */
-const OWN_FILES = /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|dbtmp)|snapshot\.part)$/;
+/** Names that LevelDB gives to its files, ours of the heap, and of a snapshot that is being read. */
+const OWN_FILES =
+  /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|dbtmp|heap)|snapshot\.part)$/;
 
 /** Whether nothing but a journal, or the beginning of one, can lie in the directory. */
 function onlyOwnFiles(directory: string): boolean {

@@ -77,7 +77,8 @@ class Pair {
         const span = model.position - model.compactRevision;
         const revision = model.compactRevision + Math.floor((span * step.percent) / 100);
         model.compact(revision);
-        return this.journal.compact(revision);
+        await this.journal.compact(revision);
+        return;
       }
       case 'reopen':
         await this.journal.close();
