@@ -46,9 +46,10 @@ export async function verifyChecksum(path: string): Promise<number> {
  * Puts the checksum behind a finished file and makes both durable. The disk takes in the file while
  * it is read again, out of memory. (The first pages are written last, so its hash cannot be
  * taken while it is written.)
+ * @returns the file's size in bytes
  * @throws LockstepError IO
  */
-export async function appendChecksum(path: string, dataBytes: number): Promise<void> {
+export async function appendChecksum(path: string, dataBytes: number): Promise<number> {
   const written = syncFile(path);
   written.catch(() => undefined);
   const sum = await hashFile(path, dataBytes);
@@ -56,6 +57,7 @@ export async function appendChecksum(path: string, dataBytes: number): Promise<v
   attempt('write', path, () => {
     appendFileSync(path, sum, { flush: true });
   });
+  return dataBytes + SHA256_BYTES;
 }
 
 async function syncFile(path: string): Promise<void> {
