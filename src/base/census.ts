@@ -23,14 +23,16 @@ import { Sizes, type ResourceSizes } from './resources.js';
 import type { RawRow } from './snapshot.js';
 
 const PARTS = 128;
-/** hash 8, second hash 8, number among our rows 8, digest 8, bytes 4, resource 2, flags 1, free 1 */
-const RECORD_BYTES = 40;
-const BLOCK_BYTES = 800 * RECORD_BYTES;
+/** hash 8, second hash 8, number among our rows 8, digest 8, bytes 4, resource and flags 4 */
+const RECORD_WORDS = 5;
+const BLOCK_RECORDS = 800;
+const BLOCK_BYTES = BLOCK_RECORDS * RECORD_WORDS * 8;
 
 const OURS = 1;
 const TOMBSTONE = 2;
 const AT_COMPACT = 4;
 const BELOW_COMPACT = 8;
+const RESOURCE_SHIFT = 8;
 
 const SECOND_SEED = 0x6c6f636b73746570n;
 
@@ -42,7 +44,8 @@ export interface Counted {
 }
 
 interface Part {
-  block: Buffer;
+  block: Block | undefined;
+  /** Records in the block. */
   used: number;
   /** File offsets of blocks that were put aside. */
   aside: number[];
@@ -51,7 +54,7 @@ interface Part {
 export class Census {
   readonly #sizes = new Sizes();
   readonly #parts: Part[] = Array.from({ length: PARTS }, () => ({
-    block: EMPTY,
+    block: undefined,
     used: 0,
     aside: [],
   }));
@@ -70,20 +73,21 @@ export class Census {
     const hash = digest(key);
     const resource = this.#sizes.of(key);
     this.#sizes.addOld(resource, bytes.length);
-    const part = this.#partFor(Number(hash & 0x7fn));
-    const { block, used } = part;
-    block.writeBigUInt64LE(hash, used);
-    block.writeBigUInt64LE(ours ? digest(key, SECOND_SEED) : 0n, used + 8);
-    block.writeDoubleLE(ours ? this.#ours++ : 0, used + 16);
-    block.writeBigUInt64LE(ours && !revision.tombstone ? digest(bytes) : 0n, used + 24);
-    block.writeUInt32LE(bytes.length, used + 32);
-    block.writeUInt16LE(resource, used + 36);
-    block[used + 38] =
+    const part = this.#parts[Number(hash & 0x7fn)];
+    if (!part) throw new Error('there are fewer parts than hashes');
+    const flags =
       (ours ? OURS : 0) |
       (revision.tombstone ? TOMBSTONE : 0) |
       (revision.main === this.compactRevision ? AT_COMPACT : 0) |
       (revision.main < this.compactRevision ? BELOW_COMPACT : 0);
-    part.used += RECORD_BYTES;
+    const { u64, f64, u32 } = this.#roomIn(part);
+    const at = part.used++ * RECORD_WORDS;
+    u64[at] = hash;
+    u64[at + 1] = ours ? digest(key, SECOND_SEED) : 0n;
+    f64[at + 2] = ours ? this.#ours++ : 0;
+    u64[at + 3] = ours && !revision.tombstone ? digest(bytes) : 0n;
+    u32[2 * at + 8] = bytes.length;
+    u32[2 * at + 9] = flags | (resource << RESOURCE_SHIFT);
   }
 
   /** Behind the last row. */
@@ -100,56 +104,65 @@ export class Census {
   }
 
   #countPart(part: Part, tally: Tally, superseded: Marks): void {
-    const newest = new Map<bigint, { block: Buffer; at: number }>();
-    const newestOld = new Map<bigint, { row: number; goes: boolean }>();
-    for (const block of this.#blocks(part))
-      for (let at = 0; at < block.length; at += RECORD_BYTES) {
-        const flags = block[at + 38] ?? 0;
-        const key = block.readBigUInt64LE(at) | (block.readBigUInt64LE(at + 8) << 64n);
-        newest.set(key, { block, at });
-        if (!(flags & OURS) || !(flags & (AT_COMPACT | BELOW_COMPACT))) continue;
-        const before = newestOld.get(key);
-        if (before) superseded.add(before.row);
-        const goes = (flags & TOMBSTONE) !== 0 && (flags & BELOW_COMPACT) !== 0;
-        newestOld.set(key, { row: block.readDoubleLE(at + 16), goes });
-      }
-    for (const { row, goes } of newestOld.values()) if (goes) superseded.add(row);
-    for (const { block, at } of newest.values()) {
-      const flags = block[at + 38] ?? 0;
+    const newest = new Map<bigint, Seen>();
+    const newestOld = new Map<bigint, Seen>();
+    for (const { key, seen } of this.#records(part)) {
+      newest.set(key, seen);
+      if (!(seen.flags & OURS) || !(seen.flags & (AT_COMPACT | BELOW_COMPACT))) continue;
+      const before = newestOld.get(key);
+      if (before) superseded.add(before.row);
+      newestOld.set(key, seen);
+    }
+    for (const { row, flags } of newestOld.values())
+      if (flags & TOMBSTONE && flags & BELOW_COMPACT) superseded.add(row);
+    for (const { flags, bytes, digest } of newest.values()) {
       if (flags & TOMBSTONE) continue;
-      this.#sizes.addLive(block.readUInt16LE(at + 36), block.readUInt32LE(at + 32));
-      if (flags & OURS) tally.add(block.readBigUInt64LE(at + 24));
+      this.#sizes.addLive(flags >>> RESOURCE_SHIFT, bytes);
+      if (flags & OURS) tally.add(digest);
     }
   }
 
-  *#blocks({ aside, block, used }: Part): Generator<Buffer> {
+  *#records(part: Part): Generator<{ key: bigint; seen: Seen }> {
+    for (const { block, records } of this.#blocks(part)) {
+      const { u64, f64, u32 } = block;
+      for (let at = 0; at < records * RECORD_WORDS; at += RECORD_WORDS)
+        yield {
+          key: (u64[at] ?? 0n) | ((u64[at + 1] ?? 0n) << 64n),
+          seen: {
+            row: f64[at + 2] ?? 0,
+            digest: u64[at + 3] ?? 0n,
+            bytes: u32[2 * at + 8] ?? 0,
+            flags: u32[2 * at + 9] ?? 0,
+          },
+        };
+    }
+  }
+
+  *#blocks({ aside, block, used }: Part): Generator<{ block: Block; records: number }> {
     for (const offset of aside) {
-      const read = Buffer.allocUnsafe(BLOCK_BYTES);
+      const read = new Block();
       attempt('read', this.scratch, () => {
-        if (fs.readSync(this.#file(), read, 0, BLOCK_BYTES, offset) < BLOCK_BYTES)
+        if (fs.readSync(this.#file(), read.bytes, 0, BLOCK_BYTES, offset) < BLOCK_BYTES)
           throw new Error('it has become shorter');
       });
-      yield read;
+      yield { block: read, records: BLOCK_RECORDS };
     }
-    yield block.subarray(0, used);
+    if (block) yield { block, records: used };
   }
 
-  /** A part with room for one more record. */
-  #partFor(i: number): Part {
-    const part = this.#parts[i];
-    if (!part) throw new Error(`there is no part ${i}`);
-    if (part.block === EMPTY) part.block = Buffer.alloc(BLOCK_BYTES);
-    if (part.used === BLOCK_BYTES) {
-      attempt('write', this.scratch, () => {
-        const offset = this.#fileBytes;
-        for (let done = 0; done < BLOCK_BYTES;)
-          done += fs.writeSync(this.#file(), part.block, done, BLOCK_BYTES - done, offset + done);
-        this.#fileBytes += BLOCK_BYTES;
-        part.aside.push(offset);
-        part.used = 0;
-      });
-    }
-    return part;
+  /** The part's block, with room for one more record. */
+  #roomIn(part: Part): Block {
+    const block = (part.block ??= new Block());
+    if (part.used < BLOCK_RECORDS) return block;
+    const offset = this.#fileBytes;
+    attempt('write', this.scratch, () => {
+      for (let done = 0; done < BLOCK_BYTES;)
+        done += fs.writeSync(this.#file(), block.bytes, done, BLOCK_BYTES - done, offset + done);
+    });
+    this.#fileBytes += BLOCK_BYTES;
+    part.aside.push(offset);
+    part.used = 0;
+    return block;
   }
 
   #file(): number {
@@ -157,7 +170,21 @@ export class Census {
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+/** What a record says of a row; `flags` has the resource's number above them. */
+interface Seen {
+  row: number;
+  digest: bigint;
+  bytes: number;
+  flags: number;
+}
+
+/** Records side by side, in the machine's own order of bytes. */
+class Block {
+  readonly bytes = new Uint8Array(BLOCK_BYTES);
+  readonly u64 = new BigUint64Array(this.bytes.buffer);
+  readonly f64 = new Float64Array(this.bytes.buffer);
+  readonly u32 = new Uint32Array(this.bytes.buffer);
+}
 
 /** A set of row numbers: a bit for each row. */
 export class Marks {

@@ -21,7 +21,7 @@ import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
 import { ioFailed } from '../journal/level.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -213,7 +213,9 @@ export async function loadSnapshot(
   for (const leaf of file.rows())
     for (const row of cropper.crop(leaf)) {
       if (row.main >= journal.state.watchFrom) continue;
-      batch.push(row);
+      // A row of the file keeps all that lies around it in memory, and ours may be few.
+      const own = Buffer.from(row.bytes);
+      batch.push({ ...row, bytes: own, key: keyOf(own) });
       bytes += recordBytes(row);
       if (bytes >= LOAD_BATCH_BYTES) await flush(false);
     }

@@ -12,13 +12,28 @@ export interface ResourceSizes {
 /** More folders than any cluster has resources; the rest is summed up as one. */
 const MAX_RESOURCES = 2000;
 const REST = '(other)';
+const MAX_FOLDERS = 10_000;
+const SLASH = 0x2f;
 
 export class Sizes {
   readonly #index = new Map<string, number>();
+  /** Resources of the folders that were met lately: most keys have one of a few thousand. */
+  readonly #folders = new Map<string, number>();
   readonly #list: ResourceSizes[] = [];
 
+  /** The number of a key's resource, below {@link MAX_RESOURCES} + 1. */
   of(key: Buffer): number {
-    let resource = resourceOf(key.toString());
+    const folder = key.toString('latin1', 0, key.lastIndexOf(SLASH) + 1);
+    let i = this.#folders.get(folder);
+    if (i !== undefined) return i;
+    i = this.#ofResource(resourceOf(key.toString()));
+    if (this.#folders.size >= MAX_FOLDERS) this.#folders.clear();
+    this.#folders.set(folder, i);
+    return i;
+  }
+
+  #ofResource(name: string): number {
+    let resource = name;
     if (!this.#index.has(resource) && this.#list.length >= MAX_RESOURCES) resource = REST;
     let i = this.#index.get(resource);
     if (i === undefined) {

@@ -25,7 +25,7 @@
  */
 import { keyOf } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
-import type { Revision } from '../mvcc/revision.js';
+import { readUint64, writeUint64, type Revision } from '../mvcc/revision.js';
 import { digest } from '../mvcc/tally.js';
 import type { Place } from './heap.js';
 
@@ -280,14 +280,4 @@ function escape(key: Buffer): Buffer {
   const out: number[] = [];
   for (const byte of key) out.push(...(byte === 0 ? [0, 0xff] : [byte]));
   return Buffer.concat([Buffer.from(out), KEY_END]);
-}
-
-/** A safe integer; several times faster than by way of a bigint. */
-function writeUint64(out: Buffer, n: number, at: number): void {
-  out.writeUInt32BE(Math.floor(n / 2 ** 32), at);
-  out.writeUInt32BE(n % 2 ** 32, at + 4);
-}
-
-function readUint64(bytes: Buffer, at: number): number {
-  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
