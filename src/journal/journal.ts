@@ -30,6 +30,7 @@ import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
+import { compactRows } from './compaction.js';
 import { Heap } from './heap.js';
 import * as layout from './layout.js';
 import {
@@ -44,7 +45,7 @@ import {
   unreadable,
   type Level,
 } from './level.js';
-import { checkWhole, putRow, removeRow, RowSum, type Batch } from './rows.js';
+import { checkWhole, putRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
 
 export type { BaseProgress, JournalState } from './state.js';
@@ -52,9 +53,6 @@ export type { BaseProgress, JournalState } from './state.js';
 const FORMAT = 3;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
-const DELETES_PER_BATCH = 250;
-/** A file of the heap is given up when less than this part of it is used. */
-const HEAP_USED = 0.5;
 
 /** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
 export interface JournalRevision extends WholeRevision {
@@ -316,63 +314,16 @@ export class Journal {
         state: { ...this.#state, compactRevision: revision },
         sync: true,
       });
-    let doomed: layout.IndexEntry[] = [];
-    const flush = async () => {
-      failpoint('compact.batch');
-      await this.#write((batch, mark) => {
-        for (const entry of doomed) removeRow(batch, mark, entry);
-      });
-      doomed = [];
-    };
-    const tally = new Tally();
-    const used = new Map<number, number>();
-    for await (const entries of this.#keys()) {
-      const newest = entries.findLast((entry) => entry.main <= position);
-      if (newest && !newest.tombstone) tally.add(newest.digest);
-      const old = entries.filter((entry) => entry.main <= revision);
-      const last = old.at(-1);
-      if (last && !(last.tombstone && last.main < revision)) old.pop();
-      doomed.push(...old);
-      for (const { place } of entries.slice(old.length))
-        if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
-      if (doomed.length >= DELETES_PER_BATCH) await flush();
-    }
-    await flush();
-    await this.#giveUpWaste(used);
-    return tally;
-  }
-
-  /** Gives up files of the heap that are hardly used; what is used moves into LevelDB. */
-  async #giveUpWaste(used: ReadonlyMap<number, number>): Promise<void> {
-    const wasteful = [...this.#heap.sizes.entries()]
-      .filter(
-        ([file, size]) => file !== this.#heap.current && (used.get(file) ?? 0) < size * HEAP_USED,
-      )
-      .map(([file]) => file);
-    if (wasteful.length === 0) return;
-    let moving: layout.IndexEntry[] = [];
-    let bytes = 0;
-    const move = async () => {
-      const rows = await this.#rows(moving);
-      await this.#write((batch, mark) => {
-        for (const entry of moving) removeRow(batch, mark, entry);
-        for (const row of rows) putRow(batch, mark, { ...row, place: undefined });
-      });
-      moving = [];
-      bytes = 0;
-    };
-    for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
-      const entry = this.#indexEntry(found);
-      if (!entry.place || !wasteful.includes(entry.place.file)) continue;
-      moving.push(entry);
-      bytes += entry.place.bytes;
-      if (bytes >= READ_BYTES) await move();
-    }
-    await move();
-    // What no longer points there has to be on disk before the file goes.
-    await this.#write(() => undefined, { sync: true });
-    failpoint('compact.moved');
-    for (const file of wasteful) this.#heap.remove(file);
+    return compactRows(
+      {
+        heap: this.#heap,
+        keys: () => this.#keys(),
+        rows: (entries) => this.#rows(entries),
+        write: (fill, sync) => this.#write(fill, { sync }),
+      },
+      revision,
+      position,
+    );
   }
 
   /** Bytes on disk. */
