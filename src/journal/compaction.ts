@@ -18,8 +18,8 @@ import { putRow, removeRow, type Batch } from './rows.js';
 /** A journal, as far as its compaction goes. */
 export interface Compactable {
   heap: Heap;
-  /** The index entries of one key after another, each oldest first. */
-  keys: () => AsyncIterable<IndexEntry[]>;
+  /** The index entries of one key after another, each oldest first; some keys at a time. */
+  keys: () => AsyncIterable<IndexEntry[][]>;
   rows: (entries: readonly IndexEntry[]) => Promise<Row[]>;
   write: (fill: (batch: Batch, mark: Mark) => void, sync: boolean) => Promise<void>;
 }
@@ -48,15 +48,17 @@ export async function compactRows(
     }, false);
     doomed = [];
   };
-  for await (const entries of journal.keys()) {
-    const newest = entries.findLast((entry) => entry.main <= position);
-    if (newest && !newest.tombstone) tally.add(newest.digest);
-    const old = entries.filter((entry) => entry.main <= revision);
-    const last = old.at(-1);
-    if (last && !(last.tombstone && last.main < revision)) old.pop();
-    doomed.push(...old);
-    for (const { place } of entries.slice(old.length))
-      if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
+  for await (const keys of journal.keys()) {
+    for (const entries of keys) {
+      const newest = entries.findLast((entry) => entry.main <= position);
+      if (newest && !newest.tombstone) tally.add(newest.digest);
+      const old = entries.filter((entry) => entry.main <= revision);
+      const last = old.at(-1);
+      if (last && !(last.tombstone && last.main < revision)) old.pop();
+      doomed.push(...old);
+      for (const { place } of entries.slice(old.length))
+        if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
+    }
     if (doomed.length >= DELETES_PER_BATCH) await flush();
   }
   await flush();
@@ -80,8 +82,8 @@ async function giveUp(journal: Compactable, files: ReadonlySet<number>): Promise
     moving = [];
     bytes = 0;
   };
-  for await (const entries of journal.keys())
-    for (const entry of entries) {
+  for await (const keys of journal.keys())
+    for (const entry of keys.flat()) {
       if (!entry.place || !files.has(entry.place.file)) continue;
       moving.push(entry);
       bytes += entry.place.bytes;

@@ -53,6 +53,8 @@ export type { BaseProgress, JournalState } from './state.js';
 const FORMAT = 3;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
+/** The same, where they are small. */
+const ENTRIES_AT_ONCE = 1000;
 
 /** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
 export interface JournalRevision extends WholeRevision {
@@ -221,19 +223,20 @@ export class Journal {
       return open && { ...open, previous: open.link?.previous ?? 0 };
     };
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
-    for await (const [key, value] of this.#entries(bounds)) {
-      const stored = layout.decodeRow(key, value, this.#heap.read);
-      if (!stored) throw damaged(this.directory, 'a row is not as it was written');
-      sum.add(stored.check);
-      const { row, link } = stored;
-      if (open?.revision !== row.main) {
-        const whole = close();
-        if (whole) yield whole;
-        open = { revision: row.main, records: [] };
+    for await (const entries of this.#entries(bounds))
+      for (const [key, value] of entries) {
+        const stored = layout.decodeRow(key, value, this.#heap.read);
+        if (!stored) throw damaged(this.directory, 'a row is not as it was written');
+        sum.add(stored.check);
+        const { row, link } = stored;
+        if (open?.revision !== row.main) {
+          const whole = close();
+          if (whole) yield whole;
+          open = { revision: row.main, records: [] };
+        }
+        if (link) open.link = link;
+        open.records.push({ ...row, sub: open.records.length });
       }
-      if (link) open.link = link;
-      open.records.push({ ...row, sub: open.records.length });
-    }
     const last = close();
     if (last) yield last;
   }
@@ -262,7 +265,7 @@ export class Journal {
       reverse: true,
       limit: 1,
     };
-    for await (const found of this.#entries(bounds)) return this.#indexEntry(found);
+    for await (const [found] of this.#entries(bounds)) return found && this.#indexEntry(found);
     return undefined;
   }
 
@@ -287,10 +290,11 @@ export class Journal {
 
   /** Every key that lives at `revision`, with its digest, in no particular order. */
   async *liveKeys(revision: Revision): AsyncGenerator<{ key: Buffer; digest: bigint }> {
-    for await (const entries of this.#keys()) {
-      const newest = entries.findLast((entry) => entry.main <= revision);
-      if (newest && !newest.tombstone) yield newest;
-    }
+    for await (const keys of this.#keys())
+      for (const entries of keys) {
+        const newest = entries.findLast((entry) => entry.main <= revision);
+        if (newest && !newest.tombstone) yield newest;
+      }
   }
 
   /** Number of live keys and their checksum at `revision`, by a scan of the index. */
@@ -344,18 +348,21 @@ export class Journal {
     removeFiles(this.directory);
   }
 
-  /** The index entries of one key after another, each oldest first. */
-  async *#keys(): AsyncGenerator<layout.IndexEntry[]> {
-    let entries: layout.IndexEntry[] = [];
+  /** The index entries of one key after another, each oldest first; some keys at a time. */
+  async *#keys(): AsyncGenerator<layout.IndexEntry[][]> {
+    let last: layout.IndexEntry[] = [];
     for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
-      const entry = this.#indexEntry(found);
-      if (entries[0] && !entries[0].key.equals(entry.key)) {
-        yield entries;
-        entries = [];
+      const keys: layout.IndexEntry[][] = [];
+      for (const entry of found.map((one) => this.#indexEntry(one))) {
+        if (last[0] && !last[0].key.equals(entry.key)) {
+          keys.push(last);
+          last = [];
+        }
+        last.push(entry);
       }
-      entries.push(entry);
+      yield keys;
     }
-    if (entries.length > 0) yield entries;
+    if (last.length > 0) yield [last];
   }
 
   #indexEntry([key, value]: [Buffer, Buffer]): layout.IndexEntry {
@@ -364,22 +371,22 @@ export class Journal {
     return entry;
   }
 
+  /** Some at a time, the next ones read ahead; a promise for each would cost more than the rest. */
   async *#entries(bounds: {
     gte: Buffer;
     lt: Buffer;
     reverse?: boolean;
     limit?: number;
-  }): AsyncGenerator<[Buffer, Buffer]> {
+  }): AsyncGenerator<[Buffer, Buffer][]> {
     const iterator = this.#db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
     try {
-      let ahead = iterator.nextv(1000);
-      while (true) {
-        const entries = await ahead;
-        if (entries.length === 0) return;
-        ahead = iterator.nextv(1000);
+      let entries = await iterator.nextv(ENTRIES_AT_ONCE);
+      while (entries.length > 0) {
+        const ahead = bounds.limit === undefined && iterator.nextv(ENTRIES_AT_ONCE);
         // Its failure is thrown when it is its turn.
-        ahead.catch(() => undefined);
-        yield* entries;
+        if (ahead) ahead.catch(() => undefined);
+        yield entries;
+        entries = (await ahead) || [];
       }
     } catch (error) {
       throw unreadable(this.directory, error);
