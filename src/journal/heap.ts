@@ -14,11 +14,11 @@
  *
  * Files whose messages are superseded are given up whole: see compaction.ts.
  *
- * A seed of 100,000 rows of 4 KB took 17.9 s of CPU with all of it in LevelDB, 6.7 s with the heap, and
- * less than half of the time. Tried and dropped: larger write buffers (64 MiB: half the rewriting,
- * but memory that 10,000 rows do not need), tables of 16 MiB (a fifth of the files to fsync, as much
- * rewriting), rows by key in LevelDB (the index between them keeps its tables from being moved as
- * they are), an fsync for each page alone (a third of the disk's throughput).
+ * A seed of 100,000 rows of 4 KB took 17.9 s of CPU with all of it in LevelDB, 6.7 s with the heap
+ * (13.7 and 7.4 s of time, two cores shared with others). Tried and dropped: larger write buffers
+ * (64 MiB: half the rewriting, but memory that 10,000 rows do not need), tables of 16 MiB (a fifth
+ * of the files to fsync, as much rewriting), rows by key in LevelDB (the index between them keeps its
+ * tables from being moved as they are), an fsync for each page alone (a third of the disk's throughput).
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
