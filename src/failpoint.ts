@@ -14,7 +14,6 @@ export const FAILPOINTS = [
   'append.begin',
   'append.done',
   'compact.batch',
-  'compact.moved',
   // base/read.ts
   'base.blob',
   'base.batch',
