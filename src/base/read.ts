@@ -49,6 +49,8 @@ const REPIN_MS = 100;
 /** So many pages may be on their way to the disk while the next one is read; they share fsyncs. */
 const PAGES_WRITTEN = 4;
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
+/** A snapshot comes in blobs of 32 KiB; a write for each would cost more than all else. */
+const WRITE_BYTES = 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
 export async function startJournal(
@@ -230,12 +232,22 @@ async function download(client: EtcdClient, path: string, onBase: OnBase): Promi
   const file = await open(path, 'w');
   const count = noBase();
   try {
+    let blobs: Uint8Array[] = [];
+    let waiting = 0;
+    const write = async () => {
+      await file.appendFile(Buffer.concat(blobs)).catch(failed); // write() may write a part and say nothing
+      blobs = [];
+      waiting = 0;
+    };
     for await (const { blob } of client.snapshot()) {
-      await file.appendFile(blob).catch(failed); // write() may write a part and say nothing
+      blobs.push(blob);
+      waiting += blob.length;
+      if (waiting >= WRITE_BYTES) await write();
       failpoint('base.blob');
       count.bytes += blob.length;
       onBase(count);
     }
+    await write();
     return count.bytes;
   } catch (error) {
     await rm(path, { force: true });
