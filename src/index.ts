@@ -2,7 +2,7 @@
 export { audit, type AuditOptions } from './audit/audit.js';
 export type { AuditReport, Difference, SideReport } from './audit/report.js';
 export { crop, type Cropped, type CropOptions } from './base/crop.js';
-export type { Sealed } from './base/seal.js';
+export type { Sealed } from './base/basefile.js';
 export { seed, type SeedOptions } from './base/seed.js';
 export type { Cursor } from './cursor.js';
 export { LockstepError, type Disposition, type ErrorCode } from './errors.js';

@@ -1,6 +1,7 @@
 /** The sha256 that an etcd snapshot has behind its data; restore refuses a file where it is off. */
 import { createHash } from 'node:crypto';
 import { appendFileSync, createReadStream, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { attempt } from '../bolt/failure.js';
 import { LockstepError } from '../errors.js';
 
@@ -41,18 +42,51 @@ export async function verifyChecksum(path: string): Promise<number> {
   return dataBytes;
 }
 
-/** Puts the checksum behind a finished file. @throws LockstepError IO */
-export async function appendChecksum(path: string, dataBytes: number): Promise<void> {
+/**
+ * Puts the checksum behind a finished file and makes both durable. The disk takes in the file while
+ * it is read again, out of memory. (The first pages are written last, so its hash cannot be
+ * taken while it is written.)
+ * @returns the file's size in bytes
+ * @throws LockstepError IO
+ */
+export async function appendChecksum(path: string, dataBytes: number): Promise<number> {
+  const written = syncFile(path);
+  written.catch(() => undefined);
   const sum = await hashFile(path, dataBytes);
+  await written;
   attempt('write', path, () => {
     appendFileSync(path, sum, { flush: true });
   });
+  return dataBytes + SHA256_BYTES;
 }
 
+async function syncFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r+');
+    await file.datasync().finally(() => file.close());
+  } catch (cause) {
+    attempt('write', path, () => {
+      throw cause;
+    });
+  }
+}
+
+/** Gives way to other work after each block. */
 async function hashFile(path: string, bytes: number): Promise<Buffer> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { end: bytes - 1, highWaterMark: READ_BYTES }))
-    hash.update(chunk as Buffer);
+  const file = await open(path, 'r');
+  const block = Buffer.allocUnsafeSlow(READ_BYTES);
+  try {
+    for (let at = 0; at < bytes;) {
+      const want = Math.min(READ_BYTES, bytes - at);
+      const { bytesRead } = await file.read(block, 0, want, at);
+      if (bytesRead === 0) break;
+      hash.update(block.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
   return hash.digest();
 }
 

@@ -21,7 +21,7 @@ import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
 import { ioFailed } from '../journal/level.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -46,7 +46,11 @@ export function noBase(): BaseCount {
 export type OnBase = (count: BaseCount) => void;
 
 const REPIN_MS = 100;
+/** So many pages may be on their way to the disk while the next one is read; they share fsyncs. */
+const PAGES_WRITTEN = 4;
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
+/** A snapshot comes in blobs of 32 KiB; a write for each would cost more than all else. */
+const WRITE_BYTES = 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
 export async function startJournal(
@@ -118,22 +122,35 @@ async function readRangeFrom(
 ): Promise<void> {
   let base = rangeProgress(journal);
   const prefixes = journal.state.prefixes;
-  for (let i = base.prefix; i < prefixes.length; i++) {
-    const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
-    const range = prefixRange(prefixes[i] ?? '');
-    for await (const page of readPages(client, range, base.pinned, from)) {
-      const next = page.next?.toString('base64') ?? null;
-      base = { ...base, prefix: next === null ? i + 1 : i, next };
-      base.done = base.prefix === prefixes.length;
-      const rows = baseRows(page, journal.state.watchFrom);
-      await journal.addBase(rows, base);
-      failpoint('base.page');
-      count.keys += page.rows.length;
-      count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
-      count.remaining = page.remaining - page.rows.length;
-      onBase(count);
+  const writing: Promise<void>[] = [];
+  try {
+    for (let i = base.prefix; i < prefixes.length; i++) {
+      const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
+      const range = prefixRange(prefixes[i] ?? '');
+      for await (const page of readPages(client, range, base.pinned, from)) {
+        const next = page.next?.toString('base64') ?? null;
+        base = { ...base, prefix: next === null ? i + 1 : i, next };
+        base.done = base.prefix === prefixes.length;
+        const rows = baseRows(page, journal.state.watchFrom);
+        if (writing.length === PAGES_WRITTEN) await writing.shift();
+        const written = writePage(journal, rows, base);
+        // Its failure is thrown when it is its turn.
+        written.catch(() => undefined);
+        writing.push(written);
+        count.keys += page.rows.length;
+        count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
+        count.remaining = page.remaining - page.rows.length;
+        onBase(count);
+      }
     }
+  } finally {
+    await Promise.all(writing);
   }
+}
+
+async function writePage(journal: Journal, rows: Row[], base: BaseProgress): Promise<void> {
+  await journal.addBase(rows, base);
+  failpoint('base.page');
 }
 
 function rangeProgress(journal: Journal): BaseProgress & { how: 'range' } {
@@ -198,7 +215,9 @@ export async function loadSnapshot(
   for (const leaf of file.rows())
     for (const row of cropper.crop(leaf)) {
       if (row.main >= journal.state.watchFrom) continue;
-      batch.push(row);
+      // A row of the file keeps all that lies around it in memory, and ours may be few.
+      const own = Buffer.from(row.bytes);
+      batch.push({ ...row, bytes: own, key: keyOf(own) });
       bytes += recordBytes(row);
       if (bytes >= LOAD_BATCH_BYTES) await flush(false);
     }
@@ -213,12 +232,22 @@ async function download(client: EtcdClient, path: string, onBase: OnBase): Promi
   const file = await open(path, 'w');
   const count = noBase();
   try {
+    let blobs: Uint8Array[] = [];
+    let waiting = 0;
+    const write = async () => {
+      await file.appendFile(Buffer.concat(blobs)).catch(failed); // write() may write a part and say nothing
+      blobs = [];
+      waiting = 0;
+    };
     for await (const { blob } of client.snapshot()) {
-      await file.appendFile(blob).catch(failed); // write() may write a part and say nothing
+      blobs.push(blob);
+      waiting += blob.length;
+      if (waiting >= WRITE_BYTES) await write();
       failpoint('base.blob');
       count.bytes += blob.length;
       onBase(count);
     }
+    await write();
     return count.bytes;
   } catch (error) {
     await rm(path, { force: true });

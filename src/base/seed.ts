@@ -19,8 +19,9 @@ import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
+import { checkOut, type Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
-import { checkOut, seal, type Sealed } from './seal.js';
+import { seal } from './seal.js';
 
 /** What has been read from the source so far, by this run. */
 export interface SeedCount extends BaseCount {

@@ -14,8 +14,8 @@ import { ELEMENT_BYTES, HEADER_BYTES, PAGE_LEAF, readU64 } from './format.js';
 import type { Page } from './pagefile.js';
 
 /**
- * One key and its value. Both are views into the page they were read from, which nobody else
- * writes to: they stay valid, but keeping one keeps the page in memory. Copy what is kept for long.
+ * One key and its value. Both are views into the block they were read in, which nobody else writes
+ * to: they stay valid, but keeping one keeps up to 256 KiB in memory. Copy what is kept for long.
  */
 export interface BoltEntry {
   key: Buffer;

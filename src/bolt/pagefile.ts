@@ -1,8 +1,9 @@
 /**
  * A bbolt file as numbered pages: finds the valid meta, reads single pages, checks page headers.
  *
- * Plain positioned reads into a buffer that is the page's own. Mapping the file would need native
- * code; a cache would help nobody, since a walk reads each page once.
+ * Plain positioned reads. Mapping the file would need native code; a cache would help nobody, since a
+ * walk reads each page once. But where it goes from page to page in the order of the file, as in one
+ * that was written in one go or compacted, it reads a block at a time, and pages are views into it.
  */
 import fs from 'node:fs';
 import { attempt, damaged } from './failure.js';
@@ -20,6 +21,8 @@ import {
   type Meta,
 } from './format.js';
 
+const BLOCK_BYTES = 256 * 1024;
+
 /** A page with its overflow, header included. */
 export interface Page {
   /** Its number, or words for a page that lives inside a value. */
@@ -34,6 +37,11 @@ export class PageFile {
   readonly #path: string;
   readonly #size: number;
   #fd: number | undefined;
+  /** Read last, and from where. */
+  #block = Buffer.alloc(0);
+  #blockOffset = 0;
+  /** The page behind the one that was read last. */
+  #next = 0;
 
   /**
    * Opens `path` for reading.
@@ -60,23 +68,36 @@ export class PageFile {
     const { pageSize, highWater } = this.meta;
     if (id >= highWater) throw damaged(id, `is not in the file, which has ${highWater} pages`);
 
-    const first = Buffer.allocUnsafeSlow(pageSize);
-    this.#fill(first, id * pageSize, id);
+    const first = this.#bytes(id, pageSize);
     const header = readHeader(first);
     if (header.id !== id) throw damaged(id, `its header says that it is page ${header.id}`);
     checkKind(id, header.flags);
 
     const { flags, count } = header;
     const size = (1 + header.overflow) * pageSize;
+    this.#next = id + 1 + header.overflow;
     if (size === pageSize) return { id, flags, count, bytes: first };
     if (id + header.overflow >= highWater) throw damaged(id, 'its overflow runs out of the file');
     const limit = flags === PAGE_BRANCH ? MAX_BRANCH_BYTES : MAX_LEAF_BYTES;
     if (size > limit) throw damaged(id, `takes ${size} bytes, more than the limit of ${limit}`);
+    return { id, flags, count, bytes: this.#bytes(id, size) };
+  }
 
-    const bytes = Buffer.allocUnsafeSlow(size);
-    first.copy(bytes);
-    this.#fill(bytes.subarray(pageSize), (id + 1) * pageSize, id);
-    return { id, flags, count, bytes };
+  /** So many bytes from the beginning of page `id`, which end inside the file. */
+  #bytes(id: number, size: number): Buffer {
+    const { pageSize, highWater } = this.meta;
+    const offset = id * pageSize;
+    let at = offset - this.#blockOffset;
+    if (at < 0 || at + size > this.#block.length) {
+      const ahead = id === this.#next ? BLOCK_BYTES : 0;
+      const bytes = Math.max(size, Math.min(ahead, highWater * pageSize - offset));
+      // A new one each time: pages that were handed out are views into the old one.
+      this.#block = Buffer.allocUnsafeSlow(bytes);
+      this.#blockOffset = offset;
+      this.#fill(this.#block, offset, id);
+      at = 0;
+    }
+    return this.#block.subarray(at, at + size);
   }
 
   /** Closing twice is allowed. */

@@ -45,7 +45,8 @@ export class PageWriter {
   }
 
   /**
-   * Writes what makes the pages a database, and makes it durable. The file is closed then.
+   * Writes what makes the pages a database, and closes the file. It is not durable yet: whoever
+   * publishes it has that to do, and may have something to put behind it first.
    * @returns size of the file in bytes
    */
   finish(root: number): number {
@@ -67,10 +68,6 @@ export class PageWriter {
     const freelist = { id: FREELIST_PAGE, flags: PAGE_FREELIST, count: 0, overflow: 0 };
     encodeHeader(freelist).copy(head, FREELIST_PAGE * PAGE_SIZE);
     this.#write(head, 0);
-    const fd = this.#open();
-    attempt('write', this.#path, () => {
-      fs.fsyncSync(fd);
-    });
     this.close();
     return this.#nextPage * PAGE_SIZE;
   }

@@ -49,8 +49,8 @@ export class BoltWriter {
   }
 
   /**
-   * Completes the file, makes it durable (not its directory entry) and closes it. Until here the
-   * file has no valid meta page.
+   * Completes the file and closes it; making it durable is left to the caller. Until here the file
+   * has no valid meta page.
    * @returns its size in bytes
    */
   finish(): number {

@@ -10,6 +10,8 @@
  * their position, and they are then read from the source again; that the target may be ahead of the
  * journal is no contradiction, because where apply stands is read from the target.
  *
+ * Messages of the base lie beside LevelDB (heap.ts), all else in it.
+ *
  * Nothing that is read is believed: rows carry checks, captured revisions are linked, and the mark
  * that is written with every batch counts and sums all rows (layout.ts). A byte that changed on disk
  * is JOURNAL_DAMAGED, or an earlier moment of the journal as a whole.
@@ -28,6 +30,8 @@ import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
+import { compactRows } from './compaction.js';
+import { Heap } from './heap.js';
 import * as layout from './layout.js';
 import {
   damaged,
@@ -41,15 +45,16 @@ import {
   unreadable,
   type Level,
 } from './level.js';
-import { checkWhole, putRow, removeRow, RowSum, type Batch } from './rows.js';
+import { checkWhole, putRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
-const FORMAT = 2;
+const FORMAT = 3;
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
-const DELETES_PER_BATCH = 250;
+/** The same, where they are small. */
+const ENTRIES_AT_ONCE = 1000;
 
 /** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
 export interface JournalRevision extends WholeRevision {
@@ -60,11 +65,13 @@ export class Journal {
   /** Woken by every append. */
   readonly appended = new Wakeup();
   readonly #db: Level;
+  readonly #heap: Heap;
   #state: JournalState;
   #mark: layout.Mark;
   #appendedBytes = 0;
   /** Writes stand in line: each builds on the mark that the one before has left. */
   #lastWrite: Promise<void> = Promise.resolve();
+  #lastBase: Promise<void> = Promise.resolve();
   /** What is written behind half a record, LevelDB may skip together with it when it reads its log. */
   #failed: LockstepError | undefined;
 
@@ -75,6 +82,7 @@ export class Journal {
     mark: layout.Mark,
   ) {
     this.#db = db;
+    this.#heap = new Heap(directory);
     this.#state = state;
     this.#mark = mark;
   }
@@ -165,18 +173,30 @@ export class Journal {
     this.appended.wake();
   }
 
-  /** Stores rows of the base and how far it has come, as one. No row may come twice. */
-  async addBase(
+  /**
+   * Stores rows of the base and how far it has come, as one. No row may come twice. The next call may be
+   * made before this one has ended; where one fails, those behind it fail, too.
+   */
+  addBase(
     rows: Iterable<layout.Row>,
     base: BaseProgress,
-    compactRevision = this.#state.compactRevision,
+    compactRevision?: Revision,
   ): Promise<void> {
-    await this.#write(
-      (batch, mark) => {
-        for (const row of rows) putRow(batch, mark, row);
-      },
-      { state: { ...this.#state, base, compactRevision }, sync: base.done },
-    );
+    // In the order that they will be read in, as far as it goes.
+    const sorted = [...rows].sort((a, b) => a.main - b.main);
+    const placed = this.#heap.append(sorted.map((row) => row.bytes));
+    this.#lastBase = Promise.all([placed, this.#lastBase]).then(async ([places]) => {
+      const state = { ...this.#state, base };
+      if (compactRevision !== undefined) state.compactRevision = compactRevision;
+      await this.#write(
+        (batch, mark) => {
+          for (const [i, row] of sorted.entries())
+            putRow(batch, mark, { ...row, place: places[i] });
+        },
+        { state, sync: base.done },
+      );
+    });
+    return this.#lastBase;
   }
 
   /** What will be appended next for these revisions is not the source's history. */
@@ -203,19 +223,20 @@ export class Journal {
       return open && { ...open, previous: open.link?.previous ?? 0 };
     };
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
-    for await (const [key, value] of this.#entries(bounds)) {
-      const stored = layout.decodeRow(key, value);
-      if (!stored) throw damaged(this.directory, 'a row is not as it was written');
-      sum.add(stored.check);
-      const { row, link } = stored;
-      if (open?.revision !== row.main) {
-        const whole = close();
-        if (whole) yield whole;
-        open = { revision: row.main, records: [] };
+    for await (const entries of this.#entries(bounds))
+      for (const [key, value] of entries) {
+        const stored = layout.decodeRow(key, value, this.#heap.read);
+        if (!stored) throw damaged(this.directory, 'a row is not as it was written');
+        sum.add(stored.check);
+        const { row, link } = stored;
+        if (open?.revision !== row.main) {
+          const whole = close();
+          if (whole) yield whole;
+          open = { revision: row.main, records: [] };
+        }
+        if (link) open.link = link;
+        open.records.push({ ...row, sub: open.records.length });
       }
-      if (link) open.link = link;
-      open.records.push({ ...row, sub: open.records.length });
-    }
     const last = close();
     if (last) yield last;
   }
@@ -244,7 +265,7 @@ export class Journal {
       reverse: true,
       limit: 1,
     };
-    for await (const found of this.#entries(bounds)) return this.#indexEntry(found);
+    for await (const [found] of this.#entries(bounds)) return found && this.#indexEntry(found);
     return undefined;
   }
 
@@ -252,19 +273,28 @@ export class Journal {
   async rowBefore(key: Buffer, revision: Revision): Promise<Buffer | undefined> {
     const entry = await this.#newestBefore(key, revision);
     if (!entry || entry.tombstone) return undefined;
-    const place = layout.rowKey(entry);
-    const value = await this.#db.get(place);
-    const stored = value && layout.decodeRow(place, value);
-    if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
-    return stored.row.bytes;
+    return (await this.#rows([entry]))[0]?.bytes;
+  }
+
+  /** The rows of index entries. */
+  async #rows(entries: readonly layout.IndexEntry[]): Promise<layout.Row[]> {
+    const keys = entries.map(layout.rowKey);
+    const values = await this.#db.getMany(keys);
+    return entries.map((entry, i) => {
+      const [key, value] = [keys[i], values[i]];
+      const stored = key && value && layout.decodeRow(key, value, this.#heap.read);
+      if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
+      return { ...stored.row, sub: entry.sub, byKey: entry.byKey, place: stored.place };
+    });
   }
 
   /** Every key that lives at `revision`, with its digest, in no particular order. */
   async *liveKeys(revision: Revision): AsyncGenerator<{ key: Buffer; digest: bigint }> {
-    for await (const entries of this.#keys()) {
-      const newest = entries.findLast((entry) => entry.main <= revision);
-      if (newest && !newest.tombstone) yield newest;
-    }
+    for await (const keys of this.#keys())
+      for (const entries of keys) {
+        const newest = entries.findLast((entry) => entry.main <= revision);
+        if (newest && !newest.tombstone) yield newest;
+      }
   }
 
   /** Number of live keys and their checksum at `revision`, by a scan of the index. */
@@ -278,30 +308,26 @@ export class Journal {
    * Drops rows that are superseded at `revision`, and deletions below it, as etcd's own compaction
    * does (a deletion at exactly `revision` stays: a watch may start there).
    * @param revision at most the position
+   * @returns the tally at the position that it had when the compaction began
    */
-  async compact(revision: Revision): Promise<void> {
-    if (revision > this.position) throw new Error(`compact ${revision} > ${this.position}`);
+  async compact(revision: Revision): Promise<Tally> {
+    const { position } = this;
+    if (revision > position) throw new Error(`compact ${revision} > ${position}`);
     if (revision > this.#state.compactRevision)
       await this.#write(() => undefined, {
         state: { ...this.#state, compactRevision: revision },
         sync: true,
       });
-    let doomed: layout.IndexEntry[] = [];
-    const flush = async () => {
-      failpoint('compact.batch');
-      await this.#write((batch, mark) => {
-        for (const entry of doomed) removeRow(batch, mark, entry);
-      });
-      doomed = [];
-    };
-    for await (const entries of this.#keys()) {
-      const old = entries.filter((entry) => entry.main <= revision);
-      const newest = old.at(-1);
-      if (newest && !(newest.tombstone && newest.main < revision)) old.pop();
-      doomed.push(...old);
-      if (doomed.length >= DELETES_PER_BATCH) await flush();
-    }
-    await flush();
+    return compactRows(
+      {
+        heap: this.#heap,
+        keys: () => this.#keys(),
+        rows: (entries) => this.#rows(entries),
+        write: (fill, sync) => this.#write(fill, { sync }),
+      },
+      revision,
+      position,
+    );
   }
 
   /** Bytes on disk. */
@@ -310,7 +336,9 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.#lastBase.catch(() => undefined);
     await this.#lastWrite;
+    await this.#heap.close();
     await this.#db.close();
   }
 
@@ -320,18 +348,21 @@ export class Journal {
     removeFiles(this.directory);
   }
 
-  /** The index entries of one key after another, each oldest first. */
-  async *#keys(): AsyncGenerator<layout.IndexEntry[]> {
-    let entries: layout.IndexEntry[] = [];
+  /** The index entries of one key after another, each oldest first; some keys at a time. */
+  async *#keys(): AsyncGenerator<layout.IndexEntry[][]> {
+    let last: layout.IndexEntry[] = [];
     for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
-      const entry = this.#indexEntry(found);
-      if (entries[0] && !entries[0].key.equals(entry.key)) {
-        yield entries;
-        entries = [];
+      const keys: layout.IndexEntry[][] = [];
+      for (const entry of found.map((one) => this.#indexEntry(one))) {
+        if (last[0] && !last[0].key.equals(entry.key)) {
+          keys.push(last);
+          last = [];
+        }
+        last.push(entry);
       }
-      entries.push(entry);
+      yield keys;
     }
-    if (entries.length > 0) yield entries;
+    if (last.length > 0) yield [last];
   }
 
   #indexEntry([key, value]: [Buffer, Buffer]): layout.IndexEntry {
@@ -340,18 +371,22 @@ export class Journal {
     return entry;
   }
 
+  /** Some at a time, the next ones read ahead; a promise for each would cost more than the rest. */
   async *#entries(bounds: {
     gte: Buffer;
     lt: Buffer;
     reverse?: boolean;
     limit?: number;
-  }): AsyncGenerator<[Buffer, Buffer]> {
+  }): AsyncGenerator<[Buffer, Buffer][]> {
     const iterator = this.#db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
     try {
-      while (true) {
-        const entries = await iterator.nextv(1000);
-        if (entries.length === 0) return;
-        yield* entries;
+      let entries = await iterator.nextv(ENTRIES_AT_ONCE);
+      while (entries.length > 0) {
+        const ahead = bounds.limit === undefined && iterator.nextv(ENTRIES_AT_ONCE);
+        // Its failure is thrown when it is its turn.
+        if (ahead) ahead.catch(() => undefined);
+        yield entries;
+        entries = (await ahead) || [];
       }
     } catch (error) {
       throw unreadable(this.directory, error);

@@ -38,9 +38,9 @@ export function safeRevision(value: number | bigint | { low: number; high: numbe
 /** The bytes of a row's key in the `key` bucket. */
 export function encodeRevision(main: Revision, sub: number, tombstone = false): Buffer {
   const out = Buffer.allocUnsafe(tombstone ? TOMBSTONE_BYTES : REVISION_BYTES);
-  out.writeBigUInt64BE(BigInt(main), 0);
+  writeUint64(out, main, 0);
   out[8] = UNDERSCORE;
-  out.writeBigUInt64BE(BigInt(sub), 9);
+  writeUint64(out, sub, 9);
   if (tombstone) out[REVISION_BYTES] = MARK_TOMBSTONE;
   return out;
 }
@@ -51,8 +51,19 @@ export function decodeRevision(bytes: Buffer): RowRevision | undefined {
   if (bytes.length !== REVISION_BYTES && !tombstone) return undefined;
   if (bytes[8] !== UNDERSCORE || (tombstone && bytes[REVISION_BYTES] !== MARK_TOMBSTONE))
     return undefined;
-  const main = bytes.readBigUInt64BE(0);
-  const sub = bytes.readBigUInt64BE(9);
+  const main = readUint64(bytes, 0);
+  const sub = readUint64(bytes, 9);
   if (main > Number.MAX_SAFE_INTEGER || sub > Number.MAX_SAFE_INTEGER) return undefined;
-  return { main: Number(main), sub: Number(sub), tombstone };
+  return { main, sub, tombstone };
+}
+
+/** Writes a safe integer, several times faster than by way of a bigint. */
+export function writeUint64(out: Buffer, n: number, at: number): void {
+  out.writeUInt32BE(Math.floor(n / 2 ** 32), at);
+  out.writeUInt32BE(n % 2 ** 32, at + 4);
+}
+
+/** The inverse; inexact from 2^53 on, but never below it then. */
+export function readUint64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }

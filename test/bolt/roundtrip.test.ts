@@ -63,10 +63,10 @@ describe('bolt round trip', function () {
   });
 
   it('reads back a tree of four levels', () => {
-    // Keys of 700 bytes: five children to a branch; values of 1 KiB: nine rows to a leaf.
+    // Keys of 700 bytes: five children to a branch; values of 2 KiB: 23 rows to a leaf.
     const many = Array.from({ length: 3000 }, (_, i): Row => [
       numberedKey(i, 700),
-      Buffer.alloc(1024, i),
+      Buffer.alloc(2048, i),
     ]);
     expectRoundTrip(new Map([['key', many]]));
     const leaves = withFile(file, (db) => [...db.bucket('key')!.leaves()].length);

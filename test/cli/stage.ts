@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seed } from '../../src/base/seed.js';
-import type { Sealed } from '../../src/base/seal.js';
+import type { Sealed } from '../../src/base/basefile.js';
 import { PrefixSet, WHOLE_STORE } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';

@@ -10,7 +10,7 @@ import { proven } from '../../src/position.js';
 import { damages, Reader, suffer, type Damage, type Outcome } from './damage.js';
 import { Model } from './model.js';
 import type { Reading } from './read-child.js';
-import { IDENTITY, KEYS, whole } from './rows.js';
+import { baseRow, IDENTITY, KEYS, whole } from './rows.js';
 
 const START = 10;
 const REVISIONS = 160;
@@ -32,9 +32,12 @@ async function build(directory: string): Promise<Map<number, Reading>> {
   const states = new Map<number, Reading>();
   let journal = await Journal.create(directory, IDENTITY, {
     watchFrom: START,
-    base: { how: 'snapshot', done: true },
+    base: { how: 'snapshot', done: false },
     compactRevision: START - 1,
   });
+  const base = KEYS.map((key, i) => baseRow(1 + i, key, 4000));
+  await journal.addBase(base, { how: 'snapshot', done: true });
+  model.add(base);
   for (let main = START; main < START + REVISIONS; main++) {
     const key = KEYS[main % KEYS.length]!;
     const tombstone = main % 5 === 0;
@@ -89,8 +92,16 @@ describe('a damaged journal', () => {
 
   it('with a bit flipped in the files that say which files belong to it is refused', async () => {
     const all = damages(directory, PLACES).filter(
-      ({ what, file }) => what === 'flip' && !/\.(ldb|log)$/.test(file),
+      ({ what, file }) => what === 'flip' && !/\.(ldb|log|heap)$/.test(file),
     );
+    expect(await wrongAfter(all, ['refused'])).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it('with a bit flipped in a message of the base is refused', async () => {
+    const all = damages(directory, PLACES).filter(
+      ({ what, file }) => what === 'flip' && file.endsWith('.heap'),
+    );
+    expect(all.length).to.equal(PLACES);
     expect(await wrongAfter(all, ['refused'])).to.deep.equal([]);
   }).timeout(60_000);
 

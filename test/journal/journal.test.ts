@@ -1,5 +1,5 @@
 /** The journal against a model of it: whatever is written, read, compacted and reopened. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -77,7 +77,8 @@ class Pair {
         const span = model.position - model.compactRevision;
         const revision = model.compactRevision + Math.floor((span * step.percent) / 100);
         model.compact(revision);
-        return this.journal.compact(revision);
+        await this.journal.compact(revision);
+        return;
       }
       case 'reopen':
         await this.journal.close();
@@ -164,6 +165,25 @@ describe('journal', () => {
     expect(hasCode(second, 'JOURNAL_LOCKED')).to.be.true;
     await journal.close();
     await (await Journal.open(directory)).close();
+  });
+
+  it('gives up a file of the heap when half of it is superseded, and keeps the rest', async () => {
+    const pair = await create();
+    const heap = () => readdirSync(pair.directory).filter((name) => name.endsWith('.heap'));
+    await pair.step({ kind: 'base', rows: KEYS.map((_, key) => ({ key, main: 1 + key })) });
+    await pair.step({ kind: 'reopen' });
+    let suffered = 0;
+    for (const [key] of KEYS.entries()) {
+      await pair.step({ kind: 'append', gap: 0, revisions: [[{ key, how: 'put' }]] });
+      await pair.step({ kind: 'compact', percent: 100 });
+      await pair.check();
+      if (heap().length > 0) suffered = key + 1;
+      await pair.step({ kind: 'reopen' });
+    }
+    expect(heap()).to.deep.equal([]);
+    expect(suffered, 'superseded rows in it').to.be.within(1, KEYS.length / 2);
+    await pair.check();
+    await pair.journal.destroy();
   });
 
   it('refuses to go back, and to compact what it has not got', async () => {

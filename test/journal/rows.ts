@@ -21,8 +21,8 @@ export function row(main: number, sub: number, key: Buffer, tombstone: boolean, 
 }
 
 /** A row of the base. */
-export function baseRow(main: number, key: Buffer): Row {
-  return { ...row(main, 0, key, false), byKey: true };
+export function baseRow(main: number, key: Buffer, pad = 0): Row {
+  return { ...row(main, 0, key, false, pad), byKey: true };
 }
 
 /** Rows of one revision as the watch hands them over. */

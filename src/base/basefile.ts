@@ -1,0 +1,222 @@
+/**
+ * A base as it is written: a snapshot file that `etcdutl snapshot restore` takes as it is.
+ *
+ * It holds the rows of our prefixes up to one revision S, at the source's revisions, and on top, at
+ * S itself, the cursor. The cursor is what makes the target's head S (etcd takes the last row's
+ * revision for it), whatever the prefix's own last row is. Of `meta` only the compact revision is
+ * written: consistent_index, term, confState and members are made by restore.
+ *
+ * Until it is published it has another name; by its own it is there whole, or it is not there.
+ */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import protobuf from 'protobufjs/minimal.js';
+import { attempt } from '../bolt/failure.js';
+import { BoltWriter } from '../bolt/writer.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { Gap } from '../journal/state.js';
+import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import type { WholeRevision } from '../mvcc/record.js';
+import { encodeRevision, type Revision } from '../mvcc/revision.js';
+import type { Tally } from '../mvcc/tally.js';
+import { appendChecksum } from './checksum.js';
+
+/** What a base says of itself. */
+export interface BaseFacts {
+  /** Cluster id of the source; null if it is not known. */
+  source: string | null;
+  prefixes: string[];
+  head: Revision;
+  compactRevision: Revision;
+  /** Of the live keys at the head. */
+  tally: Tally;
+  gap: Gap | null;
+}
+
+export interface Sealed {
+  out: string;
+  head: Revision;
+  compactRevision: Revision;
+  /** Live keys of the prefixes, and their checksum. */
+  keys: number;
+  checksum: string;
+  /** Rows, history and deletions included, without the cursor. */
+  rows: number;
+  leases: number;
+  fileBytes: number;
+}
+
+/** Granted TTL in seconds of a lease that a row names; undefined where it is gone. */
+export type LeaseTtl = (id: bigint) => Promise<number | undefined>;
+
+/**
+ * For leases that have gone on the source since: their keys' deletions are on their way through
+ * the watch, and until then the target must not delete the keys by itself.
+ */
+const GONE_LEASE_TTL_SECONDS = 3600;
+
+/** Writes one base. End it with `publish` or `abort`. Methods throw LockstepError IO. */
+export class BaseFile {
+  rows = 0;
+  readonly #part: string;
+  readonly #db: BoltWriter;
+  readonly #leases = new Set<bigint>();
+  #last = { revision: 0, records: 0 };
+
+  constructor(private readonly out: string) {
+    this.#part = `${out}.part`;
+    rmSync(this.#part, { force: true });
+    this.#db = BoltWriter.create(this.#part);
+    this.#db.beginBucket('key');
+  }
+
+  /** Adds a revision above the one before. */
+  add({ revision, records }: WholeRevision): void {
+    for (const [sub, { tombstone, bytes }] of records.entries()) {
+      this.#db.put(encodeRevision(revision, sub, tombstone), bytes);
+      const { lease } = parseKeyValue(bytes);
+      if (lease !== 0n) this.#leases.add(lease);
+    }
+    this.rows += records.length;
+    this.#last = { revision, records: records.length };
+    failpoint('seal.row');
+  }
+
+  /** Adds the cursor, makes the file durable and gives it its name. */
+  async publish(facts: BaseFacts, leaseTtl: LeaseTtl): Promise<Sealed> {
+    const { head, compactRevision, tally } = facts;
+    const cursor = cursorOf(facts);
+    const sub = this.#last.revision === head ? this.#last.records : 0;
+    this.#db.put(encodeRevision(head, sub), cursorRow(cursor));
+    this.#db.endBucket();
+    await this.#writeLeases(leaseTtl);
+    this.#writeMeta(compactRevision);
+    const dataBytes = this.#db.finish();
+    failpoint('seal.checksum');
+    const fileBytes = await appendChecksum(this.#part, dataBytes);
+    rename(this.#part, this.out);
+    return {
+      out: this.out,
+      head,
+      compactRevision,
+      keys: tally.keys,
+      checksum: tally.hex,
+      rows: this.rows,
+      leases: this.#leases.size,
+      fileBytes,
+    };
+  }
+
+  /** Removes what was written; harmless after `publish`. */
+  abort(): void {
+    this.#db.abort();
+    rmSync(this.#part, { force: true });
+  }
+
+  async #writeLeases(leaseTtl: LeaseTtl): Promise<void> {
+    this.#db.beginBucket('lease');
+    for (const id of [...this.#leases].sort(unsigned))
+      this.#db.put(int64(id), encodeLease(id, (await leaseTtl(id)) ?? GONE_LEASE_TTL_SECONDS));
+    this.#db.endBucket();
+  }
+
+  #writeMeta(compactRevision: Revision): void {
+    this.#db.beginBucket('meta');
+    // Revision 1 is where every store begins: nothing was compacted.
+    if (compactRevision > 1) {
+      const compact = encodeRevision(compactRevision, 0);
+      this.#db.put(Buffer.from('finishedCompactRev'), compact);
+      this.#db.put(Buffer.from('scheduledCompactRev'), compact);
+    }
+    this.#db.endBucket();
+  }
+}
+
+function cursorOf({ source, prefixes, head, tally, gap }: BaseFacts): Cursor {
+  return {
+    format: CURSOR_FORMAT,
+    source,
+    prefixes,
+    revision: head,
+    keys: tally.keys,
+    checksum: tally.hex,
+    slotWrites: 0,
+    gap,
+    follower: null,
+    at: new Date().toISOString(),
+  };
+}
+
+function cursorRow(cursor: Cursor): Buffer {
+  return encodeKeyValue({
+    key: CURSOR_KEY,
+    createRevision: cursor.revision,
+    modRevision: cursor.revision,
+    version: 1,
+    value: encodeCursor(cursor),
+  });
+}
+
+/** leasepb.Lease{ID, TTL}. */
+function encodeLease(id: bigint, ttlSeconds: number): Uint8Array {
+  return protobuf.Writer.create()
+    .uint32(0x08)
+    .int64(toLong(id))
+    .uint32(0x10)
+    .int64(ttlSeconds)
+    .finish();
+}
+
+function int64(value: bigint): Buffer {
+  const out = Buffer.allocUnsafe(8);
+  out.writeBigInt64BE(value);
+  return out;
+}
+
+function unsigned(a: bigint, b: bigint): number {
+  return BigInt.asUintN(64, a) < BigInt.asUintN(64, b) ? -1 : 1;
+}
+
+/** After the rename and the directory's fsync the base is there whole, or it is not there. */
+function rename(part: string, out: string): void {
+  attempt('write', out, () => {
+    failpoint('seal.rename');
+    renameSync(part, out);
+    failpoint('seal.renamed');
+    const directory = openSync(dirname(out), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+  });
+}
+
+/**
+ * Checks before anything is read that the base could be put there.
+ * @throws LockstepError FILE_EXISTS, IO
+ */
+export function checkOut(path: string): void {
+  if (existsSync(path))
+    throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
+      disposition: 'usage',
+      hint: 'Name another --out, or remove the file.',
+    });
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw new LockstepError('IO', `cannot write into ${dirname(path)}`, {
+      disposition: 'usage',
+      hint: 'Name an --out in a folder that exists and may be written.',
+      cause,
+    });
+  }
+}
