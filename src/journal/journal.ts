@@ -47,6 +47,7 @@ import {
 } from './level.js';
 import { checkWhole, putRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
+import { Tail } from './tail.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
@@ -66,6 +67,7 @@ export class Journal {
   readonly appended = new Wakeup();
   readonly #db: Level;
   readonly #heap: Heap;
+  readonly #tail: Tail;
   #state: JournalState;
   #mark: layout.Mark;
   #appendedBytes = 0;
@@ -83,6 +85,7 @@ export class Journal {
   ) {
     this.#db = db;
     this.#heap = new Heap(directory);
+    this.#tail = new Tail(mark.position);
     this.#state = state;
     this.#mark = mark;
   }
@@ -157,6 +160,7 @@ export class Journal {
   /** Appends whole revisions and the position they prove, as one. */
   async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
     failpoint('append.begin');
+    const appended: JournalRevision[] = [];
     await this.#write((batch, mark) => {
       if (position < mark.position) throw new Error(`position ${position} < ${mark.position}`);
       mark.position = position;
@@ -166,9 +170,11 @@ export class Journal {
           putRow(batch, mark, { ...record, byKey: false }, i === 0 ? link : undefined);
           this.#appendedBytes += record.bytes.length;
         }
+        appended.push({ revision, records, previous: mark.lastRevision });
         mark.lastRevision = revision;
       }
     });
+    for (const revision of appended) this.#tail.add(revision);
     failpoint('append.done');
     this.appended.wake();
   }
@@ -239,6 +245,11 @@ export class Journal {
       }
     const last = close();
     if (last) yield last;
+  }
+
+  /** The same out of memory, if they were appended just now. */
+  recent(from: Revision, to: Revision): JournalRevision[] | undefined {
+    return this.#tail.between(from, to);
   }
 
   /**

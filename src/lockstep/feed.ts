@@ -35,7 +35,8 @@ export class JournalFeed implements Feed {
         await this.journal.appended.after(seen, signal);
         continue;
       }
-      for await (const whole of this.journal.revisions(at + 1, end)) {
+      const recent = this.journal.recent(at + 1, end);
+      for await (const whole of recent ?? this.journal.revisions(at + 1, end)) {
         this.#refuseMissing(whole.previous, lastRevision);
         lastRevision = whole.revision;
         yield { kind: 'revision', whole };

@@ -112,7 +112,7 @@ export class Outgoing {
   ) {
     this.#stages = [stageAfter(start.cursorMod)];
     this.#slotMods = [...start.slotMods];
-    this.#free = this.#slotMods.map((_, slot) => slot).reverse();
+    this.#free = this.#slotMods.map((_, slot) => slot);
   }
 
   /** The target's head as far as it is confirmed; while fillers are on their way it may be higher. */
@@ -153,11 +153,17 @@ export class Outgoing {
   }
 
   get #first(): Stage {
-    return this.#stages[0]!;
+    return this.#stage(0);
   }
 
   get #last(): Stage {
-    return this.#stages.at(-1)!;
+    return this.#stage(-1);
+  }
+
+  #stage(at: 0 | -1): Stage {
+    const stage = this.#stages.at(at);
+    if (!stage) throw new Error('there is always a stage, if only an empty one');
+    return stage;
   }
 
   #hasRoom(): boolean {
@@ -209,8 +215,10 @@ export class Outgoing {
 
   #sendFillers(stage: Stage): void {
     for (const slot of stage.refused.splice(0)) this.#sendFiller(stage, slot);
-    for (; stage.unsent > 0 && this.#free.length > 0; stage.unsent--)
-      this.#sendFiller(stage, this.#free.pop()!);
+    for (const slot of this.#free.splice(0, stage.unsent)) {
+      stage.unsent--;
+      this.#sendFiller(stage, slot);
+    }
   }
 
   #sendFiller(stage: Stage, slot: number): void {

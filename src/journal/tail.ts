@@ -1,0 +1,45 @@
+/**
+ * The newest revisions of the journal, in memory: a follower that keeps up need not read back what
+ * has just been written.
+ */
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { JournalRevision } from './journal.js';
+
+const MAX_BYTES = 1024 * 1024;
+/** Of a record in memory beside its message. */
+const RECORD_BYTES = 300;
+
+export class Tail {
+  readonly #revisions: { revision: JournalRevision; bytes: number }[] = [];
+  #bytes = 0;
+
+  /** @param after every revision above it will be added */
+  constructor(private after: Revision) {}
+
+  add(appended: JournalRevision): void {
+    const { records } = appended;
+    const bytes = records.reduce((sum, record) => sum + record.bytes.length + RECORD_BYTES, 0);
+    this.#revisions.push({ revision: { ...appended, records: records.map(copy) }, bytes });
+    this.#bytes += bytes;
+    while (this.#bytes > MAX_BYTES) {
+      const oldest = this.#revisions.shift();
+      if (!oldest) return;
+      this.#bytes -= oldest.bytes;
+      this.after = oldest.revision.revision;
+    }
+  }
+
+  /** The revisions from `from` to `to`; undefined where some are no longer here. */
+  between(from: Revision, to: Revision): JournalRevision[] | undefined {
+    if (from <= this.after) return undefined;
+    return this.#revisions
+      .map(({ revision }) => revision)
+      .filter(({ revision }) => revision >= from && revision <= to);
+  }
+}
+
+/** As they are, they would keep alive all of the message that they came in. */
+function copy(record: Record): Record {
+  return { ...record, key: Buffer.from(record.key), bytes: Buffer.from(record.bytes) };
+}
