@@ -11,6 +11,7 @@
  * before a key's second appearance.
  */
 import { CURSOR_KEY } from '../cursor.js';
+import { LockstepError } from '../errors.js';
 import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -20,7 +21,7 @@ import { slotKey, type Effect, type Guard } from './guard.js';
 type Op = pb.RequestOp.$Properties;
 
 /** etcd's default for --max-txn-ops. */
-const MAX_TXN_OPS = 128;
+export const MAX_TXN_OPS = 128;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
   const compare = [
@@ -34,7 +35,7 @@ export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Propert
 
 const EMPTY = Buffer.alloc(0);
 
-function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
+export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
   return {
     result: pb.Compare.CompareResult.EQUAL,
     target: pb.Compare.CompareTarget.MOD,
@@ -43,7 +44,7 @@ function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
   };
 }
 
-function put(key: Buffer, value: Buffer, lease = 0n): Op {
+export function put(key: Buffer, value: Buffer, lease = 0n): Op {
   return { requestPut: { key, value, ...(lease === 0n ? {} : { lease: toLong(lease) }) } };
 }
 
@@ -57,11 +58,14 @@ function toOp({ key, bytes, tombstone }: Record): Op {
  * At most as many operations as fit beside the cursor's put, each a tree where there are more
  * records than that.
  * @param compares of the outermost transaction; they count like operations
+ * @param maxOps the target's --max-txn-ops
+ * @throws LockstepError REQUEST_TOO_LARGE where so few operations cannot hold them, however deep
  */
-export function nest(records: readonly Record[], compares: number): Op[] {
-  if (records.length < MAX_TXN_OPS && !hasTwice(records)) return records.map(toOp);
+export function nest(records: readonly Record[], compares: number, maxOps = MAX_TXN_OPS): Op[] {
+  if (records.length < maxOps && !hasTwice(records)) return records.map(toOp);
   for (let depth = 2; ; depth++) {
-    const width = widthOf(depth, compares);
+    const width = widthOf(depth, compares, maxOps);
+    if (width < 2) throw tooMany(records, maxOps);
     let ops = leaves(records, width);
     for (let level = 2; level < depth; level++) ops = wrap(ops, width);
     if (ops.length <= width) return ops;
@@ -69,9 +73,22 @@ export function nest(records: readonly Record[], compares: number): Op[] {
 }
 
 /** Operations per level such that `depth` levels, the cursor's put and the comparisons fit. */
-function widthOf(depth: number, compares: number): number {
-  const width = Math.floor((MAX_TXN_OPS - 1) / depth);
-  return width + 1 >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
+function widthOf(depth: number, compares: number, maxOps: number): number {
+  const width = Math.floor((maxOps - 1) / depth);
+  return width + 1 >= compares ? width : Math.floor((maxOps - compares) / (depth - 1));
+}
+
+function tooMany(records: readonly Record[], maxOps: number): LockstepError {
+  const { main } = records[0] ?? { main: 0 };
+  return new LockstepError(
+    'REQUEST_TOO_LARGE',
+    `revision ${main} has ${records.length} operations, more than transactions of ${maxOps} can hold`,
+    {
+      disposition: 'fatal',
+      revision: main,
+      hint: 'Raise --max-txn-ops, here and on the target (etcd has 128 by default), then run the same command again.',
+    },
+  );
 }
 
 function leaves(records: readonly Record[], width: number): Op[] {
