@@ -260,7 +260,9 @@ export class Mirror {
       onNote(
         `the target has ${names.keys} keys where the mirror has left ${ours.keys + foreign.keys}, or others: comparing both sides`,
       );
-    return { compare: revision === null || why !== undefined || !untouched, certainUpTo };
+    const toPrune = this.#options.prune && certainUpTo === undefined;
+    const compare = revision === null || why !== undefined || !untouched || toPrune;
+    return { compare, certainUpTo };
   }
 
   async #compare(
