@@ -40,14 +40,13 @@ export function mirrorCommand(program: Command): void {
       const source = new EtcdClient(from, 'source');
       const target = new EtcdClient(to, 'target');
       try {
-        log.info(`mirroring ${map.toString()}`);
         const named = map.prefix === '' ? [] : [map.prefix];
         for (const warning of await slashWarnings(source, named)) log.warn(warning);
         const mirror = new Mirror({
           ...{ sourceWatch, source, target, map, maxTxnOps, prune, untilSynced, signal },
           ...(rev === undefined ? {} : { rev }),
           onForeign: (name) => {
-            if (json) print({ foreign: describeKey(name) }, () => '');
+            if (json) print({ foreignKey: describeKey(name) }, () => '');
           },
           onNote: (note) => {
             log.info(note);

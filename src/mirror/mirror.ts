@@ -129,6 +129,7 @@ export class Mirror {
     const parts = (this.#parts = this.#assemble(from));
     try {
       await this.#begin(parts);
+      onNote(`mirroring ${map.toString()}`);
       const limits = watchLimits(from.version);
       if (!limits.progressIsProof) onNote(fullWatchNote(from.version));
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
