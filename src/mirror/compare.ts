@@ -116,6 +116,7 @@ export class Comparison {
         } else throw error;
       }
     }
+    await this.#inFlight.catch(() => undefined);
     return undefined;
   }
 

@@ -234,7 +234,7 @@ export class Mirror {
     });
     this.#tail = tail;
     try {
-      await tail.run(AbortSignal.any([signal, again]));
+      await tail.run(signal, again);
       if (signal.aborted || !again.aborted) return undefined;
       this.#tail = undefined;
       return String(again.reason);

@@ -62,19 +62,23 @@ export class Tail {
   }
 
   /**
-   * Runs until `signal` aborts or `until` is reached; what is under way is finished.
+   * Runs until a signal aborts or `until` is reached; what is under way is finished. Only at the end of
+   * everything may a write be given up whose outcome nobody knows: whoever goes on has to know it.
+   * @param end of everything
+   * @param pause of the tail; the mirror goes on with something else
    * @throws LockstepError HISTORY_GAP where the source has compacted what comes next
    */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(end: AbortSignal, pause: AbortSignal): Promise<void> {
     const reached = new AbortController();
-    await runTogether(AbortSignal.any([signal, reached.signal]), [
+    const written = { known: true };
+    await runTogether(AbortSignal.any([end, pause, reached.signal]), [
       (stop) => this.#read(stop),
       async (stop) => {
-        await this.#write(stop);
+        written.known = await this.#write(stop, end);
         reached.abort();
       },
     ]);
-    await this.#moveCursor(signal);
+    if (written.known) await this.#moveCursor(end);
   }
 
   /** For when nothing comes: the cursor may be due all the same. */
@@ -101,39 +105,42 @@ export class Tail {
     }
   }
 
-  async #write(signal: AbortSignal): Promise<void> {
+  /** @returns false where a write was given up */
+  async #write(signal: AbortSignal, end: AbortSignal): Promise<boolean> {
     const { limits, until = Number.MAX_SAFE_INTEGER } = this.options;
     while (!signal.aborted && this.#position < until) {
       const seen = this.#backlog.filled.generation;
       const load = this.#backlog.take(limits);
       if (load.records.length > 0) {
-        if (!(await this.#commit(load, signal))) return;
+        if (!(await this.#commit(load, end))) return false;
         this.revisions += load.revisions;
       } else if (load.position > this.#position) {
         this.#position = load.position;
       } else {
-        if (performance.now() - this.#writtenMs >= CURSOR_AGE_MS) await this.#moveCursor(signal);
+        const due = performance.now() - this.#writtenMs >= CURSOR_AGE_MS;
+        if (due && !(await this.#moveCursor(end))) return false;
         await this.#backlog.filled.after(seen, signal);
       }
     }
+    return true;
   }
 
-  async #commit({ records, position }: Load, signal: AbortSignal): Promise<boolean> {
+  async #commit({ records, position }: Load, end: AbortSignal): Promise<boolean> {
     const { writer } = this.options;
     if (this.#ours) keepUp(this.#ours, records);
     const ours = this.#ours ? namesOf(this.#ours) : null;
     const state = { revision: position, ours, foreign: writer.state.foreign };
-    const done = await writer.commit(records, state, signal);
+    const done = await writer.commit(records, state, end);
     if (!done) return false;
     this.#position = position;
     this.#writtenMs = performance.now();
     return true;
   }
 
-  async #moveCursor(signal: AbortSignal): Promise<void> {
+  async #moveCursor(end: AbortSignal): Promise<boolean> {
     const { state } = this.options.writer;
-    if (this.#position === state.revision) return;
-    await this.#commit({ records: [], revisions: 0, position: this.#position }, signal);
+    if (this.#position === state.revision) return true;
+    return this.#commit({ records: [], revisions: 0, position: this.#position }, end);
   }
 }
 

@@ -96,14 +96,11 @@ export class Writer {
 
   /**
    * Writes records and the new cursor, once, however often it takes.
-   * @returns false where `signal` aborted before it was certain
+   * @param end of everything: after that the outcome may stay unknown
+   * @returns false where it was given up because of that; nothing may be written any more then
    * @throws LockstepError TARGET_TAKEN_OVER, REQUEST_TOO_LARGE, TARGET_HEAD_OFF, …
    */
-  async commit(
-    records: readonly Record[],
-    state: MirrorState,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async commit(records: readonly Record[], state: MirrorState, end: AbortSignal): Promise<boolean> {
     const { leases, onRetry } = this.options;
     const value = this.#encode(state);
     let doubt = false;
@@ -118,8 +115,8 @@ export class Writer {
         doubt = true;
         if (hasCode(error, 'NO_LEASE')) leases.forget();
         onRetry(error);
-        await pause(backoffMs(attempt), signal);
-        if (signal.aborted) return false;
+        await pause(backoffMs(attempt), end);
+        if (end.aborted) return false;
       }
     }
     this.#state = state;

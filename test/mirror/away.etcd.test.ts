@@ -90,9 +90,9 @@ describe('a mirror that was away', () => {
 
   it('longer than a lease lives: what the target deleted by itself is there again', async () => {
     const map = new KeyMap('/g/');
-    await pair.from.leaseGrant(91n, 2);
+    await pair.from.leaseGrant(91n, 1);
     await pair.write(put('/g/leased', 'v', 91n), put('/g/free'));
-    const keepAlive = setInterval(() => void pair.from.leaseKeepAlive([91n]), 300);
+    const keepAlive = setInterval(() => void pair.from.leaseKeepAlive([91n]), 200);
     try {
       await pair.sync(map);
       await eventually(async () => (await pair.held('target', map)).size === 1);
@@ -124,7 +124,7 @@ describe('a mirror that was away', () => {
     expect(notes.filter((note) => note.includes('comparing both sides'))).to.have.lengthOf(1);
   });
 
-  it('leases of others on the target are left to run out', async () => {
+  it('leases of others on the target run out, its own do not; one that does all the same is noticed', async () => {
     const map = new KeyMap('/i/');
     await pair.to.leaseGrant(93n, 1);
     await pair.to.txn({ success: [put('/others/leased', 'v', 93n)] });
@@ -136,6 +136,10 @@ describe('a mirror that was away', () => {
       await running.caughtUp(pair);
       await running.until(async () => !(await pair.to.leases()).includes(93n));
       await pair.expectEqual(map, 1);
+      await pair.target.ctl('lease', 'revoke', 94n.toString(16));
+      expect((await pair.held('target', map)).size).to.equal(0);
+      await running.until(async () => (await pair.held('target', map)).size === 1);
+      expect(running.notes.join()).to.contain('lease 5e has ended on the target');
     } finally {
       clearInterval(keepAlive);
       await running.stop();

@@ -144,6 +144,23 @@ describe('mirror', () => {
     expect(status.transactions).to.be.lessThan(3000);
   });
 
+  it('a target that takes small transactions: named, and --max-txn-ops does', async () => {
+    const small = await Pair.start({}, { args: ['--max-txn-ops=16'] });
+    try {
+      const map = new KeyMap('/small/');
+      await small.fill('/small/', 120);
+      const error: unknown = await small.sync(map).catch((e: unknown) => e);
+      expect(error).to.have.property('code', 'REQUEST_TOO_LARGE');
+      expect(error).to.have.property('hint').that.contains('--max-txn-ops');
+      await small.sync(map, { maxTxnOps: 16 });
+      await small.write(...Array.from({ length: 100 }, (_, i) => put(`/small/more-${i}`)));
+      await small.sync(map, { maxTxnOps: 16 });
+      await small.expectEqual(map, 220);
+    } finally {
+      await small.end();
+    }
+  });
+
   it('of a source with known watch faults, 3.4.23', async function () {
     if (!haveVersion('3.4.23')) this.skip();
     const old = await Pair.start({ version: '3.4.23' });

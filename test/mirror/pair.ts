@@ -8,6 +8,7 @@ import { Mirror, type MirrorOptions, type MirrorStatus } from '../../src/mirror/
 import { parseKeyValue, toLong } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
+import type { Connection } from '../../src/wire/connection.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { Etcd, type EtcdOptions } from '../rig/etcd.js';
 
@@ -36,7 +37,8 @@ export interface Held {
 }
 
 export type MirrorFlags = Partial<
-  Pick<MirrorOptions, 'rev' | 'maxTxnOps' | 'prune' | 'signal'> & { target: string; source: string }
+  Pick<MirrorOptions, 'rev' | 'maxTxnOps' | 'prune' | 'signal'> &
+    Record<'target' | 'source', string | Connection>
 >;
 
 /** How a mirror went. */
