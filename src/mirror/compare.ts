@@ -19,6 +19,9 @@
  *
  * Keys that are only on the target are deletions that were missed, or somebody else's. Which of them is
  * certain is found out before (survey.ts); what is not certain is left, unless --prune says otherwise.
+ * A key that this comparison has put itself, and that is gone from the source when the walk comes round
+ * again, is certain, too: its mod_revision is that of one of our transactions, which are remembered, a
+ * number for each.
  */
 import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
@@ -40,7 +43,7 @@ export interface CompareOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
-  writer: Pick<Writer, 'commit' | 'state'>;
+  writer: Pick<Writer, 'commit' | 'state' | 'cursorMod'>;
   limits: Limits;
   /** The keys that are known to be ours; undefined: not known. It is kept up with each write. */
   ours: Tally | undefined;
@@ -81,6 +84,8 @@ export class Comparison {
   #batch: Batch;
   #inFlight: Promise<boolean> = Promise.resolve(true);
   readonly #ours: Tally | undefined;
+  /** The target's revisions that are transactions of this comparison. */
+  readonly #written = new Set<Revision>();
 
   constructor(private readonly options: CompareOptions) {
     this.#batch = new Batch(options.limits);
@@ -195,7 +200,8 @@ export class Comparison {
 
   #onlyThere(circle: Circle, { name, row }: Entry): Promise<void> | undefined {
     const { certainUpTo, prune, onForeign } = this.options;
-    const certain = certainUpTo !== undefined && parseKeyValue(row).modRevision <= certainUpTo;
+    const { modRevision } = parseKeyValue(row);
+    const certain = modRevision <= (certainUpTo ?? 0) || this.#written.has(modRevision);
     if (!certain && !prune) {
       circle.foreign.add(digest(name));
       onForeign(name);
@@ -228,7 +234,11 @@ export class Comparison {
     const ours = this.#ours ? namesOf(this.#ours) : null;
     await this.#settled();
     const { foreign } = writer.state;
-    this.#inFlight = writer.commit(records, { revision: null, ours, foreign }, signal);
+    const state = { revision: null, ours, foreign };
+    this.#inFlight = writer.commit(records, state, signal).then((done) => {
+      if (done) this.#written.add(writer.cursorMod);
+      return done;
+    });
     // Its failure is thrown by who waits for it next.
     this.#inFlight.catch(() => undefined);
   }

@@ -111,7 +111,7 @@ export class Mirror {
       ...(this.#parts?.writer.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
       revisions: this.#revisions + (this.#tail?.revisions ?? 0),
       foreign: this.#parts?.writer.claimed?.foreign.keys ?? 0,
-      trouble: this.#trouble(),
+      trouble: this.#trouble(lag?.revisions),
     };
   }
 
@@ -291,6 +291,7 @@ export class Mirror {
     try {
       const pin = await this.#comparison.run();
       if (pin === undefined) return false;
+      this.#watched(undefined);
       const { removed, progress } = this.#comparison;
       const also = removed > 0 ? `; removed ${removed} that the source does not have` : '';
       onNote(`compared ${progress.keys} keys at revision ${pin} of the source${also}`);
@@ -340,7 +341,7 @@ export class Mirror {
   #watched(error: LockstepError | undefined): void {
     const { onNote } = this.#options;
     if (error && !this.#sourceTrouble) onNote(`${error.message}; trying again`);
-    if (!error && this.#sourceTrouble) onNote('the watch on the source goes on');
+    if (!error && this.#sourceTrouble) onNote('the source answers again');
     this.#sourceTrouble = error;
   }
 
@@ -368,8 +369,10 @@ export class Mirror {
     return caughtUp ? 'mirroring' : 'catching up';
   }
 
-  #trouble(): MirrorStatus['trouble'] {
-    const error = this.#sourceTrouble ?? this.#targetTrouble.error;
+  #trouble(lagRevisions: number | undefined): MirrorStatus['trouble'] {
+    // While nothing is missing, a watch that is made anew is nobody's trouble.
+    const source = lagRevisions === 0 ? undefined : this.#sourceTrouble;
+    const error = source ?? this.#targetTrouble.error;
     return error ? { code: error.code, message: error.message } : null;
   }
 }

@@ -58,7 +58,7 @@ describe('a comparison under which the source is compacted', () => {
         limits: { ops: MAX_TXN_OPS, bytes: BATCH_BYTES },
         ours: tallyOf(NO_KEYS),
         // The target was empty: all that is there has come from the source.
-        certainUpTo: Number.MAX_SAFE_INTEGER,
+        certainUpTo: writer.cursorMod,
         onForeign: () => undefined,
         onRetry: () => undefined,
         onNote: () => notes++,
