@@ -131,6 +131,26 @@ describe('mirror', () => {
     expect([...(await pair.held('target', map)).keys()]).to.deep.equal(['/copy/after']);
   });
 
+  it('of a quiet prefix on a busy source: the cursor is moved once a minute', async () => {
+    const map = new KeyMap('/quiet/');
+    await pair.write(put('/quiet/a'));
+    const running = pair.running(map);
+    await running.caughtUp(pair);
+    const before = (await pair.cursor(map))?.revision ?? 0;
+    await pair.write(put('/foreign'));
+    await running.caughtUp(pair);
+    expect((await pair.cursor(map))?.revision).to.equal(before);
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + 60_000;
+    try {
+      const last = await pair.write(put('/foreign'));
+      await running.until(async () => (await pair.cursor(map))?.revision === last);
+    } finally {
+      performance.now = now;
+      await running.stop();
+    }
+  });
+
   it('values of a megabyte, and thousands of small ones at once', async () => {
     const map = new KeyMap('/sizes/');
     for (let i = 0; i < 4; i++) await pair.write(put(`/sizes/big-${i}`, 'x'.repeat(1_300_000)));
