@@ -52,7 +52,9 @@ describe('mirror, as a command', () => {
     await pair.to.txn({ success: [put('/b/2', 'planted')] });
     const { code, stdout } = await run([...args('audit'), '--values']);
     expect(code).to.equal(1);
-    expect(stdout).to.match(/^different \(value\): "\/b\/2"\nextra on target: "\/b\/theirs"\nDIFFERENT in value and lease/);
+    expect(stdout).to.match(
+      /^different \(value\): "\/b\/2"\nextra on target: "\/b\/theirs"\nDIFFERENT in value and lease/,
+    );
     expect(stdout).to.contain('does not keep revisions');
     expect(stdout).not.to.contain('planted');
   });
