@@ -14,7 +14,7 @@ import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
-import { ofSource, SourceFailed, TargetTrouble } from '../lockstep/trouble.js';
+import { ofSource } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { repeat, runTogether } from '../tasks.js';
@@ -22,9 +22,10 @@ import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
 import { Comparison, type CompareProgress } from './compare.js';
+import { Health } from './health.js';
 import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
-import { addsUp, survey, type Survey } from './survey.js';
+import { judge, survey, type Survey } from './survey.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
 
@@ -81,9 +82,8 @@ export interface MirrorStatus {
 
 export class Mirror {
   readonly #options: MirrorOptions;
-  readonly #targetTrouble: TargetTrouble;
+  readonly #health: Health;
   readonly #done = new AbortController();
-  #sourceTrouble: LockstepError | undefined;
   #parts: Parts | undefined;
   #comparison: Comparison | undefined;
   #tail: Tail | undefined;
@@ -95,12 +95,13 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options;
-    this.#targetTrouble = new TargetTrouble(options.onNote);
+    this.#health = new Health(options.onNote);
   }
 
   get status(): MirrorStatus {
     const position = this.#tail?.position;
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
+    const trouble = this.#health.trouble(lag?.revisions);
     return {
       state: this.#phase(lag?.seconds ?? 0),
       position: position ?? null,
@@ -111,7 +112,7 @@ export class Mirror {
       ...(this.#parts?.writer.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
       revisions: this.#revisions + (this.#tail?.revisions ?? 0),
       foreign: this.#parts?.writer.claimed?.foreign.keys ?? 0,
-      trouble: this.#trouble(lag?.revisions),
+      trouble: trouble ? { code: trouble.code, message: trouble.message } : null,
     };
   }
 
@@ -160,7 +161,7 @@ export class Mirror {
         this.#failed(error);
       },
       onWritten: (mod) => {
-        this.#targetTrouble.answered(mod);
+        this.#health.answered(mod);
       },
     });
     const known = () => this.#tail?.position ?? writer.claimed?.revision ?? 0;
@@ -229,7 +230,7 @@ export class Mirror {
       ...{ sourceWatch, map, writer, limits, clusterId, until },
       watchLimits: watchLimits(version),
       onWatch: (error) => {
-        this.#watched(error);
+        this.#health.source(error);
       },
     });
     this.#tail = tail;
@@ -250,20 +251,17 @@ export class Mirror {
 
   /** What the target holds, and whether the watch can go on from its cursor. */
   async #look(writer: Writer, why: string | undefined, signal: AbortSignal): Promise<Ready> {
-    const { onNote } = this.#options;
-    const { revision, ours, foreign } = writer.state;
-    const upTo = writer.cursorMod;
+    const { onNote, prune } = this.#options;
+    const { cursorMod, state } = writer;
     const { names } = await this.#takeSurvey(true, signal);
-    // Only names that add up to ours alone are certain to be ours.
-    const certainUpTo = ours && addsUp(names, tallyOf(ours)) ? upTo : undefined;
-    const untouched = !ours || addsUp(names, tallyOf(ours), tallyOf(foreign));
-    if (revision !== null && why === undefined && !untouched)
+    const { untouched, certain } = judge(names, state);
+    if (state.revision !== null && why === undefined && !untouched)
       onNote(
-        `the target has ${names.keys} keys where the mirror has left ${ours.keys + foreign.keys}, or others: comparing both sides`,
+        `the target has ${names.keys} keys where the mirror has left ${(state.ours?.keys ?? 0) + state.foreign.keys}, or others: comparing both sides`,
       );
-    const toPrune = this.#options.prune && certainUpTo === undefined;
-    const compare = revision === null || why !== undefined || !untouched || toPrune;
-    return { compare, certainUpTo };
+    const needed = state.revision === null || why !== undefined || !untouched;
+    const certainUpTo = certain ? cursorMod : undefined;
+    return { compare: needed || (prune && !certain), certainUpTo };
   }
 
   async #compare(
@@ -291,7 +289,7 @@ export class Mirror {
     try {
       const pin = await this.#comparison.run();
       if (pin === undefined) return false;
-      this.#watched(undefined);
+      this.#health.source(undefined);
       const { removed, progress } = this.#comparison;
       const also = removed > 0 ? `; removed ${removed} that the source does not have` : '';
       onNote(`compared ${progress.keys} keys at revision ${pin} of the source${also}`);
@@ -333,16 +331,7 @@ export class Mirror {
   }
 
   #failed(error: LockstepError): void {
-    if (error instanceof SourceFailed) this.#watched(error);
-    else this.#targetTrouble.failed(error, this.#parts?.writer.cursorMod);
-  }
-
-  /** The source fails, or answers again: said once each. */
-  #watched(error: LockstepError | undefined): void {
-    const { onNote } = this.#options;
-    if (error && !this.#sourceTrouble) onNote(`${error.message}; trying again`);
-    if (!error && this.#sourceTrouble) onNote('the source answers again');
-    this.#sourceTrouble = error;
+    this.#health.failed(error, this.#parts?.writer.cursorMod);
   }
 
   /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
@@ -350,7 +339,7 @@ export class Mirror {
     await repeat(POLL_TARGET_MS, signal, async () => {
       try {
         await writer.check();
-        this.#targetTrouble.answered(writer.cursorMod);
+        this.#health.answered(writer.cursorMod);
       } catch (error) {
         if (error instanceof LockstepError && error.disposition === 'retry') this.#failed(error);
         throw error;
@@ -362,18 +351,10 @@ export class Mirror {
   #phase(lagSeconds: number): MirrorPhase {
     const { head } = this.#parts ?? {};
     if (!head || head.isSilent) return 'waiting for the source';
-    const { reachable, error } = this.#targetTrouble;
-    if (!reachable || error?.code === 'NO_SPACE') return 'waiting for the target';
+    if (!this.#health.targetIsWell) return 'waiting for the target';
     if (!this.#tail) return 'comparing';
     const caughtUp = head.lag.passedFirst(this.#tail.position) && lagSeconds < CAUGHT_UP_SECONDS;
     return caughtUp ? 'mirroring' : 'catching up';
-  }
-
-  #trouble(lagRevisions: number | undefined): MirrorStatus['trouble'] {
-    // While nothing is missing, a watch that is made anew is nobody's trouble.
-    const source = lagRevisions === 0 ? undefined : this.#sourceTrouble;
-    const error = source ?? this.#targetTrouble.error;
-    return error ? { code: error.code, message: error.message } : null;
   }
 }
 

@@ -13,6 +13,7 @@ import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
+import { tallyOf, type MirrorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
 
 export interface Survey {
@@ -36,6 +37,19 @@ export async function survey(
     }
   }
   return found;
+}
+
+/** What the names in the target say of what its cursor says. */
+export function judge(
+  names: Tally,
+  { ours, foreign }: MirrorState,
+): { untouched: boolean; certain: boolean } {
+  return {
+    /** Nothing came and nothing went that the mirror does not know of; or it never knew. */
+    untouched: !ours || addsUp(names, tallyOf(ours), tallyOf(foreign)),
+    /** All of them were the source's. */
+    certain: ours !== null && addsUp(names, tallyOf(ours)),
+  };
 }
 
 /** Whether the target's names are these sets' and no others. */
