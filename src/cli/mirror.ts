@@ -9,7 +9,8 @@ import {
 } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import { MAX_TXN_OPS } from '../lockstep/txn.js';
-import { Mirror, type MirrorStatus } from '../mirror/mirror.js';
+import { Mirror } from '../mirror/mirror.js';
+import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';

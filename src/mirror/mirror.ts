@@ -11,7 +11,7 @@
  * the names of the keys in the target (survey.ts).
  */
 import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
 import { ofSource } from '../lockstep/trouble.js';
@@ -21,10 +21,11 @@ import { repeat, runTogether } from '../tasks.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
-import { Comparison, type CompareProgress } from './compare.js';
+import { Comparison } from './compare.js';
 import { Health } from './health.js';
 import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
+import type { MirrorPhase, MirrorStatus } from './status.js';
 import { judge, survey, type Survey } from './survey.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
@@ -53,32 +54,6 @@ const POLL_TARGET_MS = 2000;
 const CAUGHT_UP_SECONDS = 2;
 /** So many foreign keys are named in the log, no more. */
 const MAX_NAMED = 5;
-
-export type MirrorPhase =
-  'waiting for the source' | 'waiting for the target' | 'comparing' | 'catching up' | 'mirroring';
-
-export interface MirrorStatus {
-  state: MirrorPhase;
-  /** The target has what the source had at this revision; null while it is being compared. */
-  position: Revision | null;
-  /** The source's head when it was asked last. */
-  sourceHead: Revision;
-  lagRevisions: number | null;
-  lagSeconds: number | null;
-  /** While it is being compared: keys that were, and that are still to be; else null. */
-  comparing: CompareProgress | null;
-  /** Written by this process. */
-  transactions: number;
-  puts: number;
-  deletions: number;
-  bytes: number;
-  /** Revisions of the source that came through the watch. */
-  revisions: number;
-  /** Keys of the target's prefix that the source did not have when they were compared last. */
-  foreign: number;
-  /** What it waits for or tries again; null while all is well. */
-  trouble: { code: ErrorCode; message: string } | null;
-}
 
 export class Mirror {
   readonly #options: MirrorOptions;
