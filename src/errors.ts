@@ -38,6 +38,8 @@ export type ErrorCode =
   | 'TARGET_AHEAD'
   | 'TARGET_NOT_EXACT'
   | 'TARGET_OTHER_GAP'
+  | 'TARGET_IN_LOCKSTEP'
+  | 'MIRROR_INCOMPLETE'
   | 'REQUEST_TOO_LARGE'
   | 'NO_SPACE'
   // talking to etcd

@@ -49,6 +49,10 @@ export const FAILPOINTS = [
   'mirror.begin',
   'mirror.target',
   'mirror.done',
+  // mirror/writer.ts
+  'copy.claimed',
+  'copy.send',
+  'copy.answer',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

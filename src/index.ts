@@ -1,6 +1,7 @@
 /** etcd-lockstep as a library: what its commands are made of. */
 export { audit, type AuditOptions } from './audit/audit.js';
 export type { AuditReport, Difference, SideReport } from './audit/report.js';
+export { auditValues, type ValuesOptions, type ValuesReport } from './audit/values.js';
 export { crop, type Cropped, type CropOptions } from './base/crop.js';
 export type { Sealed } from './base/basefile.js';
 export { seed, type SeedOptions } from './base/seed.js';
@@ -9,6 +10,10 @@ export { LockstepError, type Disposition, type ErrorCode } from './errors.js';
 export { Journal, type JournalState } from './journal/journal.js';
 export { repairJournal, type RepairOptions } from './lockstep/repair.js';
 export { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
+export type { MirrorCursor } from './mirror/cursor.js';
+export { KeyMap } from './mirror/keymap.js';
+export { Mirror, type MirrorOptions } from './mirror/mirror.js';
+export type { MirrorStatus } from './mirror/status.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { Position } from './position.js';
 export { targetStatus, type TargetStatus } from './lockstep/status.js';

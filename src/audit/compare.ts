@@ -42,7 +42,7 @@ export async function comparePages(
 }
 
 /** The rows of a stream of pages, one at a time, without a promise for each. */
-class Rows {
+export class Rows {
   row: Buffer | undefined;
   #rows: Buffer[] = [];
   #i = 0;

@@ -8,11 +8,15 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
+import { keyMap } from '../config/keymap.js';
+import { badArgument, type Options } from '../config/options.js';
 import type { Gap } from '../journal/state.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
+import { runValues, valuesText } from './values.js';
 
 /** Differences that are listed as text; in JSON there are all. */
 const MAX_LISTED = 100;
@@ -21,14 +25,26 @@ export function auditCommand(program: Command): void {
   register(program, {
     name: 'audit',
     description: 'Compare source and target key by key at one revision, while both are live.',
-    required: ['endpoints', 'destEndpoints', 'prefix'],
-    optional: ['revision', 'history', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    required: ['endpoints', 'destEndpoints'],
+    optional: [
+      ...(['prefix', 'revision', 'history', 'values', 'destPrefix', 'noDestPrefix'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
-    run: async (options, { json, log, print, progress, signal }) => {
+    run: async (options, context) => {
+      const { json, log, print, progress, signal } = context;
+      const map = options.values ? keyMap(options) : undefined;
+      const prefixes = map?.prefixes ?? lockstepPrefixes(options);
+      if (map && (options.revision !== undefined || options.history))
+        throw badArgument(
+          '--values goes with neither --revision nor --history',
+          "Leave them out: the mirror's cursor names the revisions, and its history is its own.",
+        );
       const from = await sourceConnection(options);
       const to = await targetConnection(options);
-      refuseSame(from, to);
+      if (!map || map.overlaps) refuseSame(from, to);
       const source = new EtcdClient(from, 'source');
       const target = new EtcdClient(to, 'target');
       const rate = new Rate();
@@ -37,10 +53,15 @@ export function auditCommand(program: Command): void {
         if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
       };
       try {
+        if (map) {
+          const report = await runValues({ source, target }, map, onDifference, context);
+          print({ report }, () => [...unlisted(report), valuesText(report, map)].join('\n'));
+          return report.equal ? 0 : EXIT_DIFFERENT;
+        }
         const report = await audit({
           source,
           target,
-          prefixes: options.prefix,
+          prefixes,
           ...(options.revision === undefined ? {} : { revision: options.revision }),
           history: options.history ?? false,
           onDifference,
@@ -64,6 +85,26 @@ export function auditCommand(program: Command): void {
   });
 }
 
+/** @throws LockstepError BAD_ARGUMENT for flags of an audit of a mirror */
+function lockstepPrefixes({
+  prefix,
+  destPrefix,
+  noDestPrefix,
+}: Partial<Pick<Options, 'prefix' | 'destPrefix' | 'noDestPrefix'>>): PrefixSet {
+  if (!prefix) throw badArgument('--prefix missing', 'Add --prefix …');
+  if (destPrefix !== undefined || noDestPrefix)
+    throw badArgument(
+      '--dest-prefix and --no-dest-prefix go with --values',
+      'In lockstep keys keep their names; only a mirror can give them others.',
+    );
+  return prefix;
+}
+
+function unlisted({ differences }: { differences: number }): string[] {
+  const more = differences - MAX_LISTED;
+  return more > 0 ? [`… and ${count(more)} more; -w json lists all`] : [];
+}
+
 function differenceLine({ key, kind, fields, revision }: Difference): string {
   const at = revision === undefined ? '' : ` at revision ${count(revision)}`;
   return `${kind === 'different' ? `different (${fields.join(', ')})` : kind}${at}: ${JSON.stringify(key)}`;
@@ -74,9 +115,8 @@ function gapText({ after, to }: Gap): string {
 }
 
 function reportText(r: AuditReport): string {
-  const more = r.differences - MAX_LISTED;
   return [
-    ...(more > 0 ? [`… and ${count(more)} more; -w json lists all`] : []),
+    ...unlisted(r),
     `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}: ${r.prefixes.join(', ')}`,
     table([
       ['', 'keys', 'checksum', 'cluster', 'etcd'],

@@ -74,6 +74,8 @@ function rawOptions(command: Command): Record<string, unknown> {
 function toOption(name: OptionName, required: boolean): Option {
   const { flag, env, help, default: fallback } = OPTIONS[name];
   const option = new Option(flag, required ? `${help} (required)` : help).env(env);
+  // --no-dest-prefix is a switch of its own, not what turns off --dest-prefix.
+  option.negate = false;
   if (isOneOf(SOURCE_ACCESS, name)) option.helpGroup('Access to the source:');
   if (isOneOf(TARGET_ACCESS, name)) option.helpGroup('Access to the target:');
   return fallback === undefined ? option : option.default(fallback);

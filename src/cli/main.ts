@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { auditCommand } from './audit.js';
 import { cropCommand } from './crop.js';
 import { followCommand } from './follow.js';
+import { mirrorCommand } from './mirror.js';
 import { seedCommand } from './seed.js';
 import { statusCommand } from './status.js';
 
@@ -34,7 +35,10 @@ const program = new Command('etcd-lockstep')
   })
   .configureHelp({ sortOptions: false });
 
-for (const add of [seedCommand, cropCommand, followCommand, auditCommand, statusCommand])
+for (const add of [
+  ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
+  mirrorCommand,
+])
   add(program);
 
 program.commands.forEach((command) => command.exitOverride());

@@ -87,10 +87,47 @@ export const OPTIONS = {
     help: 'end when the target stands at this revision',
     schema: revision,
   }),
+  destPrefix: option({
+    flag: '--dest-prefix <prefix>',
+    env: 'ETCD_LOCKSTEP_DEST_PREFIX',
+    help: 'what keys begin with on the target in place of --prefix',
+    schema: text,
+  }),
+  noDestPrefix: option({
+    flag: '--no-dest-prefix',
+    env: 'ETCD_LOCKSTEP_NO_DEST_PREFIX',
+    help: 'keys stand on the target without --prefix, and nothing in its place',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  rev: option({
+    flag: '--rev <n>',
+    env: 'ETCD_LOCKSTEP_REV',
+    help: 'mirror what happens from this revision on, not what was there before',
+    schema: revision,
+  }),
+  maxTxnOps: option({
+    flag: '--max-txn-ops <n>',
+    env: 'ETCD_LOCKSTEP_MAX_TXN_OPS',
+    help: "operations in one transaction, at most the target's own --max-txn-ops",
+    schema: z.coerce.number('must be a number').int().min(8).max(65536),
+    default: '128',
+  }),
+  prune: option({
+    flag: '--prune',
+    env: 'ETCD_LOCKSTEP_PRUNE',
+    help: "remove keys of the target's prefix that the source does not have",
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  values: option({
+    flag: '--values',
+    env: 'ETCD_LOCKSTEP_VALUES',
+    help: 'what a mirror has brought: compare values and leases; revisions are others there',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
   untilSynced: option({
     flag: '--until-synced',
     env: 'ETCD_LOCKSTEP_UNTIL_SYNCED',
-    help: 'end when the target stands at the head that the source had when it was asked last',
+    help: 'end when the target has all that the source had when it was asked last',
     schema: z.union([z.boolean(), z.stringbool()]),
   }),
   repair: option({

@@ -25,6 +25,15 @@ interface Known {
   dueMs: number;
 }
 
+export interface LeaseKeeperOptions {
+  /** The leases that were there before; all of the target's unless given. */
+  list?: () => Promise<Iterable<bigint>>;
+  /** Whether a key is of ours, so that its lease is ours to keep; all are unless given. */
+  isOurs?: (key: Buffer) => boolean;
+  /** Called when one is found to have ended on the target, and maybe keys with it. */
+  onGone?: (lease: bigint) => void;
+}
+
 export class LeaseKeeper {
   readonly #known = new Map<bigint, Known>();
   #listed = false;
@@ -33,6 +42,7 @@ export class LeaseKeeper {
   constructor(
     private readonly source: EtcdClient,
     private readonly target: EtcdClient,
+    private readonly options: LeaseKeeperOptions = {},
   ) {}
 
   /** The target is ours: from now on its leases are refreshed. */
@@ -72,6 +82,7 @@ export class LeaseKeeper {
     try {
       await this.target.leaseGrant(lease, ttlSeconds);
       failpoint('lease.granted');
+      if (this.#known.has(lease)) this.options.onGone?.(lease);
     } catch (error) {
       if (!hasCode(error, 'LEASE_EXISTS')) throw error;
       await this.target.leaseKeepAlive([lease]);
@@ -80,7 +91,8 @@ export class LeaseKeeper {
   }
 
   async #list(): Promise<void> {
-    for (const lease of await this.target.leases()) {
+    const { list = () => this.target.leases() } = this.options;
+    for (const lease of await list()) {
       if (!this.#known.has(lease)) this.#known.set(lease, { ttlSeconds: 0, dueMs: 0 });
     }
     this.#listed = true;
@@ -95,13 +107,18 @@ export class LeaseKeeper {
       for (const [n, [lease, known]] of some.entries()) {
         // `ensure` may have renewed it meanwhile for a put that is on its way.
         if (this.#known.get(lease) !== known) continue;
-        if (infos[n]?.keys) held.push(lease);
+        if (infos[n]?.keys.some((key) => this.#isOurs(key))) held.push(lease);
         else this.#known.delete(lease);
+        if (!infos[n]) this.options.onGone?.(lease);
       }
       await this.target.leaseKeepAlive(held);
       for (const [n, [lease]] of some.entries())
         if (held.includes(lease)) this.#remember(lease, infos[n]?.grantedTtlSeconds ?? 0);
     }
+  }
+
+  #isOurs(key: Buffer): boolean {
+    return this.options.isOurs?.(key) ?? true;
   }
 
   #remember(lease: bigint, ttlSeconds: number): void {

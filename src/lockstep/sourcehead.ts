@@ -3,7 +3,6 @@
  * the same source. The watch would notice another one, too, but only when it is made anew.
  */
 import { LockstepError } from '../errors.js';
-import type { Journal } from '../journal/journal.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { sourceChanged } from '../source/ended.js';
@@ -15,16 +14,21 @@ const POLL_MS = 500;
 /** A source that has not answered for so long may be anywhere. */
 const SILENT_SECONDS = 3;
 
+/** What is known of the source already: a journal, or whatever says the same. */
+export interface Captured {
+  readonly position: Revision;
+  readonly state: { readonly clusterId: string; readonly prefixes: readonly string[] };
+}
+
 export class SourceHead {
   readonly lag = new LagClock();
-  readonly #key: Buffer;
 
+  /** @param key one that the user may read */
   constructor(
     private readonly source: EtcdClient,
-    private readonly journal: Journal,
-  ) {
-    this.#key = probeKey(PrefixSet.of(journal.state.prefixes));
-  }
+    private readonly journal: Captured,
+    private readonly key = probeKey(PrefixSet.of(journal.state.prefixes)),
+  ) {}
 
   get isSilent(): boolean {
     return this.lag.silence() > SILENT_SECONDS;
@@ -37,7 +41,7 @@ export class SourceHead {
   /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */
   async ask(): Promise<void> {
     const captured = this.journal.position;
-    const { clusterId, revision } = await this.source.head(this.#key);
+    const { clusterId, revision } = await this.source.head(this.key);
     const expected = this.journal.state.clusterId;
     if (clusterId !== expected)
       throw sourceChanged(`the source is cluster ${clusterId}, not ${expected}`);

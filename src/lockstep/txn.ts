@@ -11,6 +11,7 @@
  * before a key's second appearance.
  */
 import { CURSOR_KEY } from '../cursor.js';
+import { LockstepError } from '../errors.js';
 import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -20,16 +21,16 @@ import { FENCE_KEY, slotKey, type Effect, type Guard } from './guard.js';
 type Op = pb.RequestOp.$Properties;
 
 /** etcd's default for --max-txn-ops. */
-const MAX_TXN_OPS = 128;
+export const MAX_TXN_OPS = 128;
 
 const { MOD } = pb.Compare.CompareTarget;
 const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
   const compare = [
-    mod(FENCE_KEY, EQUAL, guard.fenceMod),
-    mod(CURSOR_KEY, EQUAL, guard.cursorMod),
-    ...guard.slots.map(({ slot, mod: seen }) => mod(slotKey(slot), EQUAL, seen)),
+    modIs(FENCE_KEY, guard.fenceMod),
+    modIs(CURSOR_KEY, guard.cursorMod),
+    ...guard.slots.map(({ slot, mod: seen }) => modIs(slotKey(slot), seen)),
     ...guard.landed.flatMap(({ slot, above, below }) => [
       mod(slotKey(slot), GREATER, above),
       mod(slotKey(slot), LESS, below),
@@ -50,7 +51,11 @@ function mod(
   return { result, target: MOD, key, modRevision };
 }
 
-function put(key: Buffer, value: Buffer, lease = 0n): Op {
+export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
+  return mod(key, EQUAL, modRevision);
+}
+
+export function put(key: Buffer, value: Buffer, lease = 0n): Op {
   return { requestPut: { key, value, ...(lease === 0n ? {} : { lease: toLong(lease) }) } };
 }
 
@@ -65,11 +70,19 @@ function toOp({ key, bytes, tombstone }: Record): Op {
  * that.
  * @param compares of the outermost transaction; they count like operations
  * @param own operations that stand beside these
+ * @param maxOps the target's --max-txn-ops
+ * @throws LockstepError REQUEST_TOO_LARGE where so few operations cannot hold them, however deep
  */
-export function nest(records: readonly Record[], compares: number, own: number): Op[] {
-  if (records.length + own <= MAX_TXN_OPS && !hasTwice(records)) return records.map(toOp);
+export function nest(
+  records: readonly Record[],
+  compares: number,
+  own: number,
+  maxOps = MAX_TXN_OPS,
+): Op[] {
+  if (records.length + own <= maxOps && !hasTwice(records)) return records.map(toOp);
   for (let depth = 2; ; depth++) {
-    const width = widthOf(depth, compares, own);
+    const width = widthOf(depth, compares, own, maxOps);
+    if (width < 2) throw tooMany(records, maxOps);
     let ops = leaves(records, width);
     for (let level = 2; level < depth; level++) ops = wrap(ops, width);
     if (ops.length <= width) return ops;
@@ -77,9 +90,22 @@ export function nest(records: readonly Record[], compares: number, own: number):
 }
 
 /** Operations per level such that `depth` levels, our own operations and the comparisons fit. */
-function widthOf(depth: number, compares: number, own: number): number {
-  const width = Math.floor((MAX_TXN_OPS - own) / depth);
-  return width + own >= compares ? width : Math.floor((MAX_TXN_OPS - compares) / (depth - 1));
+function widthOf(depth: number, compares: number, own: number, maxOps: number): number {
+  const width = Math.floor((maxOps - own) / depth);
+  return width + own >= compares ? width : Math.floor((maxOps - compares) / (depth - 1));
+}
+
+function tooMany(records: readonly Record[], maxOps: number): LockstepError {
+  const { main } = records[0] ?? { main: 0 };
+  return new LockstepError(
+    'REQUEST_TOO_LARGE',
+    `revision ${main} has ${records.length} operations, more than transactions of ${maxOps} can hold`,
+    {
+      disposition: 'fatal',
+      revision: main,
+      hint: 'Raise --max-txn-ops, here and on the target (etcd has 128 by default), then run the same command again.',
+    },
+  );
 }
 
 function leaves(records: readonly Record[], width: number): Op[] {

@@ -14,8 +14,9 @@ const TO_THE_END = Buffer.from([0]);
 /** Every key there is. */
 export const WHOLE_STORE: KeyRange = { key: Buffer.from([0]), rangeEnd: TO_THE_END };
 
-/** The range of all keys that start with `prefix`. */
+/** The range of all keys that start with `prefix`; of all keys there are for the empty one. */
 export function prefixRange(prefix: string): KeyRange {
+  if (prefix === '') return WHOLE_STORE;
   const key = Buffer.from(prefix);
   const end = Buffer.from(key);
   for (let i = end.length - 1; i >= 0; i--) {
@@ -71,6 +72,11 @@ export class PrefixSet {
         throw bad(`prefix ${prefix} lies inside ${outer}`, `Leave out --prefix ${prefix}.`);
     }
     return new PrefixSet(sorted);
+  }
+
+  /** Every key there is, our own too: for who looks at them one by one. */
+  static everything(): PrefixSet {
+    return new PrefixSet(['']);
   }
 
   equals(other: readonly string[]): boolean {

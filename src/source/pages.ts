@@ -8,7 +8,7 @@ import { hasCode } from '../errors.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { EtcdClient } from '../wire/client.js';
+import type { EtcdClient, RangeQuery } from '../wire/client.js';
 
 export interface Page {
   /** mvccpb.KeyValue messages in key order. */
@@ -25,7 +25,9 @@ const FIRST_PAGE_KEYS = 64;
 const MAX_PAGE_KEYS = 1000;
 
 /**
+ * @param revision 0: whatever is there when a page is read
  * @param from first key to read; the start of the range if undefined
+ * @param keysOnly rows come without their values
  * @throws LockstepError COMPACTED when the source has compacted past `revision` meanwhile
  */
 export async function* readPages(
@@ -33,13 +35,15 @@ export async function* readPages(
   range: KeyRange,
   revision: Revision,
   from: Buffer = range.key,
+  keysOnly = false,
 ): AsyncGenerator<Page> {
   const size = { keys: FIRST_PAGE_KEYS };
-  let ahead: Promise<Page> | undefined = readPage(client, range, revision, from, size);
+  const query = { rangeEnd: range.rangeEnd, revision, keysOnly };
+  let ahead: Promise<Page> | undefined = readPage(client, query, from, size);
   try {
     while (ahead) {
       const page: Page = await ahead;
-      ahead = page.next && readPage(client, range, revision, page.next, size);
+      ahead = page.next && readPage(client, query, page.next, size);
       // Its failure is thrown when it is its turn, not while nobody waits for it.
       ahead?.catch(() => undefined);
       yield page;
@@ -51,19 +55,13 @@ export async function* readPages(
 
 async function readPage(
   client: EtcdClient,
-  range: KeyRange,
-  revision: Revision,
+  query: Omit<RangeQuery, 'key' | 'limit'>,
   key: Buffer,
   size: { keys: number },
 ): Promise<Page> {
   while (true) {
     try {
-      const answer = await client.range({
-        key,
-        rangeEnd: range.rangeEnd,
-        revision,
-        limit: size.keys,
-      });
+      const answer = await client.range({ ...query, key, limit: size.keys });
       const bytes = answer.rows.reduce((sum, row) => sum + row.length, 1);
       const fitting = Math.floor(PAGE_BYTES / (bytes / Math.max(answer.rows.length, 1)));
       size.keys = Math.max(1, Math.min(fitting, size.keys * 4, MAX_PAGE_KEYS));

@@ -189,18 +189,18 @@ export class EtcdClient {
     return (await this.#timeToLive(id, false))?.grantedTtlSeconds;
   }
 
-  /** The same with the number of keys that hold the lease; the user must be allowed to read them. */
-  async leaseInfo(id: bigint): Promise<{ grantedTtlSeconds: number; keys: number } | undefined> {
+  /** The same with the keys that hold the lease; the user must be allowed to read them. */
+  async leaseInfo(id: bigint): Promise<{ grantedTtlSeconds: number; keys: Buffer[] } | undefined> {
     return this.#timeToLive(id, true);
   }
 
   async #timeToLive(
     id: bigint,
     keys: boolean,
-  ): Promise<{ grantedTtlSeconds: number; keys: number } | undefined> {
+  ): Promise<{ grantedTtlSeconds: number; keys: Buffer[] } | undefined> {
     const answer = await this.#transport.unary(METHODS.leaseTimeToLive, { ID: toLong(id), keys });
     if (Number(answer.TTL) < 0) return undefined;
-    return { grantedTtlSeconds: Number(answer.grantedTTL), keys: answer.keys.length };
+    return { grantedTtlSeconds: Number(answer.grantedTTL), keys: answer.keys.map(asBuffer) };
   }
 
   async leases(): Promise<bigint[]> {

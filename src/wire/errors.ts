@@ -26,6 +26,13 @@ const RULES: Rule[] = [
       'Restart the target with a larger --max-request-bytes (10485760 fits any Kubernetes object with room for the guard), then run the same command again.',
   },
   {
+    match: /too many operations in txn request/,
+    code: 'REQUEST_TOO_LARGE',
+    disposition: 'fatal',
+    hint: () =>
+      'The target was started with a --max-txn-ops below 128. Raise it there; a mirror can be given the same number in --max-txn-ops.',
+  },
+  {
     match: /Received message larger than max/i,
     code: 'ANSWER_TOO_LARGE',
     disposition: 'retry',

@@ -8,7 +8,7 @@ const text = readFileSync(new URL('../../docs/access.md', import.meta.url), 'utf
 export const USER = { user: 'lockstep', password: 'PASSWORD' };
 
 /** The commands of a block, without `etcdctl` in front. */
-export function commandsFor(side: SideName): string[][] {
+export function commandsFor(side: SideName | `mirror ${SideName}`): string[][] {
   const block = text.split(`<!-- ${side} -->`)[1]?.split(/\n(?=\S)/)[0] ?? '';
   return block.split('\n').flatMap(parse);
 }

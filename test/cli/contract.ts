@@ -65,6 +65,47 @@ export const follow = z.strictObject({
   journalBytes: count,
 });
 
+export const mirror = z.strictObject({
+  state: z.enum([
+    'waiting for the source',
+    'waiting for the target',
+    'comparing',
+    'catching up',
+    'mirroring',
+  ]),
+  position: count.nullable(),
+  sourceHead: count,
+  lagRevisions: count.nullable(),
+  lagSeconds: z.number().nonnegative().nullable(),
+  comparing: z.strictObject({ keys: count, remaining: count }).nullable(),
+  transactions: count,
+  puts: count,
+  deletions: count,
+  bytes: count,
+  revisions: count,
+  foreign: count,
+  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  keysPerSecond: count,
+});
+
+export const mirrorForeignKey = z.strictObject({
+  foreignKey: z.strictObject({ key: z.string(), keyBase64: z.base64().optional() }),
+});
+
+const names = z.strictObject({ keys: count, names: checksum });
+
+export const mirrorCursor = z.strictObject({
+  format: z.literal(1),
+  source: hexId,
+  prefix: z.string(),
+  destPrefix: z.string(),
+  revision: count.nullable(),
+  ours: names.nullable(),
+  foreign: names,
+  mirror: z.uuid(),
+  at: z.iso.datetime(),
+});
+
 const gap = z.strictObject({ after: revision, to: revision }).nullable();
 
 const side = z.strictObject({ cluster: hexId, version: z.string(), keys: count, checksum });
@@ -91,6 +132,29 @@ export const auditReport = z.strictObject({
       .nullable(),
     differences: count,
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
+    bytes: count,
+    seconds: z.number().nonnegative(),
+  }),
+});
+
+const valuesSide = z.strictObject({
+  cluster: hexId,
+  version: z.string(),
+  revision,
+  keys: count,
+});
+
+/** Of `audit --values`. */
+export const valuesReport = z.strictObject({
+  report: z.strictObject({
+    equal: z.boolean(),
+    compared: z.array(z.enum(['value', 'lease'])).length(2),
+    prefix: z.string(),
+    destPrefix: z.string(),
+    source: valuesSide,
+    target: valuesSide,
+    differences: count,
+    foreign: count,
     bytes: count,
     seconds: z.number().nonnegative(),
   }),

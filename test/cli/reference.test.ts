@@ -33,8 +33,10 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   seed: [contract.seed],
   crop: [contract.crop],
   follow: [contract.follow],
-  audit: [contract.auditDifference, contract.auditReport],
+  audit: [contract.auditDifference, contract.auditReport, contract.valuesReport],
+  mirror: [contract.mirror, contract.mirrorForeignKey],
   'The cursor': [contract.cursor],
+  "A mirror's cursor": [contract.mirrorCursor],
 };
 
 describe('docs/reference.md', () => {

@@ -29,10 +29,17 @@ describe('usage', () => {
     ],
     audit: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'] as const),
+      ...(['values', 'destPrefix', 'noDestPrefix'] as const),
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
     status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    mirror: [
+      ...(['endpoints', 'destEndpoints', 'prefix', 'destPrefix', 'noDestPrefix', 'rev'] as const),
+      ...(['maxTxnOps', 'prune', 'untilSynced'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
   } as const;
 
   it('without a command: the help, and exit 2', async () => {
@@ -129,6 +136,35 @@ describe('usage', () => {
         '5',
       ],
       /exclude each other/,
+    ],
+    'an audit without a prefix': [['audit', ...SOURCE, ...DEST], /--prefix missing/],
+    'another prefix in lockstep': [
+      ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--dest-prefix', '/b/'],
+      /go with --values/,
+    ],
+    'a history of a mirror': [
+      ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--values', '--history'],
+      /neither --revision nor --history/,
+    ],
+    'a mirror of two prefixes': [
+      ['mirror', ...SOURCE, ...DEST, '--prefix', '/a/', '--prefix', '/b/'],
+      /takes one --prefix/,
+    ],
+    'two prefixes to mirror to': [
+      ['mirror', ...SOURCE, ...DEST, '--dest-prefix', '/b/', '--no-dest-prefix'],
+      /exclude each other/,
+    ],
+    'a mirror over our own keys': [
+      ['mirror', ...SOURCE, ...DEST, '--prefix', '/a/', '--dest-prefix', 'etcd-lockstep/'],
+      /--dest-prefix etcd-lockstep\//,
+    ],
+    'a mirror that prunes everything': [
+      ['mirror', ...SOURCE, ...DEST, '--prune'],
+      /--prune over the whole target/,
+    ],
+    'transactions of one operation': [
+      ['mirror', ...SOURCE, ...DEST, '--prefix', '/a/', '--max-txn-ops', '1'],
+      /--max-txn-ops "1"/,
     ],
     'a journal that is not there': [
       ['follow', ...SOURCE, ...DEST, '--journal', journal],

@@ -1,0 +1,192 @@
+/**
+ * audit --values: what a mirror has brought, key by key, at one moment, while both sides are live.
+ *
+ * A mirror's target counts its own revisions, so no number names the same state on both sides. But
+ * the mirror's cursor is written with the data: read at revision T of the target, it names the
+ * revision S of the source whose state the target has at T. So the source is read at S and the target
+ * at T. Compared are value and lease; mod_revision, create_revision and version are not comparable.
+ *
+ * Keys that are only on the target are differences, unless they are exactly those that the mirror has
+ * found foreign when it compared both sides last.
+ */
+import { hasCode, LockstepError } from '../errors.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { Revision } from '../mvcc/revision.js';
+import { digest, Tally } from '../mvcc/tally.js';
+import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
+import type { KeyMap } from '../mirror/keymap.js';
+import { mergeWalk, type Entry } from '../mirror/merge.js';
+import { readPages, type Page } from '../source/pages.js';
+import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import type { OnDifference } from './compare.js';
+import { describeKey, type Field } from './report.js';
+
+export interface ValuesOptions {
+  source: EtcdClient;
+  target: EtcdClient;
+  map: KeyMap;
+  onDifference: OnDifference;
+  /** Called for each page, with keys so far, keys in all and bytes. */
+  onProgress?: (keys: number, total: number, bytes: number) => void;
+  onNote?: (note: string) => void;
+  signal: AbortSignal;
+}
+
+export interface ValuesReport {
+  equal: boolean;
+  /** Revisions count differently on a mirror's target; only these fields were compared. */
+  compared: readonly Field[];
+  prefix: string;
+  destPrefix: string;
+  /** Each side was read at its own revision: the cursor there says that they are the same moment. */
+  source: ValuesSide;
+  target: ValuesSide;
+  /** Keys that are missing on the target, differ, or are only there; foreign ones apart. */
+  differences: number;
+  /** Keys that are only on the target, where they are those that the mirror knows to be foreign. */
+  foreign: number;
+  bytes: number;
+  seconds: number;
+}
+
+interface ValuesSide {
+  cluster: string;
+  version: string;
+  revision: Revision;
+  keys: number;
+}
+
+const COMPARED: readonly Field[] = ['value', 'lease'];
+/** How often revisions that were compacted away under the audit are chosen anew. */
+const MAX_TRIES = 5;
+
+/**
+ * @throws LockstepError TARGET_NOT_OURS without a mirror's cursor, MIRROR_INCOMPLETE while it is
+ *   comparing, COMPACTED where a side does not hold its revision any more
+ */
+export async function auditValues(options: ValuesOptions): Promise<ValuesReport> {
+  const { source, target, map } = options;
+  const started = performance.now();
+  const [from, to] = await Promise.all([source.status(), target.status()]);
+  let reported = 0;
+  const onDifference: OnDifference = (difference) => {
+    reported++;
+    options.onDifference(difference);
+  };
+  for (let tries = 1; ; tries++) {
+    const moment = await readMoment(target, mirrorKey(from.clusterId, map));
+    try {
+      const report = await compareAt({ ...options, onDifference }, moment, from, to);
+      return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
+    } catch (error) {
+      if (!hasCode(error, 'COMPACTED')) throw error;
+      if (reported > 0 || tries === MAX_TRIES) throw compactedAway(error);
+      options.onNote?.('a revision was compacted away during the audit; starting over');
+    }
+  }
+}
+
+interface Moment {
+  source: Revision;
+  target: Revision;
+  foreign: MirrorCursor['foreign'];
+}
+
+async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
+  const { header, rows } = await target.few({ key });
+  if (!rows[0])
+    throw new LockstepError('TARGET_NOT_OURS', `the target has no cursor ${key.toString()}`, {
+      disposition: 'fatal',
+      hint: 'Check --prefix, --dest-prefix and both endpoints: they must be those that mirror was run with.',
+    });
+  const { revision, foreign } = parseMirror(key, parseKeyValue(rows[0]).value);
+  if (revision === null)
+    throw new LockstepError('MIRROR_INCOMPLETE', 'the mirror has not compared both sides yet', {
+      disposition: 'retry',
+      hint: 'Wait until mirror says that it has compared them, or start it if it does not run.',
+    });
+  return { source: revision, target: header.revision, foreign };
+}
+
+async function compareAt(
+  { source, target, map, onDifference, onProgress, signal }: ValuesOptions,
+  moment: Moment,
+  from: ServerStatus,
+  to: ServerStatus,
+): Promise<Omit<ValuesReport, 'seconds'>> {
+  const keys = { source: 0, target: 0 };
+  const extra = new Tally();
+  let [differing, bytes, total] = [0, 0, 0];
+  const onPage = (page: Page) => {
+    signal.throwIfAborted();
+    total = keys.source + page.remaining;
+    onProgress?.(keys.source, total, bytes);
+  };
+  const visit = (here: Entry | undefined, there: Entry | undefined): undefined => {
+    if (here) keys.source++;
+    if (there) keys.target++;
+    bytes += here?.row.length ?? 0;
+    const name = describeKey((here ?? there)?.name ?? Buffer.alloc(0));
+    if (here && there) {
+      const fields = differingFields(here.row, there.row);
+      if (fields.length === 0) return;
+      onDifference({ ...name, kind: 'different', fields });
+      differing++;
+    } else if (here) {
+      onDifference({ ...name, kind: 'missing on target', fields: [] });
+      differing++;
+    } else if (there) {
+      onDifference({ ...name, kind: 'extra on target', fields: [] });
+      extra.add(digest(there.name));
+    }
+  };
+  const left = seen(readPages(source, map.sourceRange, moment.source), onPage);
+  await mergeWalk(left, readPages(target, map.targetRange, moment.target), map, visit);
+  const known = extra.equals(tallyOf(moment.foreign));
+  const differences = differing + (known ? 0 : extra.keys);
+  return {
+    equal: differences === 0,
+    compared: COMPARED,
+    prefix: map.prefix,
+    destPrefix: map.destPrefix,
+    source: side(from, moment.source, keys.source),
+    target: side(to, moment.target, keys.target),
+    differences,
+    foreign: known ? extra.keys : 0,
+    bytes,
+  };
+}
+
+async function* seen(
+  pages: AsyncIterable<Page>,
+  onPage: (page: Page) => void,
+): AsyncGenerator<Page> {
+  for await (const page of pages) {
+    onPage(page);
+    yield page;
+  }
+}
+
+function differingFields(left: Buffer, right: Buffer): Field[] {
+  const [a, b] = [parseKeyValue(left), parseKeyValue(right)];
+  const fields: Field[] = [];
+  if (!a.value.equals(b.value)) fields.push('value');
+  if (a.lease !== b.lease) fields.push('lease');
+  return fields;
+}
+
+function side(
+  { clusterId, version }: ServerStatus,
+  revision: Revision,
+  keys: number,
+): ValuesReport['source'] {
+  return { cluster: clusterId, version, revision, keys };
+}
+
+function compactedAway(cause: LockstepError): LockstepError {
+  return new LockstepError('COMPACTED', cause.message, {
+    disposition: 'retry',
+    hint: 'The mirror stands where a side has been compacted since, or a side compacts faster than the audit reads. See that mirror runs, and audit again.',
+    cause,
+  });
+}

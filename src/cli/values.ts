@@ -1,0 +1,52 @@
+/** etcd-lockstep audit --values: the audit of a mirror. */
+import type { OnDifference } from '../audit/compare.js';
+import { auditValues, type ValuesReport } from '../audit/values.js';
+import type { KeyMap } from '../mirror/keymap.js';
+import { bytes, count, duration, table } from '../status/format.js';
+import { Rate } from '../status/progress.js';
+import type { EtcdClient } from '../wire/client.js';
+import type { Context } from './command.js';
+
+export interface Sides {
+  source: EtcdClient;
+  target: EtcdClient;
+}
+
+export async function runValues(
+  sides: Sides,
+  map: KeyMap,
+  onDifference: OnDifference,
+  { log, progress, signal }: Context,
+): Promise<ValuesReport> {
+  const rate = new Rate();
+  return auditValues({
+    ...{ ...sides, map, onDifference, signal },
+    onProgress: (keys, total, read) => {
+      progress.show(
+        () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
+      );
+    },
+    onNote: (note) => {
+      log.info(note);
+    },
+  });
+}
+
+export function valuesText(r: ValuesReport, map: KeyMap): string {
+  const row = (name: string, side: ValuesReport['source']) => [
+    ...[name, count(side.keys), count(side.revision), side.cluster, side.version],
+  ];
+  return [
+    `${r.equal ? 'EQUAL' : 'DIFFERENT'} in ${r.compared.join(' and ')}: ${map.toString()}`,
+    table([
+      ['', 'keys', 'read at revision', 'cluster', 'etcd'],
+      row('source', r.source),
+      row('target', r.target),
+    ]),
+    '  (a mirror does not keep revisions and versions; they were not compared)',
+    ...(r.foreign > 0
+      ? [`  ${count(r.foreign)} keys of the target are foreign, as the mirror has found before`]
+      : []),
+    `${count(r.differences)} differences; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
+  ].join('\n');
+}

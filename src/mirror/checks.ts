@@ -1,0 +1,88 @@
+/** What a mirror refuses before it has changed anything, and what it warns of. */
+import { badArgument } from '../config/options.js';
+import { CURSOR_KEY } from '../cursor.js';
+import { LockstepError } from '../errors.js';
+import { prefixRange } from '../mvcc/prefix.js';
+import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import type { Revision } from '../mvcc/revision.js';
+import { compactRevision } from '../source/compaction.js';
+import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { MIRRORS_PREFIX, parseMirror } from './cursor.js';
+import type { KeyMap } from './keymap.js';
+
+/** So many other mirrors are named, no more. */
+const MAX_NAMED = 3;
+
+/** Without any etcd: what the flags say. */
+export function refusePrune({ destPrefix }: KeyMap): void {
+  if (destPrefix !== '') return;
+  throw badArgument(
+    '--prune over the whole target',
+    'It would remove every key there that the source does not have. Name a --prefix, or a --dest-prefix.',
+  );
+}
+
+/** A mirror onto itself would copy its own copies. */
+export function refuseSelf(source: ServerStatus, target: ServerStatus, map: KeyMap): void {
+  if (source.clusterId !== target.clusterId || !map.overlaps) return;
+  throw badArgument(
+    `source and target are the same cluster (${source.clusterId}), and ${map.toString()} would be copied onto itself`,
+    'Check --endpoints and --dest-endpoints. Inside one etcd, give a --dest-prefix that does not lie in --prefix, nor it in that.',
+  );
+}
+
+/** A single foreign write there would move its head, and it would never be exact again. */
+export async function refuseLockstep(target: EtcdClient): Promise<void> {
+  const { count } = await target.few({ key: CURSOR_KEY, keysOnly: true });
+  if (count === 0) return;
+  throw new LockstepError(
+    'TARGET_IN_LOCKSTEP',
+    `the target is in lockstep with a source: it has ${CURSOR_KEY.toString()}`,
+    {
+      disposition: 'fatal',
+      hint: 'One write by a mirror would end that for good. Give another target; or, if it has been cut over and nobody follows into it any more, delete that key.',
+    },
+  );
+}
+
+/**
+ * @param rev the first revision to be mirrored
+ * @throws LockstepError BAD_ARGUMENT where the source has no such history
+ */
+export async function refuseRev(source: EtcdClient, rev: Revision, key: Buffer): Promise<void> {
+  const [{ revision: head }, compacted] = await Promise.all([
+    source.head(key),
+    compactRevision(source, key),
+  ]);
+  // etcd takes a watch from the future without a word, and skips everything below it.
+  if (rev > head + 1)
+    throw badArgument(
+      `--rev ${rev} is in the future: the source stands at ${head}`,
+      'Give the first revision that is to be mirrored, or leave --rev out to begin with everything there is.',
+    );
+  if (rev <= compacted && compacted > 1)
+    throw badArgument(
+      `--rev ${rev}: the source has compacted its history up to ${compacted}`,
+      'Give a newer one, or leave --rev out to begin with everything there is.',
+    );
+}
+
+/** A warning where others mirror to the same keys; two of them would undo each other's work. */
+export async function overlapWarning(
+  target: EtcdClient,
+  own: Buffer,
+  { destPrefix }: KeyMap,
+): Promise<string | undefined> {
+  const { key, rangeEnd } = prefixRange(MIRRORS_PREFIX);
+  const { rows } = await target.few({ key, rangeEnd });
+  const others: string[] = [];
+  for (const row of rows) {
+    const name = keyOf(row);
+    if (name.equals(own)) continue;
+    const other = parseMirror(name, parseKeyValue(row).value).destPrefix;
+    if (other.startsWith(destPrefix) || destPrefix.startsWith(other)) others.push(name.toString());
+  }
+  if (others.length === 0) return undefined;
+  const more = others.length > MAX_NAMED ? ` and ${others.length - MAX_NAMED} more` : '';
+  return `another mirror writes, or has written, to the same keys of the target: ${others.slice(0, MAX_NAMED).join(', ')}${more}. If it is over, delete its cursor there`;
+}

@@ -1,0 +1,45 @@
+/** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
+import type { LockstepError } from '../errors.js';
+import { SourceFailed, TargetTrouble } from '../lockstep/trouble.js';
+import type { Revision } from '../mvcc/revision.js';
+
+export class Health {
+  readonly #target: TargetTrouble;
+  #source: LockstepError | undefined;
+
+  constructor(private readonly onNote: (note: string) => void) {
+    this.#target = new TargetTrouble(onNote);
+  }
+
+  /** Whether the target answers, and takes writes. */
+  get targetIsWell(): boolean {
+    return this.#target.reachable && this.#target.error?.code !== 'NO_SPACE';
+  }
+
+  /**
+   * A call failed in a way that passes.
+   * @param cursorMod the target's revision as far as it is known
+   */
+  failed(error: LockstepError, cursorMod: Revision | undefined): void {
+    if (error instanceof SourceFailed) this.source(error);
+    else this.#target.failed(error, cursorMod);
+  }
+
+  /** The target answered; it took a write if the revision is higher than it was. */
+  answered(cursorMod: Revision): void {
+    this.#target.answered(cursorMod);
+  }
+
+  /** The source failed, or answers again. */
+  source(error: LockstepError | undefined): void {
+    if (error && !this.#source) this.onNote(`${error.message}; trying again`);
+    if (!error && this.#source) this.onNote('the source answers again');
+    this.#source = error;
+  }
+
+  /** @param lagRevisions while nothing is missing, a watch that is made anew is nobody's trouble */
+  trouble(lagRevisions: number | undefined): LockstepError | undefined {
+    const source = lagRevisions === 0 ? undefined : this.#source;
+    return source ?? this.#target.error;
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * mirror: a prefix of the source ─► any live target, until told to stop.
+ *
+ *     claim the cursor ─► survey the target ─► compare, where that is needed ─► tail
+ *                              ▲                                                │
+ *                              └── history lost, or a lease that ran out there ─┘
+ *
+ * A mirror keeps values, leases and deletions; it does not keep revisions, which is why its target may
+ * serve others, too. The position lies in the target, in a cursor that moves with the data
+ * (writer.ts). Whether the watch can go on from there, or both sides have to be compared, is told by
+ * the names of the keys in the target (survey.ts).
+ */
+import { backoffMs, pause } from '../backoff.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { LeaseKeeper } from '../lockstep/leases.js';
+import { SourceHead } from '../lockstep/sourcehead.js';
+import { ofSource } from '../lockstep/trouble.js';
+import type { Revision } from '../mvcc/revision.js';
+import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { repeat, runTogether } from '../tasks.js';
+import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { BATCH_BYTES, type Limits } from './batch.js';
+import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
+import { Comparison } from './compare.js';
+import { Health } from './health.js';
+import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
+import type { KeyMap } from './keymap.js';
+import type { MirrorPhase, MirrorStatus } from './status.js';
+import { judge, survey, type Survey } from './survey.js';
+import { Tail } from './tail.js';
+import { Writer } from './writer.js';
+
+export interface MirrorOptions {
+  /** A connection for the watch alone, and one for everything else. */
+  sourceWatch: EtcdClient;
+  source: EtcdClient;
+  target: EtcdClient;
+  map: KeyMap;
+  /** The first revision to be mirrored, without what was there before; a cursor outweighs it. */
+  rev?: Revision;
+  maxTxnOps: number;
+  /** Removes keys of the target's prefix that the source does not have. */
+  prune: boolean;
+  /** Ends when the target has what the source had when the base was there. */
+  untilSynced: boolean;
+  /** Called for each key that is only on the target and stays. */
+  onForeign?: (name: Buffer) => void;
+  onNote: (note: string) => void;
+  signal: AbortSignal;
+}
+
+const POLL_TARGET_MS = 2000;
+/** A busy source is always a few revisions ahead; that is no backlog. */
+const CAUGHT_UP_SECONDS = 2;
+/** So many foreign keys are named in the log, no more. */
+const MAX_NAMED = 5;
+
+export class Mirror {
+  readonly #options: MirrorOptions;
+  readonly #health: Health;
+  readonly #done = new AbortController();
+  #parts: Parts | undefined;
+  #comparison: Comparison | undefined;
+  #tail: Tail | undefined;
+  #revisions = 0;
+  /** Aborts to have the target surveyed again. */
+  #again = new AbortController();
+  /** What the last survey has found, for who asks for its leases. */
+  #surveyed: Survey | undefined;
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    this.#health = new Health(options.onNote);
+  }
+
+  get status(): MirrorStatus {
+    const position = this.#tail?.position;
+    const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
+    const trouble = this.#health.trouble(lag?.revisions);
+    return {
+      state: this.#phase(lag?.seconds ?? 0),
+      position: position ?? null,
+      sourceHead: this.#parts?.head.lag.head ?? 0,
+      lagRevisions: lag?.revisions ?? null,
+      lagSeconds: lag ? Math.round(lag.seconds * 10) / 10 : null,
+      comparing: this.#comparison ? { ...this.#comparison.progress } : null,
+      ...(this.#parts?.writer.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
+      revisions: this.#revisions + (this.#tail?.revisions ?? 0),
+      foreign: this.#parts?.writer.claimed?.foreign.keys ?? 0,
+      trouble: trouble ? { code: trouble.code, message: trouble.message } : null,
+    };
+  }
+
+  /**
+   * Ends when `signal` aborts, after the write that is under way, or with `untilSynced`.
+   * @throws LockstepError for what only a person can mend; what is refused at its start (checks.ts)
+   *   has changed nothing
+   */
+  async run(): Promise<void> {
+    const { source, target, map, onNote, signal } = this.#options;
+    if (this.#options.prune) refusePrune(map);
+    const [from, to] = await Promise.all([source.status(), target.status()]);
+    refuseSelf(from, to, map);
+    await refuseLockstep(target);
+    const parts = (this.#parts = this.#assemble(from));
+    try {
+      await this.#begin(parts);
+      onNote(`mirroring ${map.toString()}`);
+      const limits = watchLimits(from.version);
+      if (!limits.progressIsProof) onNote(fullWatchNote(from.version));
+      await runTogether(AbortSignal.any([signal, this.#done.signal]), [
+        (stop) => this.#mirror(parts, from, stop),
+        (stop) => parts.leases.run(stop),
+        (stop) => parts.head.run(stop),
+        (stop) => this.#pollTarget(parts.writer, stop),
+      ]);
+    } catch (error) {
+      throw hasCode(error, 'SOURCE_CHANGED') ? otherHistory(error, parts.key) : error;
+    }
+  }
+
+  #assemble(from: ServerStatus): Parts {
+    const { source, target, map, maxTxnOps } = this.#options;
+    const key = mirrorKey(from.clusterId, map);
+    const leases = new LeaseKeeper(source, target, {
+      list: async () => (await this.#takeSurvey()).leases,
+      isOurs: (name) => map.isTargets(name),
+      onGone: (lease) => {
+        this.#leaseGone(lease);
+      },
+    });
+    const writer = new Writer({
+      ...{ target, key, maxTxnOps, leases },
+      identity: { source: from.clusterId, prefix: map.prefix, destPrefix: map.destPrefix },
+      onRetry: (error) => {
+        this.#failed(error);
+      },
+      onWritten: (mod) => {
+        this.#health.answered(mod);
+      },
+    });
+    const known = () => this.#tail?.position ?? writer.claimed?.revision ?? 0;
+    const captured = {
+      get position() {
+        return known();
+      },
+      state: { clusterId: from.clusterId, prefixes: map.prefixes.list },
+    };
+    const head = new SourceHead(source, captured, map.sourceRange.key);
+    head.lag.saw(from.head);
+    return { key, leases, writer, head };
+  }
+
+  /** Everything that may be refused, and then the claim. */
+  async #begin({ writer, key }: Parts): Promise<void> {
+    const { source, target, map, rev, onNote } = this.#options;
+    const { cursor } = await writer.read();
+    const warning = await overlapWarning(target, key, map);
+    if (!cursor && rev !== undefined) await refuseRev(source, rev, map.sourceRange.key);
+    if (warning !== undefined) onNote(warning);
+    if (cursor && rev !== undefined)
+      onNote(`the target has a cursor of this mirror: going on from there, not from --rev ${rev}`);
+    // Nothing is known of a target that is not compared; of one that is new, that nothing is ours.
+    const first: CursorState =
+      rev === undefined
+        ? { revision: null, ours: NO_KEYS, foreign: NO_KEYS }
+        : { revision: rev - 1, ours: null, foreign: NO_KEYS };
+    await writer.claim(first);
+  }
+
+  async #mirror(parts: Parts, from: ServerStatus, signal: AbortSignal): Promise<void> {
+    const { onNote, untilSynced } = this.#options;
+    const { writer, leases, head } = parts;
+    const limits: Limits = { ops: this.#options.maxTxnOps, bytes: BATCH_BYTES };
+    let why: string | undefined;
+    let until: Revision | undefined;
+    while (!signal.aborted) {
+      this.#again = new AbortController();
+      const ready = await this.#insist(signal, async () => this.#look(writer, why, signal));
+      if (!ready) return;
+      leases.begin();
+      if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return;
+      if (untilSynced && until === undefined) {
+        const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
+        if (!asked) return;
+        until = head.lag.head;
+      }
+      why = await this.#follow(parts, from, { limits, until }, signal);
+      if (why === undefined) break;
+      onNote(`${why}: comparing both sides`);
+    }
+    this.#done.abort();
+  }
+
+  /** @returns why both sides have to be compared again; undefined where it has come to its end */
+  async #follow(
+    { writer }: Parts,
+    { clusterId, version }: ServerStatus,
+    { limits, until }: { limits: Limits; until: Revision | undefined },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { map, sourceWatch } = this.#options;
+    const again = this.#again.signal;
+    const tail = new Tail({
+      ...{ sourceWatch, map, writer, limits, clusterId, until },
+      watchLimits: watchLimits(version),
+      onWatch: (error) => {
+        this.#health.source(error);
+      },
+    });
+    this.#tail = tail;
+    try {
+      await tail.run(signal, again);
+      if (signal.aborted || !again.aborted) return undefined;
+      this.#tail = undefined;
+      return String(again.reason);
+    } catch (error) {
+      if (!hasCode(error, 'HISTORY_GAP')) throw error;
+      this.#tail = undefined;
+      return `${error.message}, beyond what the target has`;
+    } finally {
+      this.#revisions += tail.revisions;
+      tail.revisions = 0;
+    }
+  }
+
+  /** What the target holds, and whether the watch can go on from its cursor. */
+  async #look(writer: Writer, why: string | undefined, signal: AbortSignal): Promise<Ready> {
+    const { onNote, prune } = this.#options;
+    const { cursorMod, state } = writer;
+    const { names } = await this.#takeSurvey(true, signal);
+    const { untouched, certain } = judge(names, state);
+    if (state.revision !== null && why === undefined && !untouched)
+      onNote(
+        `the target has ${names.keys} keys where the mirror has left ${(state.ours?.keys ?? 0) + state.foreign.keys}, or others: comparing both sides`,
+      );
+    const needed = state.revision === null || why !== undefined || !untouched;
+    const certainUpTo = certain ? cursorMod : undefined;
+    return { compare: needed || (prune && !certain), certainUpTo };
+  }
+
+  async #compare(
+    { writer }: Parts,
+    limits: Limits,
+    { certainUpTo }: Ready,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { source, target, map, prune, onForeign, onNote } = this.#options;
+    const { ours } = writer.state;
+    const named: string[] = [];
+    // What --prune removes may be anybody's: after that it is not known what is ours.
+    const known = ours !== null && (certainUpTo !== undefined || !prune);
+    this.#comparison = new Comparison({
+      ...{ source, target, map, writer, limits, prune, certainUpTo, onNote, signal },
+      ours: known ? tallyOf(ours) : undefined,
+      onForeign: (name) => {
+        if (named.length < MAX_NAMED) named.push(name.toString());
+        onForeign?.(name);
+      },
+      onRetry: (error) => {
+        this.#failed(error);
+      },
+    });
+    try {
+      const pin = await this.#comparison.run();
+      if (pin === undefined) return false;
+      this.#health.source(undefined);
+      const { removed, progress } = this.#comparison;
+      const also = removed > 0 ? `; removed ${removed} that the source does not have` : '';
+      onNote(`compared ${progress.keys} keys at revision ${pin} of the source${also}`);
+      const { keys } = writer.state.foreign;
+      if (keys > 0) onNote(foreignNote(keys, [...new Set(named)]));
+      return true;
+    } finally {
+      this.#comparison = undefined;
+    }
+  }
+
+  /** @param anew asks the target, whatever was found before */
+  async #takeSurvey(anew = false, signal = this.#options.signal): Promise<Survey> {
+    const { target, map } = this.#options;
+    const found = anew || !this.#surveyed ? await survey(target, map, signal) : this.#surveyed;
+    // It gets old, so it is used once.
+    this.#surveyed = anew ? found : undefined;
+    return found;
+  }
+
+  #leaseGone(lease: bigint): void {
+    this.#again.abort(`lease ${lease.toString(16)} has ended on the target`);
+  }
+
+  /** Does it until it goes well; undefined where `signal` aborts before. */
+  async #insist<T>(signal: AbortSignal, once: () => Promise<T>): Promise<T | undefined> {
+    const isOver = () => signal.aborted;
+    for (let attempt = 0; !isOver(); attempt++) {
+      try {
+        return await once();
+      } catch (error) {
+        if (isOver()) break;
+        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        this.#failed(error);
+        await pause(backoffMs(attempt), signal);
+      }
+    }
+    return undefined;
+  }
+
+  #failed(error: LockstepError): void {
+    this.#health.failed(error, this.#parts?.writer.cursorMod);
+  }
+
+  /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
+  async #pollTarget(writer: Writer, signal: AbortSignal): Promise<void> {
+    await repeat(POLL_TARGET_MS, signal, async () => {
+      try {
+        await writer.check();
+        this.#health.answered(writer.cursorMod);
+      } catch (error) {
+        if (error instanceof LockstepError && error.disposition === 'retry') this.#failed(error);
+        throw error;
+      }
+      this.#tail?.nudge();
+    });
+  }
+
+  #phase(lagSeconds: number): MirrorPhase {
+    const { head } = this.#parts ?? {};
+    if (!head || head.isSilent) return 'waiting for the source';
+    if (!this.#health.targetIsWell) return 'waiting for the target';
+    if (!this.#tail) return 'comparing';
+    const caughtUp = head.lag.passedFirst(this.#tail.position) && lagSeconds < CAUGHT_UP_SECONDS;
+    return caughtUp ? 'mirroring' : 'catching up';
+  }
+}
+
+/** What there is as soon as the source has said who it is. */
+interface Parts {
+  key: Buffer;
+  leases: LeaseKeeper;
+  writer: Writer;
+  head: SourceHead;
+}
+
+interface Ready {
+  compare: boolean;
+  certainUpTo: Revision | undefined;
+}
+
+function foreignNote(keys: number, named: readonly string[]): string {
+  const more = keys > named.length ? ', …' : '';
+  return `${keys} keys of the target's prefix are not in the source and stay: ${named.map((name) => JSON.stringify(name)).join(', ')}${more} (-w json lists all, --prune removes them)`;
+}
+
+function otherHistory({ code, message, revision }: LockstepError, key: Buffer): LockstepError {
+  return new LockstepError(code, message, {
+    disposition: 'fatal',
+    hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
+    ...(revision === undefined ? {} : { revision }),
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * The tail of a mirror: source watch ─► backlog ─► target, from the cursor's revision on.
+ *
+ * Two tasks share the backlog: one reads the watch, and makes it anew from where the backlog ends when
+ * it breaks; the other writes what is there, as much as fits into one transaction, one after another.
+ *
+ * Where nothing of ours changes nothing is written, and the cursor stays behind while the source moves
+ * on and compacts. So it is moved once a minute at most, and at the end: a source is hardly ever
+ * compacted so far that this is not enough to resume.
+ */
+import { backoffMs, pause } from '../backoff.js';
+import { LockstepError } from '../errors.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { digest, Tally } from '../mvcc/tally.js';
+import { proven } from '../position.js';
+import type { WatchLimits } from '../source/limits.js';
+import { watchRevisions } from '../source/watch.js';
+import { runTogether } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
+import { Backlog, type Load } from './backlog.js';
+import type { Limits } from './batch.js';
+import { namesOf, tallyOf } from './cursor.js';
+import type { KeyMap } from './keymap.js';
+import type { Writer } from './writer.js';
+
+/** How old the cursor of a quiet prefix may become. */
+const CURSOR_AGE_MS = 60_000;
+
+export interface TailOptions {
+  /** A connection for the watch alone. */
+  sourceWatch: EtcdClient;
+  map: KeyMap;
+  writer: Writer;
+  limits: Limits;
+  watchLimits: WatchLimits;
+  clusterId: string;
+  /** Ends when the target has everything up to here; undefined: goes on. */
+  until: Revision | undefined;
+  /** The watch broke, and is made anew; undefined: it goes on again. */
+  onWatch: (error: LockstepError | undefined) => void;
+}
+
+export class Tail {
+  readonly #backlog: Backlog;
+  #position: Revision;
+  #ours: Tally | undefined;
+  #writtenMs = performance.now();
+  revisions = 0;
+
+  constructor(private readonly options: TailOptions) {
+    const { revision, ours } = options.writer.state;
+    this.#position = revision ?? 0;
+    this.#ours = ours ? tallyOf(ours) : undefined;
+    this.#backlog = new Backlog(options.map, proven(this.#position));
+  }
+
+  /** The target has everything up to here. */
+  get position(): Revision {
+    return this.#position;
+  }
+
+  /**
+   * Runs until a signal aborts or `until` is reached; what is under way is finished. Only at the end of
+   * everything may a write be given up whose outcome nobody knows: whoever goes on has to know it.
+   * @param end of everything
+   * @param pause of the tail; the mirror goes on with something else
+   * @throws LockstepError HISTORY_GAP where the source has compacted what comes next
+   */
+  async run(end: AbortSignal, pause: AbortSignal): Promise<void> {
+    const reached = new AbortController();
+    const written = { known: true };
+    await runTogether(AbortSignal.any([end, pause, reached.signal]), [
+      (stop) => this.#read(stop),
+      async (stop) => {
+        written.known = await this.#write(stop, end);
+        reached.abort();
+      },
+    ]);
+    if (written.known) await this.#moveCursor(end);
+  }
+
+  /** For when nothing comes: the cursor may be due all the same. */
+  nudge(): void {
+    this.#backlog.filled.wake();
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { sourceWatch, map, watchLimits: limits, clusterId, onWatch } = this.options;
+    const { prefixes } = map;
+    for (let attempt = 0; !signal.aborted;) {
+      try {
+        const options = { prefixes, after: this.#backlog.position, limits, clusterId, signal };
+        for await (const batch of watchRevisions(sourceWatch, options)) {
+          attempt = 0;
+          onWatch(undefined);
+          await this.#backlog.add(batch, signal);
+        }
+      } catch (error) {
+        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        onWatch(error);
+        await pause(backoffMs(attempt++), signal);
+      }
+    }
+  }
+
+  /** @returns false where a write was given up */
+  async #write(signal: AbortSignal, end: AbortSignal): Promise<boolean> {
+    const { limits, until = Number.MAX_SAFE_INTEGER } = this.options;
+    while (!signal.aborted && this.#position < until) {
+      const seen = this.#backlog.filled.generation;
+      const load = this.#backlog.take(limits);
+      if (load.records.length > 0) {
+        if (!(await this.#commit(load, end))) return false;
+        this.revisions += load.revisions;
+      } else if (load.position > this.#position) {
+        this.#position = load.position;
+      } else {
+        const due = performance.now() - this.#writtenMs >= CURSOR_AGE_MS;
+        if (due && !(await this.#moveCursor(end))) return false;
+        await this.#backlog.filled.after(seen, signal);
+      }
+    }
+    return true;
+  }
+
+  async #commit({ records, position }: Load, end: AbortSignal): Promise<boolean> {
+    const { writer } = this.options;
+    if (this.#ours) keepUp(this.#ours, records);
+    const ours = this.#ours ? namesOf(this.#ours) : null;
+    const state = { revision: position, ours, foreign: writer.state.foreign };
+    const done = await writer.commit(records, state, end);
+    if (!done) return false;
+    this.#position = position;
+    this.#writtenMs = performance.now();
+    return true;
+  }
+
+  async #moveCursor(end: AbortSignal): Promise<boolean> {
+    const { state } = this.options.writer;
+    if (this.#position === state.revision) return true;
+    return this.#commit({ records: [], revisions: 0, position: this.#position }, end);
+  }
+}
+
+/** A first version is a new key; a deletion is of one that was there. */
+export function keepUp(ours: Tally, records: readonly Record[]): void {
+  for (const { key, bytes, tombstone } of records) {
+    if (tombstone) ours.remove(digest(key));
+    else if (parseKeyValue(bytes).version === 1) ours.add(digest(key));
+  }
+}

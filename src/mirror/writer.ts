@@ -1,0 +1,198 @@
+/**
+ * The target as a mirror writes to it: each transaction moves the cursor, and is guarded by it.
+ *
+ * The algorithm. Every write says "the cursor was last written at revision m of the target", which
+ * etcd checks in the same transaction, and rewrites the cursor. So of all writes that were ever sent
+ * on the strength of m at most one takes effect, whoever sent it, however often and late.
+ *   answer lost   the cursor is read. Was it moved, and by us, then by that write, since there is
+ *                 never more than one on its way: it is done. Was it not, the same write is sent
+ *                 again, with the same guard: of the two only one can take effect.
+ *   guard failed  the cursor is read likewise: either it was ours (sent before, landed late), or
+ *                 somebody else's name stands there. Then that one writes, and we stop.
+ *   starting      whoever starts claims the cursor: a write without data that puts its own name in.
+ *                 After that all writes of a dead process are void, and a live one will notice.
+ *
+ * The invariant: the data in the target's prefix is what the cursor beside it says.
+ */
+import { randomUUID } from 'node:crypto';
+import { backoffMs, pause } from '../backoff.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { LeaseKeeper } from '../lockstep/leases.js';
+import { modIs, nest, put } from '../lockstep/txn.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { EtcdClient } from '../wire/client.js';
+import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './cursor.js';
+import type { MirrorState } from './cursor.js';
+
+export interface WriterOptions {
+  target: EtcdClient;
+  /** Name of the cursor. */
+  key: Buffer;
+  /** What stands in every cursor of this mirror. */
+  identity: Pick<MirrorCursor, 'source' | 'prefix' | 'destPrefix'>;
+  maxTxnOps: number;
+  leases: Pick<LeaseKeeper, 'ensure' | 'forget'>;
+  /** Called when a write failed in a way that passes; it is tried again. */
+  onRetry: (error: LockstepError) => void;
+  onWritten: (cursorMod: Revision) => void;
+}
+
+/** A dead process leaves one write behind; a claim that fails more often meets somebody alive. */
+const CLAIMS = 5;
+
+export class Writer {
+  readonly id = randomUUID();
+  readonly written = { transactions: 0, puts: 0, deletions: 0, bytes: 0 };
+  #mod: Revision = 0;
+  #state: MirrorState | undefined;
+
+  constructor(private readonly options: WriterOptions) {}
+
+  /** The target's revision at which the cursor was written last. */
+  get cursorMod(): Revision {
+    return this.#mod;
+  }
+
+  /** What the cursor says, as far as it is confirmed; undefined before it was claimed. */
+  get claimed(): MirrorState | undefined {
+    return this.#state;
+  }
+
+  /** The same where it has been claimed. */
+  get state(): MirrorState {
+    if (!this.#state) throw new Error('the cursor has not been claimed');
+    return this.#state;
+  }
+
+  /** The cursor as it is; undefined where there is none. */
+  async read(): Promise<{ cursor: MirrorCursor | undefined; mod: Revision; head: Revision }> {
+    const { key, target } = this.options;
+    const { header, rows } = await target.few({ key });
+    if (!rows[0]) return { cursor: undefined, mod: 0, head: header.revision };
+    const { value, modRevision } = parseKeyValue(rows[0]);
+    return { cursor: parseMirror(key, value), mod: modRevision, head: header.revision };
+  }
+
+  /**
+   * Puts our name into the cursor. Nothing is tried again but a claim that met a late write.
+   * @param first what the cursor says where there was none
+   * @throws LockstepError TARGET_TAKEN_OVER where somebody else keeps writing it
+   */
+  async claim(first: MirrorState): Promise<void> {
+    for (let tries = 0; tries < CLAIMS; tries++) {
+      const { cursor, mod } = await this.read();
+      const state = cursor ?? first;
+      this.#mod = mod;
+      if (!(await this.#send([], this.#encode(state)))) continue;
+      this.#state = { revision: state.revision, ours: state.ours, foreign: state.foreign };
+      failpoint('copy.claimed');
+      return;
+    }
+    throw takenOver((await this.read()).cursor?.mirror);
+  }
+
+  /**
+   * Writes records and the new cursor, once, however often it takes.
+   * @param end of everything: after that the outcome may stay unknown
+   * @returns false where it was given up because of that; nothing may be written any more then
+   * @throws LockstepError TARGET_TAKEN_OVER, REQUEST_TOO_LARGE, TARGET_HEAD_OFF, …
+   */
+  async commit(records: readonly Record[], state: MirrorState, end: AbortSignal): Promise<boolean> {
+    const { leases, onRetry } = this.options;
+    const value = this.#encode(state);
+    let doubt = false;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        if (doubt && (await this.#landed())) break;
+        await leases.ensure({ revision: 0, records: records as Record[] });
+        if (await this.#send(records, value)) break;
+        doubt = true;
+      } catch (error) {
+        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        doubt = true;
+        if (hasCode(error, 'NO_LEASE')) leases.forget();
+        onRetry(error);
+        await pause(backoffMs(attempt), end);
+        if (end.aborted) return false;
+      }
+    }
+    this.#state = state;
+    this.#count(records);
+    return true;
+  }
+
+  /**
+   * Looks whether the cursor is still ours; for when nothing has to be written for long.
+   * @throws LockstepError TARGET_TAKEN_OVER, TARGET_HEAD_OFF
+   */
+  async check(): Promise<void> {
+    const before = this.#mod;
+    const { cursor, mod, head } = await this.read();
+    if (cursor?.mirror !== this.id || mod < before) throw this.#notOurs(cursor, head);
+  }
+
+  /** Whether the write whose answer we do not know has taken effect. */
+  async #landed(): Promise<boolean> {
+    const { cursor, mod, head } = await this.read();
+    if (mod === this.#mod) return false;
+    if (cursor?.mirror !== this.id || mod < this.#mod) throw this.#notOurs(cursor, head);
+    this.#mod = mod;
+    return true;
+  }
+
+  async #send(records: readonly Record[], value: Buffer): Promise<boolean> {
+    const { key, target, maxTxnOps, onWritten } = this.options;
+    const compare = [modIs(key, this.#mod)];
+    const success = [...nest(records, compare.length, 1, maxTxnOps), put(key, value)];
+    failpoint('copy.send');
+    const { succeeded, revision } = await target.txn({ compare, success });
+    failpoint('copy.answer');
+    if (!succeeded) return false;
+    this.#mod = revision;
+    onWritten(revision);
+    return true;
+  }
+
+  #encode({ revision, ours, foreign }: MirrorState): Buffer {
+    const { identity } = this.options;
+    const at = new Date().toISOString();
+    const state = { revision, ours, foreign };
+    return encodeMirror({ format: MIRROR_FORMAT, ...identity, ...state, mirror: this.id, at });
+  }
+
+  #count(records: readonly Record[]): void {
+    this.written.transactions++;
+    for (const { tombstone, bytes } of records) {
+      if (tombstone) this.written.deletions++;
+      else this.written.puts++;
+      this.written.bytes += bytes.length;
+    }
+  }
+
+  #notOurs(cursor: MirrorCursor | undefined, head: Revision): LockstepError {
+    if (cursor && cursor.mirror !== this.id) return takenOver(cursor.mirror);
+    return new LockstepError(
+      'TARGET_HEAD_OFF',
+      `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
+      {
+        disposition: 'fatal',
+        revision: head,
+        hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
+      },
+    );
+  }
+}
+
+function takenOver(other: string | undefined): LockstepError {
+  return new LockstepError(
+    'TARGET_TAKEN_OVER',
+    `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,
+    {
+      disposition: 'fatal',
+      hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
+    },
+  );
+}
