@@ -47,7 +47,7 @@ export type OnBase = (count: BaseCount) => void;
 
 const REPIN_MS = 100;
 /** So many pages may be on their way to the disk while the next one is read; they share fsyncs. */
-const PAGES_WRITTEN = 4;
+const PAGES_WRITTEN = 2;
 const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
 /** A snapshot comes in blobs of 32 KiB; a write for each would cost more than all else. */
 const WRITE_BYTES = 1024 * 1024;
