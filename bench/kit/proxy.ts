@@ -9,8 +9,13 @@ import { FaultProxy } from '../../test/rig/proxy.js';
 export class Network {
   private constructor(
     readonly endpoint: string,
-    private readonly child: ChildProcess,
+    private readonly child?: ChildProcess,
   ) {}
+
+  /** Nothing in between. */
+  static direct(endpoint: string): Network {
+    return new Network(endpoint);
+  }
 
   /** In front of an etcd on this port; without a delay at first. */
   static async to(port: number): Promise<Network> {
@@ -21,12 +26,13 @@ export class Network {
 
   /** Delays each way by so much from now on. */
   async delay(ms: number): Promise<void> {
+    if (!this.child) return;
     this.child.send(ms);
     await once(this.child, 'message');
   }
 
   end(): void {
-    this.child.disconnect();
+    this.child?.disconnect();
   }
 }
 

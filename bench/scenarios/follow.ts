@@ -72,7 +72,7 @@ async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
   const one: number[] = [];
   const many = IN_FLIGHT.map((): number[] => []);
   await inFolder(async (folder) => {
-    const scene = await prepare(bench, folder, share);
+    const scene = await prepare(bench, folder, share, way);
     for (let i = 0; i < bench.runs; i++) {
       figures.ours.push(await ours(scene, way, figures));
       const ceiling = await ceilings(bench, scene, way);
@@ -108,7 +108,7 @@ async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
   ];
 }
 
-async function prepare(bench: Bench, folder: string, share: number): Promise<Scene> {
+async function prepare(bench: Bench, folder: string, share: number, way: Way): Promise<Scene> {
   say(`${share} %: a backlog of ${BACKLOG} revisions`);
   const source = await Store.restored(folder, await bench.snapshot(KEYS));
   const [base, journal] = [join(folder, 'base.db'), join(folder, 'journal')];
@@ -117,7 +117,7 @@ async function prepare(bench: Bench, folder: string, share: number): Promise<Sce
     ...['--journal', journal, '--out', base],
   ]);
   const mirrors = await Promise.all(
-    Array.from({ length: bench.runs }, () => frozenMirror(folder, source)),
+    Array.from({ length: bench.runs }, () => frozenMirror(folder, source, way)),
   );
   await new Load(source.client, bench.values, KEYS).backlog(BACKLOG, share);
   const head = await source.head();
@@ -129,9 +129,14 @@ async function prepare(bench: Bench, folder: string, share: number): Promise<Sce
   return { folder, source, base, journal, head, share, mirrors };
 }
 
-async function frozenMirror(folder: string, source: Store): Promise<Away<MakeMirror>> {
+/** Near there is none: it would be one process more on two cores. */
+async function networkTo({ etcd, endpoint }: Store, { delayMs }: Way): Promise<Network> {
+  return delayMs > 0 ? Network.to(etcd.clientPort) : Network.direct(endpoint);
+}
+
+async function frozenMirror(folder: string, source: Store, way: Way): Promise<Away<MakeMirror>> {
   const target = await Store.empty(folder);
-  const network = await Network.to(target.etcd.clientPort);
+  const network = await networkTo(target, way);
   const program = MakeMirror.start(folder, source.endpoint, network.endpoint);
   await target.untilPods(KEYS, () => {
     program.check();
@@ -142,7 +147,7 @@ async function frozenMirror(folder: string, source: Store): Promise<Away<MakeMir
 
 async function ours(scene: Scene, way: Way, figures: Figures): Promise<number> {
   const target = await Store.restored(scene.folder, scene.base);
-  const network = await Network.to(target.etcd.clientPort);
+  const network = await networkTo(target, way);
   await network.delay(way.delayMs);
   const program = Follow.start(
     scene.folder,
@@ -167,7 +172,7 @@ async function ceilings(
   way: Way,
 ): Promise<{ one: number; many: number[]; roundTripMs: number }> {
   const target = await Store.restored(scene.folder, scene.base);
-  const network = await Network.to(target.etcd.clientPort);
+  const network = await networkTo(target, way);
   await network.delay(way.delayMs);
   const client = target.through(network.endpoint);
   const roundTripMs = await roundTrip(client);

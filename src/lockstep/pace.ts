@@ -15,8 +15,8 @@
  * near target that Node can keep it only by turning in a loop, and etcd then lacks the processor.
  */
 const WIDEST = 16;
-const WIDER = 0.02;
-const NARROWER = 0.06;
+const WIDER = 1.02;
+const NARROWER = 0.94;
 /** A round trip that is no longer spreads the writes by itself, and timers are no finer. */
 const SPREAD_FROM_MS = 4;
 /** Two that leave in one moment arrive in one, and those change places most of the time. */
@@ -48,10 +48,10 @@ export class AdaptivePace implements Pace {
 
   landed(roundTripMs: number): void {
     this.#roundTripMs += (roundTripMs - this.#roundTripMs) * SMOOTHING;
-    this.#window = Math.min(WIDEST, this.#window + WIDER);
+    this.#window = Math.min(WIDEST, this.#window * WIDER);
   }
 
   refused(): void {
-    this.#window = Math.max(1, this.#window - NARROWER);
+    this.#window = Math.max(1, this.#window * NARROWER);
   }
 }
