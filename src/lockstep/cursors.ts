@@ -9,7 +9,12 @@ import type { Identity, Stock } from './stock.js';
 /** Digest of a key as it was before a revision; undefined if it did not exist. */
 export type DigestBefore = (key: Buffer, revision: Revision) => Promise<bigint | undefined>;
 
+/** Keys whose digest is kept in memory: pods change several times in a row, and a lookup is a read of the journal. */
+const REMEMBERED = 16_384;
+
 export class Cursors {
+  /** Digests of the keys that changed last, as of {@link revision}; the oldest first. */
+  readonly #digests = new Map<string, bigint | undefined>();
   #tally: Tally;
   #gap: Gap | null;
   #slotWrites: number;
@@ -63,15 +68,26 @@ export class Cursors {
   /** Keys and checksum after a revision, from the rows that it supersedes. */
   async #tallyAfter({ revision, records }: WholeRevision): Promise<Tally> {
     const tally = this.#tally.copy();
-    const here = new Map<string, bigint | undefined>();
     for (const { key, tombstone, bytes } of records) {
       const name = key.toString('latin1');
-      const old = here.has(name) ? here.get(name) : await this.digestBefore(key, revision);
+      const old = this.#digests.has(name)
+        ? this.#digests.get(name)
+        : await this.digestBefore(key, revision);
       if (old !== undefined) tally.remove(old);
       const now = tombstone ? undefined : digest(bytes);
       if (now !== undefined) tally.add(now);
-      here.set(name, now);
+      this.#remember(name, now);
     }
     return tally;
+  }
+
+  #remember(name: string, digest: bigint | undefined): void {
+    this.#digests.delete(name);
+    this.#digests.set(name, digest);
+    if (this.#digests.size <= REMEMBERED) return;
+    for (const oldest of this.#digests.keys()) {
+      this.#digests.delete(oldest);
+      return;
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 
 /** Filler slots: as many fillers may be on their way at once. */
-export const SLOTS = 32;
+export const SLOTS = 64;
 
 /** Written by the first write after each stock; its mod_revision says whose turn it is. */
 export const FENCE_KEY = Buffer.from(`${OWN_PREFIX}fence`);

@@ -40,8 +40,9 @@ import type { Target } from './target.js';
 const MAX_AHEAD = 16;
 /** Of all data on its way, or waiting to be sent; one that is larger goes alone. */
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Two comparisons for each; etcd takes 128 in a transaction. */
+/** Two comparisons for each; etcd takes 128 in a transaction, and takes them off what the levels of a large one have. */
 const MAX_FILLERS_GUARDED = 48;
+const MAX_RECORDS_GUARDED = 1000;
 
 /** Something landed that we had given up on, or somebody else writes: look again. */
 export class GuardFailed extends Error {}
@@ -183,13 +184,19 @@ export class Outgoing {
       const { size } = stage.outstanding;
       if (size > 0) ahead++;
       if (data.state === 'waiting') {
-        if (size > MAX_FILLERS_GUARDED) return;
-        if (size > 0 && !this.#maySend(stage.sentAt, ahead)) return;
+        if (size > 0 && !this.#mayPrecedeAnswers(stage, data, ahead)) return;
         this.#sendData(stage, data);
       }
       if (data.state === 'on its way') ahead++;
       before = data;
     }
+  }
+
+  /** Whether its data may be sent although fillers before it have no answer yet. */
+  #mayPrecedeAnswers({ outstanding, sentAt }: Stage, { records }: Data, ahead: number): boolean {
+    if (outstanding.size > MAX_FILLERS_GUARDED || records.length > MAX_RECORDS_GUARDED)
+      return false;
+    return this.#maySend(sentAt, ahead);
   }
 
   /** Whether something may be sent behind `ahead` others without an answer, the last sent at `sentAt`. */
