@@ -23,7 +23,8 @@
  * has revisions; data's guard is false until the last of them has landed, and also if one of them
  * landed at r or above, which is what somebody else's write leads to.
  *
- * Only for the first stage, all before which is confirmed, a refusal means that something else is going on.
+ * A refusal means that something else is going on only where all that had to come before was confirmed
+ * when the write was sent.
  */
 import { Wakeup } from '../backoff.js';
 import { LockstepError } from '../errors.js';
@@ -40,9 +41,17 @@ import type { Target } from './target.js';
 const MAX_AHEAD = 16;
 /** Of all data on its way, or waiting to be sent; one that is larger goes alone. */
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Two comparisons for each; etcd takes 128 in a transaction, and takes them off what the levels of a large one have. */
+/**
+ * Fillers without an answer that data may be sent behind: two comparisons for each, and etcd takes 128
+ * in a transaction.
+ */
 const MAX_FILLERS_GUARDED = 48;
+/**
+ * Data that is larger waits for the answers instead. Comparisons count against what the levels of a long
+ * transaction may hold, and against the bytes of a request: near its limit they would be too much.
+ */
 const MAX_RECORDS_GUARDED = 1000;
+const MAX_BYTES_GUARDED = 256 * 1024;
 
 /** Something landed that we had given up on, or somebody else writes: look again. */
 export class GuardFailed extends Error {}
@@ -132,7 +141,10 @@ export class Outgoing {
     return more;
   }
 
-  /** The next revision, when the gap before it is filled; without records it only moves the cursor. Resolves when there is room for another. */
+  /**
+   * The next revision, when the gap before it is filled; without records it only moves the cursor.
+   * Resolves when there is room for another.
+   */
   async write(data: Data): Promise<void> {
     this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
     this.#stages.push(stageAfter(data.revision));
@@ -193,9 +205,9 @@ export class Outgoing {
   }
 
   /** Whether its data may be sent although fillers before it have no answer yet. */
-  #mayPrecedeAnswers({ outstanding, sentAt }: Stage, { records }: Data, ahead: number): boolean {
-    if (outstanding.size > MAX_FILLERS_GUARDED || records.length > MAX_RECORDS_GUARDED)
-      return false;
+  #mayPrecedeAnswers({ outstanding, sentAt }: Stage, data: Data, ahead: number): boolean {
+    const small = data.records.length <= MAX_RECORDS_GUARDED && bytesOf(data) <= MAX_BYTES_GUARDED;
+    if (!small || outstanding.size > MAX_FILLERS_GUARDED) return false;
     return this.#maySend(sentAt, ahead);
   }
 
