@@ -12,7 +12,7 @@ MOCHA := $(BIN)/mocha --import=tsx --exit
 # Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
 PARALLEL := --parallel --jobs 2
 
-.PHONY: build demo bench bench-record test soak lint format clean
+.PHONY: build demo bench bench-record test soak lint lint-types lint-rules lint-format format clean
 
 build: dist/.built
 
@@ -46,7 +46,8 @@ bench-record:
 	@node --import=tsx bench/record.ts
 	@$(BIN)/prettier --write --log-level warn bench/results.json docs/performance.md
 
-test: lint build etcd
+test: $(GEN)
+	@$(MAKE) --no-print-directory -j3 lint build etcd
 	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'
 
 soak: build etcd
@@ -54,9 +55,15 @@ soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 test/mirror/random.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/faults/load.etcd.test.ts -g slow
 
-lint: $(GEN)
+lint: lint-types lint-rules lint-format
+
+lint-types: $(GEN)
 	$(BIN)/tsc --noEmit -p tsconfig.json
+
+lint-rules: $(GEN)
 	$(BIN)/eslint --max-warnings 0 src test bench
+
+lint-format: node_modules/.installed
 	$(BIN)/prettier --check --log-level warn src test bench docs README.md
 
 format:
