@@ -13,7 +13,7 @@ import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { compactRevision } from '../source/compaction.js';
-import { readPages, type Page } from '../source/pages.js';
+import { readPages, seen } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
@@ -103,7 +103,7 @@ async function compareKeys(
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);
     let total = 0;
-    const left = counted(readPages(source, range, revision), (page) => {
+    const left = seen(readPages(source, range, revision), (page) => {
       total = sum.source.keys + page.remaining;
     });
     await comparePages(left, readPages(target, range, revision), sum, onDifference, () => {
@@ -112,16 +112,6 @@ async function compareKeys(
     });
   }
   return sum;
-}
-
-async function* counted(
-  pages: AsyncIterable<Page>,
-  onPage: (page: Page) => void,
-): AsyncGenerator<Page> {
-  for await (const page of pages) {
-    onPage(page);
-    yield page;
-  }
 }
 
 /** Holds the cursor, as it was at the revision, against what the target's rows add up to. */

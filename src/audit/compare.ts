@@ -98,6 +98,15 @@ function only(row: Buffer, kind: Difference['kind']): Difference {
 
 /** Two rows of one key that are not the same. */
 export function differing(left: Buffer, right: Buffer): Difference {
+  return {
+    ...describeKey(keyOf(left)),
+    kind: 'different',
+    fields: differingFields(left, right),
+  };
+}
+
+/** In what they differ. */
+export function differingFields(left: Buffer, right: Buffer): Field[] {
   const a = parseKeyValue(left);
   const b = parseKeyValue(right);
   const fields: Field[] = [];
@@ -106,5 +115,5 @@ export function differing(left: Buffer, right: Buffer): Difference {
   if (a.createRevision !== b.createRevision) fields.push('create_revision');
   if (a.version !== b.version) fields.push('version');
   if (a.lease !== b.lease) fields.push('lease');
-  return { ...describeKey(a.key), kind: 'different', fields };
+  return fields;
 }

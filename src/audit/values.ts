@@ -16,10 +16,10 @@ import { digest, Tally } from '../mvcc/tally.js';
 import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
-import { readPages, type Page } from '../source/pages.js';
+import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import type { OnDifference } from './compare.js';
-import { describeKey, type Field } from './report.js';
+import { differingFields, type OnDifference } from './compare.js';
+import { describeKey, type Difference, type Field } from './report.js';
 
 export interface ValuesOptions {
   source: EtcdClient;
@@ -126,17 +126,16 @@ async function compareAt(
     if (here) keys.source++;
     if (there) keys.target++;
     bytes += here?.row.length ?? 0;
-    const name = describeKey((here ?? there)?.name ?? Buffer.alloc(0));
     if (here && there) {
-      const fields = differingFields(here.row, there.row);
+      const fields = differingFields(here.row, there.row).filter((f) => COMPARED.includes(f));
       if (fields.length === 0) return;
-      onDifference({ ...name, kind: 'different', fields });
+      onDifference(difference(here, 'different', fields));
       differing++;
     } else if (here) {
-      onDifference({ ...name, kind: 'missing on target', fields: [] });
+      onDifference(difference(here, 'missing on target'));
       differing++;
     } else if (there) {
-      onDifference({ ...name, kind: 'extra on target', fields: [] });
+      onDifference(difference(there, 'extra on target'));
       extra.add(digest(there.name));
     }
   };
@@ -157,22 +156,8 @@ async function compareAt(
   };
 }
 
-async function* seen(
-  pages: AsyncIterable<Page>,
-  onPage: (page: Page) => void,
-): AsyncGenerator<Page> {
-  for await (const page of pages) {
-    onPage(page);
-    yield page;
-  }
-}
-
-function differingFields(left: Buffer, right: Buffer): Field[] {
-  const [a, b] = [parseKeyValue(left), parseKeyValue(right)];
-  const fields: Field[] = [];
-  if (!a.value.equals(b.value)) fields.push('value');
-  if (a.lease !== b.lease) fields.push('lease');
-  return fields;
+function difference({ name }: Entry, kind: Difference['kind'], fields: Field[] = []): Difference {
+  return { ...describeKey(name), kind, fields };
 }
 
 function side(

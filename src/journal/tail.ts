@@ -33,9 +33,12 @@ export class Tail {
   /** The revisions from `from` to `to`; undefined where some are no longer here. */
   between(from: Revision, to: Revision): JournalRevision[] | undefined {
     if (from <= this.after) return undefined;
+    // Mostly the last few are asked for.
+    const first = this.#revisions.findLastIndex(({ revision }) => revision.revision < from) + 1;
     return this.#revisions
+      .slice(first)
       .map(({ revision }) => revision)
-      .filter(({ revision }) => revision >= from && revision <= to);
+      .filter(({ revision }) => revision <= to);
   }
 }
 

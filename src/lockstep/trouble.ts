@@ -67,8 +67,12 @@ export async function ofSource<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof LockstepError && error.disposition === 'retry')
-      throw new SourceFailed(error);
-    throw error;
+    throw asSources(error);
   }
+}
+
+/** An error of the source as one that is not the target's trouble. */
+export function asSources(error: unknown): unknown {
+  const passes = error instanceof LockstepError && error.disposition === 'retry';
+  return passes ? new SourceFailed(error) : error;
 }

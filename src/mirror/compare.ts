@@ -25,7 +25,7 @@
  */
 import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { SourceFailed } from '../lockstep/trouble.js';
+import { asSources, ofSource } from '../lockstep/trouble.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
@@ -130,7 +130,7 @@ export class Comparison {
     // What was found before must be in the target before it is read there again.
     if (this.#batch.records.length > 0) await this.#flush();
     await this.#settled();
-    const pin = (await fromSource(source.head(map.sourceRange.key))).revision;
+    const pin = (await ofSource(source.head(map.sourceRange.key))).revision;
     this.progress.keys = 0;
     const at = start ?? map.sourceRange.key;
     return { pin, start, at, wrapped: false, names: new Tally(), foreign: new Tally() };
@@ -269,16 +269,4 @@ function recordOf(key: Buffer, bytes: Buffer, tombstone: boolean): Record {
 
 function behind(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.from([0])]);
-}
-
-async function fromSource<T>(asked: Promise<T>): Promise<T> {
-  return asked.catch((error: unknown) => {
-    throw asSources(error);
-  });
-}
-
-/** What fails there is not the target's trouble. */
-function asSources(error: unknown): unknown {
-  const passes = error instanceof LockstepError && error.disposition === 'retry';
-  return passes ? new SourceFailed(error) : error;
 }

@@ -53,6 +53,17 @@ export async function* readPages(
   }
 }
 
+/** The same pages; `onPage` is called for each before it is handed on. */
+export async function* seen(
+  pages: AsyncIterable<Page>,
+  onPage: (page: Page) => void,
+): AsyncGenerator<Page> {
+  for await (const page of pages) {
+    onPage(page);
+    yield page;
+  }
+}
+
 async function readPage(
   client: EtcdClient,
   query: Omit<RangeQuery, 'key' | 'limit'>,
