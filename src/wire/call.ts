@@ -1,5 +1,5 @@
 /** How one call goes out over grpc-js and comes back: codecs, deadline, headers. */
-import { Metadata } from '@grpc/grpc-js';
+import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import type { Member } from './members.js';
 
 export interface Codec<T, P> {
@@ -18,29 +18,46 @@ export interface Method<T, P> {
   needs?: (message: P) => string;
 }
 
-/** One request, one answer. */
-export function sendTo<T, P>(
+/**
+ * One request, one answer.
+ *
+ * By the channel itself, which is what the client's own `makeUnaryRequest` comes down to: that one
+ * adds a chain of interceptors and a stack trace, together a third of the processor time of a call,
+ * and writing revision by revision is calls and nothing else.
+ */
+export async function sendTo<T, P>(
   { client }: Member,
   { path, request, response }: Method<T, P>,
   message: P,
   metadata: Metadata,
   timeoutMs: number,
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      `/etcdserverpb.${path}`,
-      serializer(request),
-      deserializer(response),
-      message,
-      metadata,
-      { deadline: Date.now() + timeoutMs },
-      (error, answer) => {
-        if (error) reject(error);
-        else if (answer === undefined) reject(new Error(`${path}: no answer and no error`));
+  const bytes = await new Promise<Buffer>((resolve, reject) => {
+    const deadline = Date.now() + timeoutMs;
+    const call = client
+      .getChannel()
+      .createCall(`/etcdserverpb.${path}`, deadline, null, null, null);
+    let answer: Buffer | undefined;
+    call.start(metadata, {
+      onReceiveMetadata: () => undefined,
+      onReceiveMessage: (bytes: Buffer) => (answer = bytes),
+      onReceiveStatus: (outcome) => {
+        if (outcome.code !== status.OK) reject(failure(outcome));
+        else if (!answer) reject(new Error(`${path}: no answer and no error`));
         else resolve(answer);
       },
-    );
+    });
+    call.startRead();
+    call.sendMessageWithContext({}, serializer(request)(message));
+    call.halfClose();
   });
+  return response.decode(bytes);
+}
+
+/** The same error that grpc-js makes of it. */
+function failure(outcome: StatusObject): ServiceError {
+  const { code, details } = outcome;
+  return Object.assign(new Error(`${code} ${status[code]}: ${details}`), outcome);
 }
 
 /**
