@@ -56,7 +56,10 @@ export type ErrorCode =
   | 'ANSWER_TOO_LARGE'
   | 'NO_LEASE'
   | 'LEASE_EXISTS'
-  | 'ETCD';
+  | 'ETCD'
+  // talking to Kubernetes
+  | 'KUBE_UNAVAILABLE'
+  | 'KUBE';
 
 export interface LockstepErrorOptions {
   disposition: Disposition;

@@ -18,7 +18,7 @@ export interface Binaries {
 const PREFERRED: EtcdVersion = '3.5.16';
 
 /** The folder of package.json, also when this file runs from the build output. */
-function projectRoot(): string {
+export function projectRoot(): string {
   let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json'))) {
     const up = dirname(dir);
@@ -30,7 +30,8 @@ function projectRoot(): string {
 
 const CACHE = join(projectRoot(), '.cache', 'etcd');
 
-function executable(path: string): boolean {
+/** Whether this is a program that may be run. */
+export function executable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -17,6 +17,8 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes
 
 interface Wanted {
   commonName?: string;
+  /** Kubernetes takes it for the user's group. */
+  organization?: string;
   /** Subject alternative names, such as `DNS:localhost`. */
   names?: readonly string[];
   /** Negative: it has expired by that much. */
@@ -51,11 +53,16 @@ export class Authority {
   }
 
   /** For a client; with authentication on, etcd takes the common name for the user's. */
-  async client(commonName: string): Promise<KeyPair> {
-    return this.#issue({ commonName });
+  async client(commonName: string, organization?: string): Promise<KeyPair> {
+    return this.#issue({ commonName, ...(organization === undefined ? {} : { organization }) });
   }
 
-  async #issue({ commonName, names = [], days = 1 }: Wanted): Promise<KeyPair> {
+  async #issue({
+    commonName,
+    organization = 'rig',
+    names = [],
+    days = 1,
+  }: Wanted): Promise<KeyPair> {
     const at = join(this.#dir, `${this.#name}-${++this.#issued}`);
     const [cert, key, request] = [`${at}.pem`, `${at}.key`, `${at}.csr`];
     const extensions = [
@@ -63,7 +70,10 @@ export class Authority {
       // Both, for servers too: etcd's JSON gateway shows the server's certificate as a client.
       'extendedKeyUsage=serverAuth,clientAuth',
     ].flatMap((extension) => ['-addext', extension]);
-    const subject = ['-subj', `/O=rig${commonName === undefined ? '' : `/CN=${commonName}`}`];
+    const subject = [
+      '-subj',
+      `/O=${organization}${commonName === undefined ? '' : `/CN=${commonName}`}`,
+    ];
     await openssl(
       'req',
       '-new',

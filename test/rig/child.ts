@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { cleanEnv } from './binaries.js';
 
+const STOPPED_WITHIN_MS = 10_000;
+
 const running = new Set<Child>();
 const folders = new Set<string>();
 
@@ -87,6 +89,23 @@ export class Child {
 
   signal(signal: NodeJS.Signals): void {
     if (this.#end === undefined) this.#process.kill(signal);
+  }
+
+  /** SIGTERM; SIGKILL if it does not end in time. Harmless when it has ended already. */
+  async stop(withinMs = STOPPED_WITHIN_MS): Promise<void> {
+    this.signal('SIGTERM');
+    this.signal('SIGCONT'); // a paused process gets the other one only then
+    const late = setTimeout(() => {
+      this.signal('SIGKILL');
+    }, withinMs);
+    await this.exit();
+    clearTimeout(late);
+  }
+
+  /** SIGKILL: what a crash of the process leaves behind. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exit();
   }
 
   /** Waits for its end, and keeps this process alive for that long. */

@@ -20,7 +20,6 @@ export type { Binaries, EtcdVersion } from './binaries.js';
 export { freePorts } from './ports.js';
 export type { EtcdOptions } from './server.js';
 
-const STOPPED_WITHIN_MS = 10_000;
 const START_TRIES = 3;
 
 export interface SnapshotOptions extends EtcdOptions {
@@ -153,20 +152,12 @@ export class Etcd {
 
   /** SIGTERM; SIGKILL if it does not end. Harmless when it has ended already. */
   async stop(): Promise<void> {
-    const child = this.#child;
-    child.signal('SIGTERM');
-    child.signal('SIGCONT'); // a paused process gets the other one only then
-    const late = setTimeout(() => {
-      child.signal('SIGKILL');
-    }, STOPPED_WITHIN_MS);
-    await child.exit();
-    clearTimeout(late);
+    await this.#child.stop();
   }
 
   /** SIGKILL: what a crash of the process leaves behind. */
   async kill(): Promise<void> {
-    this.#child.signal('SIGKILL');
-    await this.#child.exit();
+    await this.#child.kill();
   }
 
   /** SIGSTOP: connections stay open, nothing answers. */

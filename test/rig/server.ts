@@ -165,7 +165,6 @@ export async function untilReady(setup: Setup, ports: Ports, child: Child): Prom
     await sleep(10);
   }
   const why = child.ended() ?? `no answer in ${HEALTHY_WITHIN_MS} ms`;
-  child.signal('SIGKILL');
-  await child.exit();
+  await child.kill();
   throw new Error(`etcd ${setup.bin.version} did not start (${why}):\n${child.lastLines(20)}`);
 }

@@ -1,0 +1,114 @@
+import { Etcd, type EtcdOptions } from '../rig/etcd.js';
+import { freePorts } from '../rig/ports.js';
+import { ApiServer } from './apiserver.js';
+import { Balancer } from './balancer.js';
+import { KubeClient } from './client.js';
+import { Component } from './component.js';
+import { until } from './until.js';
+import { HOSTS, makePki, removePki, writeKubeconfig, type Pki } from './pki.js';
+
+/** What makes pods out of ReplicaSets, keeps nodes fit to be scheduled to, and lets pods be created. */
+const CONTROLLERS = [
+  'namespace',
+  'nodelifecycle',
+  'podgc',
+  'replicaset',
+  'replicationcontroller',
+  'serviceaccount',
+  'serviceaccount-token',
+  'garbagecollector',
+];
+
+export interface ClusterOptions {
+  /** Of the old etcd; ignored where `etcd` is given. */
+  readonly etcdOptions?: EtcdOptions;
+  /** An etcd that is there already; it is then the caller's to remove. */
+  readonly etcd?: Etcd;
+  /** Default 2, at most 3. */
+  readonly apiservers?: number;
+  /** More flags of every apiserver at its first start. */
+  readonly args?: readonly string[];
+  /** Without scheduler and controllers: enough for what only asks the API. Default false. */
+  readonly bare?: boolean;
+}
+
+/** A control plane: an etcd, apiservers behind a balancer, and what runs against the balancer. */
+export class Cluster {
+  /** At the balancer, as the administrator. */
+  readonly client: KubeClient;
+  /** Path of the administrator's kubeconfig at the balancer. */
+  readonly kubeconfig: string;
+  readonly pki: Pki;
+  readonly etcd: Etcd;
+  readonly apiservers: readonly ApiServer[];
+  readonly balancer: Balancer;
+  /** Undefined in a bare cluster, as are the controllers. */
+  readonly scheduler: Component | undefined;
+  readonly controllers: Component | undefined;
+  readonly #ownEtcd: boolean;
+
+  private constructor(
+    options: ClusterOptions,
+    { pki, etcd, apiservers, balancer }: Pick<Cluster, 'pki' | 'etcd' | 'apiservers' | 'balancer'>,
+  ) {
+    this.#ownEtcd = options.etcd === undefined;
+    this.pki = pki;
+    this.etcd = etcd;
+    this.apiservers = apiservers;
+    this.balancer = balancer;
+    this.client = new KubeClient(pki, balancer.url);
+    this.kubeconfig = writeKubeconfig(pki, 'admin', balancer.url, pki.admin);
+    if (options.bare !== true) {
+      this.scheduler = this.#component('kube-scheduler', []);
+      this.controllers = this.#component('kube-controller-manager', [
+        `--controllers=${CONTROLLERS.join(',')}`,
+        `--service-account-private-key-file=${pki.serviceAccounts.key}`,
+      ]);
+    }
+  }
+
+  /** Waits until every apiserver is ready and, where there are controllers, pods can be created. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const pki = await makePki();
+    const etcd = options.etcd ?? (await Etcd.start(options.etcdOptions));
+    const [port, front] = (await freePorts(2)) as [number, number];
+    const apiservers = HOSTS.slice(0, options.apiservers ?? 2).map((host, i) => {
+      const { args = [] } = options;
+      return new ApiServer(pki, `apiserver-${i}`, { etcd: etcd.endpoint, host, port, args });
+    });
+    const balancer = await Balancer.start(front, apiservers);
+    await Promise.all(apiservers.map((apiserver) => apiserver.ready()));
+    const cluster = new Cluster(options, { pki, etcd, apiservers, balancer });
+    if (options.bare !== true) await cluster.#serviceAccount();
+    return cluster;
+  }
+
+  /** Ends everything, by its own pid, and deletes what it left. */
+  async remove(): Promise<void> {
+    this.client.close();
+    await this.balancer.close();
+    const components = [this.scheduler, this.controllers].filter((one) => one !== undefined);
+    await Promise.all([...components, ...this.apiservers].map((one) => one.kill()));
+    if (this.#ownEtcd) await this.etcd.remove();
+    removePki(this.pki);
+  }
+
+  /** Before the service account of a namespace has its token, pods are refused there. */
+  async #serviceAccount(): Promise<void> {
+    const path = '/api/v1/namespaces/default/serviceaccounts/default';
+    await until('the default service account', async () => {
+      const { status, body } = await this.client.send('GET', path);
+      return status === 200 && (body as { secrets?: unknown[] }).secrets !== undefined;
+    });
+  }
+
+  #component(program: 'kube-scheduler' | 'kube-controller-manager', args: string[]): Component {
+    return new Component(this.pki, program, program, [
+      `--kubeconfig=${this.kubeconfig}`,
+      '--port=0', // no server of its own, neither here nor with TLS
+      '--secure-port=0',
+      '--leader-elect=true',
+      ...args,
+    ]);
+  }
+}
