@@ -9,12 +9,12 @@
  */
 import { createdAt } from '../lockstep/txn.js';
 import { CUTOVER_KEY, type StoredCutover } from '../cutoverstate.js';
-import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Rate } from '../status/progress.js';
 import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { raiseHead } from './fillers.js';
+import { gone } from './phase.js';
 
 /** So far above the source's head the target's is at the least, once the fence stands. */
 export const DEFAULT_MARGIN = 1000;
@@ -88,15 +88,8 @@ export class Fence {
   async #raiseTo(goal: Revision, signal: AbortSignal): Promise<Heads> {
     const guard = [createdAt(CUTOVER_KEY, this.cutover.exact + 1)];
     const { head, held } = await raiseHead(this.target, goal, guard, signal);
-    if (!held) throw replaced();
+    if (!held) throw gone();
     this.#heads = { source: this.#heads?.source ?? 0, target: head };
     return this.#heads;
   }
-}
-
-function replaced(): LockstepError {
-  return new LockstepError('TARGET_NOT_OURS', "the cutover's state on the target is gone", {
-    disposition: 'fatal',
-    hint: 'The target was restored or retired under the cutover. Check --dest-endpoints.',
-  });
 }

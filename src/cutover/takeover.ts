@@ -18,6 +18,7 @@ import { takeStock, type Identity, type Stock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -43,7 +44,10 @@ export async function takeOver(
   for (let attempt = 0; ; attempt++) {
     try {
       const state = await target.read();
-      if (state.cutover) return await accounted(target, state.cutover, options);
+      if (state.cutover) {
+        await accountFor(client, state.cutover);
+        return state.cutover;
+      }
       await write(client, takeStock(state, options), options);
       failpoint('takeover.answer');
     } catch (error) {
@@ -87,14 +91,22 @@ async function tallyAt(client: EtcdClient, revision: Revision): Promise<Tally> {
   return rows[0] ? cursorTally(parseCursor(parseKeyValue(rows[0]).value)) : new Tally();
 }
 
-/** @throws LockstepError TARGET_HEAD_OFF where somebody else has written just before we did */
-async function accounted(
-  target: EtcdTarget,
-  cutover: StoredCutover,
-  options: TakeoverOptions,
-): Promise<StoredCutover> {
-  if (cutover.state.run === options.run) takeStock(await target.read(cutover.exact), options);
-  return cutover;
+/**
+ * Accounts for the target's last revision before it was taken over.
+ * @throws LockstepError TARGET_HEAD_OFF where somebody else had written just then
+ */
+export async function accountFor(
+  client: EtcdClient,
+  { exact, state }: StoredCutover,
+): Promise<void> {
+  const { source } = state;
+  try {
+    const before = await new EtcdTarget(client).read(exact);
+    takeStock(before, { source, prefixes: PrefixSet.of(state.prefixes) });
+  } catch (error) {
+    // Long ago: it was accounted for by the run that went on from there.
+    if (!hasCode(error, 'COMPACTED')) throw error;
+  }
 }
 
 function notDrained(equal: Revision): LockstepError {
