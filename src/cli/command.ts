@@ -73,7 +73,8 @@ function rawOptions(command: Command): Record<string, unknown> {
 
 function toOption(name: OptionName, required: boolean): Option {
   const { flag, env, help, default: fallback } = OPTIONS[name];
-  const option = new Option(flag, required ? `${help} (required)` : help).env(env);
+  const needed = required && fallback === undefined;
+  const option = new Option(flag, needed ? `${help} (required)` : help).env(env);
   // --no-dest-prefix is a switch of its own, not what turns off --dest-prefix.
   option.negate = false;
   if (isOneOf(SOURCE_ACCESS, name)) option.helpGroup('Access to the source:');

@@ -65,7 +65,7 @@ export function cutoverCommand(program: Command): void {
           ...(flipHook === undefined
             ? {}
             : { flipHook: () => runHook(flagOf('flipHook'), flipHook, env, signal) }),
-          ...shown(context, flag),
+          ...shown(context, switchHook === undefined ? flag : undefined),
         }).run();
         print({ cutover: report }, () => reportText(report));
         return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
@@ -92,7 +92,7 @@ type Shown = Pick<
 >;
 
 /** As lines for people; with `-w json` steps and alarms are objects on stdout. */
-function shown({ json, log, progress, print }: Context, flag: string): Shown {
+function shown({ json, log, progress, print }: Context, flag: string | undefined): Shown {
   return {
     onStep: (step) => {
       progress.clear();
@@ -110,22 +110,21 @@ function shown({ json, log, progress, print }: Context, flag: string): Shown {
       progress.show(() => text);
     },
     onWait: (waiting) => {
-      log.info(waitText(waiting, `Start each with --etcd-servers-overrides=${flag}`));
+      const what = flag === undefined ? '' : `. Start each with --etcd-servers-overrides=${flag}`;
+      log.info(waitText(waiting, what));
     },
     onWaitGone: (waiting) => {
-      log.info(waitText(waiting, 'Take clients to the new apiservers, and stop these'));
+      log.info(waitText(waiting, '. Take clients to the new apiservers, and stop these'));
     },
   };
 }
 
 function waitText(waiting: readonly Serving[], what: string): string {
-  return [
-    `waiting for ${waiting.length} apiservers. ${what}:`,
-    ...waiting.map(
-      ({ apiserver, from }) =>
-        `  ${apiserver}  (${from === 'does not answer' ? from : `serves from the ${from}`})`,
-    ),
-  ].join('\n');
+  const each = waiting.map(
+    ({ apiserver, from }) =>
+      `  ${apiserver}  (${from === 'does not answer' ? from : `serves from the ${from}`})`,
+  );
+  return [`waiting for ${count(waiting.length)} apiserver(s)${what}:`, ...each].join('\n');
 }
 
 function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {

@@ -220,7 +220,7 @@ export class Cutover {
     const before = await fence.ask();
     if (resumed && before.target <= before.source) this.#alarm(overtakenText(before));
     await this.#teller.step('fence', async () => {
-      await fence.raise(signal);
+      await fence.begin(signal);
       while (late.position < stored.exact) {
         await pause(POLL_MS, signal);
         signal.throwIfAborted();

@@ -18,6 +18,11 @@ import { gone } from './phase.js';
 
 /** So far above the source's head the target's is at the least, once the fence stands. */
 export const DEFAULT_MARGIN = 1000;
+/**
+ * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,
+ * so that the freeze need not wait for it.
+ */
+const FIRST_REVISIONS = 300;
 /** For so long the fence holds without us, at the rate at which the source is written. */
 const RESERVE_SECONDS = 60;
 const POLL_MS = 100;
@@ -57,12 +62,19 @@ export class Fence {
     return this.#overtaken;
   }
 
-  /** Raises the target's head to the margin; takes a second for each few thousand revisions. */
-  async raise(signal: AbortSignal): Promise<Heads> {
-    const heads = await this.ask();
-    return heads.target >= heads.source + this.margin
-      ? heads
-      : this.#raiseTo(heads.source + this.margin, signal);
+  /**
+   * Raises the target's head to the margin; takes a second for each few thousand revisions.
+   * @param margin only so much of it
+   */
+  async raise(signal: AbortSignal, margin = this.margin): Promise<Heads> {
+    const { source, target } = await this.ask();
+    if (target < source + margin) await this.#raiseTo(source + margin, signal);
+    return this.ask();
+  }
+
+  /** Raises it to where it is safe to begin, however large the margin. */
+  async begin(signal: AbortSignal): Promise<void> {
+    await this.raise(signal, Math.min(this.margin, FIRST_REVISIONS));
   }
 
   /** Keeps it there until `signal` aborts, and builds up the reserve. */
@@ -85,11 +97,9 @@ export class Fence {
     return this.#heads;
   }
 
-  async #raiseTo(goal: Revision, signal: AbortSignal): Promise<Heads> {
+  async #raiseTo(goal: Revision, signal: AbortSignal): Promise<void> {
     const guard = [createdAt(CUTOVER_KEY, this.cutover.exact + 1)];
-    const { head, held } = await raiseHead(this.target, goal, guard, signal);
+    const { held } = await raiseHead(this.target, goal, guard, signal);
     if (!held) throw gone();
-    this.#heads = { source: this.#heads?.source ?? 0, target: head };
-    return this.#heads;
   }
 }

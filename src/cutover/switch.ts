@@ -43,7 +43,7 @@ export async function moveAll(options: SwitchOptions): Promise<void> {
       await untilMoved(options, [api]);
     }
   // All of them once more: one that was moved first may have been put back.
-  await untilMoved(options, apiservers);
+  await untilMoved(hook ? { ...options, onMoved: () => undefined } : options, apiservers);
 }
 
 /** Ends when none of these serves from the wrong side any more; most will not answer. */
