@@ -1,5 +1,5 @@
 /**
- * Two ordered streams of keys, compared in one pass: the classic merge, a page of each in memory.
+ * Two ordered streams of keys, compared in one pass.
  *
  * Rows are compared as bytes, since the KeyValue message holds all that there is to compare; only
  * two that differ are taken apart to say in which field.
@@ -7,6 +7,7 @@
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import type { Page } from '../source/pages.js';
+import { sideBySide } from '../source/rows.js';
 import { describeKey, type Difference, type Field } from './report.js';
 
 export interface Compared {
@@ -26,59 +27,17 @@ export async function comparePages(
   onDifference: OnDifference,
   onPage?: () => void,
 ): Promise<void> {
-  const left = new Rows(source, onPage);
-  const right = new Rows(target);
-  await Promise.all([left.next(), right.next()]);
-  while (left.row ?? right.row) {
-    const order = compareKeys(left.row, right.row);
-    if (order < 0 && left.row) onDifference(only(left.row, 'missing on target'));
-    if (order > 0 && right.row) onDifference(only(right.row, 'extra on target'));
-    if (order === 0 && left.row && right.row && !left.row.equals(right.row))
-      onDifference(differing(left.row, right.row));
-    count(order <= 0 ? left.row : undefined, order >= 0 ? right.row : undefined, sum);
-    if (order <= 0 && !left.advance()) await left.next();
-    if (order >= 0 && !right.advance()) await right.next();
-  }
-}
-
-/** The rows of a stream of pages, one at a time, without a promise for each. */
-export class Rows {
-  row: Buffer | undefined;
-  #rows: Buffer[] = [];
-  #i = 0;
-  readonly #pages: AsyncIterator<Page>;
-
-  constructor(
-    pages: AsyncIterable<Page>,
-    private readonly onPage?: () => void,
-  ) {
-    this.#pages = pages[Symbol.asyncIterator]();
-  }
-
-  /** To the next row of this page; false behind its last one. */
-  advance(): boolean {
-    this.row = this.#rows[++this.#i];
-    return this.row !== undefined;
-  }
-
-  /** To the first row of the next page that has any; `row` is undefined behind the last page. */
-  async next(): Promise<void> {
-    this.row = undefined;
-    while (this.row === undefined) {
-      const page = await this.#pages.next();
-      if (page.done) return;
-      this.#rows = page.value.rows;
-      this.#i = 0;
-      this.row = this.#rows[0];
-      this.onPage?.();
-    }
-  }
-}
-
-function compareKeys(left: Buffer | undefined, right: Buffer | undefined): number {
-  if (!left) return 1;
-  if (!right) return -1;
-  return keyOf(left).compare(keyOf(right));
+  await sideBySide(
+    source,
+    target,
+    (left, right): undefined => {
+      if (!right && left) onDifference(only(left, 'missing on target'));
+      else if (!left && right) onDifference(only(right, 'extra on target'));
+      else if (left && right && !left.equals(right)) onDifference(differing(left, right));
+      count(left, right, sum);
+    },
+    onPage,
+  );
 }
 
 function count(left: Buffer | undefined, right: Buffer | undefined, sum: Compared): void {

@@ -9,7 +9,8 @@ import type { Revision } from '../mvcc/revision.js';
 import { beside, repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { untilEqual, untilQuiet } from './drain.js';
-import { Fence, type Heads } from './fence.js';
+import { Fence } from './fence.js';
+import type { Heads } from './serving.js';
 import { takeOver } from './takeover.js';
 
 export interface FenceAloneOptions {

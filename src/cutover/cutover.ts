@@ -230,7 +230,8 @@ export class Cutover {
     // A client must not see an etcd that a request passed by. Later there is no way back but rollback.
     if (!resumed) late.refuseAny();
     await beside(signal, [(stop) => fence.keep(stop)], async (stop) => {
-      const common = { resources, fence, to: 'target' as const, signal: stop };
+      const heads = () => fence.ask();
+      const common = { resources, heads, to: 'target' as const, signal: stop };
       await this.#teller.step('switch', async () => {
         await moveAll({
           ...common,

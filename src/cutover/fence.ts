@@ -15,6 +15,7 @@ import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { raiseHead } from './fillers.js';
 import { gone } from './phase.js';
+import { askHeads, type Heads } from './serving.js';
 
 /** So far above the source's head the target's is at the least, once the fence stands. */
 export const DEFAULT_MARGIN = 1000;
@@ -27,18 +28,13 @@ const FIRST_REVISIONS = 300;
 const RESERVE_SECONDS = 60;
 const POLL_MS = 100;
 
-export interface Heads {
-  source: Revision;
-  target: Revision;
-}
-
 export class Fence {
   #heads: Heads | undefined;
   #overtaken: Heads | undefined;
   readonly #rate = new Rate();
 
   /**
-   * @param keys one key of each side that the user may read
+   * @param key one of the source that the user may read
    * @param margin revisions above the source's head
    */
   constructor(
@@ -89,11 +85,8 @@ export class Fence {
     });
   }
 
-  /** The source first: the target's head only rises. */
   async ask(): Promise<Heads> {
-    const { revision: source } = await this.source.head(this.key);
-    const { revision: target } = await this.target.head(CUTOVER_KEY);
-    this.#heads = { source, target };
+    this.#heads = await askHeads(this.source, this.target, this.key);
     return this.#heads;
   }
 

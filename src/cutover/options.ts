@@ -3,9 +3,8 @@ import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Heads } from './fence.js';
 import type { LateWrite } from './late.js';
-import type { Serving } from './serving.js';
+import type { Heads, Serving } from './serving.js';
 import type { Step, StepTime } from './steps.js';
 
 export interface CutoverOptions {

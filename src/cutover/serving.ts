@@ -1,40 +1,65 @@
 /**
  * Which etcd serves an apiserver's lists.
  *
- * A consistent list carries the head of the etcd that it was read from. While the fence stands, the
- * target's head is above the source's, so a list's revision above the source's head, asked
- * afterwards, can only be the target's. Before the fence both have the same head, and nobody can tell.
+ * A consistent list carries the head of the etcd that it was read from, at a moment between asking
+ * and answering. So its revision lies between the heads of that etcd before and after. While the fence
+ * stands the other one's heads lie elsewhere; later they may meet, and then it is asked again.
  */
+import { CUTOVER_KEY } from '../cutoverstate.js';
 import { hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import { listRevision } from '../kube/serving.js';
-import type { Fence } from './fence.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { EtcdClient } from '../wire/client.js';
+
+export interface Heads {
+  source: Revision;
+  target: Revision;
+}
+
+/**
+ * Both heads now, the source's first.
+ * @param key one of the source that the user may read
+ */
+export async function askHeads(
+  source: EtcdClient,
+  target: EtcdClient,
+  key: Buffer,
+): Promise<Heads> {
+  const { revision } = await source.head(key);
+  return { source: revision, target: (await target.head(CUTOVER_KEY)).revision };
+}
 
 export interface Serving {
   apiserver: string;
-  /** `both`: some of the resources from here, some from there. */
-  from: 'source' | 'target' | 'both' | 'does not answer';
+  /** `unclear`: some resources from here, some from there, or heads too near to each other. */
+  from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
 }
 
 export async function servingNow(
   api: ApiServer,
   resources: readonly Resource[],
-  fence: Fence,
+  heads: () => Promise<Heads>,
 ): Promise<Serving> {
-  const from = new Set<'source' | 'target'>();
+  const from = new Set<Serving['from']>();
   try {
     for (const resource of resources) {
+      const before = await heads();
       const revision = await listRevision(api, resource);
-      const { source } = await fence.ask();
-      from.add(revision > source ? 'target' : 'source');
+      from.add(sideOf(revision, before, await heads()));
     }
   } catch (error) {
     if (!hasCode(error, 'KUBE_UNAVAILABLE')) throw error;
-    return { apiserver: api.url, from: 'does not answer' };
+    from.clear();
+    from.add('does not answer');
   }
-  return {
-    apiserver: api.url,
-    from: from.size > 1 ? 'both' : from.has('target') ? 'target' : 'source',
-  };
+  const [first = 'unclear', ...more] = from;
+  return { apiserver: api.url, from: more.length > 0 ? 'unclear' : first };
+}
+
+function sideOf(revision: Revision, before: Heads, after: Heads): Serving['from'] {
+  const within = (side: 'source' | 'target') => before[side] <= revision && revision <= after[side];
+  if (within('source')) return within('target') ? 'unclear' : 'source';
+  return within('target') ? 'target' : 'neither';
 }

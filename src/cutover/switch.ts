@@ -7,13 +7,12 @@
 import { pause } from '../backoff.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
-import type { Fence } from './fence.js';
-import { servingNow, type Serving } from './serving.js';
+import { servingNow, type Heads, type Serving } from './serving.js';
 
 export interface SwitchOptions {
   apiservers: readonly ApiServer[];
   resources: readonly Resource[];
-  fence: Fence;
+  heads: () => Promise<Heads>;
   /** Where they have to go. */
   to: 'target' | 'source';
   /** Runs the operator's command for one; undefined: he is told by `onWait` and does it himself. */
@@ -82,10 +81,10 @@ async function untilMoved(options: SwitchOptions, apis: readonly ApiServer[]): P
 
 /** Those that do not serve from there. */
 async function where(
-  { resources, fence, to }: Pick<SwitchOptions, 'resources' | 'fence' | 'to'>,
+  { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,
   apis: readonly ApiServer[],
 ): Promise<Serving[]> {
-  const all = await Promise.all(apis.map((api) => servingNow(api, resources, fence)));
+  const all = await Promise.all(apis.map((api) => servingNow(api, resources, heads)));
   return all.filter(({ from }) => from !== to);
 }
 

@@ -1,7 +1,7 @@
 /** Keys of both sides walked side by side, in their order, a page of each in memory. */
-import { Rows } from '../audit/compare.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import type { Page } from '../source/pages.js';
+import { Rows } from '../source/rows.js';
 import type { KeyMap } from './keymap.js';
 
 /** One key of one side, by its name on the target. */
