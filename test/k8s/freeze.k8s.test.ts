@@ -1,5 +1,6 @@
 /** The freeze and its probe against real apiservers: what they say is compared with what writes do. */
 import { expect } from 'chai';
+import * as contract from '../cli/contract.js';
 import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
@@ -201,7 +202,17 @@ describeKube('freeze: real apiservers', () => {
     expect((await freeze('probe')).code).to.equal(1);
     const applied = await freeze('apply', '-w', 'json');
     expect(applied.code, applied.stderr).to.equal(0);
-    expect(whole(applied.stdout)[0]).to.deep.include({ frozen: true, way: 'webhook' });
+    const { since, ...result } = contract.freeze.parse(whole(applied.stdout)[0]);
+    expect(result).to.deep.equal({
+      frozen: true,
+      way: 'webhook',
+      resources: ['pods'],
+      apiservers: urls.split(','),
+    });
+    expect(since).not.to.equal(null);
+    const asked = await freeze('probe', '--open', '-w', 'json');
+    expect(asked.code).to.equal(1);
+    expect(contract.freezeProbe.parse(whole(asked.stdout)[0]).probe.since).to.equal(since);
     const probed = await freeze('probe');
     expect(probed.code, probed.stdout).to.equal(0);
     expect(probed.stdout).to.contain('AS EXPECTED (frozen)');
