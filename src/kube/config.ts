@@ -42,10 +42,10 @@ export async function loadKube(
 }
 
 async function readKubeConfig(file: string | undefined): Promise<KubeConfig> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
-  const config = new KubeConfig();
   if (file !== undefined && !existsSync(file))
     throw unusable(`--kubeconfig ${file}: no such file`, 'Check its path.');
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
   try {
     if (file === undefined) config.loadFromDefault();
     else config.loadFromFile(file);

@@ -150,6 +150,9 @@ describeKube('freeze: real apiservers', () => {
         metadata: { labels: { c: 'd' } },
       });
       expect(status).to.equal(200);
+      // It writes nothing, and is let through to a kubelet that is not there.
+      const exec = await truth.send('POST', `${PODS_PATH}/bound/exec`, undefined, { command: 'x' });
+      expect(JSON.stringify(exec)).not.to.contain('freeze');
     }
     expect(await pods()).to.deep.equal(there);
     await removeFreeze(apis, [PODS]);
@@ -157,6 +160,33 @@ describeKube('freeze: real apiservers', () => {
       const { status } = await truths[i % 2]!.send(method, path, body);
       expect(status, `${method} ${path}`).to.be.below(300);
     }
+  });
+
+  it('holds while an apiserver restarts: none lets a write pass before it knows of the freeze', async () => {
+    await cluster.client.create(PODS_PATH, pod('steady'));
+    await applyFreeze(apis, [PODS], 'webhook');
+    const there = await pods();
+    const [apiserver] = cluster.apiservers;
+    const [truth] = truths;
+    const restart = { over: false };
+    const answers: number[] = [];
+    const writing = (async () => {
+      for (let since = 0; since < 20; since += restart.over ? 1 : 0) {
+        const body = { metadata: { labels: { a: String(answers.length) } } };
+        const answer = await truth!
+          .send('PATCH', `${PODS_PATH}/steady`, body)
+          .catch(() => undefined);
+        if (answer) answers.push(answer.status);
+      }
+    })();
+    await apiserver!.restart();
+    restart.over = true;
+    await writing;
+    expect(answers.filter((status) => status < 300)).to.deep.equal([]);
+    expect(answers).to.include(500);
+    expect(await pods()).to.deep.equal(there);
+    expect((await probes('frozen')).map(({ ok }) => ok)).to.deep.equal([true, true]);
+    await removeFreeze(apis, [PODS]);
   });
 
   it('says accepted of an eviction that only a disruption budget refuses', async () => {
