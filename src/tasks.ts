@@ -40,3 +40,24 @@ export async function repeat(
     await pause(everyMs, signal);
   }
 }
+
+/**
+ * Runs `main` with other tasks beside it, which end when it does. If one of them fails, `main` is
+ * aborted and the failure thrown.
+ */
+export async function beside<T>(
+  outer: AbortSignal,
+  tasks: ((signal: AbortSignal) => Promise<unknown>)[],
+  main: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const results: T[] = [];
+  const last = async (signal: AbortSignal) => {
+    results.push(await main(signal));
+    done.abort();
+  };
+  await runTogether(AbortSignal.any([outer, done.signal]), [last, ...tasks]);
+  const [result] = results;
+  if (results.length === 0) outer.throwIfAborted();
+  return result as T;
+}

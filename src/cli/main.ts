@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { auditCommand } from './audit.js';
 import { cropCommand } from './crop.js';
+import { cutoverCommand } from './cutover.js';
+import { fenceCommand } from './fence.js';
 import { followCommand } from './follow.js';
 import { freezeCommand } from './freeze.js';
 import { mirrorCommand } from './mirror.js';
@@ -38,7 +40,7 @@ const program = new Command('etcd-lockstep')
 
 for (const add of [
   ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
-  ...[mirrorCommand, freezeCommand],
+  ...[mirrorCommand, freezeCommand, cutoverCommand, fenceCommand],
 ])
   add(program);
 

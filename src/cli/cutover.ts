@@ -1,0 +1,157 @@
+/** etcd-lockstep cutover */
+import type { Command } from 'commander';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
+import { flagOf } from '../config/options.js';
+import { Cutover } from '../cutover/cutover.js';
+import type { CutoverOptions, CutoverReport } from '../cutover/options.js';
+import type { Serving } from '../cutover/serving.js';
+import type { Step } from '../cutover/steps.js';
+import { overrides, resourceList } from '../cutover/switch.js';
+import { loadKube } from '../kube/config.js';
+import { count, fields, table } from '../status/format.js';
+import { EtcdClient } from '../wire/client.js';
+import { EXIT_DIFFERENT, refuseSame, register, type Context } from './command.js';
+import { askGo, needsGo, runHook } from './go.js';
+
+export function cutoverCommand(program: Command): void {
+  register(program, {
+    name: 'cutover',
+    description:
+      'Move the apiservers from source to target: freeze, drain, compare, fence, switch, unfreeze.',
+    required: ['endpoints', 'destEndpoints', 'resource', 'margin', 'quiet', 'maxFreeze', 'watch'],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'oldApiservers', 'switchHook', 'flipHook', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    example:
+      'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
+    run: async (options, context) => {
+      needsGo(options.yes);
+      const { resource, kubeconfig, yes, switchHook, flipHook } = options;
+      const { signal, print } = context;
+      const from = await sourceConnection(options);
+      const to = await targetConnection(options);
+      refuseSame(from, to);
+      const apiservers = await loadKube(kubeconfig, options.apiservers);
+      const oldApiservers = options.oldApiservers
+        ? await loadKube(kubeconfig, options.oldApiservers)
+        : [];
+      const source = new EtcdClient(from, 'source');
+      const lateSource = new EtcdClient(from, 'source');
+      const target = new EtcdClient(to, 'target');
+      const flag = overrides(resource, to.endpoints);
+      const env = { OVERRIDES: flag };
+      try {
+        const report = await new Cutover({
+          ...{ source, lateSource, target, apiservers, oldApiservers, signal },
+          resources: resource,
+          margin: options.margin,
+          quietMs: options.quiet,
+          maxFreezeSeconds: options.maxFreeze,
+          watchSeconds: options.watch,
+          go: (warnings) => askGo(whatGoMeans(options), warnings, yes, signal),
+          ...(switchHook === undefined
+            ? {}
+            : {
+                switchHook: ({ url }) =>
+                  runHook(flagOf('switchHook'), switchHook, { ...env, APISERVER: url }, signal),
+              }),
+          ...(flipHook === undefined
+            ? {}
+            : { flipHook: () => runHook(flagOf('flipHook'), flipHook, env, signal) }),
+          ...shown(context, flag),
+        }).run();
+        print({ cutover: report }, () => reportText(report));
+        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+      } finally {
+        for (const client of [source, lateSource, target]) client.close();
+        for (const api of [...apiservers, ...oldApiservers]) api.close();
+      }
+    },
+  });
+}
+
+function whatGoMeans({
+  resource,
+  maxFreeze,
+}: Pick<CutoverOptionsOfUser, 'resource' | 'maxFreeze'>): string {
+  return `Source and target are equal. Next, writes to ${resourceList(resource)} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
+}
+
+type CutoverOptionsOfUser = { resource: CutoverOptions['resources']; maxFreeze: number };
+
+type Shown = Pick<
+  CutoverOptions,
+  'onStep' | 'onNote' | 'onAlarm' | 'onProgress' | 'onWait' | 'onWaitGone'
+>;
+
+/** As lines for people; with `-w json` steps and alarms are objects on stdout. */
+function shown({ json, log, progress, print }: Context, flag: string): Shown {
+  return {
+    onStep: (step) => {
+      progress.clear();
+      if (json) print({ step }, () => '');
+      else process.stderr.write(`${stepText(step)}\n`);
+    },
+    onNote: (note) => {
+      log.info(note);
+    },
+    onAlarm: (alarm) => {
+      if (json) print({ alarm }, () => '');
+      log.error(`ALARM: ${alarm}`);
+    },
+    onProgress: (text) => {
+      progress.show(() => text);
+    },
+    onWait: (waiting) => {
+      log.info(waitText(waiting, `Start each with --etcd-servers-overrides=${flag}`));
+    },
+    onWaitGone: (waiting) => {
+      log.info(waitText(waiting, 'Take clients to the new apiservers, and stop these'));
+    },
+  };
+}
+
+function waitText(waiting: readonly Serving[], what: string): string {
+  return [
+    `waiting for ${waiting.length} apiservers. ${what}:`,
+    ...waiting.map(
+      ({ apiserver, from }) =>
+        `  ${apiserver}  (${from === 'does not answer' ? from : `serves from the ${from}`})`,
+    ),
+  ].join('\n');
+}
+
+function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {
+  const frozen = frozenSeconds === null ? '' : `; frozen for ${frozenSeconds.toFixed(1)} s`;
+  return `[${number}/${of}] ${name}: ${does}${frozen}\n       waits for: ${waitsFor}\n       stopped here: ${ifAborted}`;
+}
+
+function reportText(r: CutoverReport): string {
+  return [
+    `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
+    fields([
+      ['exact copy up to', `revision ${count(r.exact)}`],
+      ['keys', count(r.keys)],
+      ['checksum', r.checksum],
+      [
+        'heads',
+        r.heads ? `source ${count(r.heads.source)}, target ${count(r.heads.target)}` : 'not asked',
+      ],
+      [
+        'writes refused for',
+        r.frozenSeconds === null ? 'unknown' : `${r.frozenSeconds.toFixed(1)} s`,
+      ],
+      ['of that ours', `${r.ownSeconds.toFixed(2)} s (drain, compare, takeover, fence)`],
+      ['late writes', count(r.lateWrites.count)],
+    ]),
+    table([['step', 'seconds'], ...r.steps.map(({ step, seconds }) => [step, seconds.toFixed(2)])]),
+    ...r.alarms.map((alarm) => `ALARM: ${alarm}`),
+  ].join('\n');
+}

@@ -1,0 +1,78 @@
+/** etcd-lockstep fence: for those who freeze and switch by means of their own */
+import type { Command } from 'commander';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
+import { fenceAlone, type FenceReport } from '../cutover/alone.js';
+import { count, fields } from '../status/format.js';
+import { EtcdClient } from '../wire/client.js';
+import { refuseSame, register } from './command.js';
+import { askGo, needsGo } from './go.js';
+
+export function fenceCommand(program: Command): void {
+  register(program, {
+    name: 'fence',
+    description:
+      "Take a drained target over from its follower, and keep its head above the source's until a signal.",
+    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze'],
+    optional: ['once', 'yes', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    example:
+      'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
+    run: async (options, { signal, progress, print, json, log }) => {
+      needsGo(options.yes);
+      const from = await sourceConnection(options);
+      const to = await targetConnection(options);
+      refuseSame(from, to);
+      const source = new EtcdClient(from, 'source');
+      const target = new EtcdClient(to, 'target');
+      try {
+        await fenceAlone({
+          ...{ source, target, signal },
+          margin: options.margin,
+          quietMs: options.quiet,
+          maxFreezeSeconds: options.maxFreeze,
+          once: options.once ?? false,
+          go: () =>
+            askGo(
+              'The target is taken over from its follower once the source is quiet under the prefixes; it is in lockstep no more from then on. Writes must be frozen already.',
+              [],
+              options.yes,
+              signal,
+            ),
+          onRaised: (report) => {
+            print({ fence: report }, () => reportText(report));
+          },
+          onKeep: ({ source: at, target: ahead }) => {
+            if (json) return;
+            progress.show(
+              () =>
+                `fence: source ${count(at)}, target ${count(ahead)}, ${count(ahead - at)} ahead`,
+            );
+          },
+          onNote: (note) => {
+            log.info(note);
+          },
+        });
+        return 0;
+      } finally {
+        source.close();
+        target.close();
+      }
+    },
+  });
+}
+
+function reportText({ exact, heads, keys, checksum }: FenceReport): string {
+  return [
+    'FENCED',
+    fields([
+      ['exact copy up to', `revision ${count(exact)}`],
+      ['keys', count(keys)],
+      ['checksum', checksum],
+      ['heads', `source ${count(heads.source)}, target ${count(heads.target)}`],
+    ]),
+  ].join('\n');
+}

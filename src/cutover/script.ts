@@ -1,0 +1,71 @@
+/** The words of each step: what it does, what it waits for, what stopping there would mean. */
+import type { StepText } from './steps.js';
+
+const NOTHING = 'nothing was changed';
+const THAWS = 'writes are let in again, and nothing was changed';
+const STAYS =
+  'writes stay frozen and the source is complete: the same command goes on, `etcd-lockstep rollback` goes back (the target then has to be seeded anew)';
+
+export const CUTOVER_STEPS: readonly StepText[] = [
+  {
+    name: 'preflight',
+    does: 'looks at both etcds and every apiserver',
+    waitsFor: 'their answers',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'audit',
+    does: 'compares every key of both sides, while all is live',
+    waitsFor: 'the last key; from then on what changes is compared as it comes',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'freeze',
+    does: 'has Kubernetes refuse every write to the resources, and probes each apiserver',
+    waitsFor: 'every path of every apiserver to be refused',
+    ifAborted: THAWS,
+  },
+  {
+    name: 'drain',
+    does: 'lets requests that are under way come to their end',
+    waitsFor: 'the source to be quiet under the prefixes',
+    ifAborted: THAWS,
+  },
+  {
+    name: 'compare',
+    does: 'compares what has changed since the audit',
+    waitsFor: "the target to stand where the source's head is, and to be equal",
+    ifAborted: THAWS,
+  },
+  {
+    name: 'takeover',
+    does: 'takes the target over from its follower, which ends',
+    waitsFor: 'one write',
+    ifAborted: THAWS,
+  },
+  {
+    name: 'fence',
+    does: "raises the target's head above the source's and keeps it there",
+    waitsFor: 'the margin, and proof that nothing came late',
+    ifAborted: STAYS,
+  },
+  {
+    name: 'switch',
+    does: 'moves the apiservers to the target',
+    waitsFor: 'the lists of each to come from the target',
+    ifAborted:
+      'writes stay frozen, and apiservers that have moved serve from the target: the same command goes on, `etcd-lockstep rollback` goes back. Do not wait long: without us the fence holds for a minute or so',
+  },
+  {
+    name: 'unfreeze',
+    does: 'lets writes in again; they go to the target',
+    waitsFor: 'every apiserver to accept them',
+    ifAborted: 'writes may still be frozen: the same command goes on',
+  },
+  {
+    name: 'watch',
+    does: 'watches for writes that still go to the source',
+    waitsFor: 'the time that was asked for',
+    ifAborted: 'the cutover is done; `etcd-lockstep rollback` goes back',
+  },
+];

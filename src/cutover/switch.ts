@@ -1,0 +1,94 @@
+/**
+ * Moving the apiservers, one after the other, and looking whether each has moved.
+ *
+ * What moves an apiserver only its operator knows: a manifest, a unit file, a load balancer. So it is
+ * a command that he gives, or he is told what to do and we wait until it shows.
+ */
+import { pause } from '../backoff.js';
+import type { ApiServer } from '../kube/api.js';
+import { resourceName, type Resource } from '../kube/resource.js';
+import type { Fence } from './fence.js';
+import { servingNow, type Serving } from './serving.js';
+
+export interface SwitchOptions {
+  apiservers: readonly ApiServer[];
+  resources: readonly Resource[];
+  fence: Fence;
+  /** Where they have to go. */
+  to: 'target' | 'source';
+  /** Runs the operator's command for one; undefined: he is told by `onWait` and does it himself. */
+  hook?: (api: ApiServer) => Promise<void>;
+  /** Told what is waited for, again whenever that has changed. */
+  onWait: (waiting: readonly Serving[]) => void;
+  onMoved: (apiserver: string) => void;
+  signal: AbortSignal;
+}
+
+const POLL_MS = 250;
+
+/** The value of the apiservers' flag for these resources: `/pods#https://a:2379;https://b:2379`. */
+export function overrides(resources: readonly Resource[], endpoints: readonly string[]): string {
+  return resources
+    .map(({ group, resource }) => `${group}/${resource}#${endpoints.join(';')}`)
+    .join(',');
+}
+
+/** Ends when each of them serves all resources from there, by its own lists. */
+export async function moveAll(options: SwitchOptions): Promise<void> {
+  const { apiservers, hook } = options;
+  if (hook)
+    for (const api of apiservers) {
+      if ((await where(options, [api])).length === 0) continue;
+      await hook(api);
+      await untilMoved(options, [api]);
+    }
+  // All of them once more: one that was moved first may have been put back.
+  await untilMoved(options, apiservers);
+}
+
+/** Ends when none of these serves from the wrong side any more; most will not answer. */
+export async function untilGone(options: Omit<SwitchOptions, 'hook' | 'onMoved'>): Promise<void> {
+  const { onWait, signal } = options;
+  let told = '';
+  while (true) {
+    const still = await where(options, options.apiservers);
+    const waiting = still.filter(({ from }) => from !== 'does not answer');
+    if (waiting.length === 0) return;
+    const text = JSON.stringify(waiting);
+    if (text !== told) onWait(waiting);
+    told = text;
+    await pause(POLL_MS, signal);
+    signal.throwIfAborted();
+  }
+}
+
+async function untilMoved(options: SwitchOptions, apis: readonly ApiServer[]): Promise<void> {
+  const { onWait, onMoved, signal } = options;
+  let told = '';
+  let before: readonly string[] = apis.map(({ url }) => url);
+  while (true) {
+    const waiting = await where(options, apis);
+    const names = waiting.map(({ apiserver }) => apiserver);
+    for (const url of before) if (!names.includes(url)) onMoved(url);
+    before = names;
+    if (waiting.length === 0) return;
+    const text = JSON.stringify(waiting);
+    if (text !== told) onWait(waiting);
+    told = text;
+    await pause(POLL_MS, signal);
+    signal.throwIfAborted();
+  }
+}
+
+/** Those that do not serve from there. */
+async function where(
+  { resources, fence, to }: Pick<SwitchOptions, 'resources' | 'fence' | 'to'>,
+  apis: readonly ApiServer[],
+): Promise<Serving[]> {
+  const all = await Promise.all(apis.map((api) => servingNow(api, resources, fence)));
+  return all.filter(({ from }) => from !== to);
+}
+
+export function resourceList(resources: readonly Resource[]): string {
+  return resources.map(resourceName).join(', ');
+}
