@@ -81,6 +81,12 @@ export function messageOf({ body }: Answer): string {
   return reason === 'Invalid' ? `Invalid: ${fieldsOf(parsed.data)}` : line(message);
 }
 
+/** Whether the apiserver's words, all of them, name one of these. */
+export function mentions({ body }: Answer, ...names: string[]): boolean {
+  const { message = '' } = statusObject.safeParse(body).data ?? {};
+  return names.some((name) => message.includes(name));
+}
+
 /** Status.reason: `NotFound`, `Conflict`; undefined for an answer that is none. */
 export function reasonOf({ body }: Answer): string | undefined {
   return statusObject.safeParse(body).data?.reason;

@@ -149,7 +149,7 @@ function copyOf({ status: _, metadata, ...rest }: KubeObject): KubeObject {
   );
   return {
     ...rest,
-    ...('spec' in rest ? { spec: withoutEphemeral(rest['spec']) } : {}),
+    ...('spec' in rest ? { spec: asAskedFor(rest['spec']) } : {}),
     metadata: {
       name: PROBE_NAME,
       ...(namespace === undefined ? {} : { namespace }),
@@ -159,10 +159,18 @@ function copyOf({ status: _, metadata, ...rest }: KubeObject): KubeObject {
   };
 }
 
-/** They cannot be there from the start. */
-function withoutEphemeral(spec: unknown): unknown {
+/**
+ * What a pod has got since it was asked for, and could not be asked for again: the numbers of a
+ * PriorityClass and of a RuntimeClass are checked against what these say today.
+ */
+const GIVEN_LATER = [
+  ...['nodeName', 'ephemeralContainers', 'overhead'],
+  ...['priority', 'priorityClassName', 'preemptionPolicy'],
+];
+
+function asAskedFor(spec: unknown): unknown {
   if (typeof spec !== 'object' || spec === null) return spec;
-  return Object.fromEntries(Object.entries(spec).filter(([key]) => key !== 'ephemeralContainers'));
+  return Object.fromEntries(Object.entries(spec).filter(([key]) => !GIVEN_LATER.includes(key)));
 }
 
 function newObject(served: Served): KubeObject | undefined {

@@ -8,7 +8,6 @@ import { existsSync } from 'node:fs';
 import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
-import { badArgument } from '../config/options.js';
 import { LockstepError } from '../errors.js';
 import { ApiServer, type Credentials } from './api.js';
 
@@ -32,7 +31,7 @@ export async function loadKube(
   const cluster = context && config.getCluster(context.cluster);
   const user = context && config.getUser(context.user);
   if (!cluster || !user)
-    throw badArgument(
+    throw unusable(
       `${name}: ${context ? `context ${context.name} names no ${cluster ? 'user' : 'cluster'} that is there` : 'no current context'}`,
       'See kubectl config get-contexts; choose one with kubectl config use-context NAME.',
     );
@@ -43,22 +42,22 @@ export async function loadKube(
 }
 
 async function readKubeConfig(file: string | undefined): Promise<KubeConfig> {
+  if (file !== undefined && !existsSync(file))
+    throw unusable(`--kubeconfig ${file}: no such file`, 'Check its path.');
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
-  if (file !== undefined && !existsSync(file))
-    throw badArgument(`--kubeconfig ${file}: no such file`, 'Check its path.');
   try {
     if (file === undefined) config.loadFromDefault();
     else config.loadFromFile(file);
   } catch (error) {
-    throw badArgument(
+    throw unusable(
       `${file ?? 'the kubeconfig'} cannot be used: ${withoutContent(error)}`,
       'Check that kubectl works with it, and that we may read it.',
     );
   }
   // What the package falls back to where it finds nothing, and nobody means.
   if (config.getCurrentCluster()?.server === 'http://localhost:8080')
-    throw badArgument(
+    throw unusable(
       'no kubeconfig: neither $KUBECONFIG nor ~/.kube/config is there',
       'Give it in --kubeconfig.',
     );
@@ -78,13 +77,17 @@ async function credentialsFor(
   let last: { credentials: Credentials; at: number } | undefined;
   return async () => {
     if (last && Date.now() - last.at < ASKED_ANEW_MS) return last.credentials;
-    const credentials = await read(config, cluster, user);
+    const credentials = await credentialsOf(config, cluster, user);
     last = { credentials, at: Date.now() };
     return credentials;
   };
 }
 
-async function read(config: KubeConfig, cluster: Cluster, user: User): Promise<Credentials> {
+async function credentialsOf(
+  config: KubeConfig,
+  cluster: Cluster,
+  user: User,
+): Promise<Credentials> {
   const options: RequestOptions = {};
   try {
     await config.applyToHTTPSOptions(options);
@@ -107,6 +110,10 @@ async function read(config: KubeConfig, cluster: Cluster, user: User): Promise<C
     ...(auth == null ? {} : { auth }),
     ...(cluster.proxyUrl === undefined ? {} : { proxy: agent as Agent }),
   };
+}
+
+function unusable(message: string, hint: string): LockstepError {
+  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
 }
 
 /**

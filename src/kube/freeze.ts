@@ -10,7 +10,7 @@ import { LockstepError } from '../errors.js';
 import { expect, read } from './answer.js';
 import type { ApiServer } from './api.js';
 import {
-  ADMISSION_GROUP,
+  ADMISSION_BASE,
   FREEZE_NAME,
   freezeObjects,
   KINDS,
@@ -21,7 +21,6 @@ import { kubeObject } from './object.js';
 import { probeWrites, type Check, type Expected } from './probe.js';
 import type { Resource } from './resource.js';
 
-const BASE = `/apis/${ADMISSION_GROUP}/v1`;
 const ASK_AGAIN_MS = 200;
 /** An apiserver that is cut off from its etcd, or has policies turned off, would never know. */
 const KNOWN_WITHIN_MS = 60_000;
@@ -37,7 +36,7 @@ export interface FreezeOptions {
 export async function freezeWay(apis: readonly ApiServer[]): Promise<Way> {
   for (const api of apis) {
     const list = read(
-      await api.get(BASE),
+      await api.get(ADMISSION_BASE),
       z.looseObject({ resources: z.array(z.looseObject({ name: z.string() })) }),
     );
     if (!list.resources.some(({ name }) => name === KINDS.policy[0])) return 'webhook';
@@ -49,8 +48,8 @@ export async function freezeWay(apis: readonly ApiServer[]): Promise<Way> {
  * Freezes, and waits until every apiserver refuses. May be called again: it brings the objects to
  * what is asked for.
  * @returns when it was frozen first, by the apiserver's clock
- * @throws LockstepError KUBE_UNAVAILABLE where an apiserver does not refuse within a minute; the
- *   freeze then stays, for those that know of it
+ * @throws LockstepError KUBE_UNAVAILABLE where an apiserver does not refuse within a minute, KUBE
+ *   where it cannot be told whether it does; the freeze then stays
  */
 export async function applyFreeze(
   apis: readonly ApiServer[],
@@ -73,7 +72,7 @@ export async function removeFreeze(
 ): Promise<void> {
   const api = first(apis);
   for (const kind of allKinds())
-    expect(await api.send('DELETE', `${BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
+    expect(await api.send('DELETE', `${ADMISSION_BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
   await Promise.all(apis.map((one) => untilAll(one, resources, 'open', options)));
 }
 
@@ -81,7 +80,7 @@ export async function removeFreeze(
 export async function frozenSince(api: ApiServer): Promise<Date | undefined> {
   const times: number[] = [];
   for (const kind of allKinds()) {
-    const answer = expect(await api.get(`${BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
+    const answer = expect(await api.get(`${ADMISSION_BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
     if (answer.status === 404) continue;
     times.push(Date.parse(read(answer, kubeObject).metadata.creationTimestamp ?? ''));
   }
@@ -94,7 +93,7 @@ function allKinds(): string[] {
 }
 
 async function put(api: ApiServer, kind: string, object: Manifest): Promise<void> {
-  const path = `${BASE}/${kind}`;
+  const path = `${ADMISSION_BASE}/${kind}`;
   const there = expect(await api.get(`${path}/${FREEZE_NAME}`), 200, 404);
   if (there.status === 404) {
     // 409: the request was sent twice, or somebody else freezes too.
@@ -106,7 +105,10 @@ async function put(api: ApiServer, kind: string, object: Manifest): Promise<void
   expect(await api.send('PUT', `${path}/${FREEZE_NAME}`, { ...object, metadata }), 200);
 }
 
-/** Waits until no write is answered the other way round. */
+/**
+ * Waits until no write is answered the other way round. A freeze has to be proven then; after it is
+ * removed others may still refuse.
+ */
 async function untilAll(
   api: ApiServer,
   resources: readonly Resource[],
@@ -119,6 +121,9 @@ async function untilAll(
   while (true) {
     const { checks } = await probeWrites(api, resources, expected);
     const late = checks.filter(({ got }) => got === opposite);
+    const unproven = checks.filter(({ ok }) => !ok);
+    if (late.length === 0 && expected === 'frozen' && unproven.length > 0)
+      throw cannotTell(api, unproven);
     if (late.length === 0) return;
     if (Date.now() > deadline) throw neverKnew(api, late, expected);
     if (!told) onWait?.(api.url, late);
@@ -138,6 +143,18 @@ function neverKnew(api: ApiServer, late: readonly Check[], expected: Expected): 
         ? 'Does it use the same etcd as the others, and are its admission plugins on? --way webhook needs no policies; freeze remove ends the freeze.'
         : 'Does it use the same etcd as the others? kubectl get validatingwebhookconfigurations,validatingadmissionpolicies says what is there.',
   });
+}
+
+function cannotTell(api: ApiServer, unproven: readonly Check[]): LockstepError {
+  const answers = unproven.map(({ what, got }) => `${what}: ${got}`).join('; ');
+  return new LockstepError(
+    'KUBE',
+    `${api.url}: cannot tell whether all writes are refused: ${answers}`,
+    {
+      disposition: 'fatal',
+      hint: 'The freeze is there; freeze remove ends it. Somebody else refused before it was asked: use a user with more rights, or see who it is.',
+    },
+  );
 }
 
 function first(apis: readonly ApiServer[]): ApiServer {

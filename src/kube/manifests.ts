@@ -20,8 +20,8 @@ export const WEBHOOK_NAME = 'freeze.etcd-lockstep.io';
 export const WAYS = ['policy', 'webhook'] as const;
 export type Way = (typeof WAYS)[number];
 
-export const ADMISSION_GROUP = 'admissionregistration.k8s.io';
-const API_VERSION = `${ADMISSION_GROUP}/v1`;
+const API_VERSION = 'admissionregistration.k8s.io/v1';
+export const ADMISSION_BASE = `/apis/${API_VERSION}`;
 
 /** An object to be written, and where. */
 export interface Manifest {
@@ -52,7 +52,8 @@ function policy(resources: readonly Resource[]): Manifest[] {
       spec: {
         failurePolicy: 'Fail',
         matchConstraints: { matchPolicy: 'Equivalent', resourceRules: rules(resources) },
-        validations: [{ expression: 'false', message: messageFor(resources) }],
+        // Without a reason the answer is 422 Invalid, and a client may take its object for wrong.
+        validations: [{ expression: 'false', message: messageFor(resources), reason: 'Forbidden' }],
       },
     },
     {

@@ -5,7 +5,8 @@
  * else's webhook, refuses too, and would hide that the freeze does not hold. What an apiserver says
  * of an object before it asks admission (gone, changed meanwhile) proves nothing, and is asked again.
  */
-import { messageOf, reasonOf, type Answer } from './answer.js';
+import { LockstepError } from '../errors.js';
+import { expect, mentions, messageOf, reasonOf, type Answer } from './answer.js';
 import type { ApiServer } from './api.js';
 import {
   creation,
@@ -16,7 +17,7 @@ import {
   type Attempt,
   type Request,
 } from './attempts.js';
-import { FREEZE_NAME, WEBHOOK_NAME } from './manifests.js';
+import { ADMISSION_BASE, FREEZE_NAME, WEBHOOK_NAME } from './manifests.js';
 import { listFirst, objectName, type KubeObject } from './object.js';
 import {
   find,
@@ -82,6 +83,7 @@ export async function probeWrites(
   resources: readonly Resource[],
   expected: Expected,
 ): Promise<Pick<ProbeReport, 'on' | 'checks'>> {
+  await needDryRuns(api);
   const on: ProbeReport['on'] = [];
   const checks: Check[] = [];
   for (const resource of resources) {
@@ -95,6 +97,15 @@ export async function probeWrites(
     });
   }
   return { on, checks };
+}
+
+/** An apiserver that does not know dry runs would take them for the real thing. */
+async function needDryRuns(api: ApiServer): Promise<void> {
+  if (expect(await api.get(ADMISSION_BASE), 200, 404).status === 200) return;
+  throw new LockstepError('KUBE', `${api.url} has no ${ADMISSION_BASE}`, {
+    disposition: 'fatal',
+    hint: 'This needs Kubernetes 1.16 or later; before, dry runs and webhooks are not what they are now.',
+  });
 }
 
 async function askAll(
@@ -148,14 +159,9 @@ async function ask(api: ApiServer, attempt: Attempt): Promise<Outcome> {
 }
 
 function verdict(answer: Answer, { afterAdmission }: Request): string {
-  const message = messageOf(answer);
-  if (isOurs(message)) return 'refused';
+  if (mentions(answer, FREEZE_NAME, WEBHOOK_NAME)) return 'refused';
   if (answer.status < 300 || afterAdmission?.(answer)) return 'accepted';
-  return `${answer.status} ${message}`;
-}
-
-function isOurs(message: string): boolean {
-  return message.includes(FREEZE_NAME) || message.includes(WEBHOOK_NAME);
+  return `${answer.status} ${messageOf(answer)}`;
 }
 
 /** Lists and gets; both must work, frozen or not. */

@@ -183,3 +183,40 @@ export const status = z.strictObject({
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
 });
+
+const maybeTime = z.iso.datetime().nullable();
+const ways = z.enum(['policy', 'webhook']);
+
+/** Of `freeze apply` and `freeze remove`. */
+export const freeze = z.strictObject({
+  frozen: z.boolean(),
+  since: maybeTime,
+  way: ways.nullable(),
+  resources: z.array(z.string()).min(1),
+  apiservers: z.array(z.url()).min(1),
+});
+
+export const freezeProbe = z.strictObject({
+  probe: z.strictObject({
+    ok: z.boolean(),
+    expected: z.enum(['frozen', 'open']),
+    since: maybeTime,
+    apiservers: z
+      .array(
+        z.strictObject({
+          apiserver: z.url(),
+          ok: z.boolean(),
+          on: z.array(z.strictObject({ resource: z.string(), object: z.string().nullable() })),
+          checks: z.array(
+            z.strictObject({
+              what: z.string(),
+              expected: z.enum(['refused', 'accepted']),
+              got: z.string().min(1),
+              ok: z.boolean(),
+            }),
+          ),
+        }),
+      )
+      .min(1),
+  }),
+});

@@ -35,6 +35,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   follow: [contract.follow],
   audit: [contract.auditDifference, contract.auditReport, contract.valuesReport],
   mirror: [contract.mirror, contract.mirrorForeignKey],
+  freeze: [contract.freeze, contract.freezeProbe],
   'The cursor': [contract.cursor],
   "A mirror's cursor": [contract.mirrorCursor],
 };
@@ -44,7 +45,7 @@ describe('docs/reference.md', () => {
     it(`${name}: names every field`, () => {
       const names = schemas.flatMap(fieldNames);
       expect(names.length).to.be.greaterThan(8);
-      const wrapped = ['difference', 'report'];
+      const wrapped = ['difference', 'report', 'probe'];
       for (const field of names.filter((f) => !wrapped.includes(f) && !isOf('seed', name, f)))
         expect(section(name), field).to.contain(`\`${field}\``);
     });

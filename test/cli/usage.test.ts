@@ -40,6 +40,7 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
+    freeze: ['resource', 'kubeconfig', 'apiservers', 'way', 'open'],
   } as const;
 
   it('without a command: the help, and exit 2', async () => {
@@ -68,6 +69,13 @@ describe('usage', () => {
     });
 
   const WRONG: Record<string, [args: string[], says: RegExp]> = {
+    'freeze without an action it knows': [['freeze', 'thaw'], /thaw: no such action/],
+    'freeze remove --open': [['freeze', 'remove', '--open'], /goes with freeze probe alone/],
+    'a kubeconfig that is not there': [
+      ['freeze', 'apply', '--kubeconfig', '/no/admin.conf'],
+      /\/no\/admin.conf: no such file/,
+    ],
+    'a subresource': [['freeze', 'print', '--resource', 'pods/status'], /must look like pods/],
     'an unknown flag': [seed('--nope'), /unknown option '--nope'/],
     'an unknown command': [['sed'], /unknown command 'sed'/],
     'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],

@@ -1,5 +1,6 @@
 /** The freeze and its probe against real apiservers: what they say is compared with what writes do. */
 import { expect } from 'chai';
+import * as contract from '../cli/contract.js';
 import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
@@ -149,6 +150,9 @@ describeKube('freeze: real apiservers', () => {
         metadata: { labels: { c: 'd' } },
       });
       expect(status).to.equal(200);
+      // It writes nothing, and is let through to a kubelet that is not there.
+      const exec = await truth.send('POST', `${PODS_PATH}/bound/exec`, undefined, { command: 'x' });
+      expect(JSON.stringify(exec)).not.to.contain('freeze');
     }
     expect(await pods()).to.deep.equal(there);
     await removeFreeze(apis, [PODS]);
@@ -156,6 +160,33 @@ describeKube('freeze: real apiservers', () => {
       const { status } = await truths[i % 2]!.send(method, path, body);
       expect(status, `${method} ${path}`).to.be.below(300);
     }
+  });
+
+  it('holds while an apiserver restarts: none lets a write pass before it knows of the freeze', async () => {
+    await cluster.client.create(PODS_PATH, pod('steady'));
+    await applyFreeze(apis, [PODS], 'webhook');
+    const there = await pods();
+    const [apiserver] = cluster.apiservers;
+    const [truth] = truths;
+    const restart = { over: false };
+    const answers: number[] = [];
+    const writing = (async () => {
+      for (let since = 0; since < 20; since += restart.over ? 1 : 0) {
+        const body = { metadata: { labels: { a: String(answers.length) } } };
+        const answer = await truth!
+          .send('PATCH', `${PODS_PATH}/steady`, body)
+          .catch(() => undefined);
+        if (answer) answers.push(answer.status);
+      }
+    })();
+    await apiserver!.restart();
+    restart.over = true;
+    await writing;
+    expect(answers.filter((status) => status < 300)).to.deep.equal([]);
+    expect(answers).to.include(500);
+    expect(await pods()).to.deep.equal(there);
+    expect((await probes('frozen')).map(({ ok }) => ok)).to.deep.equal([true, true]);
+    await removeFreeze(apis, [PODS]);
   });
 
   it('says accepted of an eviction that only a disruption budget refuses', async () => {
@@ -201,7 +232,17 @@ describeKube('freeze: real apiservers', () => {
     expect((await freeze('probe')).code).to.equal(1);
     const applied = await freeze('apply', '-w', 'json');
     expect(applied.code, applied.stderr).to.equal(0);
-    expect(whole(applied.stdout)[0]).to.deep.include({ frozen: true, way: 'webhook' });
+    const { since, ...result } = contract.freeze.parse(whole(applied.stdout)[0]);
+    expect(result).to.deep.equal({
+      frozen: true,
+      way: 'webhook',
+      resources: ['pods'],
+      apiservers: urls.split(','),
+    });
+    expect(since).not.to.equal(null);
+    const asked = await freeze('probe', '--open', '-w', 'json');
+    expect(asked.code).to.equal(1);
+    expect(contract.freezeProbe.parse(whole(asked.stdout)[0]).probe.since).to.equal(since);
     const probed = await freeze('probe');
     expect(probed.code, probed.stdout).to.equal(0);
     expect(probed.stdout).to.contain('AS EXPECTED (frozen)');
