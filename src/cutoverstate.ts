@@ -25,6 +25,8 @@ const PHASES = [
   /** On the way back to the source. */
   'rolling back',
   'rolled back',
+  /** What was moved is being removed from the source. */
+  'retiring',
 ] as const;
 
 const schema = z.object({

@@ -43,6 +43,8 @@ export type ErrorCode =
   | 'TARGET_DIFFERENT'
   | 'LATE_WRITE'
   | 'NOT_DRAINED'
+  | 'ROLLBACK_GONE'
+  | 'STILL_USED'
   | 'NO_GO'
   | 'HOOK'
   | 'MIRROR_INCOMPLETE'

@@ -64,6 +64,18 @@ export const FAILPOINTS = [
   'cutover.moved',
   'cutover.switched',
   'cutover.unfrozen',
+  // cutover/bring.ts
+  'bring.send',
+  // cutover/rollback.ts: behind each step
+  'rollback.frozen',
+  'rollback.raised',
+  'rollback.brought',
+  'rollback.switched',
+  'rollback.unfrozen',
+  // cutover/retire.ts
+  'retire.verified',
+  'retire.removed',
+  'retire.done',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

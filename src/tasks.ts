@@ -61,3 +61,34 @@ export async function beside<T>(
   if (results.length === 0) outer.throwIfAborted();
   return result as T;
 }
+
+/** So many tasks at once and no more; the first failure is thrown to whoever comes next. */
+export class Lanes {
+  readonly #running = new Set<Promise<void>>();
+  #failed: { error: unknown } | undefined;
+
+  constructor(private readonly atOnce: number) {}
+
+  /** Begins a task; resolves when there is room for another one, at once if there is already. */
+  async run(task: () => Promise<void>): Promise<void> {
+    this.#throwFailure();
+    const running = task()
+      .catch((error: unknown) => {
+        this.#failed ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    if (this.#running.size >= this.atOnce) await Promise.race(this.#running);
+    this.#throwFailure();
+  }
+
+  /** Waits for all of them. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#running);
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
+    if (this.#failed) throw this.#failed.error;
+  }
+}

@@ -8,15 +8,14 @@ import {
 } from '../config/access.js';
 import { flagOf } from '../config/options.js';
 import { Cutover } from '../cutover/cutover.js';
-import type { CutoverOptions, CutoverReport } from '../cutover/options.js';
-import type { Serving } from '../cutover/serving.js';
-import type { Step } from '../cutover/steps.js';
+import type { CutoverReport } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { loadKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
 import { EtcdClient } from '../wire/client.js';
-import { EXIT_DIFFERENT, refuseSame, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
 import { askGo, needsGo, runHook } from './go.js';
+import { shownSteps, waitText } from './steps.js';
 
 export function cutoverCommand(program: Command): void {
   register(program, {
@@ -34,7 +33,7 @@ export function cutoverCommand(program: Command): void {
     run: async (options, context) => {
       needsGo(options.yes);
       const { resource, kubeconfig, yes, switchHook, flipHook } = options;
-      const { signal, print } = context;
+      const { signal, print, log } = context;
       const from = await sourceConnection(options);
       const to = await targetConnection(options);
       refuseSame(from, to);
@@ -55,7 +54,8 @@ export function cutoverCommand(program: Command): void {
           quietMs: options.quiet,
           maxFreezeSeconds: options.maxFreeze,
           watchSeconds: options.watch,
-          go: (warnings) => askGo(whatGoMeans(options), warnings, yes, signal),
+          go: (warnings) =>
+            askGo(whatGoMeans(resourceList(resource), options.maxFreeze), warnings, yes, signal),
           ...(switchHook === undefined
             ? {}
             : {
@@ -65,7 +65,14 @@ export function cutoverCommand(program: Command): void {
           ...(flipHook === undefined
             ? {}
             : { flipHook: () => runHook(flagOf('flipHook'), flipHook, env, signal) }),
-          ...shown(context, switchHook === undefined ? flag : undefined),
+          ...shownSteps(context),
+          onWait: (waiting) => {
+            const what = `. Start each with --etcd-servers-overrides=${flag}`;
+            log.info(waitText(waiting, switchHook === undefined ? what : ''));
+          },
+          onWaitGone: (waiting) => {
+            log.info(waitText(waiting, '. Take clients to the new apiservers, and stop these'));
+          },
         }).run();
         print({ cutover: report }, () => reportText(report));
         return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
@@ -77,59 +84,8 @@ export function cutoverCommand(program: Command): void {
   });
 }
 
-function whatGoMeans({
-  resource,
-  maxFreeze,
-}: Pick<CutoverOptionsOfUser, 'resource' | 'maxFreeze'>): string {
-  return `Source and target are equal. Next, writes to ${resourceList(resource)} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
-}
-
-type CutoverOptionsOfUser = { resource: CutoverOptions['resources']; maxFreeze: number };
-
-type Shown = Pick<
-  CutoverOptions,
-  'onStep' | 'onNote' | 'onAlarm' | 'onProgress' | 'onWait' | 'onWaitGone'
->;
-
-/** As lines for people; with `-w json` steps and alarms are objects on stdout. */
-function shown({ json, log, progress, print }: Context, flag: string | undefined): Shown {
-  return {
-    onStep: (step) => {
-      progress.clear();
-      if (json) print({ step }, () => '');
-      else process.stderr.write(`${stepText(step)}\n`);
-    },
-    onNote: (note) => {
-      log.info(note);
-    },
-    onAlarm: (alarm) => {
-      if (json) print({ alarm }, () => '');
-      log.error(`ALARM: ${alarm}`);
-    },
-    onProgress: (text) => {
-      progress.show(() => text);
-    },
-    onWait: (waiting) => {
-      const what = flag === undefined ? '' : `. Start each with --etcd-servers-overrides=${flag}`;
-      log.info(waitText(waiting, what));
-    },
-    onWaitGone: (waiting) => {
-      log.info(waitText(waiting, '. Take clients to the new apiservers, and stop these'));
-    },
-  };
-}
-
-function waitText(waiting: readonly Serving[], what: string): string {
-  const each = waiting.map(
-    ({ apiserver, from }) =>
-      `  ${apiserver}  (${from === 'does not answer' ? from : `serves from the ${from}`})`,
-  );
-  return [`waiting for ${count(waiting.length)} apiserver(s)${what}:`, ...each].join('\n');
-}
-
-function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {
-  const frozen = frozenSeconds === null ? '' : `; frozen for ${frozenSeconds.toFixed(1)} s`;
-  return `[${number}/${of}] ${name}: ${does}${frozen}\n       waits for: ${waitsFor}\n       stopped here: ${ifAborted}`;
+function whatGoMeans(resources: string, maxFreeze: number): string {
+  return `Source and target are equal. Next, writes to ${resources} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
 }
 
 function reportText(r: CutoverReport): string {

@@ -9,6 +9,8 @@ import { fenceCommand } from './fence.js';
 import { followCommand } from './follow.js';
 import { freezeCommand } from './freeze.js';
 import { mirrorCommand } from './mirror.js';
+import { retireCommand } from './retire.js';
+import { rollbackCommand } from './rollback.js';
 import { seedCommand } from './seed.js';
 import { statusCommand } from './status.js';
 
@@ -41,6 +43,7 @@ const program = new Command('etcd-lockstep')
 for (const add of [
   ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
   ...[mirrorCommand, freezeCommand, cutoverCommand, fenceCommand],
+  ...[rollbackCommand, retireCommand],
 ])
   add(program);
 

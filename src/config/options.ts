@@ -221,6 +221,13 @@ export const OPTIONS = {
     help: 'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
     schema: text,
   }),
+  rate: option({
+    flag: '--rate <keys>',
+    env: 'ETCD_LOCKSTEP_RATE',
+    help: 'keys to remove in a second, at most',
+    schema: z.coerce.number('must be a number').int().min(1).max(1_000_000),
+    default: '1000',
+  }),
   once: option({
     flag: '--once',
     env: 'ETCD_LOCKSTEP_ONCE',

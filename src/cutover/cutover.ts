@@ -22,8 +22,7 @@ import { pause } from '../backoff.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../kube/freeze.js';
-import { probe } from '../kube/probe.js';
+import { removeFreeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -32,6 +31,7 @@ import type { ServerStatus } from '../wire/client.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { Fence } from './fence.js';
 import { LateWrites } from './late.js';
+import { freezeAll } from './freezing.js';
 import type { CutoverOptions, CutoverReport } from './options.js';
 import { setPhase } from './phase.js';
 import { preflight, type Checked } from './preflight.js';
@@ -61,7 +61,7 @@ export class Cutover {
     const stored = (await new EtcdTarget(this.#o.target).read()).cutover;
     if (!stored) return this.#fromFence(await this.#untilTakenOver(), false);
     const { phase, fencedAt, frozenAt } = stored.state;
-    if (phase === 'rolling back' || phase === 'rolled back') throw refuseCutOver(stored);
+    if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     this.#o.onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     if (frozenAt !== null) this.#teller.frozen(Date.parse(frozenAt));
     if (phase === 'fenced') await accountFor(this.#o.target, stored);
@@ -114,7 +114,7 @@ export class Cutover {
   async #frozen(checked: Checked, live: LiveAudit, signal: AbortSignal): Promise<StoredCutover> {
     const { source, quietMs, maxFreezeSeconds } = this.#o;
     const teller = this.#teller;
-    const at = await teller.step('freeze', () => this.#freeze(signal));
+    const at = await teller.step('freeze', () => freezeAll(this.#o, teller, signal));
     failpoint('cutover.frozen');
     const since = performance.now();
     const drain: DrainOptions = {
@@ -138,30 +138,6 @@ export class Cutover {
         signal,
       }),
     );
-  }
-
-  /** @returns when writes began to be refused */
-  async #freeze(signal: AbortSignal): Promise<Date> {
-    const { apiservers, oldApiservers, resources, onNote } = this.#o;
-    const all = [...apiservers, ...oldApiservers];
-    const [first] = all;
-    const before = first && (await frozenSince(first));
-    if (before) onNote(`writes have been frozen since ${before.toISOString()}; going on with that`);
-    const at = before ?? new Date();
-    this.#teller.frozen(at.getTime());
-    await applyFreeze(all, resources, await freezeWay(all), { signal });
-    const reports = await Promise.all(all.map((api) => probe(api, resources, 'frozen')));
-    for (const { apiserver, checks } of reports)
-      for (const { what, expected, got } of checks.filter(({ ok }) => !ok))
-        throw new LockstepError(
-          'KUBE',
-          `${apiserver}: ${what} should be ${expected}, and was: ${got}`,
-          {
-            disposition: 'fatal',
-            hint: '`etcd-lockstep freeze probe` shows all of it.',
-          },
-        );
-    return at;
   }
 
   /** Nothing has happened yet: writes are let in again. Unless the takeover landed and we never knew. */

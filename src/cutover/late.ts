@@ -1,5 +1,5 @@
 /**
- * Late writes: whatever is written under the prefixes on the source after it was taken leave of.
+ * Late writes: whatever is written under the prefixes on an etcd after it was taken leave of.
  *
  * They are nowhere but there. Somebody was forgotten (an apiserver, a job with an etcdctl), or a
  * request that was let in before the freeze took this long.
@@ -48,6 +48,12 @@ export class LateWrites {
   /** All that were made up to this revision of the source are known. */
   get position(): Revision {
     return this.#position;
+  }
+
+  /** What has come so far was dealt with. */
+  forget(): void {
+    this.named.length = 0;
+    this.count = 0;
   }
 
   /** Watches until `signal` aborts. What the source has compacted meanwhile is looked up instead. */

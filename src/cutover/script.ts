@@ -69,3 +69,68 @@ export const CUTOVER_STEPS: readonly StepText[] = [
     ifAborted: 'the cutover is done; `etcd-lockstep rollback` goes back',
   },
 ];
+
+const GOES_ON = 'writes stay frozen: the same command goes on';
+
+export const ROLLBACK_STEPS: readonly StepText[] = [
+  {
+    name: 'preflight',
+    does: 'looks at both etcds and every apiserver',
+    waitsFor: 'their answers',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'freeze',
+    does: 'has Kubernetes refuse every write to the resources, and probes each apiserver',
+    waitsFor: 'every path of every apiserver to be refused',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'quiet',
+    does: 'lets requests that are under way come to their end',
+    waitsFor: 'the target to be quiet under the prefixes',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'raise',
+    does: "raises the source's head above the target's",
+    waitsFor: 'the margin',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'bring back',
+    does: 'writes to the source what was changed on the target',
+    waitsFor: 'every key to be looked at',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'compare',
+    does: 'compares values and leases of every key',
+    waitsFor: 'the last key',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'switch',
+    does: 'moves the apiservers to the source',
+    waitsFor: 'the lists of each to come from the source',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'unfreeze',
+    does: 'lets writes in again; they go to the source',
+    waitsFor: 'every apiserver to accept them',
+    ifAborted: 'writes may still be frozen: the same command goes on',
+  },
+  {
+    name: 'clean up',
+    does: 'takes marker and fillers off the source',
+    waitsFor: 'a few writes',
+    ifAborted: 'the same command goes on',
+  },
+  {
+    name: 'watch',
+    does: 'watches for writes that still go to the target',
+    waitsFor: 'the time that was asked for',
+    ifAborted: 'the rollback is done',
+  },
+];

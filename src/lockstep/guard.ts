@@ -9,8 +9,10 @@ export const SLOTS = 64;
 /** Written by the first write after each stock; its mod_revision says whose turn it is. */
 export const FENCE_KEY = Buffer.from(`${OWN_PREFIX}fence`);
 
+export const SLOT_PREFIX = `${OWN_PREFIX}slot/`;
+
 export function slotKey(slot: number): Buffer {
-  return Buffer.from(`${OWN_PREFIX}slot/${String(slot).padStart(2, '0')}`);
+  return Buffer.from(`${SLOT_PREFIX}${String(slot).padStart(2, '0')}`);
 }
 
 /** What must hold on the target for a write to take effect. */

@@ -13,6 +13,7 @@
 import { CURSOR_KEY } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
@@ -53,6 +54,11 @@ function mod(
 
 export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
   return mod(key, EQUAL, modRevision);
+}
+
+/** Every key of the range was last written before `revision`; true where there is none. */
+export function allOlder(range: KeyRange, revision: Revision): pb.Compare.$Properties {
+  return { result: LESS, target: MOD, ...range, modRevision: revision };
 }
 
 export function createdAt(key: Buffer, createRevision: Revision): pb.Compare.$Properties {

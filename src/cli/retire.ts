@@ -1,0 +1,85 @@
+/** etcd-lockstep retire */
+import type { Command } from 'commander';
+import {
+  SOURCE_ACCESS,
+  sourceConnection,
+  TARGET_ACCESS,
+  targetConnection,
+} from '../config/access.js';
+import { retire, type RetireReport } from '../cutover/retire.js';
+import { loadKube } from '../kube/config.js';
+import { bytes, count, fields } from '../status/format.js';
+import { EtcdClient } from '../wire/client.js';
+import { refuseSame, register } from './command.js';
+
+export function retireCommand(program: Command): void {
+  register(program, {
+    name: 'retire',
+    description:
+      'After sign-off: remove what was moved from the source, and our own keys from the target. A dry run without --yes.',
+    required: ['endpoints', 'destEndpoints', 'resource', 'watch', 'rate'],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    example:
+      'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
+    run: async (options, { signal, print, log, progress }) => {
+      const from = await sourceConnection(options);
+      const to = await targetConnection(options);
+      refuseSame(from, to);
+      const apiservers = await loadKube(options.kubeconfig, options.apiservers);
+      const source = new EtcdClient(from, 'source');
+      const target = new EtcdClient(to, 'target');
+      try {
+        const report = await retire({
+          ...{ source, target, apiservers, signal },
+          resources: options.resource,
+          watchSeconds: options.watch,
+          rate: options.rate,
+          go: () => Promise.resolve(options.yes ?? false),
+          onNote: (note) => {
+            log.info(note);
+          },
+          onProgress: (text) => {
+            progress.show(() => text);
+          },
+        });
+        print({ retire: report }, () => reportText(report, options.rate));
+        return 0;
+      } finally {
+        source.close();
+        target.close();
+        for (const api of apiservers) api.close();
+      }
+    },
+  });
+}
+
+function reportText(r: RetireReport, rate: number): string {
+  const { revisions, cutOver } = r;
+  const found: [string, string][] = [
+    ['keys', `${count(r.keys)} (${bytes(r.bytes)})`],
+    ['checksum', r.checksum],
+    ['cut over', `${count(cutOver.keys)} keys, checksum ${cutOver.checksum}`],
+  ];
+  if (!r.removed)
+    return [
+      `WOULD REMOVE from the source: ${r.prefixes.join(', ')}`,
+      fields(found),
+      `Nothing was removed. With --yes it is, ${count(rate)} keys a second.`,
+    ].join('\n');
+  return [
+    `REMOVED from the source: ${r.prefixes.join(', ')}`,
+    fields([
+      ...found,
+      [
+        'by revisions',
+        revisions ? `${count(revisions.first)} to ${count(revisions.last)}` : 'none was needed',
+      ],
+      ['left', count(r.left)],
+    ]),
+    'Our own keys are off the target. The source gives the room back after its next compaction, to the disk by `etcdctl defrag`.',
+  ].join('\n');
+}

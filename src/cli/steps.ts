@@ -1,0 +1,46 @@
+/** How steps, notes and alarms of a cutover or a rollback are shown. */
+import type { CutoverOptions } from '../cutover/options.js';
+import type { Serving } from '../cutover/serving.js';
+import type { Step } from '../cutover/steps.js';
+import { count } from '../status/format.js';
+import type { Context } from './command.js';
+
+/** As lines for people; with `-w json` steps and alarms are objects on stdout. */
+export function shownSteps({
+  json,
+  log,
+  progress,
+  print,
+}: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress'> {
+  return {
+    onStep: (step) => {
+      progress.clear();
+      if (json) print({ step }, () => '');
+      else process.stderr.write(`${stepText(step)}\n`);
+    },
+    onNote: (note) => {
+      log.info(note);
+    },
+    onAlarm: (alarm) => {
+      if (json) print({ alarm }, () => '');
+      log.error(`ALARM: ${alarm}`);
+    },
+    onProgress: (text) => {
+      progress.show(() => text);
+    },
+  };
+}
+
+/** @param what to do about it, where somebody has to */
+export function waitText(waiting: readonly Serving[], what: string): string {
+  const each = waiting.map(
+    ({ apiserver, from }) =>
+      `  ${apiserver}  (${from === 'does not answer' ? from : `serves from ${from}`})`,
+  );
+  return [`waiting for ${count(waiting.length)} apiserver(s)${what}:`, ...each].join('\n');
+}
+
+function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {
+  const frozen = frozenSeconds === null ? '' : `; frozen for ${frozenSeconds.toFixed(1)} s`;
+  return `[${number}/${of}] ${name}: ${does}${frozen}\n       waits for: ${waitsFor}\n       stopped here: ${ifAborted}`;
+}

@@ -1,0 +1,206 @@
+/**
+ * Rollback: the apiservers go back to the source, and no client's revision goes backwards.
+ *
+ *     freeze ─► quiet ─► raise ─► bring back ─► compare ─► switch ─► unfreeze ─► clean up
+ *
+ * It is the cutover's mirror image. Clients now hold revisions of the target, so the source's head is
+ * raised above the target's before any apiserver returns to it. What was changed on the target is
+ * written to the source above that head: a client that has seen it there sees it once more, at a
+ * higher revision, and none sees it at a lower one. What was never touched still has its revision.
+ *
+ * Killed anywhere, it begins anew: each step finds what was done. The phase on the target says that
+ * it has begun, so that no cutover goes on meanwhile.
+ */
+import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
+import { LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { removeFreeze } from '../kube/freeze.js';
+import { EtcdTarget } from '../lockstep/target.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { beside } from '../tasks.js';
+import { pause } from '../backoff.js';
+import { bringBack, compareContent, type BringOptions, type Brought } from './bring.js';
+import { freezeAll } from './freezing.js';
+import { LateWrites } from './late.js';
+import type { CutoverOptions } from './options.js';
+import { gone, setPhase } from './phase.js';
+import { mark, raiseSource, unmark } from './raise.js';
+import { ROLLBACK_STEPS } from './script.js';
+import { askHeads, servingNow, type Heads } from './serving.js';
+import { StepTeller, type StepTime } from './steps.js';
+import { moveAll } from './switch.js';
+
+export type RollbackOptions = Omit<
+  CutoverOptions,
+  'lateSource' | 'oldApiservers' | 'flipHook' | 'onWaitGone' | 'maxFreezeSeconds'
+>;
+
+/** The JSON contract in docs/reference.md is made of this. */
+export interface RollbackReport {
+  prefixes: string[];
+  apiservers: string[];
+  brought: Brought;
+  heads: Heads;
+  frozenSeconds: number | null;
+  steps: StepTime[];
+  /** Written on the target after it was left. */
+  lateWrites: LateWrites['named'];
+  alarms: string[];
+}
+
+const POLL_MS = 20;
+
+export class Rollback {
+  readonly #teller: StepTeller;
+  readonly #alarms: string[] = [];
+  /** What was under way on the target has come to its end; what still comes is late. */
+  #quiet = false;
+
+  constructor(private readonly o: RollbackOptions) {
+    this.#teller = new StepTeller(ROLLBACK_STEPS, o.onStep);
+  }
+
+  /** @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, and what etcds and apiservers say */
+  async run(): Promise<RollbackReport> {
+    const { target, signal, resources, apiservers } = this.o;
+    const teller = this.#teller;
+    const stored = await teller.step('preflight', () => this.#preflight());
+    await this.o.go([]);
+    await setPhase(target, 'rolling back', signal);
+    await teller.step('freeze', () => freezeAll({ ...this.o, oldApiservers: [] }, teller, signal));
+    failpoint('rollback.frozen');
+    const prefixes = PrefixSet.of(stored.state.prefixes);
+    const { revision: frozenHead } = await target.head(probeKey(prefixes));
+    const late = new LateWrites(target, prefixes, frozenHead, ({ key, revision }) => {
+      if (this.#quiet) this.#alarm(`late write on the target: ${key} at revision ${revision}`);
+    });
+    const brought = await beside(signal, [(stop) => late.run(stop)], async (stop) => {
+      const found = await this.#bring(stored, prefixes, late, stop);
+      await teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal: stop }));
+      teller.thawed();
+      failpoint('rollback.unfrozen');
+      await teller.step('clean up', async () => {
+        await unmark(this.o.source);
+        await setPhase(target, 'rolled back', stop);
+      });
+      await teller.step('watch', () => pause(this.o.watchSeconds * 1000, stop));
+      return found;
+    });
+    return this.#report(stored, brought, late);
+  }
+
+  async #preflight(): Promise<StoredCutover> {
+    const { source, target, apiservers, resources, onNote } = this.o;
+    const stored = (await new EtcdTarget(target).read()).cutover;
+    if (!stored) throw gone();
+    if (stored.state.phase === 'rolled back') throw refuseCutOver(stored);
+    if (stored.state.phase === 'rolling back') onNote('going on with the rollback that was begun');
+    const key = probeKey(PrefixSet.of(stored.state.prefixes));
+    const { clusterId } = await source.head(key);
+    if (clusterId !== stored.state.source)
+      throw new LockstepError(
+        'TARGET_OTHER_SOURCE',
+        `the target was cut over from cluster ${stored.state.source}, not from ${clusterId}`,
+        { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
+      );
+    for (const api of apiservers) {
+      const heads = () => askHeads(source, target, key);
+      const { from } = await servingNow(api, resources, heads);
+      onNote(`${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}`);
+    }
+    return stored;
+  }
+
+  async #bring(
+    stored: StoredCutover,
+    prefixes: PrefixSet,
+    late: LateWrites,
+    signal: AbortSignal,
+  ): Promise<Brought> {
+    const { source, target, margin, onProgress } = this.o;
+    const teller = this.#teller;
+    const heads = () => askHeads(source, target, probeKey(prefixes));
+    await teller.step('quiet', () => this.#untilQuiet(prefixes, late, signal));
+    const marker = await teller.step('raise', async () => {
+      const revision = await mark(source);
+      await raiseSource(source, heads, { marker: revision, margin, signal });
+      return revision;
+    });
+    failpoint('rollback.raised');
+    const bring: BringOptions = {
+      ...{ source, target, prefixes, marker, signal },
+      exact: stored.exact,
+      onProgress: (keys, changes) => {
+        onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
+      },
+    };
+    const brought = await teller.step('bring back', () => bringBack(bring));
+    const { count, keys } = brought.replaced;
+    if (count > 0)
+      this.#alarm(
+        `${count} late writes on the source were replaced by what the target has: ${keys.join(', ')}`,
+      );
+    await teller.step('compare', () => refuseDifferent(bring));
+    failpoint('rollback.brought');
+    await teller.step('switch', () => this.#switch(heads, signal));
+    failpoint('rollback.switched');
+    return brought;
+  }
+
+  async #untilQuiet(prefixes: PrefixSet, late: LateWrites, signal: AbortSignal): Promise<void> {
+    for (let seen = -1; late.count !== seen;) {
+      seen = late.count;
+      await pause(this.o.quietMs, signal);
+      const { revision } = await this.o.target.head(probeKey(prefixes));
+      while (late.position < revision && !signal.aborted) await pause(POLL_MS, signal);
+      signal.throwIfAborted();
+    }
+    // It is read with all the rest.
+    late.forget();
+    this.#quiet = true;
+  }
+
+  async #switch(heads: () => Promise<Heads>, signal: AbortSignal): Promise<void> {
+    const { apiservers, resources, switchHook, onWait, onNote } = this.o;
+    await moveAll({
+      ...{ apiservers, resources, heads, onWait, signal, to: 'source' },
+      ...(switchHook ? { hook: switchHook } : {}),
+      onMoved: (apiserver) => {
+        onNote(`${apiserver} serves from the source`);
+      },
+    });
+  }
+
+  #alarm(text: string): void {
+    this.#alarms.push(text);
+    this.o.onAlarm(text);
+  }
+
+  async #report(
+    { state }: StoredCutover,
+    brought: Brought,
+    late: LateWrites,
+  ): Promise<RollbackReport> {
+    const { source, target, apiservers } = this.o;
+    return {
+      prefixes: state.prefixes,
+      apiservers: apiservers.map(({ url }) => url),
+      brought,
+      heads: await askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
+      frozenSeconds: this.#teller.frozenSeconds,
+      steps: this.#teller.times,
+      lateWrites: late.named,
+      alarms: this.#alarms,
+    };
+  }
+}
+
+async function refuseDifferent(options: BringOptions): Promise<void> {
+  const { different } = await compareContent(options);
+  const [first] = different;
+  if (first === undefined) return;
+  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
+    disposition: 'retry',
+    hint: 'Something was written while it was brought back. Run the same command again.',
+  });
+}
