@@ -91,8 +91,6 @@ described() {
 # makes it the same way.
 generate_openapi() {
   local inputs
-  [ ! -s pkg/generated/openapi/zz_generated.openapi.go ] || return 0
-  say "generating the OpenAPI definitions"
   go build -o "$BUILD/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
   inputs=$(described | sed 's#^#k8s.io/kubernetes/#' | paste -sd, -)
   "$BUILD/openapi-gen" --logtostderr -i "$inputs" -p k8s.io/kubernetes/pkg/generated/openapi \
@@ -115,6 +113,7 @@ build() {
   local program flags
   cd "$TREE"
   set_up_go
+  say "generating the OpenAPI definitions"
   generate_openapi >>"$BUILD/build.log" 2>&1 || die "$(tail -n5 "$BUILD/build.log")"
   flags=$(version_flags)
   mkdir -p "$BIN"
