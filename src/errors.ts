@@ -39,6 +39,11 @@ export type ErrorCode =
   | 'TARGET_NOT_EXACT'
   | 'TARGET_OTHER_GAP'
   | 'TARGET_IN_LOCKSTEP'
+  | 'TARGET_CUT_OVER'
+  | 'TARGET_DIFFERENT'
+  | 'LATE_WRITE'
+  | 'NOT_DRAINED'
+  | 'FENCE_OVERTAKEN'
   | 'MIRROR_INCOMPLETE'
   | 'REQUEST_TOO_LARGE'
   | 'NO_SPACE'
@@ -51,7 +56,10 @@ export type ErrorCode =
   | 'ANSWER_TOO_LARGE'
   | 'NO_LEASE'
   | 'LEASE_EXISTS'
-  | 'ETCD';
+  | 'ETCD'
+  // talking to Kubernetes
+  | 'KUBE_UNAVAILABLE'
+  | 'KUBE';
 
 export interface LockstepErrorOptions {
   disposition: Disposition;

@@ -53,6 +53,17 @@ export const FAILPOINTS = [
   'copy.claimed',
   'copy.send',
   'copy.answer',
+  // cutover/takeover.ts
+  'takeover.send',
+  'takeover.answer',
+  // cutover/cutover.ts: behind each step
+  'cutover.audited',
+  'cutover.frozen',
+  'cutover.drained',
+  'cutover.fenced',
+  'cutover.moved',
+  'cutover.switched',
+  'cutover.unfrozen',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

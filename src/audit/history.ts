@@ -35,10 +35,9 @@ export async function compareHistory(
   try {
     let [a, b] = await Promise.all([left.next(), right.next()]);
     while (!a.done || !b.done) {
-      const order = compareOrder(a.done ? undefined : a.value, b.done ? undefined : b.value);
-      if (order === 0 && !a.done && !b.done) report(a.value, b.value, onDifference);
-      if (order < 0 && !a.done) onDifference(only(a.value, 'missing on target'));
-      if (order > 0 && !b.done) onDifference(only(b.value, 'extra on target'));
+      const [l, r] = [a.done ? undefined : a.value, b.done ? undefined : b.value];
+      const order = compareOrder(l, r);
+      compareRecords(l, r).forEach(onDifference);
       if (order <= 0) events++;
       [a, b] = await Promise.all([order <= 0 ? left.next() : a, order >= 0 ? right.next() : b]);
     }
@@ -68,18 +67,23 @@ async function* records(
 
 /** By revision and order inside it; the key plays no part. */
 function compareOrder(a: Record | undefined, b: Record | undefined): number {
-  if (!a) return 1;
+  if (!a) return b ? 1 : 0;
   if (!b) return -1;
   return a.main - b.main || a.sub - b.sub;
 }
 
-function report(a: Record, b: Record, onDifference: OnDifference): void {
-  if (!a.key.equals(b.key) || a.tombstone !== b.tombstone) {
-    onDifference(only(a, 'missing on target'));
-    onDifference(only(b, 'extra on target'));
-  } else if (!a.bytes.equals(b.bytes)) {
-    onDifference({ ...differing(a.bytes, b.bytes), revision: a.main });
-  }
+/**
+ * The next event of each side, undefined where there is none any more.
+ * @returns what is wrong with them; nothing if they are the same
+ */
+export function compareRecords(a: Record | undefined, b: Record | undefined): Difference[] {
+  const order = compareOrder(a, b);
+  if (a && order < 0) return [only(a, 'missing on target')];
+  if (b && order > 0) return [only(b, 'extra on target')];
+  if (!a || !b) return [];
+  if (!a.key.equals(b.key) || a.tombstone !== b.tombstone)
+    return [only(a, 'missing on target'), only(b, 'extra on target')];
+  return a.bytes.equals(b.bytes) ? [] : [{ ...differing(a.bytes, b.bytes), revision: a.main }];
 }
 
 function only(record: Record, kind: Difference['kind']): Difference {

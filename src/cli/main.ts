@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { auditCommand } from './audit.js';
 import { cropCommand } from './crop.js';
 import { followCommand } from './follow.js';
+import { freezeCommand } from './freeze.js';
 import { mirrorCommand } from './mirror.js';
 import { seedCommand } from './seed.js';
 import { statusCommand } from './status.js';
@@ -37,7 +38,7 @@ const program = new Command('etcd-lockstep')
 
 for (const add of [
   ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
-  mirrorCommand,
+  ...[mirrorCommand, freezeCommand],
 ])
   add(program);
 

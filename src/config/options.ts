@@ -6,6 +6,8 @@
 import { z } from 'zod';
 import { PrefixSet } from '../mvcc/prefix.js';
 import { LockstepError } from '../errors.js';
+import { WAYS } from '../kube/manifests.js';
+import { parseResource, type Resource } from '../kube/resource.js';
 
 interface OptionSpec<T> {
   flag: string;
@@ -33,6 +35,31 @@ const endpoints = z.string().transform((text, context) => {
       context.addIssue('must look like http://10.0.0.1:2379, several with commas between them');
   }
   return list;
+});
+
+/** A bare `10.0.0.1:6443` is https, as with kubectl; a path is kept. */
+const apiservers = z.string().transform((text, context) => {
+  const list = text.split(',').map((part) => part.trim().replace(/\/+$/, ''));
+  const urls = list.map((part) => (part.includes('://') ? part : `https://${part}`));
+  for (const url of urls) {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    if (parsed?.username || parsed?.password)
+      context.addIssue('must not hold a user or a password: the kubeconfig does');
+    else if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash)
+      context.addIssue('must look like https://10.0.0.1:6443, several with commas between them');
+  }
+  if (new Set(urls).size < urls.length) context.addIssue('names one apiserver twice');
+  return urls;
+});
+
+const resources = z.union([z.string(), z.array(z.string())]).transform((given, context) => {
+  const names = [given].flat().flatMap((part) => part.split(','));
+  return names.flatMap((name): Resource[] => {
+    const resource = parseResource(name.trim());
+    if (resource) return [resource];
+    context.addIssue('must look like pods or leases.coordination.k8s.io');
+    return [];
+  });
 });
 
 const text = z.string().min(1, 'must not be empty');
@@ -223,6 +250,37 @@ export const OPTIONS = {
     env: 'ETCD_LOCKSTEP_DEST_PASSWORD_FILE',
     help: 'the same for the target',
     schema: text,
+  }),
+  kubeconfig: option({
+    flag: '--kubeconfig <file>',
+    env: 'ETCD_LOCKSTEP_KUBECONFIG',
+    help: 'kubeconfig of an administrator (default: as kubectl finds it)',
+    schema: text,
+  }),
+  apiservers: option({
+    flag: '--apiservers <urls>',
+    env: 'ETCD_LOCKSTEP_APISERVERS',
+    help: "every apiserver at its own address, with commas (default: the kubeconfig's server)",
+    schema: apiservers,
+  }),
+  resource: option({
+    flag: '--resource <name...>',
+    env: 'ETCD_LOCKSTEP_RESOURCE',
+    help: 'resource to freeze, as kubectl names it; may be given several times',
+    schema: resources,
+    default: 'pods',
+  }),
+  way: option({
+    flag: '--way <way>',
+    env: 'ETCD_LOCKSTEP_WAY',
+    help: 'how to freeze: policy (Kubernetes 1.30 and later) or webhook (default: what the apiservers have)',
+    schema: z.enum(WAYS, 'must be policy or webhook'),
+  }),
+  open: option({
+    flag: '--open',
+    env: 'ETCD_LOCKSTEP_OPEN',
+    help: 'probe: nothing should be refused',
+    schema: z.union([z.boolean(), z.stringbool()]),
   }),
   writeOut: option({
     flag: '-w, --write-out <format>',

@@ -7,6 +7,7 @@
  * somebody else has written there.
  */
 import { cursorTally, type Cursor } from '../cursor.js';
+import { refuseCutOver } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Tally } from '../mvcc/tally.js';
@@ -35,8 +36,8 @@ export interface Stock {
 const NEW_TARGET = 'The target is no exact copy any more; make a new one from a new seed.';
 
 /**
- * @throws LockstepError TARGET_NOT_OURS, TARGET_OTHER_SOURCE, TARGET_OTHER_PREFIXES, TARGET_HEAD_OFF;
- *   nothing was changed
+ * @throws LockstepError TARGET_NOT_OURS, TARGET_OTHER_SOURCE, TARGET_OTHER_PREFIXES, TARGET_HEAD_OFF,
+ *   TARGET_CUT_OVER; nothing was changed
  */
 export function takeStock(state: TargetState, identity: Identity): Stock {
   const { cursor, head } = state;
@@ -47,6 +48,7 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
       'Check --dest-endpoints. A target comes from a base that `etcd-lockstep seed` has sealed; etcd-lockstep never writes into any other.',
     );
   checkSource(cursor, identity);
+  if (state.cutover) throw refuseCutOver(state.cutover);
   if (cursor.revision !== state.cursorMod)
     throw refuse(
       'TARGET_HEAD_OFF',

@@ -4,6 +4,7 @@
  * An interface, so that the model test can put a target with delays, losses and duplicates here.
  */
 import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
@@ -25,6 +26,8 @@ export interface TargetState {
   slotMods: Revision[];
   /** Sum of the slots' versions: how often slots were ever written. */
   slotWrites: number;
+  /** Where there is one, the target is in lockstep no more. */
+  cutover: StoredCutover | undefined;
 }
 
 export interface Target {
@@ -43,16 +46,19 @@ export class EtcdTarget implements Target {
 
   constructor(private readonly client: EtcdClient) {}
 
-  async read(): Promise<TargetState> {
-    const { key, rangeEnd } = prefixRange(OWN_PREFIX);
-    const { header, rows } = await this.client.few({ key, rangeEnd });
+  /** @param revision as it was then; as it is now unless given */
+  async read(revision?: Revision): Promise<TargetState> {
+    const range = prefixRange(OWN_PREFIX);
+    const at = revision === undefined ? range : { ...range, revision };
+    const { header, rows } = await this.client.few(at);
     const state: TargetState = {
-      head: header.revision,
+      head: revision ?? header.revision,
       cursor: undefined,
       cursorMod: 0,
       fenceMod: 0,
       slotMods: new Array<Revision>(SLOTS).fill(0),
       slotWrites: 0,
+      cutover: undefined,
     };
     for (const row of rows) {
       const kv = parseKeyValue(row);
@@ -65,6 +71,8 @@ export class EtcdTarget implements Target {
         state.cursorMod = kv.modRevision;
       } else if (kv.key.equals(FENCE_KEY)) {
         state.fenceMod = kv.modRevision;
+      } else if (kv.key.equals(CUTOVER_KEY)) {
+        state.cutover = parseCutover(row);
       } else {
         throw new LockstepError(
           'TARGET_FOREIGN_WRITE',

@@ -23,7 +23,7 @@ type Op = pb.RequestOp.$Properties;
 /** etcd's default for --max-txn-ops. */
 export const MAX_TXN_OPS = 128;
 
-const { MOD } = pb.Compare.CompareTarget;
+const { MOD, CREATE } = pb.Compare.CompareTarget;
 const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
@@ -53,6 +53,10 @@ function mod(
 
 export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
   return mod(key, EQUAL, modRevision);
+}
+
+export function createdAt(key: Buffer, createRevision: Revision): pb.Compare.$Properties {
+  return { result: EQUAL, target: CREATE, key, createRevision };
 }
 
 export function put(key: Buffer, value: Buffer, lease = 0n): Op {

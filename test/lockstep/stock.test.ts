@@ -33,6 +33,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     fenceMod: 90,
     slotMods,
     slotWrites: 42,
+    cutover: undefined,
     ...changes,
   };
 }

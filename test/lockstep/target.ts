@@ -54,6 +54,7 @@ export class ModelTarget {
       fenceMod: this.#mod(FENCE_KEY),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
+      cutover: undefined,
     };
   }
 

@@ -1,0 +1,141 @@
+/**
+ * A live audit: what happens on both sides after they were found equal, compared as it comes.
+ *
+ * A full audit reads every key, which takes longer the more there are. Where both sides were equal
+ * at revision a, and every event of both between a and b is the same, they are equal at b. So the
+ * full audit is done while all is live, this one goes on from there, and at the moment when nothing
+ * may be written it has nothing left to read.
+ *
+ * Invariant: up to `equal` both sides have had the same events, byte for byte, in the same order.
+ */
+import { Wakeup } from '../backoff.js';
+import { LockstepError } from '../errors.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import { recordBytes, type Record } from '../mvcc/record.js';
+import type { Revision } from '../mvcc/revision.js';
+import { proven, type Position } from '../position.js';
+import { watchLimits } from '../source/limits.js';
+import { steadyRevisions } from '../source/steady.js';
+import { runTogether } from '../tasks.js';
+import { compareRecords, type HistorySide } from './history.js';
+import type { Difference } from './report.js';
+
+export interface LiveAuditOptions {
+  prefixes: PrefixSet;
+  /** Both sides were found equal here, and hold everything above it. */
+  after: Revision;
+  onRetry?: (error: LockstepError) => void;
+}
+
+/** Bytes of the one side's events that may wait for the other side's. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** What has come from one side and was not compared yet. */
+interface Waiting {
+  position: Position;
+  records: Record[];
+  bytes: number;
+}
+
+export class LiveAudit {
+  /** Events that were compared. */
+  events = 0;
+  readonly #source: Waiting;
+  readonly #target: Waiting;
+  readonly #moved = new Wakeup();
+  /** When the source's last event came, in ms of performance.now(). */
+  #lastEventMs = 0;
+
+  constructor(
+    private readonly source: HistorySide,
+    private readonly target: HistorySide,
+    private readonly options: LiveAuditOptions,
+  ) {
+    const nothing = () => ({ position: proven(options.after), records: [], bytes: 0 });
+    this.#source = nothing();
+    this.#target = nothing();
+  }
+
+  /** Both sides are equal up to here. */
+  get equal(): Revision {
+    return Math.min(this.#source.position, this.#target.position);
+  }
+
+  /** Ms since the source's last event under the prefixes. */
+  get quietMs(): number {
+    return performance.now() - this.#lastEventMs;
+  }
+
+  /**
+   * Until `signal` aborts.
+   * @throws LockstepError TARGET_DIFFERENT at the first difference; HISTORY_GAP where a side was
+   *   compacted under it
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    await runTogether(signal, [
+      (stop) => this.#read(this.source, this.#source, stop),
+      (stop) => this.#read(this.target, this.#target, stop),
+    ]);
+  }
+
+  async #read(side: HistorySide, into: Waiting, signal: AbortSignal): Promise<void> {
+    const watch = {
+      prefixes: this.options.prefixes,
+      after: into.position,
+      limits: watchLimits(side.status.version),
+      clusterId: side.status.clusterId,
+      signal,
+    };
+    for await (const batch of steadyRevisions(side.client, watch, this.options.onRetry)) {
+      for (const { records } of batch.revisions) this.#add(records, into);
+      into.position = batch.position;
+      this.#compare();
+      this.#moved.wake();
+      for (let seen = this.#moved.generation; into.bytes > MAX_WAITING_BYTES;) {
+        await this.#moved.after(seen, signal);
+        if (signal.aborted) return;
+        seen = this.#moved.generation;
+      }
+    }
+  }
+
+  #add(records: readonly Record[], into: Waiting): void {
+    for (const record of records) {
+      into.records.push(record);
+      into.bytes += recordBytes(record);
+    }
+    if (into === this.#source && records.length > 0) this.#lastEventMs = performance.now();
+  }
+
+  #compare(): void {
+    const { records: left, position: leftAt } = this.#source;
+    const { records: right, position: rightAt } = this.#target;
+    let i = 0;
+    for (; i < left.length && i < right.length; i++) {
+      const [difference] = compareRecords(left[i], right[i]);
+      if (difference) throw different(difference);
+    }
+    const [a, b] = [left[i], right[i]];
+    // The other side has passed it and has nothing there.
+    if ((a && a.main <= rightAt) || (b && b.main <= leftAt)) {
+      const [difference] = compareRecords(a, b);
+      if (difference) throw different(difference);
+    }
+    this.events += i;
+    for (const side of [this.#source, this.#target])
+      for (const record of side.records.splice(0, i)) side.bytes -= recordBytes(record);
+  }
+}
+
+function different({ key, kind, fields, revision }: Difference): LockstepError {
+  const what = kind === 'different' ? `differs in ${fields.join(', ')}` : `is ${kind}`;
+  return new LockstepError(
+    'TARGET_DIFFERENT',
+    `the target is not what the source is: ${key} ${what} at revision ${revision ?? 0}`,
+    {
+      disposition: 'fatal',
+      ...(revision === undefined ? {} : { revision }),
+      hint: 'Do not cut over to it. Run `etcd-lockstep audit --history` to see all of it, and seed a new target.',
+    },
+  );
+}

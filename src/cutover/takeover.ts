@@ -1,0 +1,110 @@
+/**
+ * Taking the target over: the last write in lockstep, after which no follower writes any more.
+ *
+ * It puts the cutover's state and the follower's fence key, guarded by cursor and fence as read. So:
+ *   - no data has landed since the read, and what a follower has on its way is void from now on;
+ *   - a follower that looks again finds the state and ends (lockstep/stock.ts).
+ * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
+ * the slots are not guarded, as they are by a follower's fence; instead the state before the write is
+ * read again when it has landed, and accounted for to the last revision as a follower would.
+ */
+import { backoffMs, pause } from '../backoff.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
+import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { FENCE_KEY } from '../lockstep/guard.js';
+import { takeStock, type Identity, type Stock } from '../lockstep/stock.js';
+import { EtcdTarget } from '../lockstep/target.js';
+import { modIs, put } from '../lockstep/txn.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { Revision } from '../mvcc/revision.js';
+import { Tally } from '../mvcc/tally.js';
+import type { EtcdClient } from '../wire/client.js';
+
+export interface TakeoverOptions extends Identity {
+  /** Random id of this run. */
+  run: string;
+  /** Up to here both sides were found equal, and above it nothing was written under the prefixes. */
+  equal: Revision;
+  frozenAt: Date | null;
+  signal: AbortSignal;
+}
+
+/**
+ * @returns the state that stands on the target, also if an earlier run has put it there
+ * @throws LockstepError NOT_DRAINED where data was written above `equal`, and all that takes stock
+ */
+export async function takeOver(
+  client: EtcdClient,
+  options: TakeoverOptions,
+): Promise<StoredCutover> {
+  const target = new EtcdTarget(client);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const state = await target.read();
+      if (state.cutover) return await accounted(target, state.cutover, options);
+      await write(client, takeStock(state, options), options);
+      failpoint('takeover.answer');
+    } catch (error) {
+      // Whether it took effect shows when the target is read again.
+      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      if (hasCode(error, 'NOT_DRAINED') || options.signal.aborted) throw error;
+      await pause(backoffMs(attempt), options.signal);
+    }
+  }
+}
+
+async function write(client: EtcdClient, stock: Stock, options: TakeoverOptions): Promise<void> {
+  const { run, source, prefixes, frozenAt } = options;
+  const { cursor, fenceMod, tally } = stock;
+  if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
+  failpoint('takeover.send');
+  await client.txn({
+    compare: [modIs(FENCE_KEY, fenceMod), modIs(CURSOR_KEY, cursor.revision)],
+    success: [
+      put(
+        CUTOVER_KEY,
+        newCutover({
+          phase: 'fenced',
+          run,
+          source,
+          prefixes: [...prefixes.list],
+          keys: cursor.keys,
+          checksum: cursor.checksum,
+          frozenAt: frozenAt?.toISOString() ?? null,
+          fencedAt: new Date().toISOString(),
+        }),
+      ),
+      put(FENCE_KEY, Buffer.alloc(0)),
+    ],
+  });
+}
+
+/** What the cursor said then. A follower also writes cursors without data, so its revision says little. */
+async function tallyAt(client: EtcdClient, revision: Revision): Promise<Tally> {
+  const { rows } = await client.few({ key: CURSOR_KEY, revision });
+  return rows[0] ? cursorTally(parseCursor(parseKeyValue(rows[0]).value)) : new Tally();
+}
+
+/** @throws LockstepError TARGET_HEAD_OFF where somebody else has written just before we did */
+async function accounted(
+  target: EtcdTarget,
+  cutover: StoredCutover,
+  options: TakeoverOptions,
+): Promise<StoredCutover> {
+  if (cutover.state.run === options.run) takeStock(await target.read(cutover.exact), options);
+  return cutover;
+}
+
+function notDrained(equal: Revision): LockstepError {
+  return new LockstepError(
+    'NOT_DRAINED',
+    `keys under the prefixes were written after revision ${equal}, up to which both sides were found equal`,
+    {
+      disposition: 'retry',
+      revision: equal,
+      hint: 'Something still writes them: run `etcd-lockstep freeze probe`, and then the same command again.',
+    },
+  );
+}

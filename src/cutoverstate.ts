@@ -1,0 +1,98 @@
+/**
+ * The cutover's state: the key on the target that says that it is in lockstep no more, and why.
+ *
+ * The write that creates it is the one that takes the target from its follower (cutover/takeover.ts).
+ * Up to the revision before it the target is the source's exact copy; what comes after is the
+ * cutover's and then Kubernetes' own. Before there is no state to keep: every step up to there can
+ * be done again. It is JSON, to be read with `etcdctl get etcd-lockstep/cutover`.
+ */
+import { z } from 'zod';
+import { LockstepError } from './errors.js';
+import { parseKeyValue } from './mvcc/keyvalue.js';
+import { OWN_PREFIX } from './mvcc/prefix.js';
+import type { Revision } from './mvcc/revision.js';
+
+export const CUTOVER_KEY = Buffer.from(`${OWN_PREFIX}cutover`);
+const CUTOVER_FORMAT = 1;
+
+const PHASES = [
+  /** The target's head is above the source's; the apiservers are being moved. */
+  'fenced',
+  /** Every apiserver that was named serves from the target. */
+  'switched',
+  /** Writes are let in again. */
+  'done',
+  /** On the way back to the source. */
+  'rolling back',
+  'rolled back',
+] as const;
+
+const schema = z.object({
+  format: z.literal(CUTOVER_FORMAT),
+  phase: z.enum(PHASES),
+  /** Random id of the run that took the target over: whose write it was, if its answer is lost. */
+  run: z.string(),
+  source: z.string(),
+  prefixes: z.array(z.string()).min(1),
+  /** What the target held when it was taken over: keys, and the sum of their digests. */
+  keys: z.number().int().nonnegative(),
+  checksum: z.string(),
+  /** When writes were found to be refused everywhere; null where somebody else takes care of that. */
+  frozenAt: z.string().nullable(),
+  fencedAt: z.string(),
+});
+
+export type CutoverState = z.infer<typeof schema>;
+export type Phase = CutoverState['phase'];
+
+/** The state as it stands on the target. */
+export interface StoredCutover {
+  state: CutoverState;
+  /** The last revision at which the target was the source's exact copy. */
+  exact: Revision;
+  /** Of the key: the guard of the next write to it. */
+  modRevision: Revision;
+}
+
+export function newCutover(state: Omit<CutoverState, 'format'>): Buffer {
+  return encodeCutover({ format: CUTOVER_FORMAT, ...state });
+}
+
+export function encodeCutover(state: CutoverState): Buffer {
+  return Buffer.from(JSON.stringify(state));
+}
+
+/**
+ * @param row the key's KeyValue message
+ * @throws LockstepError TARGET_NOT_OURS for anything that is no state of this format
+ */
+export function parseCutover(row: Uint8Array): StoredCutover {
+  const { value, createRevision, modRevision } = parseKeyValue(row);
+  try {
+    const state = schema.parse(JSON.parse(value.toString()));
+    return { state, exact: createRevision - 1, modRevision };
+  } catch (cause) {
+    throw new LockstepError(
+      'TARGET_NOT_OURS',
+      `${CUTOVER_KEY.toString()} holds no state of format ${CUTOVER_FORMAT}`,
+      {
+        disposition: 'fatal',
+        hint: 'It was written by another version of etcd-lockstep, or by hand. Use the version that began the cutover.',
+        cause,
+      },
+    );
+  }
+}
+
+/** For who wants to go on in lockstep. */
+export function refuseCutOver({ state, exact }: StoredCutover): LockstepError {
+  return new LockstepError(
+    'TARGET_CUT_OVER',
+    `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
+    {
+      disposition: 'fatal',
+      revision: exact,
+      hint: 'This is as it should be: the follower has done its work. `etcd-lockstep cutover` goes on, `etcd-lockstep rollback` goes back. To begin anew, seed a new target.',
+    },
+  );
+}

@@ -1,0 +1,211 @@
+/** The freeze and its probe against real apiservers: what they say is compared with what writes do. */
+import { expect } from 'chai';
+import { run, whole } from '../cli/run.js';
+import type { ApiServer } from '../../src/kube/api.js';
+import { loadKube } from '../../src/kube/config.js';
+import { apiserverAddresses } from '../../src/kube/endpoints.js';
+import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../../src/kube/freeze.js';
+import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
+import { PODS, type Resource } from '../../src/kube/resource.js';
+import { listRevision } from '../../src/kube/serving.js';
+import { describeKube } from './binaries.js';
+import { Cluster } from './cluster.js';
+import { KubeClient } from './client.js';
+import { Nodes } from './nodes.js';
+
+const PODS_PATH = '/api/v1/namespaces/default/pods';
+const CONFIGMAPS: Resource = { group: '', resource: 'configmaps' };
+const LEASES: Resource = { group: 'coordination.k8s.io', resource: 'leases' };
+
+const ALWAYS = ['list pods', 'get pods', 'create leases', 'update leases'];
+const WRITES = [
+  ...['create pods', 'update pods', 'patch pods', 'delete pods', 'deletecollection pods'],
+  ...['pods/status', 'pods/binding', 'bindings', 'pods/eviction', 'pods/ephemeralcontainers'],
+];
+
+function pod(name: string): object {
+  return {
+    metadata: { name, labels: { app: name } },
+    spec: { automountServiceAccountToken: false, containers: [{ name: 'app', image: 'app' }] },
+  };
+}
+
+describeKube('freeze: real apiservers', () => {
+  let cluster: Cluster;
+  let nodes: Nodes;
+  let apis: ApiServer[];
+  /** One for each apiserver, with nothing of the code under test. */
+  let truths: KubeClient[];
+
+  before(async () => {
+    cluster = await Cluster.start({
+      bare: true,
+      args: ['--feature-gates=EphemeralContainers=true'],
+    });
+    // No controller makes it here, and without it pods are refused.
+    await cluster.client.create('/api/v1/namespaces/default/serviceaccounts', {
+      metadata: { name: 'default' },
+    });
+    nodes = await Nodes.create(cluster.client, 1);
+    apis = await loadKube(
+      cluster.kubeconfig,
+      cluster.apiservers.map(({ url }) => url),
+    );
+    truths = cluster.apiservers.map(({ url }) => new KubeClient(cluster.pki, url));
+  });
+  after(async () => {
+    for (const one of [...apis, ...truths]) one.close();
+    await nodes.stop();
+    await cluster.remove();
+  });
+
+  async function probes(expected: Expected, resources = [PODS]): Promise<ProbeReport[]> {
+    return Promise.all(apis.map((api) => probe(api, resources, expected)));
+  }
+
+  function got({ checks }: ProbeReport, what: string): string | undefined {
+    return checks.find((check) => check.what === what)?.got;
+  }
+
+  /** Every pod with its revision: what a dry run must leave alone. */
+  async function pods(): Promise<string[]> {
+    const { items } = await cluster.client.list(PODS_PATH);
+    return items.map(({ metadata: { name, resourceVersion } }) => `${name} ${resourceVersion}`);
+  }
+
+  it('takes a webhook, says the apiservers, and what they serve', async () => {
+    expect(await freezeWay(apis)).to.equal('webhook');
+    expect(await apiserverAddresses(apis[0]!)).to.have.length(2);
+    const before = await listRevision(apis[0]!, PODS);
+    await cluster.client.patch('/api/v1/nodes/node-0', { metadata: { labels: { a: 'b' } } });
+    expect(await listRevision(apis[1]!, PODS)).to.be.above(before);
+  });
+
+  it('holds without any pod', async () => {
+    for (const expected of ['open', 'frozen', 'open'] as const) {
+      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
+      else await removeFreeze(apis, [PODS]);
+      for (const report of await probes(expected)) {
+        const word = expected === 'open' ? 'accepted' : 'refused';
+        expect(report.on).to.deep.equal([{ resource: 'pods', object: null }]);
+        expect(report.ok, JSON.stringify(report)).to.be.true;
+        for (const what of ['create pods', 'pods/binding', 'bindings'])
+          expect(got(report, what), what).to.equal(word);
+        expect(got(report, 'delete pods')).to.equal('not asked');
+      }
+    }
+    expect(await pods()).to.deep.equal([]);
+  });
+
+  it('refuses every path and nothing else; without effect; and again after it was removed', async () => {
+    await cluster.client.create(PODS_PATH, pod('bound'));
+    await cluster.client.create(`${PODS_PATH}/bound/binding`, {
+      metadata: { name: 'bound' },
+      target: { kind: 'Node', name: 'node-0' },
+    });
+    await cluster.client.create(PODS_PATH, pod('waiting'));
+    const there = await pods();
+    for (const expected of ['open', 'frozen', 'open', 'frozen', 'open'] as const) {
+      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
+      else await removeFreeze(apis, [PODS]);
+      for (const report of await probes(expected)) {
+        const word = expected === 'open' ? 'accepted' : 'refused';
+        expect(report.ok, JSON.stringify(report)).to.be.true;
+        for (const what of WRITES) expect(got(report, what), what).to.equal(word);
+        for (const what of [...ALWAYS, 'patch nodes', 'nodes/status'])
+          expect(got(report, what), what).to.equal('accepted');
+        expect(got(report, 'pods/resize')).to.equal('absent');
+      }
+      const other = expected === 'open' ? 'frozen' : 'open';
+      expect((await probes(other)).map(({ ok }) => ok)).to.deep.equal([false, false]);
+      expect(await pods()).to.deep.equal(there);
+    }
+  });
+
+  it('refuses real writes at every apiserver, and lets them through afterwards', async () => {
+    const eviction = {
+      apiVersion: 'policy/v1beta1',
+      kind: 'Eviction',
+      metadata: { name: 'bound' },
+    };
+    const writes: [string, string, object?][] = [
+      ['POST', PODS_PATH, pod('new')],
+      ['PATCH', `${PODS_PATH}/bound`, { metadata: { labels: { a: 'b' } } }],
+      ['PATCH', `${PODS_PATH}/bound/status`, { status: { message: 'x' } }],
+      [
+        'POST',
+        '/api/v1/namespaces/default/bindings',
+        { metadata: { name: 'waiting' }, target: { kind: 'Node', name: 'node-0' } },
+      ],
+      ['POST', `${PODS_PATH}/bound/eviction`, eviction],
+      ['DELETE', PODS_PATH],
+    ];
+    await applyFreeze(apis, [PODS], 'webhook');
+    const there = await pods();
+    for (const truth of truths) {
+      for (const [method, path, body] of writes)
+        expect((await truth.send(method, path, body)).status, `${method} ${path}`).to.equal(500);
+      const { status } = await truth.send('PATCH', '/api/v1/nodes/node-0', {
+        metadata: { labels: { c: 'd' } },
+      });
+      expect(status).to.equal(200);
+    }
+    expect(await pods()).to.deep.equal(there);
+    await removeFreeze(apis, [PODS]);
+    for (const [i, [method, path, body]] of writes.entries()) {
+      const { status } = await truths[i % 2]!.send(method, path, body);
+      expect(status, `${method} ${path}`).to.be.below(300);
+    }
+  });
+
+  it('says accepted of an eviction that only a disruption budget refuses', async () => {
+    await cluster.client.create(PODS_PATH, pod('guarded'));
+    await cluster.client.patch(`${PODS_PATH}/guarded/status`, {
+      status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    });
+    await cluster.client.create('/apis/policy/v1beta1/namespaces/default/poddisruptionbudgets', {
+      metadata: { name: 'guard' },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: 'guarded' } } },
+    });
+    for (const report of await probes('open')) {
+      expect(report.ok, JSON.stringify(report)).to.be.true;
+      expect(got(report, 'pods/eviction')).to.equal('accepted');
+    }
+  });
+
+  it('freezes other resources, and changes what is frozen', async () => {
+    await cluster.client.create('/api/v1/namespaces/default/configmaps', {
+      metadata: { name: 'some' },
+      data: { a: 'b' },
+    });
+    await applyFreeze(apis, [PODS], 'webhook');
+    const since = await frozenSince(apis[1]!);
+    await applyFreeze(apis, [CONFIGMAPS, LEASES], 'webhook');
+    expect(await frozenSince(apis[1]!)).to.deep.equal(since);
+    for (const report of await probes('frozen', [CONFIGMAPS, LEASES])) {
+      expect(report.ok, JSON.stringify(report)).to.be.true;
+      for (const verb of ['create', 'update', 'patch', 'delete', 'deletecollection'])
+        for (const resource of ['configmaps', 'leases'])
+          expect(got(report, `${verb} ${resource}`)).to.equal('refused');
+      expect(got(report, 'nodes/status')).to.equal('accepted');
+    }
+    await removeFreeze(apis, [CONFIGMAPS, LEASES]);
+    expect(await frozenSince(apis[0]!)).to.equal(undefined);
+  });
+
+  it('is a command: print, apply, probe, remove', async () => {
+    const urls = cluster.apiservers.map(({ url }) => url).join(',');
+    const freeze = (...args: string[]) =>
+      run(['freeze', ...args, '--kubeconfig', cluster.kubeconfig, '--apiservers', urls]);
+    expect((await freeze('print')).stdout).to.contain('kind: ValidatingWebhookConfiguration');
+    expect((await freeze('probe')).code).to.equal(1);
+    const applied = await freeze('apply', '-w', 'json');
+    expect(applied.code, applied.stderr).to.equal(0);
+    expect(whole(applied.stdout)[0]).to.deep.include({ frozen: true, way: 'webhook' });
+    const probed = await freeze('probe');
+    expect(probed.code, probed.stdout).to.equal(0);
+    expect(probed.stdout).to.contain('AS EXPECTED (frozen)');
+    expect((await freeze('remove')).code).to.equal(0);
+    expect((await freeze('probe', '--open')).code).to.equal(0);
+  });
+});
