@@ -51,6 +51,15 @@ function isTooLarge(e: KubeError): boolean {
   return e.status === 504 && causes.some(({ reason }) => reason === 'ResourceVersionTooLarge');
 }
 
+export interface InformerOptions {
+  /**
+   * The first list asks for the newest there is: etcd's head, where a cache's list has the revision
+   * of the last event. `kubectl get`, and what lists by itself before it watches, does so.
+   */
+  readonly newest?: boolean;
+  readonly onChange?: ((object: KubeObject, deleted: boolean) => void) | undefined;
+}
+
 export class Informer {
   /** How often it has listed, the first time included: a relist repairs what was missed. */
   lists = 0;
@@ -59,21 +68,22 @@ export class Informer {
   readonly #client: KubeClient;
   readonly #path: string;
   readonly #stop = new AbortController();
-  readonly #onChange: ((object: KubeObject, deleted: boolean) => void) | undefined;
+  readonly #onChange: InformerOptions['onChange'];
   readonly #running: Promise<void>;
   #objects = new Map<string, KubeObject>();
   #resourceVersion = '';
   /** Whether the last resourceVersion could not be had, so that the next list asks for the newest. */
-  #unavailable = false;
+  #unavailable: boolean;
 
   /** Starts at once. `path` is a collection's, such as `/api/v1/pods`. */
   constructor(
     client: KubeClient,
     path: string,
-    onChange?: (object: KubeObject, deleted: boolean) => void,
+    { newest = false, onChange }: InformerOptions = {},
   ) {
     this.#client = client;
     this.#path = path;
+    this.#unavailable = newest;
     this.#onChange = onChange;
     this.#running = this.#run();
   }

@@ -21,8 +21,10 @@ export class Kubelet {
 
   constructor(client: KubeClient) {
     this.#client = client;
-    this.informer = new Informer(client, '/api/v1/pods', (pod, deleted) => {
-      if (!deleted) this.#see(pod);
+    this.informer = new Informer(client, '/api/v1/pods', {
+      onChange: (pod, deleted) => {
+        if (!deleted) this.#see(pod);
+      },
     });
     this.#sweep = setInterval(() => {
       for (const pod of this.informer.objects.values()) this.#see(pod);

@@ -4,7 +4,7 @@ import type { Etcd, EtcdOptions } from '../rig/etcd.js';
 import type { ApiServer } from './apiserver.js';
 import { KubeClient } from './client.js';
 import { Cluster } from './cluster.js';
-import { Informer, known, type Known } from './informer.js';
+import { Informer, known, type InformerOptions, type Known } from './informer.js';
 import { Kubelet } from './kubelet.js';
 import { Nodes } from './nodes.js';
 import { until } from './until.js';
@@ -70,8 +70,8 @@ export class Scene {
   }
 
   /** One more client, which lists pods now and watches them from then on. */
-  informer(what: string): Informer {
-    const informer = new Informer(this.cluster.client, ALL_PODS);
+  informer(what: string, options?: InformerOptions): Informer {
+    const informer = new Informer(this.cluster.client, ALL_PODS, options);
     this.informers.set(what, informer);
     return informer;
   }

@@ -1,16 +1,15 @@
 /**
- * The same move with etcd's own make-mirror in our place. It must fail: that shows that what is
- * found, or not found, after a cutover means something.
+ * What is found after moves that must fail, and after none: it shows that what is not found after a
+ * cutover means something.
  */
 import { expect } from 'chai';
 import { Child } from '../rig/child.js';
 import { binaries, Etcd } from '../rig/etcd.js';
 import { describeKube } from './binaries.js';
 import { findings, NEW_PODS, NOTHING } from './findings.js';
+import { Lockstep, PREFIX } from './lockstep.js';
 import { podsFrom, Scene } from './scene.js';
 import { until } from './until.js';
-
-const PREFIX = '/registry/pods/';
 
 describeKube('what is found after a move of the pods', () => {
   let scene: Scene;
@@ -33,6 +32,31 @@ describeKube('what is found after a move of the pods', () => {
     await scene.workload.stop();
     expect(await findings(scene)).to.deep.equal(NOTHING);
     expect(scene.workload.pods.count('refused')).to.be.above(0);
+  });
+
+  it('clients that listed during the freeze miss what happens, where there is no fence', async () => {
+    const lockstep = await Lockstep.start(scene.cluster.etcd);
+    try {
+      const [first, last] = scene.cluster.apiservers;
+      await scene.freeze('apply');
+      await lockstep.drain();
+      await scene.restart(first!, podsFrom(lockstep.target));
+      // What else is written has moved the source's head on meanwhile.
+      scene.cluster.balancer.use(last!);
+      const late = scene.informer('during the freeze', { newest: true });
+      await until('a list', () => late.lists === 1);
+      await scene.restart(last!, podsFrom(lockstep.target));
+      await scene.workload.stop();
+      await scene.freeze('remove');
+
+      const found = await findings(scene);
+      const { informers } = found;
+      expect(found).to.deep.equal({ ...NOTHING, informers });
+      expect(informers.filter((one) => !one.startsWith('during the freeze: '))).to.deep.equal([]);
+      expect(informers.filter((one) => one.includes('default/new-'))).to.have.length(NEW_PODS);
+    } finally {
+      await lockstep.remove();
+    }
   });
 
   describe('make-mirror', () => {
