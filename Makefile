@@ -1,5 +1,6 @@
 # make demo    the main job on real input, about a minute
 # make test    everything that must hold: lint, formats, real etcd servers, faults
+# make test-k8s  the same on a real Kubernetes control plane, after `make k8s`
 # make bench   side by side with what one would take instead: docs/performance.md
 # make soak    thousands of kills and resumes, and 2 GB through a slow target: an hour and more
 # make build   dist/, and the generated protobuf module under src/wire/gen
@@ -11,8 +12,9 @@ PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --
 MOCHA := $(BIN)/mocha --import=tsx --exit
 # Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
 PARALLEL := --parallel --jobs 2
+K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
-.PHONY: build demo bench bench-record test soak lint lint-types lint-rules lint-format format clean
+.PHONY: build demo bench bench-record test k8s test-k8s soak lint lint-types lint-rules lint-format format clean
 
 build: dist/.built
 
@@ -48,7 +50,14 @@ bench-record:
 
 test: $(GEN)
 	@$(MAKE) --no-print-directory -j3 lint build etcd
-	$(MOCHA) $(PARALLEL) --timeout 120000 'test/**/*.test.ts'
+	$(MOCHA) $(PARALLEL) --timeout 120000 --ignore '$(K8S_TESTS)' 'test/**/*.test.ts'
+
+# Builds kube-apiserver, kube-scheduler and kube-controller-manager: about eight minutes, once
+k8s:
+	@test/k8s/get-kube.sh
+
+test-k8s: build etcd
+	@if test/k8s/get-kube.sh --check; then $(MOCHA) --timeout 600000 '$(K8S_TESTS)'; fi
 
 soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'

@@ -68,6 +68,7 @@ export class KubeError extends Error {
 
 export type Query = Readonly<Record<string, string | number | boolean>>;
 
+const DELETE_OPTIONS = { apiVersion: 'v1', kind: 'DeleteOptions' };
 const PATCH_TYPE = 'application/merge-patch+json';
 
 function parse(text: string): unknown {
@@ -110,7 +111,11 @@ export class KubeClient {
       {
         method,
         timeout: ANSWER_WITHIN_MS,
-        ...(payload === undefined ? {} : { headers: { 'content-type': type } }),
+        // Node sends the body of a DELETE without its length unless told to.
+        headers:
+          payload === undefined
+            ? {}
+            : { 'content-type': type, 'content-length': Buffer.byteLength(payload) },
       },
       payload,
     );
@@ -136,8 +141,9 @@ export class KubeClient {
     return this.#object('PATCH', path, body, query);
   }
 
-  async delete(path: string, query?: Query): Promise<KubeObject> {
-    return this.#object('DELETE', path, undefined, query);
+  /** `options` as the API has them, such as `{ gracePeriodSeconds: 0 }`. */
+  async delete(path: string, options: object = {}): Promise<KubeObject> {
+    return this.#object('DELETE', path, { ...DELETE_OPTIONS, ...options });
   }
 
   /** Without a `resourceVersion` in the query: what etcd holds now, not a cache. */

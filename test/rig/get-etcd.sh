@@ -23,7 +23,8 @@ until [ -e "$ROOT/package.json" ]; do
 done
 CACHE=$ROOT/.cache/etcd
 APT=$ROOT/.cache/apt
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+# shellcheck source=debian.sh
+. "$ROOT/test/rig/debian.sh"
 ETCD_RELEASES=${ETCD_RELEASES:-https://github.com/etcd-io/etcd/releases/download}
 
 # 3.4.23 is a source with every watch fault that was ever fixed in 3.4 since;
@@ -107,55 +108,12 @@ from_path() {
 }
 
 # ------------------------------------------------------------ Debian packages
-debian_mirror() {
-  local codename
-  if [ -n "${DEBIAN_MIRROR:-}" ]; then echo "$DEBIAN_MIRROR"; return; fi
-  # Other distributions' mirrors have packages of their own in suites of their own.
-  [ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" = debian ] || return 0
-  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
-  # shellcheck disable=SC2016 # $(…) is apt's own placeholder
-  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    awk -v c="$codename" '$2 == "main" && $3 !~ /security/ { if ($1 == c) { print $3; found = 1; exit } other = $3 }
-                          END { if (!found && other) print other }'
-}
-
-# An apt of our own: its sources, lists and cache are in .cache, and the hooks
-# of the machine's configuration are left out. Only how it reaches the network
-# (proxies and the like) is taken over.
-set_up_apt() {
-  local mirror=$1 signed='' suite
-  shift
-  [ ! -r "$KEYRING" ] || signed="[signed-by=$KEYRING] "
-  rm -rf "$APT"
-  mkdir -p "$APT"/{parts,sources,preferences,lists/partial,cache/archives/partial}
-  for suite in "$@"; do echo "deb $signed$mirror $suite main"; done >"$APT/sources.list"
-  {
-    apt-config dump | grep '^Acquire::' | grep -vE '^Acquire::(Languages|IndexTargets)' || true
-    cat <<CONF
-Dir::Etc::parts "$APT/parts";
-Dir::Etc::main "$APT/none";
-Dir::Etc::sourcelist "$APT/sources.list";
-Dir::Etc::sourceparts "$APT/sources";
-Dir::Etc::preferences "$APT/none";
-Dir::Etc::preferencesparts "$APT/preferences";
-Dir::State::lists "$APT/lists";
-Dir::Cache "$APT/cache";
-APT::Sandbox::User "root";
-APT::Default-Release "";
-Acquire::Languages "none";
-Acquire::Retries "2";
-CONF
-  } >"$APT/apt.conf"
-}
-
-private_apt() { APT_CONFIG=$APT/apt.conf "$@"; }
-
 # from_debian WANTED… : one update for all their suites, then each by itself.
 from_debian() {
   local mirror want suites=()
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
   for want in "$@"; do
-    if [ -n "$(suite_of "$want")" ]; then suites+=("$(suite_of "$want")"); fi
+    if [ -n "$(suite_of "$want")" ]; then suites+=("deb $(suite_of "$want")"); fi
   done
   [ ${#suites[@]} -gt 0 ] || return 0
   mirror=$(debian_mirror) || mirror=
@@ -164,15 +122,10 @@ from_debian() {
     return 0
   fi
   set_up_apt "${mirror%/}" "${suites[@]}"
-  say "reading the package lists of ${suites[*]}"
+  say "reading the package lists of ${suites[*]#deb }"
   private_apt apt-get update -q >"$APT/update.log" 2>&1 || true
   for want in "$@"; do one_debian "$want" || true; done
   rm -rf "$APT"
-}
-
-# What apt had to say of a suite whose lists are not there.
-update_trouble() {
-  grep -E '^[WE]:' "$APT/update.log" | grep -m1 "$1" || grep -m1 '^E:' "$APT/update.log" || echo 'not listed there'
 }
 
 one_debian() {

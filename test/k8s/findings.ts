@@ -1,0 +1,109 @@
+/** What became of a cluster whose pods were moved: nothing is wrong, or this is. */
+import { differences, known } from './informer.js';
+import type { Scene } from './scene.js';
+import { podPath, PODS } from './workload.js';
+import { until } from './until.js';
+
+/** Where nothing is wrong, everything is seen within two seconds; controllers back off, too. */
+const SEEN_WITHIN_MS = 10_000;
+export const NEW_PODS = 10;
+const REPLACED = 3;
+
+/** What is wrong, each empty where all is well. */
+export interface Findings {
+  /** New pods that the scheduler, which never restarted, gives no node, or that don't run there. */
+  unscheduled: string[];
+  /** Deleted pods of a ReplicaSet, which its controller, which never restarted, does not replace. */
+  unreplaced: string[];
+  /** Pods that nobody wrote to, and which are not as they were. */
+  changed: string[];
+  /** Accepted writes that are lost, refused ones that are there. */
+  writes: string[];
+  /** Writes to other things than pods that were not accepted. */
+  others: string[];
+  /** Where clients that keep a copy of all pods differ from the API. */
+  informers: string[];
+  /** Parts of the control plane that are not the process any more that they were. */
+  restarted: string[];
+}
+
+export const NOTHING: Findings = {
+  unscheduled: [],
+  unreplaced: [],
+  changed: [],
+  writes: [],
+  others: [],
+  informers: [],
+  restarted: [],
+};
+
+/** Tries everything out; the workload has been stopped, the freeze has ended. */
+export async function findings(scene: Scene): Promise<Findings> {
+  const { workload } = scene;
+  const made = await makePods(scene);
+  for (let i = 0; i < REPLACED; i++) await workload.deleteReplica();
+  const [unscheduled, unreplaced] = await Promise.all([
+    left(() => notRunning(scene, made)),
+    left(() => missingReplicas(scene)),
+  ]);
+  const informers = await left(() => outdated(scene));
+  const { items } = await scene.cluster.client.list(PODS);
+  const there = new Map(items.map((pod) => [podPath(pod), pod]));
+  const still = items.filter(({ metadata }) => metadata.name.startsWith('still-'));
+  return {
+    unscheduled,
+    unreplaced,
+    changed: differences(known(still), scene.still),
+    writes: workload.pods.problems(there),
+    others: workload.others.writes
+      .filter(({ outcome }) => outcome === 'refused')
+      .map(({ path, message }) => `${path}: ${message ?? ''}`),
+    informers,
+    restarted: ended(scene),
+  };
+}
+
+/** What a list still has in it when it had time to become empty. */
+async function left(list: () => Promise<string[]>): Promise<string[]> {
+  let last: string[] = [];
+  const empty = async () => (last = await list()).length === 0;
+  await until('', empty, SEEN_WITHIN_MS).catch(() => undefined);
+  return last;
+}
+
+async function makePods({ workload }: Scene): Promise<string[]> {
+  const names = Array.from({ length: NEW_PODS }, (_, i) => `new-${i}`);
+  for (const name of names) {
+    const { outcome, message } = await workload.createPod(name);
+    if (outcome !== 'accepted') throw new Error(`pods cannot be created: ${message ?? outcome}`);
+  }
+  return names;
+}
+
+async function notRunning({ cluster }: Scene, names: readonly string[]): Promise<string[]> {
+  const { items } = await cluster.client.list(PODS);
+  const running = items.filter(({ status }) => status?.['phase'] === 'Running');
+  const there = new Set(running.map(({ metadata }) => metadata.name));
+  return names.filter((name) => !there.has(name));
+}
+
+async function missingReplicas({ workload }: Scene): Promise<string[]> {
+  const pods = await workload.replicaPods();
+  const running = pods.filter(({ status }) => status?.['phase'] === 'Running').length;
+  const good = pods.length === workload.replicas && running === workload.replicas;
+  return good ? [] : [`${pods.length} of ${workload.replicas} are there, ${running} of them run`];
+}
+
+async function outdated({ informers }: Scene): Promise<string[]> {
+  const each = [...informers].map(async ([what, informer]) =>
+    (await informer.differences()).map((difference) => `${what}: ${difference}`),
+  );
+  return (await Promise.all(each)).flat();
+}
+
+function ended({ cluster: { scheduler, controllers } }: Scene): string[] {
+  return Object.entries({ scheduler, controllers }).flatMap(([name, one]) => {
+    const end = one?.ended();
+    return end === undefined ? [] : [`${name}: ${end}`];
+  });
+}

@@ -1,0 +1,108 @@
+/** A control plane under load, whose pods are to move to an etcd of their own. */
+import { run } from '../cli/run.js';
+import type { Etcd, EtcdOptions } from '../rig/etcd.js';
+import type { ApiServer } from './apiserver.js';
+import { KubeClient } from './client.js';
+import { Cluster } from './cluster.js';
+import { Informer, known, type InformerOptions, type Known } from './informer.js';
+import { Kubelet } from './kubelet.js';
+import { Nodes } from './nodes.js';
+import { until } from './until.js';
+import { Workload, type WorkloadOptions } from './workload.js';
+
+const ALL_PODS = '/api/v1/pods';
+
+export interface SceneOptions {
+  readonly workload?: WorkloadOptions;
+  /** Of the old etcd. */
+  readonly etcd?: EtcdOptions;
+}
+
+/** The flags of an apiserver that has its pods in another etcd. */
+export function podsFrom(target: Etcd, { prewarmed = false } = {}): string[] {
+  return [
+    `--etcd-servers-overrides=/pods#${target.endpoint}`,
+    // Its compactor would be a second writer of a target that is in lockstep.
+    ...(prewarmed ? ['--etcd-compaction-interval=0'] : []),
+  ];
+}
+
+export class Scene {
+  /** Clients that have a copy of all pods, by what is special about them. */
+  readonly informers = new Map<string, Informer>();
+  /** What every unchanged pod should be like ever after, `namespace/name` → uid and resourceVersion. */
+  readonly still: Known;
+
+  private constructor(
+    readonly cluster: Cluster,
+    readonly nodes: Nodes,
+    readonly kubelet: Kubelet,
+    readonly workload: Workload,
+    still: Known,
+  ) {
+    this.still = still;
+    this.informers.set('the kubelet', kubelet.informer);
+    this.informer('all along');
+  }
+
+  /** With everything running, and written to from then on. */
+  static async start({ workload: load, etcd }: SceneOptions = {}): Promise<Scene> {
+    const cluster = await Cluster.start(etcd === undefined ? {} : { etcdOptions: etcd });
+    const nodes = await Nodes.create(cluster.client);
+    const kubelet = new Kubelet(cluster.client);
+    const workload = await Workload.start(cluster.client, load);
+    const stillPods = async () => {
+      const { items } = await cluster.client.list(ALL_PODS);
+      return items.filter(({ metadata }) => metadata.name.startsWith('still-'));
+    };
+    await until('pods that run', async () =>
+      (await stillPods()).every(({ status }) => status?.['phase'] === 'Running'),
+    );
+    return new Scene(cluster, nodes, kubelet, workload, known(await stillPods()));
+  }
+
+  async end(): Promise<void> {
+    await this.workload.stop();
+    for (const informer of this.informers.values()) await informer.stop();
+    await this.kubelet.stop();
+    await this.nodes.stop();
+    await this.cluster.remove();
+  }
+
+  /** One more client, which lists pods now and watches them from then on. */
+  informer(what: string, options?: InformerOptions): Informer {
+    const informer = new Informer(this.cluster.client, ALL_PODS, options);
+    this.informers.set(what, informer);
+    return informer;
+  }
+
+  /** `etcd-lockstep freeze apply` or `remove`, as an operator does it. */
+  async freeze(action: 'apply' | 'remove'): Promise<void> {
+    const apiservers = this.cluster.apiservers.map(({ url }) => url).join(',');
+    const at = ['--kubeconfig', this.cluster.kubeconfig, '--apiservers', apiservers];
+    const { code, stderr } = await run(['freeze', action, ...at]);
+    if (code !== 0) throw new Error(`freeze ${action} ended with ${code ?? '?'}:\n${stderr}`);
+  }
+
+  /**
+   * Restarts an apiserver with other flags, as an operator does it: out of the balancer, its clients
+   * to the others, and back when it is ready.
+   */
+  async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
+    const { balancer, apiservers } = this.cluster;
+    balancer.use(...apiservers.filter((one) => one !== apiserver));
+    balancer.cut(apiserver);
+    await apiserver.restart(args);
+    balancer.use(...apiservers);
+  }
+
+  /** All pods as this apiserver has them in its etcd. */
+  async podsAt(apiserver: ApiServer): Promise<Known> {
+    const client = new KubeClient(this.cluster.pki, apiserver.url);
+    try {
+      return known((await client.list(ALL_PODS)).items);
+    } finally {
+      client.close();
+    }
+  }
+}
