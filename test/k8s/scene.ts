@@ -16,6 +16,8 @@ export interface SceneOptions {
   readonly workload?: WorkloadOptions;
   /** Of the old etcd. */
   readonly etcd?: EtcdOptions;
+  /** Default 2, at most 3. */
+  readonly apiservers?: number;
 }
 
 /** The flags of an apiserver that has its pods in another etcd. */
@@ -46,8 +48,11 @@ export class Scene {
   }
 
   /** With everything running, and written to from then on. */
-  static async start({ workload: load, etcd }: SceneOptions = {}): Promise<Scene> {
-    const cluster = await Cluster.start(etcd === undefined ? {} : { etcdOptions: etcd });
+  static async start({ workload: load, etcd, apiservers }: SceneOptions = {}): Promise<Scene> {
+    const cluster = await Cluster.start({
+      ...(etcd === undefined ? {} : { etcdOptions: etcd }),
+      ...(apiservers === undefined ? {} : { apiservers }),
+    });
     const nodes = await Nodes.create(cluster.client);
     const kubelet = new Kubelet(cluster.client);
     const workload = await Workload.start(cluster.client, load);
