@@ -68,15 +68,23 @@ export class Move {
 
 /** While it is away, two clients list: one by a cache, one as `kubectl get` does. */
 async function restartAmidLists(scene: Scene, url: string, flags: string[]): Promise<void> {
-  const { apiservers, balancer } = scene.cluster;
+  const {
+    cluster: { apiservers, balancer },
+    pool,
+  } = scene;
   const apiserver = apiservers.find((one) => one.url === url);
   if (apiserver === undefined) throw new Error(`${url} is none of the apiservers`);
-  balancer.use(...apiservers.filter((one) => one !== apiserver));
-  const n = scene.informers.size;
-  const newest = scene.informer(`${n}: newest, before ${apiserver.host} moved`, { newest: true });
-  const cached = scene.informer(`${n}: cached, before ${apiserver.host} moved`);
-  await until('lists', () => newest.lists > 0 && cached.lists > 0);
+  balancer.use(...pool.filter((one) => one !== apiserver));
+  await listNow(scene, `before ${apiserver.host} moved`);
   await scene.restart(apiserver, flags);
+}
+
+/** Two more clients, which have listed when this returns. */
+export async function listNow(scene: Scene, when: string): Promise<void> {
+  const n = scene.informers.size;
+  const newest = scene.informer(`${n}: newest, ${when}`, { newest: true });
+  const cached = scene.informer(`${n}: cached, ${when}`);
+  await until('lists', () => newest.lists > 0 && cached.lists > 0);
 }
 
 /** The last object of a command's stdout: its report. */

@@ -15,7 +15,7 @@ const cutover = z.object({
   checksum: z.string(),
   prefixes: z.array(z.string()),
   apiservers: z.array(z.string()),
-  heads,
+  heads: heads.nullable(),
   frozenSeconds: z.number(),
   ownSeconds: z.number(),
   steps,

@@ -39,7 +39,7 @@ describeKube('cutover: one apiserver after the other', () => {
     expect(report.apiservers).to.deep.equal(scene.cluster.apiservers.map(({ url }) => url));
     expect(report.alarms).to.deep.equal([]);
     expect(report.lateWrites.count).to.equal(0);
-    expect(report.heads.target).to.be.above(report.heads.source);
+    expect(report.heads!.target).to.be.above(report.heads!.source);
     expect(report.frozenSeconds).to.be.above(report.ownSeconds);
 
     const { error } = await follower.stopped();

@@ -34,6 +34,8 @@ export class Scene {
   readonly informers = new Map<string, Informer>();
   /** What every unchanged pod should be like ever after, `namespace/name` → uid and resourceVersion. */
   readonly still: Known;
+  /** The apiservers behind the balancer, where these are not all. */
+  pool: readonly ApiServer[];
 
   private constructor(
     readonly cluster: Cluster,
@@ -43,6 +45,7 @@ export class Scene {
     still: Known,
   ) {
     this.still = still;
+    this.pool = cluster.apiservers;
     this.informers.set('the kubelet', kubelet.informer);
     this.informer('all along');
   }
@@ -94,11 +97,11 @@ export class Scene {
    * to the others, and back when it is ready.
    */
   async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
-    const { balancer, apiservers } = this.cluster;
-    balancer.use(...apiservers.filter((one) => one !== apiserver));
+    const { balancer } = this.cluster;
+    balancer.use(...this.pool.filter((one) => one !== apiserver));
     balancer.cut(apiserver);
     await apiserver.restart(args);
-    balancer.use(...apiservers);
+    balancer.use(...this.pool);
   }
 
   /** All pods as this apiserver has them in its etcd. */
