@@ -6,6 +6,7 @@ import { auditCommand } from './audit.js';
 import { cropCommand } from './crop.js';
 import { followCommand } from './follow.js';
 import { mirrorCommand } from './mirror.js';
+import { planCommand } from './plan.js';
 import { seedCommand } from './seed.js';
 import { statusCommand } from './status.js';
 
@@ -24,7 +25,7 @@ for (const stream of [process.stdout, process.stderr])
 
 const program = new Command('etcd-lockstep')
   .description(
-    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: seed, restore the base, follow, audit.',
+    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, restore the base, follow, audit.',
   )
   .version(version())
   .showHelpAfterError('Try: --help says more.')
@@ -36,6 +37,7 @@ const program = new Command('etcd-lockstep')
   .configureHelp({ sortOptions: false });
 
 for (const add of [
+  planCommand,
   ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
   mirrorCommand,
 ])
