@@ -84,7 +84,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
     ],
     [
       'fence',
-      `a margin of ${count(estimates.fenceMargin)} revisions: twice what the source makes in ten minutes`,
+      `a margin of ${count(estimates.fenceMargin)} revisions: twice what the source makes in ten minutes, and no less than 1,000`,
     ],
   ];
 }

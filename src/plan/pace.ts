@@ -96,6 +96,14 @@ function slowestRead(target: Members | undefined): number | null {
 
 export function pace(rates: Rates, { followPerSecond }: Estimates): Check {
   const perSecond = rates.revisions / rates.seconds;
+  if (rates.revisions === 0)
+    return check(
+      'pace',
+      notAsked(
+        'Nothing was written while the source was watched.',
+        'Look again when it is busy, with a longer --sample.',
+      ),
+    );
   const need = `The source makes ${rate(perSecond)} revisions a second, and each is a write on the target`;
   if (followPerSecond === null)
     return check('pace', notAsked(`${need}; there is no target to be measured.`));

@@ -49,7 +49,7 @@ async function unmarked(target: EtcdClient): Promise<Finding> {
     );
   const example = rows[0] ? keyOf(rows[0]).toString() : '';
   return stop(
-    `It holds ${count(keys)} keys and no cursor of ours, first of all ${example}: somebody else uses it.`,
+    `It holds keys (${count(keys)}, the first is ${example}) and no cursor of ours: somebody else uses it.`,
     'Check --dest-endpoints. A target is made by restoring the base that seed seals; etcd-lockstep never writes into any other.',
   );
 }
@@ -84,7 +84,7 @@ async function outside(target: EtcdClient, prefixes: PrefixSet): Promise<Finding
   const who = compactor.count > 0 ? ', among them compact_rev_key: an apiserver uses it' : '';
   return [
     stop(
-      `It holds ${count(all - covered)} keys of somebody else${who}.`,
+      `It holds keys of somebody else (${count(all - covered)})${who}.`,
       'Find out who writes there and stop that; then make a new target from a new seed.',
     ),
   ];
