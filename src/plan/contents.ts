@@ -117,7 +117,7 @@ class Sums {
 
 /** The provider's name out of the head of an encrypted value, and nothing else of it. */
 export function providerOf(value: Buffer): string | undefined {
-  if (value.compare(ENCRYPTED, 0, ENCRYPTED.length, 0, ENCRYPTED.length) !== 0) return undefined;
+  if (!value.subarray(0, ENCRYPTED.length).equals(ENCRYPTED)) return undefined;
   return PROVIDER.exec(value.toString('latin1', 0, HEADER_BYTES))?.[1] ?? 'unknown';
 }
 

@@ -220,12 +220,18 @@ async function checkTarget(
   ];
 }
 
-/** Sizes that were read whole take the place of those that were guessed. */
+/**
+ * Sizes that were read whole take the place of those that were guessed. What has appeared since they
+ * were taken has no size, but is being written.
+ */
 function planFolders(sizes: readonly FolderSize[], facts: Facts): PlannedFolder[] {
   const { prefixes, root, contents, rates } = facts;
   const known = new Map(sizes.map((size) => [size.folder, size]));
   for (const { prefix: folder, keys, bytes } of contents.prefixes)
     known.set(folder, { folder, keys, bytes, exact: true });
+  if (rates.everything)
+    for (const folder of rates.byFolder.keys())
+      if (!known.has(folder)) known.set(folder, { folder, keys: 0, bytes: 0, exact: false });
   const quiet = { revisions: 0, events: 0, bytes: 0 };
   return split([...known.values()], prefixes, root)
     .map((planned) => ({

@@ -101,8 +101,9 @@ function ofPrefix(prefix: string, root: string, keys: number): Finding {
       `${prefix} holds custom resources (or API services), and kube-apiserver looks for those in its main etcd only.`,
       'Leave it where it is.',
     );
+  if (prefix === `${root}ranges/`) return ok(`${prefix} goes with services.`);
   if (found.kind === 'internal')
-    return warn(`${prefix} is no resource: ${found.why}.`, 'Leave it out, unless services move.');
+    return stop(`${prefix} is no resource: ${found.why}.`, 'Leave it out.');
   if (whole !== prefix && lookUp(whole, root).kind !== 'unknown')
     return stop(
       `${prefix} is not the whole of ${whole}, and apiservers can move whole resources only.`,
