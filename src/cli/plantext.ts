@@ -16,7 +16,7 @@ export function planText(plan: Plan, steps: readonly Step[]): string {
     `To be moved at its revisions: ${plan.prefixes.join(', ')}`,
     fields(movedRows(plan)),
     '',
-    "The apiservers' flag (all of them the same; add what it has already; in quotes in a shell):",
+    "The apiservers' flag (the same for all, with what it has already; takes a restart; in quotes in a shell):",
     `  '--etcd-servers-overrides=${plan.overrides}'`,
     ...whyLines(plan),
     '',

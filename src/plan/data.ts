@@ -18,7 +18,7 @@ export function leases({ leases: seen }: Contents): Check {
   if (keys === 0) return check('leases', ok('No key hangs on a lease.'));
   const some = asked < distinct ? ` of the ${count(asked)} that were asked` : '';
   const ttl = shortestTtl === null ? 'which have ended meanwhile' : undefined;
-  const found = `${count(keys)} keys hang on ${count(distinct)} leases, ${ttl ?? `the shortest${some} of ${duration(shortestTtl ?? 0)}`}. Follow keeps them alive on the target`;
+  const found = `Keys that hang on a lease: ${count(keys)}, on ${count(distinct)} leases, ${ttl ?? `the shortest${some} of ${duration(shortestTtl ?? 0)}`}. Follow keeps them alive on the target`;
   if (shortestTtl === null || shortestTtl >= SAFE_TTL_SECONDS)
     return check('leases', ok(`${found}.`));
   return check(

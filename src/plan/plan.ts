@@ -11,7 +11,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
-import { check, NO_TARGET, type Check } from './check.js';
+import { check, NO_TARGET, notAsked, type Check } from './check.js';
 import { readContents, type Contents, type ContentsProgress } from './contents.js';
 import * as data from './data.js';
 import { findRoot, measureFolders, type FolderSize } from './folders.js';
@@ -109,7 +109,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const checks = [
       ...checkData(facts),
       ...checkServers(members, targetMembers, facts),
-      ...(await checkTarget(options, source, target, prefixes)),
+      ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
     const folders = planFolders(sizes, facts);
     const { byFolder: _, ...totals } = rates;
@@ -167,11 +167,12 @@ async function folderSizes(
   source: EtcdClient,
   root: string,
   head: Revision,
-  { onProgress }: PlanOptions,
+  { onProgress, signal }: PlanOptions,
 ): Promise<FolderSize[]> {
   let folders = 0;
   try {
     return await measureFolders(source, root, head, () => {
+      signal.throwIfAborted();
       onProgress({ step: 'folders', folders: ++folders });
     });
   } catch (error) {
@@ -211,9 +212,15 @@ async function checkTarget(
   { source: from, target: to }: PlanOptions,
   source: EtcdClient,
   target: EtcdClient | undefined,
+  members: Members | undefined,
   prefixes: PrefixSet,
 ): Promise<Check[]> {
-  if (!to || !target) return [check('target stock', NO_TARGET), check('credentials', NO_TARGET)];
+  // Each question to one that is not there would take its time again.
+  const nobody = members?.members.every(({ error }) => error?.code === 'UNAVAILABLE');
+  if (!to || !target || nobody) {
+    const why = nobody ? notAsked('No member of the target answers.') : NO_TARGET;
+    return [check('target stock', why), check('credentials', why)];
+  }
   return [
     await targetStock(target, source, prefixes),
     await credentials(from, to, probeKey(prefixes)),

@@ -183,7 +183,9 @@ export function clocks(source: Members, target: Members | undefined): Check {
   if (off.length === 0)
     return check(
       'clocks',
-      ok(`${told.length} of the members and this machine agree to ${CLOCK_SECONDS} s.`),
+      ok(
+        `Members that tell their time: ${told.length}; they and this machine agree to ${CLOCK_SECONDS} s.`,
+      ),
     );
   const list = off
     .map(({ endpoint, clockSeconds: s }) => {

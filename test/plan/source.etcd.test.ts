@@ -158,7 +158,7 @@ describe('plan: what is written and what is odd', () => {
       expectCheck(plan, name, 'ok');
 
     await put('long', Buffer.from('x'), 3600n);
-    expectCheck(await secrets(), 'leases', 'ok', /1 keys? hang.*1h00m/);
+    expectCheck(await secrets(), 'leases', 'ok', /lease: 1, .*1h00m/);
     await put('short', Buffer.from('x'), 60n);
     await put('enc', Buffer.concat([Buffer.from('k8s:enc:aescbc:v1:key1:'), randomBytes(64)]));
     await put('kms', Buffer.concat([Buffer.from('k8s:enc:kms:v2:my-kms:'), randomBytes(64)]));

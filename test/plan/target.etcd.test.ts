@@ -117,7 +117,7 @@ describe('plan: who is let in', () => {
     const from = as(source, ca.cert, client);
     const fine = await planOf({ source: from, target: as(good, ca.cert, client) });
     expectCheck(fine, 'credentials', 'ok', /open the target/);
-    expectCheck(fine, 'clocks', 'ok', /2 of the members/);
+    expectCheck(fine, 'clocks', 'ok', /tell their time: 2;/);
     const wrong = await planOf({ source: from, target: as(bad, otherCa.cert, otherClient) });
     expectCheck(wrong, 'credentials', 'stop', /does not open the target.*trusted-ca-file/);
     expectCheck(wrong, 'target stock', 'ok', /empty/);
