@@ -5,11 +5,11 @@
  *     first key of the rest ─► its folder ─► jump behind the folder ─► …
  *
  * One read of a single key for each folder, then one that only counts. Sizes are guessed from a few
- * values at several places of a folder; small folders are read whole.
+ * values at several places of a folder; small folders are read whole. Nothing is pinned: each folder is
+ * as it was when it was looked at, and no compaction can come in between.
  */
 import { keyOf } from '../mvcc/keyvalue.js';
 import { prefixRange, WHOLE_STORE } from '../mvcc/prefix.js';
-import type { Revision } from '../mvcc/revision.js';
 import { hasCode } from '../errors.js';
 import type { EtcdClient } from '../wire/client.js';
 import { folderOf, isCompiledIn } from './names.js';
@@ -61,23 +61,22 @@ function rootOf(prefix: string): string | undefined {
 }
 
 /**
- * Every folder at one revision.
- * @throws LockstepError PERMISSION where the user may not read all there is, COMPACTED
+ * Every folder there is.
+ * @throws LockstepError PERMISSION where the user may not read all there is
  */
 export async function measureFolders(
   client: EtcdClient,
   root: string,
-  revision: Revision,
   onFolder: (folder: FolderSize) => void,
 ): Promise<FolderSize[]> {
   const found: FolderSize[] = [];
   for await (const folder of folders(client, (key) => folderOf(key, root))) {
     if (found.length === MAX_FOLDERS) {
-      const { count } = await client.range({ ...rangeFrom(folder), revision, countOnly: true });
+      const { count } = await client.range({ ...rangeFrom(folder), countOnly: true });
       found.push({ folder: REST, keys: count, bytes: 0, exact: false });
       break;
     }
-    const size = await measure(client, folder, revision);
+    const size = await measure(client, folder);
     if (size.keys === 0) continue; // deleted meanwhile
     found.push(size);
     onFolder(size);
@@ -85,15 +84,11 @@ export async function measureFolders(
   return found;
 }
 
-async function measure(
-  client: EtcdClient,
-  folder: string,
-  revision: Revision,
-): Promise<FolderSize> {
+async function measure(client: EtcdClient, folder: string): Promise<FolderSize> {
   const range = ownRange(folder);
-  const { count } = await client.range({ ...range, revision, countOnly: true });
+  const { count } = await client.range({ ...range, countOnly: true });
   const whole = count <= READ_WHOLE_KEYS;
-  const rows = await sample(client, folder, revision, whole ? [''] : SAMPLE_FROM, whole);
+  const rows = await sample(client, folder, whole ? [''] : SAMPLE_FROM, whole);
   const bytes = rows.reduce((sum, row) => sum + row.length, 0);
   const exact = rows.length === count;
   const guess = rows.length === 0 ? 0 : Math.round((bytes / rows.length) * count);
@@ -103,7 +98,6 @@ async function measure(
 async function sample(
   client: EtcdClient,
   folder: string,
-  revision: Revision,
   places: readonly string[],
   whole: boolean,
 ): Promise<Buffer[]> {
@@ -115,7 +109,7 @@ async function sample(
     // Few keys may lie between two places.
     const from = last && keyOf(last).compare(key) >= 0 ? after(keyOf(last)) : key;
     const limit = whole ? READ_WHOLE_KEYS : SAMPLE_KEYS;
-    rows.push(...(await some(client, from, rangeEnd, revision, limit)));
+    rows.push(...(await some(client, from, rangeEnd, limit)));
   }
   return rows;
 }
@@ -125,14 +119,13 @@ async function some(
   client: EtcdClient,
   key: Buffer,
   rangeEnd: Buffer,
-  revision: Revision,
   limit: number,
 ): Promise<Buffer[]> {
   try {
-    return (await client.range({ key, rangeEnd, revision, limit })).rows;
+    return (await client.range({ key, rangeEnd, limit })).rows;
   } catch (error) {
     if (!hasCode(error, 'ANSWER_TOO_LARGE') || limit === 1) throw error;
-    return some(client, key, rangeEnd, revision, Math.floor(limit / 2));
+    return some(client, key, rangeEnd, Math.floor(limit / 2));
   }
 }
 

@@ -85,46 +85,14 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const { revision: head } = await source.head(key);
     const members = await askMembers(from, 'source', key);
     const targetMembers = to && (await askMembers(to, 'target', key));
-    const sizes = await folderSizes(source, root, head, options);
-    const contents = await readContents(
-      source,
-      prefixes,
-      (progress) => {
-        onProgress({ step: 'contents', ...progress });
-      },
-      options.signal,
-    );
-    const rates = await sampleRates(source, {
-      prefixes,
-      root,
-      seconds: options.sampleSeconds,
-      onProgress: (secondsLeft, events) => {
-        onProgress({ step: 'rates', secondsLeft, events });
-      },
-      signal: options.signal,
-    });
-    const window = await readWindow(source, key, head, rates.revisions / rates.seconds);
-    const estimates = estimate(contents, rates, window, targetMembers);
-    const facts = { prefixes, root, contents, rates, window, estimates };
+    const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
       ...checkData(facts),
       ...checkServers(members, targetMembers, facts),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
-    const folders = planFolders(sizes, facts);
-    const { byFolder: _, ...totals } = rates;
     return {
-      root,
-      prefixes: [...prefixes.list],
-      folders,
-      contents,
-      rates: totals,
-      window,
-      estimates,
-      overrides: overrides(folders, {
-        ...TO_BE_NAMED,
-        ...(to ? { lockstep: to.endpoints } : {}),
-      }),
+      ...compile(facts, to?.endpoints),
       checks,
       source: { head, members: members.members },
       target: targetMembers ? { members: targetMembers.members } : null,
@@ -135,13 +103,51 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   }
 }
 
+/** What the source holds and does. */
 interface Facts {
   prefixes: PrefixSet;
   root: string;
+  sizes: FolderSize[];
   contents: Contents;
   rates: Rates;
   window: Window;
   estimates: Estimates;
+}
+
+async function readSource(
+  source: EtcdClient,
+  root: string,
+  prefixes: PrefixSet,
+  target: Members | undefined,
+  options: PlanOptions,
+): Promise<Facts> {
+  const { sampleSeconds: seconds, onProgress, signal } = options;
+  const sizes = await folderSizes(source, root, options);
+  const onContents = (now: ContentsProgress) => {
+    onProgress({ step: 'contents', ...now });
+  };
+  const contents = await readContents(source, prefixes, onContents, signal);
+  const onRates = (secondsLeft: number, events: number) => {
+    onProgress({ step: 'rates', secondsLeft, events });
+  };
+  const rates = await sampleRates(source, { prefixes, root, seconds, onProgress: onRates, signal });
+  const window = await readWindow(source, probeKey(prefixes), rates);
+  const estimates = estimate(contents, rates, window, target);
+  return { prefixes, root, sizes, contents, rates, window, estimates };
+}
+
+function compile(
+  facts: Facts,
+  endpoints: readonly string[] | undefined,
+): Omit<Plan, 'checks' | 'source' | 'target'> {
+  const { root, prefixes, contents, rates, window, estimates } = facts;
+  const folders = planFolders(facts);
+  const { byFolder: _, ...totals } = rates;
+  const lockstep = endpoints ?? TO_BE_NAMED.lockstep;
+  return {
+    ...{ root, prefixes: [...prefixes.list], folders, contents, rates: totals, window, estimates },
+    overrides: overrides(folders, { ...TO_BE_NAMED, lockstep }),
+  };
 }
 
 /** A user who may read the prefixes only has to name them. */
@@ -166,12 +172,11 @@ async function findReadableRoot(
 async function folderSizes(
   source: EtcdClient,
   root: string,
-  head: Revision,
   { onProgress, signal }: PlanOptions,
 ): Promise<FolderSize[]> {
   let folders = 0;
   try {
-    return await measureFolders(source, root, head, () => {
+    return await measureFolders(source, root, () => {
       signal.throwIfAborted();
       onProgress({ step: 'folders', folders: ++folders });
     });
@@ -231,8 +236,7 @@ async function checkTarget(
  * Sizes that were read whole take the place of those that were guessed. What has appeared since they
  * were taken has no size, but is being written.
  */
-function planFolders(sizes: readonly FolderSize[], facts: Facts): PlannedFolder[] {
-  const { prefixes, root, contents, rates } = facts;
+function planFolders({ sizes, prefixes, root, contents, rates }: Facts): PlannedFolder[] {
   const known = new Map(sizes.map((size) => [size.folder, size]));
   for (const { prefix: folder, keys, bytes } of contents.prefixes)
     known.set(folder, { folder, keys, bytes, exact: true });

@@ -21,7 +21,8 @@ export interface Activity {
 
 export interface Rates {
   seconds: number;
-  /** By how much the head moved on. */
+  /** Where the head was at its end, and by how much it had moved on. */
+  head: Revision;
   revisions: number;
   /** Of the prefixes to move. */
   moved: Activity;
@@ -67,6 +68,7 @@ async function sample(
   const { revision: after } = await client.head(key);
   return {
     seconds: (performance.now() - started) / 1000,
+    head: after,
     revisions: after - before,
     moved: counter.moved.sums(),
     largestRevision: counter.moved.largest,

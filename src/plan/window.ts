@@ -13,6 +13,7 @@ import { compactRevision } from '../source/compaction.js';
 import { count, duration } from '../status/format.js';
 import type { EtcdClient } from '../wire/client.js';
 import { check, ok, warn, type Check } from './check.js';
+import type { Rates } from './rates.js';
 
 const COMPACT_REV_KEY = Buffer.from('compact_rev_key');
 /** etcd sends so many old revisions a second to a watch that catches up, at the least (measured). */
@@ -35,8 +36,7 @@ export interface Window {
 export async function readWindow(
   client: EtcdClient,
   key: Buffer,
-  head: Revision,
-  revisionsPerSecond: number,
+  { head, revisions, seconds }: Rates,
 ): Promise<Window> {
   const compacted = await compactRevision(client, key);
   const intervalRevisions = await lastInterval(client);
@@ -45,8 +45,8 @@ export async function readWindow(
     historyRevisions: Math.max(0, head - compacted),
     intervalRevisions,
     intervalSeconds:
-      intervalRevisions !== null && revisionsPerSecond > 0
-        ? intervalRevisions / revisionsPerSecond
+      intervalRevisions !== null && revisions > 0
+        ? intervalRevisions / (revisions / seconds)
         : null,
   };
 }

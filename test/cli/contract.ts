@@ -233,6 +233,7 @@ export const plan = z.strictObject({
   }),
   rates: z.strictObject({
     seconds: z.number().positive(),
+    head: revision,
     revisions: count,
     moved: activity,
     largestRevision: count,

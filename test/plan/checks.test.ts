@@ -37,7 +37,14 @@ const WINDOW: Window = {
 
 function rates(revisions: number, moved: number): Rates {
   return {
-    ...{ seconds: 1, revisions, largestRevision: 1, everything: true, byFolder: new Map() },
+    ...{
+      seconds: 1,
+      head: 9,
+      revisions,
+      largestRevision: 1,
+      everything: true,
+      byFolder: new Map(),
+    },
     moved: { revisions: moved, events: moved, bytes: moved },
   };
 }
