@@ -66,7 +66,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
     ['largest', largest ? `${bytes(largest.bytes)}: ${largest.key}` : 'none'],
     [
       'revisions',
-      `${rate(ours)} of ${rate(all)} a second (${Math.round(share * 100)} %), ${bytes(rates.moved.bytes / rates.seconds)}/s, in ${duration(rates.seconds)} of watching`,
+      `${rate(ours)} of ${rate(all)} a second (${Math.round(share * 100)} %), ${bytes(Math.round(rates.moved.bytes / rates.seconds))}/s, in ${duration(rates.seconds)} of watching`,
     ],
     [
       'history',
@@ -84,7 +84,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
     ],
     [
       'fence',
-      `a margin of ${count(estimates.fenceMargin)} revisions: twice what the source makes in ten minutes, and no less than 1,000`,
+      `a margin of ${count(estimates.fenceMargin)} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
     ],
   ];
 }

@@ -54,7 +54,7 @@ export function notAsked(message: string, todo: string | null = null): Finding {
 }
 
 /** Of every check of the target, where there is none yet. */
-export const NO_TARGET = notAsked('no target was given');
+export const NO_TARGET = notAsked('No target was given.');
 
 const WORST: readonly Verdict[] = ['stop', 'warn', 'not asked', 'ok'];
 

@@ -39,8 +39,11 @@ const PACE = [
 ] as const;
 const NEAR_SECONDS = 0.0007;
 
-/** The switch of all apiservers is thought to take so long; meanwhile the source counts on. */
-const SWITCH_SECONDS = 600;
+/**
+ * The fence goes on raising the target while the source counts on; the margin is for the moments in
+ * which it cannot. All of it is written inside the freeze, so it is no larger than it has to be.
+ */
+const MARGIN_SECONDS = 10;
 const LEAST_MARGIN = 1000;
 /** The source is asked for its head twice a second. */
 const DRAIN_SECONDS = 0.5;
@@ -56,7 +59,7 @@ export function estimate(
   target: Members | undefined,
 ): Estimates {
   const perSecond = rates.revisions / rates.seconds;
-  const fenceMargin = Math.max(LEAST_MARGIN, Math.ceil(perSecond * SWITCH_SECONDS * 2));
+  const fenceMargin = Math.max(LEAST_MARGIN, Math.ceil(perSecond * MARGIN_SECONDS));
   const seedSeconds =
     SEED_START_SECONDS + contents.seconds * SEED_BY_READING + historySeconds(window);
   const readSeconds = slowestRead(target);

@@ -20,7 +20,7 @@ export function versions(side: Side, members: Members | undefined): Check {
   const name = `${side} versions` as const;
   if (!members) return check(name, NO_TARGET);
   const known = [...new Set(answering(members).map((m) => m.version ?? ''))].sort();
-  if (known.length === 0) return check(name, notAsked('no member answers'));
+  if (known.length === 0) return check(name, notAsked('No member answers.'));
   const findings = known.flatMap((version) => ofVersion(side, version));
   if (known.length > 1)
     findings.push(

@@ -86,7 +86,7 @@ describe('plan: a real cluster', () => {
     expect(code).to.equal(0);
     expect(stdout).to.contain(`etcd-lockstep seed --endpoints ${source.endpoint} --prefix ${PODS}`);
     expect(stdout).to.match(/Nothing stands in the way\. The target was not asked/);
-    expect(stdout).to.match(/^ {2}- +credentials +no target was given$/m);
+    expect(stdout).to.match(/^ {2}- +credentials +No target was given\.$/m);
   });
 });
 
