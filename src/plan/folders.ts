@@ -26,7 +26,7 @@ export interface FolderSize {
 
 /** More than any cluster has resources; what is behind them is counted as one. */
 const MAX_FOLDERS = 2000;
-export const REST = '(other)';
+const REST = '(other)';
 const READ_WHOLE_KEYS = 64;
 /** Where samples begin: names mostly begin with letters, so this spreads them over namespaces. */
 const SAMPLE_FROM = ['', 'f', 'm', 't'];
