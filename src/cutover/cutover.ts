@@ -212,7 +212,7 @@ export class Cutover {
         await moveAll({
           ...common,
           apiservers,
-          ...(this.#o.switchHook ? { hook: this.#o.switchHook } : {}),
+          ...this.#hook(fence, late),
           onWait: this.#o.onWait,
           onMoved: (apiserver) => {
             failpoint('cutover.moved');
@@ -227,6 +227,18 @@ export class Cutover {
       await setPhase(target, 'switched', stop);
       failpoint('cutover.switched');
     });
+  }
+
+  /** The operator's command, but not while a write is on the source alone and nobody has moved. */
+  #hook(fence: Fence, late: LateWrites): { hook?: CutoverOptions['switchHook'] & object } {
+    const { switchHook } = this.#o;
+    if (!switchHook) return {};
+    return {
+      hook: async (api) => {
+        if (late.count > 0 && !(await this.#anyMoved(fence))) late.refuseAny();
+        await switchHook(api);
+      },
+    };
   }
 
   /** Whether clients may have seen the target already: then there is no way back but rollback. */
