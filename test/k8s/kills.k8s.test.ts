@@ -6,12 +6,14 @@ import { expect } from 'chai';
 import type { Ended } from '../cli/run.js';
 import { errorOf, whole } from '../cli/run.js';
 import { describeKube } from './binaries.js';
+import { clonePod } from './clones.js';
 import { findings, NOTHING } from './findings.js';
 import { known, type Known } from './informer.js';
 import { PREFIX } from './lockstep.js';
 import { listNow, Move, podRows, type Command } from './move.js';
 import { cutoverReport, rollbackReport } from './reports.js';
 import { Scene } from './scene.js';
+import { PODS } from './workload.js';
 
 const ALL_PODS = '/api/v1/pods';
 const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
@@ -87,22 +89,26 @@ describeKube('cutover: aborted, killed, and back', () => {
     expect(move.hook.asked).to.deep.equal([]);
   });
 
-  it('given up behind the fence, goes back without a move', async () => {
-    const { cluster } = scene;
+  it('given up behind the fence for a late write, goes back, and the write stays', async () => {
+    const { etcd, client } = scene.cluster;
     const dead = await move.run('cutover', { dies: 'cutover.fenced' });
     expect(dead.code).to.equal(null);
     await listNow(scene, 'behind the fence');
+    await clonePod(etcd, 'still-0', ['late-00']);
+    const refused = await move.run('cutover');
+    expect(errorOf(refused).code, refused.stderr).to.equal('LATE_WRITE');
+    expect(errorOf(refused).message).to.include(`${PREFIX}default/late-00`);
+
     const before = await pods();
-    const ended = await move.run('rollback');
-    expect(ended.code, ended.stderr).to.equal(0);
-    const { brought, alarms } = rollbackReport(ended);
-    expect(alarms).to.deep.equal([]);
-    expect({ ...brought, keys: 0 }).to.deep.equal({
-      ...{ keys: 0, put: 0, deleted: 0, unchanged: before.size },
-      replaced: { count: 0, keys: [] },
-    });
+    const ended = await move.run('rollback', { dies: 'rollback.switched' });
+    expect(ended.code).to.equal(null);
+    expect(await pods()).to.deep.equal(before);
+    const again = await move.run('rollback');
+    expect(again.code, again.stderr).to.equal(0);
+    expect(rollbackReport(again).alarms).to.deep.equal([]);
     expect(move.hook.asked).to.deep.equal([]);
-    expect(await cluster.etcd.ctl('get', 'etcd-lockstep/', '--prefix')).to.equal('');
+    expect(await etcd.ctl('get', 'etcd-lockstep/', '--prefix')).to.equal('');
+    await client.get(`${PODS}/late-00`);
 
     await move.end();
     move = await Move.begin(scene);

@@ -32,7 +32,7 @@ const rollback = z.object({
     replaced: z.object({ count, keys: z.array(z.string()) }),
   }),
   heads,
-  frozenSeconds: z.number(),
+  frozenSeconds: z.number().nullable(),
   steps,
   lateWrites: named,
   alarms: z.array(z.string()),
