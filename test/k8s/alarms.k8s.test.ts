@@ -51,7 +51,7 @@ describeKube('cutover: by hand, and with an apiserver forgotten', () => {
 
   it('is an alarm with the key of each late write; retire then refuses', async () => {
     await scene.workload.more(200);
-    const flags = ['--yes', '--watch', '20'];
+    const flags = ['--yes', '--watch', '10'];
     const running = move.start('cutover', { flags, apiservers: known });
     await byHand(running);
     await running.until(reached('watch'));
