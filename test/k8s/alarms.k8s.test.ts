@@ -24,9 +24,7 @@ describeKube('cutover: by hand, and with an apiserver forgotten', () => {
     scene = await Scene.start({ apiservers: 3 });
     known = scene.cluster.apiservers.slice(0, 2);
     forgotten = scene.cluster.apiservers[2]!;
-    scene.pool = known;
-    scene.cluster.balancer.use(...known);
-    scene.cluster.balancer.cut(forgotten);
+    scene.cluster.use(...known);
     move = await Move.begin(scene);
   });
   after(async () => {
@@ -40,7 +38,7 @@ describeKube('cutover: by hand, and with an apiserver forgotten', () => {
       const left = known.length - i;
       const said = () => [...running.stderr.matchAll(WAITING)].find(([, n]) => n === `${left}`);
       await running.until(() => said() !== undefined);
-      await scene.restart(apiserver, [said()![2]!]);
+      await scene.cluster.restart(apiserver, [said()![2]!]);
     }
   }
 

@@ -68,15 +68,11 @@ export class Move {
 
 /** While it is away, two clients list: one by a cache, one as `kubectl get` does. */
 async function restartAmidLists(scene: Scene, url: string, flags: string[]): Promise<void> {
-  const {
-    cluster: { apiservers, balancer },
-    pool,
-  } = scene;
-  const apiserver = apiservers.find((one) => one.url === url);
-  if (apiserver === undefined) throw new Error(`${url} is none of the apiservers`);
-  balancer.use(...pool.filter((one) => one !== apiserver));
+  const { cluster } = scene;
+  const apiserver = cluster.named(url);
+  cluster.without(apiserver);
   await listNow(scene, `before ${apiserver.host} moved`);
-  await scene.restart(apiserver, flags);
+  await cluster.restart(apiserver, flags);
 }
 
 /** Two more clients, which have listed when this returns. */

@@ -1,14 +1,13 @@
 /** A cutover to apiservers that serve from the target already: the freeze ends with the balancer's flip. */
 import { expect } from 'chai';
-import { freePorts } from '../rig/ports.js';
-import { ApiServer } from './apiserver.js';
+import type { ApiServer } from './apiserver.js';
 import { describeKube } from './binaries.js';
 import { findings, NOTHING } from './findings.js';
 import { Hook } from './hook.js';
 import { listNow, Move, podRows } from './move.js';
+import { flipTo, prewarm } from './prewarm.js';
 import { cutoverReport, freezeText } from './reports.js';
-import { podsFrom, Scene } from './scene.js';
-import { until } from './until.js';
+import { Scene } from './scene.js';
 
 /** Without what it takes to start an apiserver; about one second here, on two busy cores. */
 const SOON_SECONDS = 10;
@@ -22,13 +21,10 @@ describeKube('cutover: pre-warmed apiservers', () => {
   before(async () => {
     scene = await Scene.start();
     move = await Move.begin(scene);
-    warm = await prewarm(scene, move);
+    warm = await prewarm(scene.cluster, move.lockstep.target);
     flip = await Hook.on(async () => {
       await listNow(scene, 'before the flip');
-      const { balancer, apiservers } = scene.cluster;
-      balancer.use(...warm);
-      for (const old of apiservers) balancer.cut(old);
-      await Promise.all(apiservers.map((old) => old.stop()));
+      await flipTo(scene.cluster, warm);
     });
   });
   after(async () => {
@@ -62,16 +58,3 @@ describeKube('cutover: pre-warmed apiservers', () => {
     expect(scene.workload.pods.count('refused')).to.be.above(0);
   });
 });
-
-/** Apiservers beside the present ones, with their pods in the target; they see what those see. */
-async function prewarm({ cluster }: Scene, { lockstep }: Move): Promise<ApiServer[]> {
-  const [port] = await freePorts(1);
-  const warm = cluster.apiservers.map(({ host }, i) => {
-    const args = podsFrom(lockstep.target, { prewarmed: true });
-    const etcd = cluster.etcd.endpoint;
-    return new ApiServer(cluster.pki, `warm-${i}`, { etcd, host, port: port!, args });
-  });
-  await Promise.all(warm.map((one) => one.ready()));
-  await until('lockstep', () => lockstep.follower.statuses().at(-1)?.state === 'in lockstep');
-  return warm;
-}

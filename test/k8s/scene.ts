@@ -1,6 +1,6 @@
 /** A control plane under load, whose pods are to move to an etcd of their own. */
 import { run } from '../cli/run.js';
-import type { Etcd, EtcdOptions } from '../rig/etcd.js';
+import type { EtcdOptions } from '../rig/etcd.js';
 import type { ApiServer } from './apiserver.js';
 import { KubeClient } from './client.js';
 import { Cluster } from './cluster.js';
@@ -20,22 +20,11 @@ export interface SceneOptions {
   readonly apiservers?: number;
 }
 
-/** The flags of an apiserver that has its pods in another etcd. */
-export function podsFrom(target: Etcd, { prewarmed = false } = {}): string[] {
-  return [
-    `--etcd-servers-overrides=/pods#${target.endpoint}`,
-    // Its compactor would be a second writer of a target that is in lockstep.
-    ...(prewarmed ? ['--etcd-compaction-interval=0'] : []),
-  ];
-}
-
 export class Scene {
   /** Clients that have a copy of all pods, by what is special about them. */
   readonly informers = new Map<string, Informer>();
   /** What every unchanged pod should be like ever after, `namespace/name` → uid and resourceVersion. */
   readonly still: Known;
-  /** The apiservers behind the balancer, where these are not all. */
-  pool: readonly ApiServer[];
 
   private constructor(
     readonly cluster: Cluster,
@@ -45,7 +34,6 @@ export class Scene {
     still: Known,
   ) {
     this.still = still;
-    this.pool = cluster.apiservers;
     this.informers.set('the kubelet', kubelet.informer);
     this.informer('all along');
   }
@@ -90,18 +78,6 @@ export class Scene {
     const at = ['--kubeconfig', this.cluster.kubeconfig, '--apiservers', apiservers];
     const { code, stderr } = await run(['freeze', action, ...at]);
     if (code !== 0) throw new Error(`freeze ${action} ended with ${code ?? '?'}:\n${stderr}`);
-  }
-
-  /**
-   * Restarts an apiserver with other flags, as an operator does it: out of the balancer, its clients
-   * to the others, and back when it is ready.
-   */
-  async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
-    const { balancer } = this.cluster;
-    balancer.use(...this.pool.filter((one) => one !== apiserver));
-    balancer.cut(apiserver);
-    await apiserver.restart(args);
-    balancer.use(...this.pool);
   }
 
   /** All pods as this apiserver has them in its etcd. */
