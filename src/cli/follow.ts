@@ -6,7 +6,7 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
-import { LockstepError } from '../errors.js';
+import { badArgument } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
@@ -14,8 +14,7 @@ import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { refuseSame, register, type Context } from './command.js';
-
-const STATUS_MS = 1000;
+import { showLive } from './live.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -32,13 +31,9 @@ export function followCommand(program: Command): void {
       const to = await targetConnection(options);
       refuseSame(from, to);
       if (untilRevision !== undefined && untilSynced)
-        throw new LockstepError(
-          'BAD_ARGUMENT',
+        throw badArgument(
           '--until-revision and --until-synced exclude each other',
-          {
-            disposition: 'usage',
-            hint: 'Give one of them, or none to follow until a signal.',
-          },
+          'Give one of them, or none to follow until a signal.',
         );
       const until: FollowOptions['until'] =
         untilRevision !== undefined
@@ -90,31 +85,13 @@ interface Line extends FollowStatus {
 
 /** Runs the follower with a status line, or one JSON object a second. */
 async function show(follower: Follower, journal: Journal, context: Context): Promise<void> {
-  const { json, print, progress } = context;
   const rate = new Rate();
-  const started = performance.now();
-  const line = (): Line => ({
+  const status = (): Line => ({
     ...follower.status,
     revisionsPerSecond: Math.round(rate.per(follower.status.revisions + follower.status.fillers)),
     journalBytes: journal.bytes(),
   });
-  const tick = () => {
-    const status = line();
-    if (json) print(status, () => '');
-    else progress.show(() => statusLine(status));
-  };
-  const timer = setInterval(tick, STATUS_MS);
-  let failed = true;
-  try {
-    await follower.run();
-    failed = false;
-  } finally {
-    clearInterval(timer);
-    const end = line();
-    progress.show(() => statusLine(end), !failed);
-    progress.end();
-    if (json || !failed) print(end, () => summary(end, (performance.now() - started) / 1000));
-  }
+  await showLive(context, { status, line: statusLine, summary }, () => follower.run());
 }
 
 function statusLine(s: Line): string {
