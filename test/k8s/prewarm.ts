@@ -15,8 +15,8 @@ export async function prewarm(cluster: Cluster, target: Etcd): Promise<ApiServer
   return warm;
 }
 
-/** Takes all clients to these, and ends those that were there before. */
+/** Takes all clients to these, and ends those that were there before: nobody waits for them. */
 export async function flipTo(cluster: Cluster, warm: readonly ApiServer[]): Promise<void> {
   cluster.use(...warm);
-  await Promise.all(cluster.apiservers.map((old) => old.stop()));
+  await Promise.all(cluster.apiservers.map((old) => old.kill()));
 }
