@@ -36,7 +36,11 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   audit: [contract.auditDifference, contract.auditReport, contract.valuesReport],
   mirror: [contract.mirror, contract.mirrorForeignKey],
   freeze: [contract.freeze, contract.freezeProbe],
+  cutover: [contract.step, contract.alarm, contract.cutover],
+  rollback: [contract.step, contract.alarm, contract.rollback],
+  retire: [contract.retire],
   'The cursor': [contract.cursor],
+  'The state of a cutover': [contract.cutoverState],
   "A mirror's cursor": [contract.mirrorCursor],
 };
 
