@@ -14,6 +14,7 @@ export type { MirrorCursor } from './mirror/cursor.js';
 export { KeyMap } from './mirror/keymap.js';
 export { Mirror, type MirrorOptions } from './mirror/mirror.js';
 export type { MirrorStatus } from './mirror/status.js';
+export { makePlan, type Plan, type PlanOptions } from './plan/plan.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { Position } from './position.js';
 export { targetStatus, type TargetStatus } from './lockstep/status.js';

@@ -9,6 +9,7 @@ import { fenceCommand } from './fence.js';
 import { followCommand } from './follow.js';
 import { freezeCommand } from './freeze.js';
 import { mirrorCommand } from './mirror.js';
+import { planCommand } from './plan.js';
 import { retireCommand } from './retire.js';
 import { rollbackCommand } from './rollback.js';
 import { seedCommand } from './seed.js';
@@ -29,7 +30,7 @@ for (const stream of [process.stdout, process.stderr])
 
 const program = new Command('etcd-lockstep')
   .description(
-    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: seed, restore the base, follow, audit.',
+    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, restore the base, follow, audit, cutover, retire.',
   )
   .version(version())
   .showHelpAfterError('Try: --help says more.')
@@ -41,6 +42,7 @@ const program = new Command('etcd-lockstep')
   .configureHelp({ sortOptions: false });
 
 for (const add of [
+  planCommand,
   ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
   ...[mirrorCommand, freezeCommand, cutoverCommand, fenceCommand],
   ...[rollbackCommand, retireCommand],

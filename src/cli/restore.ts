@@ -1,4 +1,5 @@
 /** The exact commands that turn a base into a running target. */
+import { isIP } from 'node:net';
 
 export interface RestoreCommands {
   /** Restore, then start. */
@@ -7,27 +8,44 @@ export interface RestoreCommands {
   three: string[];
 }
 
-const THREE = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
+const ONE = ['http://127.0.0.1:2379'];
+const THREE = ['http://10.0.0.1:2379', 'http://10.0.0.2:2379', 'http://10.0.0.3:2379'];
 
 /** @param base path of the file */
 export function restoreCommands(base: string): RestoreCommands {
-  return {
-    single: member(base, 'pods-0', '127.0.0.1', 'pods-0=http://127.0.0.1:2380'),
-    three: THREE.flatMap((host, i) => member(base, `pods-${i}`, host, cluster(THREE))),
-  };
+  return { single: restoreAt(base, ONE), three: restoreAt(base, THREE) };
 }
 
-function cluster(hosts: readonly string[]): string {
-  return hosts.map((host, i) => `pods-${i}=http://${host}:2380`).join(',');
+/**
+ * Restore and start, two lines for each member, all from the same file. Members talk to each other
+ * at the port above the one for clients.
+ *
+ * @param endpoints client URLs of the members
+ */
+export function restoreAt(base: string, endpoints: readonly string[]): string[] {
+  const peers = endpoints.map(peerOf);
+  const cluster = peers.map((peer, i) => `pods-${i}=${peer}`).join(',');
+  return endpoints.flatMap((client, i) => member(base, `pods-${i}`, client, cluster));
 }
 
-function member(base: string, name: string, host: string, initial: string): string[] {
-  const peer = `http://${host}:2380`;
-  const client = `http://${host}:2379`;
+function member(base: string, name: string, client: string, initial: string): string[] {
+  const peer = peerOf(client);
   return [
     `etcdutl snapshot restore ${base} --data-dir ${name}.etcd --name ${name} --initial-cluster ${initial} --initial-cluster-token pods --initial-advertise-peer-urls ${peer}`,
-    `etcd --data-dir ${name}.etcd --name ${name} --listen-peer-urls ${peer} --listen-client-urls ${client} --advertise-client-urls ${client}`,
+    `etcd --data-dir ${name}.etcd --name ${name} --listen-peer-urls ${listen(peer)} --listen-client-urls ${listen(client)} --advertise-client-urls ${client}`,
   ];
+}
+
+function peerOf(client: string): string {
+  const { hostname, port } = new URL(client);
+  return `http://${hostname}:${Number(port) + 1}`;
+}
+
+/** etcd listens at addresses only; one with a name listens everywhere. */
+function listen(url: string): string {
+  const { protocol, hostname, port } = new URL(url);
+  const host = isIP(hostname.replace(/^\[|\]$/g, '')) ? hostname : '0.0.0.0';
+  return `${protocol}//${host}:${port}`;
 }
 
 export function restoreText({ single, three }: RestoreCommands): string {

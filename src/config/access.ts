@@ -72,6 +72,21 @@ export function sourceFlags(o: SourceOptions): string {
     .join(' ');
 }
 
+/** The same for the target. */
+export function targetFlags(o: TargetOptions): string {
+  const given = {
+    ...o,
+    destEndpoints: o.destEndpoints.join(','),
+    destUser: o.destUser?.split(':')[0],
+  };
+  return (
+    ['destEndpoints', 'destCacert', 'destCert', 'destKey', 'destUser', 'destPasswordFile'] as const
+  )
+    .filter((name) => given[name] !== undefined)
+    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
+    .join(' ');
+}
+
 function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   return {
     ...(cacert === undefined ? {} : { cacert }),

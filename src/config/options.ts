@@ -240,6 +240,13 @@ export const OPTIONS = {
     help: 'go without being asked',
     schema: z.union([z.boolean(), z.stringbool()]),
   }),
+  sample: option({
+    flag: '--sample <seconds>',
+    env: 'ETCD_LOCKSTEP_SAMPLE',
+    help: 'how long the source is watched to see what it writes',
+    schema: z.coerce.number('must be a number of seconds').positive().max(86_400),
+    default: '10',
+  }),
   cacert: option({
     flag: '--cacert <file>',
     env: 'ETCD_LOCKSTEP_CACERT',

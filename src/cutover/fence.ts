@@ -23,7 +23,7 @@ export const DEFAULT_MARGIN = 1000;
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,
  * so that the freeze need not wait for it.
  */
-const FIRST_REVISIONS = 300;
+export const FIRST_REVISIONS = 300;
 /** For so long the fence holds without us, at the rate at which the source is written. */
 const RESERVE_SECONDS = 60;
 const POLL_MS = 100;

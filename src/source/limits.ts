@@ -16,10 +16,15 @@ export interface WatchLimits {
 const FIRST_GOOD: Record<string, number> = { '3.4': 34, '3.5': 16 };
 
 export function watchLimits(version: string): WatchLimits {
+  return { version, progressIsProof: reaches(version, FIRST_GOOD) };
+}
+
+/** Whether a version has what came with these patch releases; 3.6 and newer have all of it. */
+export function reaches(version: string, firstPatches: Record<string, number>): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
-  const first = FIRST_GOOD[`${major}.${minor}`];
+  const first = firstPatches[`${major}.${minor}`];
   const newer = major > 3 || (major === 3 && minor > 5);
-  return { version, progressIsProof: newer || (first !== undefined && patch >= first) };
+  return newer || (first !== undefined && patch >= first);
 }
 
 /** Says once what is different with a source whose watch has known faults. */

@@ -12,6 +12,7 @@ import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
+import { getText, type HttpAnswer } from './http.js';
 import {
   NEEDS_KEEP_ALIVE,
   NEEDS_LEASE_KEYS,
@@ -67,6 +68,26 @@ const METHODS = {
     response: pb.LeaseKeepAliveResponse,
     needs: () => NEEDS_KEEP_ALIVE,
   },
+  memberList: {
+    path: 'Cluster/MemberList',
+    request: pb.MemberListRequest,
+    response: pb.MemberListResponse,
+    harmless: true,
+  },
+  alarm: {
+    path: 'Maintenance/Alarm',
+    request: pb.AlarmRequest,
+    response: pb.AlarmResponse,
+    harmless: true,
+    needs: () => NEEDS_ROOT.maintenance,
+  },
+  status: {
+    path: 'Maintenance/Status',
+    request: pb.StatusRequest,
+    response: pb.StatusResponse,
+    harmless: true,
+    needs: () => NEEDS_ROOT.maintenance,
+  },
   watch: { path: 'Watch/Watch', request: pb.WatchRequest, response: pb.WatchResponse },
   snapshot: {
     path: 'Maintenance/Snapshot',
@@ -81,6 +102,33 @@ export interface ServerStatus {
   version: string;
   clusterId: string;
   head: Revision;
+}
+
+/** What a member says of itself. */
+export interface MemberStatus extends ServerStatus {
+  /** Hexadecimal, as etcdctl prints it. */
+  memberId: string;
+  /** Likewise; undefined where the member knows of none. */
+  leader: string | undefined;
+  /** Of the database file, and what of it holds rows. */
+  dbBytes: number;
+  dbBytesInUse: number;
+  /** Undefined before 3.6, which has it in its metrics only. */
+  quotaBytes: number | undefined;
+  isLearner: boolean;
+}
+
+/** A member as the cluster knows it. */
+export interface ListedMember {
+  memberId: string;
+  /** Empty for one that has never started. */
+  name: string;
+  clientUrls: string[];
+}
+
+export interface Alarm {
+  memberId: string;
+  alarm: 'NOSPACE' | 'CORRUPT' | 'unknown';
 }
 
 /** What stands in every answer's header. */
@@ -106,7 +154,14 @@ export interface RangeQuery {
   revision?: Revision;
   limit?: number;
   keysOnly?: boolean;
+  /** No rows come, only their number. The server walks its index for it: linear in the keys. */
+  countOnly?: boolean;
 }
+
+const ALARMS: Record<number, Alarm['alarm']> = {
+  [pb.AlarmType.NOSPACE]: 'NOSPACE',
+  [pb.AlarmType.CORRUPT]: 'CORRUPT',
+};
 
 /** A watch stream: requests go in, messages come out, and a paused reader pauses the server. */
 export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
@@ -140,6 +195,7 @@ export class EtcdClient {
       revision: query.revision ?? 0,
       limit: query.limit ?? 0,
       keysOnly: query.keysOnly ?? false,
+      countOnly: query.countOnly ?? false,
     };
     const answer = await this.#transport.unary(METHODS.range, request, timeoutMs);
     return {
@@ -230,6 +286,48 @@ export class EtcdClient {
   /** The Snapshot stream's blobs, in order; sha256 is the last 32 bytes. */
   snapshot(): AsyncGenerator<pb.SnapshotResponse> {
     return this.#transport.serverStream(METHODS.snapshot, {});
+  }
+
+  /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
+  async memberStatus(): Promise<MemberStatus> {
+    const answer = await this.#transport.unary(METHODS.status, {});
+    const { clusterId, revision } = readHeader(answer.header);
+    const leader = toBigInt(answer.leader);
+    const quota = Number(answer.dbSizeQuota);
+    return {
+      version: answer.version,
+      clusterId,
+      head: revision,
+      memberId: hexId(toBigInt(answer.header?.memberId ?? 0)),
+      leader: leader === 0n ? undefined : hexId(leader),
+      dbBytes: Number(answer.dbSize),
+      dbBytesInUse: Number(answer.dbSizeInUse),
+      quotaBytes: quota > 0 ? quota : undefined,
+      isLearner: answer.isLearner,
+    };
+  }
+
+  async memberList(): Promise<ListedMember[]> {
+    const { members } = await this.#transport.unary(METHODS.memberList, {});
+    return members.map(({ ID, name, clientURLs }) => ({
+      memberId: hexId(toBigInt(ID ?? 0)),
+      name: name ?? '',
+      clientUrls: clientURLs ?? [],
+    }));
+  }
+
+  /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
+  async alarms(): Promise<Alarm[]> {
+    const { alarms } = await this.#transport.unary(METHODS.alarm, {});
+    return alarms.map(({ memberID, alarm }) => ({
+      memberId: hexId(toBigInt(memberID ?? 0)),
+      alarm: ALARMS[Number(alarm)] ?? 'unknown',
+    }));
+  }
+
+  /** What the server answers over plain HTTP, beside gRPC: `/version`, `/metrics`. */
+  async http(path: string): Promise<HttpAnswer> {
+    return this.#transport.other(({ endpoint, tls }) => getText(endpoint, path, tls));
   }
 
   /** Version, identity and head; every user may ask. */

@@ -11,6 +11,7 @@ const MAX_KEYS = 3;
 /** What only root may do, on servers that ask for it. */
 export const NEEDS_ROOT = {
   snapshot: 'taking a snapshot needs the role root (--from range does not)',
+  maintenance: 'status and alarms of a member need the role root on this version of etcd',
   compact: 'compacting needs the role root on this version of etcd',
 };
 

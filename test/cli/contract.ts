@@ -311,3 +311,89 @@ export const cutoverState = z.strictObject({
   frozenAt: maybeTime,
   fencedAt: z.iso.datetime(),
 });
+
+const activity = z.strictObject({ revisions: count, events: count, bytes: count });
+
+const member = z.strictObject({
+  endpoint: z.string(),
+  version: z.string().nullable(),
+  clusterId: hexId.nullable(),
+  memberId: hexId.nullable(),
+  hasLeader: z.boolean().nullable(),
+  isLearner: z.boolean().nullable(),
+  dbBytes: count.nullable(),
+  dbBytesInUse: count.nullable(),
+  quotaBytes: count.nullable(),
+  clockSeconds: z.number().nullable(),
+  readSeconds: z.number().nonnegative().nullable(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+});
+
+export const plan = z.strictObject({
+  root: z.string(),
+  prefixes,
+  folders: z.array(
+    z.strictObject({
+      folder: z.string(),
+      keys: count,
+      bytes: count,
+      exact: z.boolean(),
+      resource: z.string().nullable(),
+      way: z.enum(['lockstep', 'configuration', 'mirror', 'stays']),
+      why: z.string(),
+      activity: activity.nullable(),
+    }),
+  ),
+  contents: z.strictObject({
+    revision,
+    keys: count,
+    bytes: count,
+    prefixes: z.array(z.strictObject({ prefix: z.string(), keys: count, bytes: count })).min(1),
+    largest: z.strictObject({ key: z.string(), bytes: count }).nullable(),
+    leases: z.strictObject({
+      keys: count,
+      leases: count,
+      shortestTtl: count.nullable(),
+      asked: count,
+    }),
+    encrypted: z.array(z.strictObject({ provider: z.string(), keys: count })),
+    seconds: z.number().nonnegative(),
+  }),
+  rates: z.strictObject({
+    seconds: z.number().positive(),
+    head: revision,
+    revisions: count,
+    moved: activity,
+    largestRevision: count,
+    everything: z.boolean(),
+  }),
+  window: z.strictObject({
+    compactRevision: revision,
+    historyRevisions: count,
+    intervalRevisions: count.nullable(),
+    intervalSeconds: z.number().nonnegative().nullable(),
+  }),
+  estimates: z.strictObject({
+    seedSeconds: z.number().positive(),
+    followPerSecond: z.number().positive().nullable(),
+    freezeSeconds: z.number().positive().nullable(),
+    fenceMargin: count,
+  }),
+  overrides: z.string(),
+  checks: z
+    .array(
+      z.strictObject({
+        check: z.string(),
+        verdict: z.enum(['ok', 'warn', 'stop', 'not asked']),
+        message: z.string().min(5),
+        todo: z.string().nullable(),
+      }),
+    )
+    .length(15),
+  source: z.strictObject({ head: revision, members: z.array(member).min(1) }),
+  target: z.strictObject({ members: z.array(member).min(1) }).nullable(),
+  steps: z.array(
+    z.strictObject({ step: z.string(), what: z.string(), commands: z.array(z.string()) }),
+  ),
+  stop: z.boolean(),
+});

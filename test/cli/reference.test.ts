@@ -30,6 +30,7 @@ function fieldNames(schema: z.ZodType): string[] {
 }
 
 const CONTRACTS: Record<string, z.ZodType[]> = {
+  plan: [contract.plan],
   seed: [contract.seed],
   crop: [contract.crop],
   follow: [contract.follow],

@@ -20,6 +20,11 @@ describe('usage', () => {
   const seed = (...args: string[]) => ['seed', '--prefix', '/a/', ...files, ...args];
 
   const FLAGS = {
+    plan: [
+      ...(['endpoints', 'destEndpoints', 'prefix', 'sample'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
     seed: ['endpoints', 'prefix', 'journal', 'out', 'from', ...SOURCE_ACCESS],
     crop: ['prefix', 'out'],
     follow: [
@@ -80,6 +85,7 @@ describe('usage', () => {
     'an unknown command': [['sed'], /unknown command 'sed'/],
     'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],
     'missing flags': [['follow', ...SOURCE], /--dest-endpoints and --journal missing/],
+    'plan that watches for no time': [['plan', ...SOURCE, '--sample', '0'], /--sample/],
     'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
     'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],
     'another scheme': [seed('--endpoints', 'unix:///tmp/e'), /must look like http/],

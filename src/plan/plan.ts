@@ -1,0 +1,253 @@
+/**
+ * A preflight: what the source holds and does, what to split and how, and whether anything is in the
+ * way. It asks both sides and changes nothing on either.
+ *
+ *     members ─► folders (skip-scan) ─► prefixes (read whole) ─► a watch for a while ─► checks
+ *
+ * One thing after the other, so that what is timed is not disturbed by what else we do.
+ */
+import { probeKey, PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { EtcdClient } from '../wire/client.js';
+import type { Connection } from '../wire/connection.js';
+import { check, NO_TARGET, notAsked, type Check } from './check.js';
+import { readContents, type Contents, type ContentsProgress } from './contents.js';
+import * as data from './data.js';
+import { findRoot, measureFolders, type FolderSize } from './folders.js';
+import { askMembers, type Member, type Members } from './members.js';
+import { estimate, pace, targetBytes, type Estimates } from './pace.js';
+import { sampleRates, type Activity, type Rates } from './rates.js';
+import * as servers from './servers.js';
+import { overrides, resources, split, type Split } from './split.js';
+import { credentials, targetStock } from './stock.js';
+import { compaction, readWindow, type Window } from './window.js';
+
+export interface PlanOptions {
+  source: Connection;
+  target: Connection | undefined;
+  /** Pods where there is none. */
+  prefixes: PrefixSet | undefined;
+  sampleSeconds: number;
+  onProgress: (progress: PlanProgress) => void;
+  signal: AbortSignal;
+}
+
+export type PlanProgress =
+  | { step: 'members' }
+  | { step: 'folders'; folders: number }
+  | ({ step: 'contents' } & ContentsProgress)
+  | { step: 'rates'; secondsLeft: number; events: number };
+
+/** One resource, or what else has a folder of its own. */
+export interface PlannedFolder extends Split {
+  /** While it was watched; null where that was not allowed. */
+  activity: Activity | null;
+}
+
+export interface Plan {
+  /** kube-apiserver's --etcd-prefix, with a slash at both ends. */
+  root: string;
+  prefixes: string[];
+  /** Largest first. Only the prefixes where the user may not look at the rest. */
+  folders: PlannedFolder[];
+  contents: Contents;
+  rates: Omit<Rates, 'byFolder'>;
+  window: Window;
+  estimates: Estimates;
+  /** Value of kube-apiserver's --etcd-servers-overrides. */
+  overrides: string;
+  checks: Check[];
+  source: { head: Revision; members: Member[] };
+  target: { members: Member[] } | null;
+}
+
+/** What stands in the flag for etcds that are not made yet. */
+const TO_BE_NAMED = {
+  lockstep: ['https://PODS-ETCD:2379'],
+  configuration: ['https://EVENTS-ETCD:2379'],
+  mirror: ['https://LEASES-ETCD:2379'],
+};
+
+/**
+ * @throws LockstepError UNAVAILABLE, TLS, PERMISSION where the source cannot be read. What is wrong with
+ *   the target is a check's finding.
+ */
+export async function makePlan(options: PlanOptions): Promise<Plan> {
+  const { source: from, target: to, onProgress } = options;
+  const source = new EtcdClient(from, 'source');
+  const target = to && new EtcdClient(to, 'target');
+  try {
+    onProgress({ step: 'members' });
+    const root = await findReadableRoot(source, options.prefixes);
+    const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
+    const key = probeKey(prefixes);
+    const { revision: head } = await source.head(key);
+    const members = await askMembers(from, 'source', key);
+    const targetMembers = to && (await askMembers(to, 'target', key));
+    const facts = await readSource(source, root, prefixes, targetMembers, options);
+    const checks = [
+      ...checkData(facts),
+      ...checkServers(members, targetMembers, facts),
+      ...(await checkTarget(options, source, target, targetMembers, prefixes)),
+    ];
+    return {
+      ...compile(facts, to?.endpoints),
+      checks,
+      source: { head, members: members.members },
+      target: targetMembers ? { members: targetMembers.members } : null,
+    };
+  } finally {
+    source.close();
+    target?.close();
+  }
+}
+
+/** What the source holds and does. */
+interface Facts {
+  prefixes: PrefixSet;
+  root: string;
+  sizes: FolderSize[];
+  contents: Contents;
+  rates: Rates;
+  window: Window;
+  estimates: Estimates;
+}
+
+async function readSource(
+  source: EtcdClient,
+  root: string,
+  prefixes: PrefixSet,
+  target: Members | undefined,
+  options: PlanOptions,
+): Promise<Facts> {
+  const { sampleSeconds: seconds, onProgress, signal } = options;
+  const sizes = await folderSizes(source, root, options);
+  const onContents = (now: ContentsProgress) => {
+    onProgress({ step: 'contents', ...now });
+  };
+  const contents = await readContents(source, prefixes, onContents, signal);
+  const onRates = (secondsLeft: number, events: number) => {
+    onProgress({ step: 'rates', secondsLeft, events });
+  };
+  const rates = await sampleRates(source, { prefixes, root, seconds, onProgress: onRates, signal });
+  const window = await readWindow(source, probeKey(prefixes), rates);
+  const estimates = estimate(contents, rates, window, target);
+  return { prefixes, root, sizes, contents, rates, window, estimates };
+}
+
+function compile(
+  facts: Facts,
+  endpoints: readonly string[] | undefined,
+): Omit<Plan, 'checks' | 'source' | 'target'> {
+  const { root, prefixes, contents, rates, window, estimates } = facts;
+  const folders = planFolders(facts);
+  const { byFolder: _, ...totals } = rates;
+  const lockstep = endpoints ?? TO_BE_NAMED.lockstep;
+  return {
+    ...{ root, prefixes: [...prefixes.list], folders, contents, rates: totals, window, estimates },
+    overrides: overrides(folders, { ...TO_BE_NAMED, lockstep }),
+  };
+}
+
+/** A user who may read the prefixes only has to name them. */
+async function findReadableRoot(
+  source: EtcdClient,
+  prefixes: PrefixSet | undefined,
+): Promise<string> {
+  try {
+    return await findRoot(source, prefixes?.list ?? []);
+  } catch (error) {
+    if (!hasCode(error, 'PERMISSION')) throw error;
+    if (prefixes) return '/registry/';
+    throw new LockstepError('PERMISSION', error.message, {
+      disposition: 'fatal',
+      hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
+      cause: error,
+    });
+  }
+}
+
+/** None where the user may not look at everything. */
+async function folderSizes(
+  source: EtcdClient,
+  root: string,
+  { onProgress, signal }: PlanOptions,
+): Promise<FolderSize[]> {
+  let folders = 0;
+  try {
+    return await measureFolders(source, root, () => {
+      signal.throwIfAborted();
+      onProgress({ step: 'folders', folders: ++folders });
+    });
+  } catch (error) {
+    if (hasCode(error, 'PERMISSION')) return [];
+    throw error;
+  }
+}
+
+function checkData({ root, contents, rates, window, estimates }: Facts): Check[] {
+  return [
+    resources(contents.prefixes, root),
+    data.leases(contents),
+    data.largestValue(contents, rates),
+    data.encryption(contents),
+    compaction(window, estimates.seedSeconds),
+    pace(rates, estimates),
+  ];
+}
+
+function checkServers(
+  source: Members,
+  target: Members | undefined,
+  { contents, rates }: Facts,
+): Check[] {
+  return [
+    servers.versions('source', source),
+    servers.versions('target', target),
+    servers.health('source', source),
+    servers.health('target', target),
+    servers.space('source', source, 0),
+    servers.space('target', target, targetBytes(contents, rates)),
+    servers.clocks(source, target),
+  ];
+}
+
+async function checkTarget(
+  { source: from, target: to }: PlanOptions,
+  source: EtcdClient,
+  target: EtcdClient | undefined,
+  members: Members | undefined,
+  prefixes: PrefixSet,
+): Promise<Check[]> {
+  // Each question to one that is not there would take its time again.
+  const nobody = members?.members.every(({ error }) => error?.code === 'UNAVAILABLE');
+  if (!to || !target || nobody) {
+    const why = nobody ? notAsked('No member of the target answers.') : NO_TARGET;
+    return [check('target stock', why), check('credentials', why)];
+  }
+  return [
+    await targetStock(target, source, prefixes),
+    await credentials(from, to, probeKey(prefixes)),
+  ];
+}
+
+/**
+ * Sizes that were read whole take the place of those that were guessed. What has appeared since they
+ * were taken has no size, but is being written.
+ */
+function planFolders({ sizes, prefixes, root, contents, rates }: Facts): PlannedFolder[] {
+  const known = new Map(sizes.map((size) => [size.folder, size]));
+  for (const { prefix: folder, keys, bytes } of contents.prefixes)
+    known.set(folder, { folder, keys, bytes, exact: true });
+  if (rates.everything)
+    for (const folder of rates.byFolder.keys())
+      if (!known.has(folder)) known.set(folder, { folder, keys: 0, bytes: 0, exact: false });
+  const quiet = { revisions: 0, events: 0, bytes: 0 };
+  return split([...known.values()], prefixes, root)
+    .map((planned) => ({
+      ...planned,
+      activity: rates.everything ? (rates.byFolder.get(planned.folder) ?? quiet) : null,
+    }))
+    .sort((a, b) => b.bytes - a.bytes);
+}
