@@ -63,7 +63,8 @@ export class Cutover {
     const { phase, fencedAt, frozenAt } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     this.#o.onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
-    if (frozenAt !== null) this.#teller.frozen(Date.parse(frozenAt));
+    // When an earlier run has let writes in nobody has written down.
+    if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
     if (phase === 'fenced') await accountFor(this.#o.target, stored);
     return this.#fromFence(stored, true);
   }
