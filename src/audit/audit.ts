@@ -7,6 +7,7 @@
  * when the source is gone.
  */
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
+import { CUTOVER_KEY, parseCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
@@ -23,7 +24,10 @@ export interface AuditOptions {
   source: EtcdClient;
   target: EtcdClient;
   prefixes: PrefixSet;
-  /** Default: the target's head, chosen anew if it is compacted away during the audit. */
+  /**
+   * Default: the target's head, chosen anew if it is compacted away during the audit; of a target that
+   * was cut over, the last revision at which it was a copy.
+   */
   revision?: Revision;
   history: boolean;
   onDifference: OnDifference;
@@ -48,7 +52,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   };
   let gone = 0;
   for (let tries = 1; ; tries++) {
-    const revision = options.revision ?? (await target.head(CURSOR_KEY)).revision;
+    const revision = options.revision ?? (await lastCopy(target));
     if (revision === gone) throw tooFarBehind(revision);
     const pinned = { ...options, onDifference, revision };
     try {
@@ -64,6 +68,11 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
       options.onNote?.(`revision ${revision} was compacted away during the audit; starting over`);
     }
   }
+}
+
+async function lastCopy(target: EtcdClient): Promise<Revision> {
+  const { header, rows } = await target.few({ key: CUTOVER_KEY });
+  return rows[0] ? parseCutover(rows[0]).exact : header.revision;
 }
 
 async function auditAt(

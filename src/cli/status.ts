@@ -52,7 +52,8 @@ function gapRow(gap: TargetStatus['cursor']['gap']): [string, string][] {
   ];
 }
 
-function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: TargetStatus): string {
+function statusText(status: TargetStatus): string {
+  const { cursor, cutover, position, trouble, sourceHead, lagRevisions } = status;
   const rows: [string, string][] = [
     ['position', count(position)],
     [
@@ -69,6 +70,8 @@ function statusText({ cursor, position, trouble, sourceHead, lagRevisions }: Tar
     ['last follower', cursor.follower ?? 'none yet'],
     ...gapRow(cursor.gap),
   ];
+  if (cutover)
+    return `${fields(rows)}\n  CUT OVER (${cutover.phase}): a copy of the source up to revision ${count(cutover.exact)}; the follower has done its work.`;
   if (!trouble) return `${fields(rows)}\n  The target may be followed into.`;
   return `${fields(rows)}\n  TROUBLE: ${trouble.message} [${trouble.code}]\n  Try: ${trouble.hint ?? ''}`;
 }

@@ -36,6 +36,7 @@ import type { CutoverOptions, CutoverReport } from './options.js';
 import { setPhase } from './phase.js';
 import { preflight, type Checked } from './preflight.js';
 import { CUTOVER_STEPS } from './script.js';
+import { servingNow } from './serving.js';
 import { StepTeller } from './steps.js';
 import { moveAll, untilGone } from './switch.js';
 import { accountFor, takeOver } from './takeover.js';
@@ -204,8 +205,7 @@ export class Cutover {
       }
     });
     failpoint('cutover.fenced');
-    // A client must not see an etcd that a request passed by. Later there is no way back but rollback.
-    if (!resumed) late.refuseAny();
+    if (!(await this.#anyMoved(fence))) late.refuseAny();
     await beside(signal, [(stop) => fence.keep(stop)], async (stop) => {
       const heads = () => fence.ask();
       const common = { resources, heads, to: 'target' as const, signal: stop };
@@ -213,7 +213,7 @@ export class Cutover {
         await moveAll({
           ...common,
           apiservers,
-          ...(this.#o.switchHook ? { hook: this.#o.switchHook } : {}),
+          ...this.#hook(fence, late),
           onWait: this.#o.onWait,
           onMoved: (apiserver) => {
             failpoint('cutover.moved');
@@ -228,6 +228,28 @@ export class Cutover {
       await setPhase(target, 'switched', stop);
       failpoint('cutover.switched');
     });
+  }
+
+  /** The operator's command, but not while a write is on the source alone and nobody has moved. */
+  #hook(fence: Fence, late: LateWrites): { hook?: CutoverOptions['switchHook'] & object } {
+    const { switchHook } = this.#o;
+    if (!switchHook) return {};
+    return {
+      hook: async (api) => {
+        if (late.count > 0 && !(await this.#anyMoved(fence))) late.refuseAny();
+        await switchHook(api);
+      },
+    };
+  }
+
+  /** Whether clients may have seen the target already: then there is no way back but rollback. */
+  async #anyMoved(fence: Fence): Promise<boolean> {
+    const { apiservers, oldApiservers, resources } = this.#o;
+    const serving = oldApiservers.length > 0 ? oldApiservers : apiservers;
+    const all = await Promise.all(
+      serving.map((api) => servingNow(api, resources, () => fence.ask())),
+    );
+    return all.some(({ from }) => from !== 'source');
   }
 
   async #unfreeze(signal: AbortSignal): Promise<void> {

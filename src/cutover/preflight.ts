@@ -38,22 +38,37 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
     prefixes: identity.prefixes,
     source: clusterId,
     key,
-    warnings: [...(await unnamed(options)), ...uncovered(options, identity.prefixes)],
+    warnings: [...(await endpointWarnings(options)), ...uncovered(options, identity.prefixes)],
   };
 }
 
-/** Apiservers that the cluster knows and nobody has named: one that is forgotten goes on writing. */
-async function unnamed({ apiservers, oldApiservers }: CutoverOptions): Promise<string[]> {
+/**
+ * What is wrong with the endpoints of the service `kubernetes`, where clients inside the cluster go:
+ * an apiserver that nobody has named is forgotten and goes on writing; one that is pre-warmed on the
+ * target gets writes before its time.
+ */
+async function endpointWarnings({ apiservers, oldApiservers }: CutoverOptions): Promise<string[]> {
   const all = [...apiservers, ...oldApiservers];
   const [first] = all;
   if (!first) return [];
-  const named = new Set(all.map(({ url }) => addressOf(url)));
-  return (await apiserverAddresses(first))
-    .filter((address) => !named.has(address))
-    .map(
-      (address) =>
-        `the cluster's own list has an apiserver at ${address}; if it is none of those that were named by other addresses, it is forgotten`,
-    );
+  const addresses = await apiserverAddresses(first);
+  const of = (some: typeof all) => new Set(some.map(({ url }) => addressOf(url)));
+  const named = of(all);
+  const prewarmed = oldApiservers.length > 0 ? of([...apiservers]) : new Set<string>();
+  return [
+    ...addresses
+      .filter((address) => !named.has(address))
+      .map(
+        (address) =>
+          `the cluster's own list has an apiserver at ${address}; if it is none of those that were named by other addresses, it is forgotten`,
+      ),
+    ...addresses
+      .filter((address) => prewarmed.has(address))
+      .map(
+        (address) =>
+          `the pre-warmed apiserver at ${address} is in the cluster's own list, so clients inside write there already; start it with --endpoint-reconciler-type=none`,
+      ),
+  ];
 }
 
 function addressOf(url: string): string {

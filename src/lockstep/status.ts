@@ -1,5 +1,6 @@
 /** What a target says of itself, and how far it is behind. */
 import type { Cursor } from '../cursor.js';
+import type { Phase } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -13,6 +14,8 @@ export interface TargetStatus {
   position: Revision;
   /** Why the target may not be followed into any more; null if it may. */
   trouble: { code: string; message: string; hint: string | null } | null;
+  /** Where the target was taken over for a cutover: how far that is, and the last revision before. */
+  cutover: { phase: Phase; exact: Revision } | null;
   sourceHead: Revision | null;
   lagRevisions: number | null;
 }
@@ -44,6 +47,9 @@ export async function targetStatus(
     cursor: state.cursor,
     position: state.head,
     trouble,
+    cutover: state.cutover
+      ? { phase: state.cutover.state.phase, exact: state.cutover.exact }
+      : null,
     sourceHead: head?.revision ?? null,
     lagRevisions: head ? head.revision - state.head : null,
   };

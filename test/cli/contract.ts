@@ -180,6 +180,7 @@ export const status = z.strictObject({
   trouble: z
     .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
     .nullable(),
+  cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
 });
