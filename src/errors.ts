@@ -93,3 +93,8 @@ export class LockstepError extends Error {
 export function hasCode(error: unknown, ...codes: ErrorCode[]): error is LockstepError {
   return error instanceof LockstepError && codes.includes(error.code);
 }
+
+/** Something that was given is wrong. */
+export function badArgument(message: string, hint: string, cause?: unknown): LockstepError {
+  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint, cause });
+}

@@ -9,7 +9,8 @@ import {
   targetConnection,
 } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
-import { badArgument, type Options } from '../config/options.js';
+import type { Options } from '../config/options.js';
+import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { bytes, count, duration, table } from '../status/format.js';

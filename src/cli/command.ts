@@ -4,7 +4,7 @@ import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
-import { LockstepError, type Disposition } from '../errors.js';
+import { badArgument, LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
 import type { Connection } from '../wire/connection.js';
 
@@ -90,10 +90,10 @@ function isOneOf(names: readonly OptionName[], name: OptionName): boolean {
 export function refuseSame(source: Connection, target: Connection): void {
   const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
   if (both === undefined) return;
-  throw new LockstepError('BAD_ARGUMENT', `source and target are both ${both}`, {
-    disposition: 'usage',
-    hint: 'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
-  });
+  throw badArgument(
+    `source and target are both ${both}`,
+    'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
+  );
 }
 
 async function guarded(

@@ -6,7 +6,7 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
-import { LockstepError } from '../errors.js';
+import { badArgument } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
@@ -32,13 +32,9 @@ export function followCommand(program: Command): void {
       const to = await targetConnection(options);
       refuseSame(from, to);
       if (untilRevision !== undefined && untilSynced)
-        throw new LockstepError(
-          'BAD_ARGUMENT',
+        throw badArgument(
           '--until-revision and --until-synced exclude each other',
-          {
-            disposition: 'usage',
-            hint: 'Give one of them, or none to follow until a signal.',
-          },
+          'Give one of them, or none to follow until a signal.',
         );
       const until: FollowOptions['until'] =
         untilRevision !== undefined

@@ -1,6 +1,7 @@
 /** etcd-lockstep freeze */
 import type { Command } from 'commander';
-import { badArgument, type Options } from '../config/options.js';
+import type { Options } from '../config/options.js';
+import { badArgument } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { loadKube } from '../kube/config.js';
 import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../kube/freeze.js';

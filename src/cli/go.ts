@@ -1,8 +1,7 @@
 /** What is done by others than us: the word "go", and the operator's own commands. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
-import { badArgument } from '../config/options.js';
-import { LockstepError } from '../errors.js';
+import { badArgument, LockstepError } from '../errors.js';
 import type { Context } from './command.js';
 
 /**

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { read as readFromTerminal } from 'read';
 import type { Connection, TlsFiles } from '../wire/connection.js';
-import { badArgument, flagOf, type OptionName, type Options } from './options.js';
+import { badArgument } from '../errors.js';
+import { flagOf, type OptionName, type Options } from './options.js';
 
 /** The options that say how to be let in by the source. */
 export const SOURCE_ACCESS = [

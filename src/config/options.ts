@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { PrefixSet } from '../mvcc/prefix.js';
-import { LockstepError } from '../errors.js';
+import { badArgument } from '../errors.js';
 import { WAYS } from '../kube/manifests.js';
 import { parseResource, type Resource } from '../kube/resource.js';
 
@@ -408,8 +408,4 @@ function shown(name: OptionName, value: unknown): string {
   if (spec.secret) return '(not shown)';
   // Somebody may have put a password into a URL.
   return JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//…@');
-}
-
-export function badArgument(message: string, hint: string): LockstepError {
-  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
 }

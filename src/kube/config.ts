@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
-import { LockstepError } from '../errors.js';
+import { badArgument, LockstepError } from '../errors.js';
 import { ApiServer, type Credentials } from './api.js';
 
 /** Some exec plugins do not say how long their token is good; they are not run for each request. */
@@ -31,7 +31,7 @@ export async function loadKube(
   const cluster = context && config.getCluster(context.cluster);
   const user = context && config.getUser(context.user);
   if (!cluster || !user)
-    throw unusable(
+    throw badArgument(
       `${name}: ${context ? `context ${context.name} names no ${cluster ? 'user' : 'cluster'} that is there` : 'no current context'}`,
       'See kubectl config get-contexts; choose one with kubectl config use-context NAME.',
     );
@@ -43,21 +43,21 @@ export async function loadKube(
 
 async function readKubeConfig(file: string | undefined): Promise<KubeConfig> {
   if (file !== undefined && !existsSync(file))
-    throw unusable(`--kubeconfig ${file}: no such file`, 'Check its path.');
+    throw badArgument(`--kubeconfig ${file}: no such file`, 'Check its path.');
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
     if (file === undefined) config.loadFromDefault();
     else config.loadFromFile(file);
   } catch (error) {
-    throw unusable(
+    throw badArgument(
       `${file ?? 'the kubeconfig'} cannot be used: ${withoutContent(error)}`,
       'Check that kubectl works with it, and that we may read it.',
     );
   }
   // What the package falls back to where it finds nothing, and nobody means.
   if (config.getCurrentCluster()?.server === 'http://localhost:8080')
-    throw unusable(
+    throw badArgument(
       'no kubeconfig: neither $KUBECONFIG nor ~/.kube/config is there',
       'Give it in --kubeconfig.',
     );
@@ -110,10 +110,6 @@ async function credentialsOf(
     ...(auth == null ? {} : { auth }),
     ...(cluster.proxyUrl === undefined ? {} : { proxy: agent as Agent }),
   };
-}
-
-function unusable(message: string, hint: string): LockstepError {
-  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
 }
 
 /**

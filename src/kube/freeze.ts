@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { pause } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { badArgument, LockstepError } from '../errors.js';
 import { expect, read } from './answer.js';
 import type { ApiServer } from './api.js';
 import {
@@ -160,5 +160,5 @@ function cannotTell(api: ApiServer, unproven: readonly Check[]): LockstepError {
 function first(apis: readonly ApiServer[]): ApiServer {
   const [api] = apis;
   if (api) return api;
-  throw new LockstepError('BAD_ARGUMENT', 'no apiserver is given', { disposition: 'usage' });
+  throw badArgument('no apiserver is given', 'Name them in --apiservers.');
 }

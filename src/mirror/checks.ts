@@ -1,7 +1,6 @@
 /** What a mirror refuses before it has changed anything, and what it warns of. */
-import { badArgument } from '../config/options.js';
 import { CURSOR_KEY } from '../cursor.js';
-import { LockstepError } from '../errors.js';
+import { badArgument, LockstepError } from '../errors.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';

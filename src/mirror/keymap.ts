@@ -5,7 +5,7 @@
  * keys (`etcd-lockstep/…`) take no part on either side: a source that is itself a target, or a mirror
  * of the whole store, must not carry a cursor along that speaks of another etcd.
  */
-import { badArgument } from '../config/options.js';
+import { badArgument } from '../errors.js';
 import { OWN_PREFIX, prefixRange, PrefixSet, type KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 

@@ -1,5 +1,5 @@
 /** Prefixes of keys: etcd's ranges are half open, `[key, range end)`. */
-import { LockstepError } from '../errors.js';
+import { badArgument } from '../errors.js';
 
 export interface KeyRange {
   key: Buffer;
@@ -55,21 +55,21 @@ export class PrefixSet {
   /** @throws LockstepError BAD_ARGUMENT */
   static of(prefixes: readonly string[]): PrefixSet {
     if (prefixes.length === 0)
-      throw bad('no prefix given', 'Name at least one: --prefix /registry/pods/');
+      throw badArgument('no prefix given', 'Name at least one: --prefix /registry/pods/');
     const sorted = [...new Set(prefixes)].sort((a, b) =>
       Buffer.compare(Buffer.from(a), Buffer.from(b)),
     );
     for (const [i, prefix] of sorted.entries()) {
       if (prefix === '')
-        throw bad(
+        throw badArgument(
           'the empty prefix',
           'Name the keys to move, for example --prefix /registry/pods/',
         );
       if (OWN_PREFIX.startsWith(prefix) || prefix.startsWith(OWN_PREFIX))
-        throw bad(`prefix ${prefix}`, `Keys under ${OWN_PREFIX} are etcd-lockstep's own.`);
+        throw badArgument(`prefix ${prefix}`, `Keys under ${OWN_PREFIX} are etcd-lockstep's own.`);
       const outer = sorted.slice(0, i).find((other) => prefix.startsWith(other));
       if (outer !== undefined)
-        throw bad(`prefix ${prefix} lies inside ${outer}`, `Leave out --prefix ${prefix}.`);
+        throw badArgument(`prefix ${prefix} lies inside ${outer}`, `Leave out --prefix ${prefix}.`);
     }
     return new PrefixSet(sorted);
   }
@@ -89,8 +89,4 @@ export class PrefixSet {
       (p) => key.length >= p.length && key.compare(p, 0, p.length, 0, p.length) === 0,
     );
   }
-}
-
-function bad(message: string, hint: string): LockstepError {
-  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint });
 }

@@ -3,7 +3,7 @@ import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { LockstepError } from '../errors.js';
+import { badArgument } from '../errors.js';
 import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
@@ -50,7 +50,7 @@ export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMateria
   try {
     createSecureContext({ cert: certChain, key: privateKey });
   } catch (cause) {
-    throw bad(
+    throw badArgument(
       `the key ${key ?? ''} does not belong to the certificate ${cert ?? ''}`,
       `Give a client certificate to ${flags.cert} and its own key to ${flags.key}.`,
       cause,
@@ -74,7 +74,7 @@ function readCertificates(path: string, flag: string): Buffer {
     if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('not PEM');
   } catch (cause) {
     const hint = `Give a file with ${flag} that begins with -----BEGIN CERTIFICATE-----.`;
-    throw bad(`${path} holds no certificate in PEM`, hint, cause);
+    throw badArgument(`${path} holds no certificate in PEM`, hint, cause);
   }
   return pem;
 }
@@ -85,7 +85,7 @@ function readKey(path: string, flag: string): Buffer {
     createPrivateKey(pem);
   } catch (cause) {
     const hint = `Give the key of the client certificate with ${flag}, without a passphrase.`;
-    throw bad(`${path} holds no private key in PEM`, hint, cause);
+    throw badArgument(`${path} holds no private key in PEM`, hint, cause);
   }
   return pem;
 }
@@ -95,10 +95,6 @@ function read(path: string, flag: string): Buffer {
     return readFileSync(path);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : '';
-    throw bad(`cannot read ${path}: ${why}`, `Give a PEM file with ${flag}.`, cause);
+    throw badArgument(`cannot read ${path}: ${why}`, `Give a PEM file with ${flag}.`, cause);
   }
-}
-
-function bad(message: string, hint: string, cause: unknown): LockstepError {
-  return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint, cause });
 }
