@@ -93,10 +93,20 @@ export function refuseCutOver({ state, exact }: StoredCutover): LockstepError {
   return new LockstepError(
     'TARGET_CUT_OVER',
     `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
-    {
-      disposition: 'fatal',
-      revision: exact,
-      hint: 'This is as it should be: the follower has done its work. `etcd-lockstep cutover` goes on, `etcd-lockstep rollback` goes back. To begin anew, seed a new target.',
-    },
+    { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
   );
+}
+
+function hintFor(phase: Phase): string {
+  switch (phase) {
+    case 'rolling back':
+    case 'switched back':
+      return 'Run `etcd-lockstep rollback` to its end. To begin anew, seed a new target then.';
+    case 'rolled back':
+      return 'The source serves again, and this target is of no use any more: seed a new one.';
+    case 'retiring':
+      return 'The source is being emptied: run `etcd-lockstep retire` to its end.';
+    default:
+      return 'A follower has done its work: nothing is wrong. `etcd-lockstep cutover` goes on, `etcd-lockstep rollback` goes back. To begin anew, seed a new target.';
+  }
 }

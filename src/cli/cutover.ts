@@ -55,7 +55,7 @@ export function cutoverCommand(program: Command): void {
           maxFreezeSeconds: options.maxFreeze,
           watchSeconds: options.watch,
           go: (warnings) =>
-            askGo(whatGoMeans(resourceList(resource), options.maxFreeze), warnings, yes, signal),
+            askGo(whatGoMeans(resourceList(resource), options.maxFreeze), warnings, yes, context),
           ...(switchHook === undefined
             ? {}
             : {

@@ -40,7 +40,7 @@ export function fenceCommand(program: Command): void {
               'The target is taken over from its follower once the source is quiet under the prefixes; it is in lockstep no more from then on. Writes must be frozen already.',
               [],
               options.yes,
-              signal,
+              { log, signal },
             ),
           onRaised: (report) => {
             print({ fence: report }, () => reportText(report));

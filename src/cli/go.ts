@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
 import { badArgument, LockstepError } from '../errors.js';
+import type { Context } from './command.js';
 
 /**
  * Before anything has begun: somebody must be there to ask.
@@ -20,9 +21,9 @@ export async function askGo(
   what: string,
   warnings: readonly string[],
   yes: boolean | undefined,
-  signal: AbortSignal,
+  { log, signal }: Pick<Context, 'log' | 'signal'>,
 ): Promise<void> {
-  for (const warning of warnings) process.stderr.write(`WARNING: ${warning}\n`);
+  for (const warning of warnings) log.warn(`WARNING: ${warning}`);
   if (yes) return;
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {

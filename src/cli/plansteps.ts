@@ -56,13 +56,13 @@ function beside({ folders, root }: Plan, from: string): Step[] {
   if (has('configuration'))
     steps.push({
       step: 'events',
-      what: 'By configuration only: an empty etcd, its entry in the flag above, restart the apiservers one by one. Nothing is copied; the old ones expire. First, because events are often most of the revisions.',
+      what: "By configuration only: an empty etcd whose revisions begin above the source's head, its entry in the flag above, restart the apiservers one by one. Nothing is copied; the old ones expire. First, because events are often most of the revisions.",
       commands: [],
     });
   if (has('mirror'))
     steps.push({
       step: 'leases',
-      what: 'A plain copy into an etcd of their own, running until the apiservers have moved.',
+      what: "A plain copy into an etcd of their own whose revisions begin above the source's head, running until the apiservers have moved, all within seconds.",
       commands: [
         `etcd-lockstep mirror ${from} --dest-endpoints https://LEASES-ETCD:2379 --prefix ${root}leases/`,
       ],

@@ -47,7 +47,7 @@ export function rollbackCommand(program: Command): void {
           margin: options.margin,
           quietMs: options.quiet,
           watchSeconds: options.watch,
-          go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, signal),
+          go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, context),
           ...(switchHook === undefined
             ? {}
             : {

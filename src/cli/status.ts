@@ -36,6 +36,11 @@ export function statusCommand(program: Command): void {
   });
 }
 
+/** After a cutover it is the target that is ahead. */
+function aheadText(revisions: number): string {
+  return revisions < 0 ? `${count(-revisions)} behind the target` : `${count(revisions)} ahead`;
+}
+
 function gapRow(gap: TargetStatus['cursor']['gap']): [string, string][] {
   if (!gap) return [];
   const { after, to } = gap;
@@ -55,7 +60,7 @@ function statusText(status: TargetStatus): string {
       'source head',
       sourceHead === null
         ? 'not asked (give --endpoints)'
-        : `${count(sourceHead)}  (${count(lagRevisions ?? 0)} ahead)`,
+        : `${count(sourceHead)}  (${aheadText(lagRevisions ?? 0)})`,
     ],
     ['source cluster', cursor.source ?? 'unknown: cropped from a file'],
     ['prefixes', cursor.prefixes.join(', ')],

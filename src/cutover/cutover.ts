@@ -42,6 +42,8 @@ import { moveAll, untilGone } from './switch.js';
 import { accountFor, takeOver } from './takeover.js';
 
 const POLL_MS = 10;
+const STAYS_FROZEN =
+  'the target is taken over, and writes stay frozen: the same command goes on, `etcd-lockstep rollback` goes back';
 
 export class Cutover {
   readonly #o: CutoverOptions;
@@ -64,7 +66,8 @@ export class Cutover {
     const { phase, fencedAt, frozenAt } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     this.#o.onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
-    if (frozenAt !== null) this.#teller.frozen(Date.parse(frozenAt));
+    // When an earlier run has let writes in nobody has written down.
+    if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
     if (phase === 'fenced') await accountFor(this.#o.target, stored);
     return this.#fromFence(stored, true);
   }
@@ -146,9 +149,7 @@ export class Cutover {
     const { target, resources, onNote } = this.#o;
     try {
       if ((await new EtcdTarget(target).read()).cutover) {
-        onNote(
-          'the target is taken over, and writes stay frozen: the same command goes on, `etcd-lockstep rollback` goes back',
-        );
+        onNote(STAYS_FROZEN);
         return;
       }
       onNote('letting writes in again; nothing was changed');
@@ -177,11 +178,18 @@ export class Cutover {
     );
     const tasks = [(stop: AbortSignal) => late.run(stop)];
     const begun = stored.state.phase;
-    await beside(signal, tasks, async (stop) => {
-      if (begun === 'fenced') await this.#fenceAndSwitch(stored, fence, late, resumed, stop);
-      if (begun !== 'done') await this.#unfreeze(stop);
-      await this.#teller.step('watch', () => this.#watch(stop));
-    });
+    let frozen = begun !== 'done';
+    try {
+      await beside(signal, tasks, async (stop) => {
+        if (begun === 'fenced') await this.#fenceAndSwitch(stored, fence, late, resumed, stop);
+        if (begun !== 'done') await this.#unfreeze(stop);
+        frozen = false;
+        await this.#teller.step('watch', () => this.#watch(stop));
+      });
+    } catch (error) {
+      if (frozen) this.#o.onNote(STAYS_FROZEN);
+      throw error;
+    }
     if (fence.overtaken) this.#alarm(overtakenText(fence.overtaken));
     return this.#report(stored, fence, late);
   }

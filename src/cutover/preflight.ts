@@ -47,7 +47,10 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
  * an apiserver that nobody has named is forgotten and goes on writing; one that is pre-warmed on the
  * target gets writes before its time.
  */
-async function endpointWarnings({ apiservers, oldApiservers }: CutoverOptions): Promise<string[]> {
+export async function endpointWarnings({
+  apiservers,
+  oldApiservers,
+}: Pick<CutoverOptions, 'apiservers' | 'oldApiservers'>): Promise<string[]> {
   const all = [...apiservers, ...oldApiservers];
   const [first] = all;
   if (!first) return [];

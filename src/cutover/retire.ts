@@ -155,14 +155,14 @@ async function refuseWriters(
   const [first] = late.named;
   if (first)
     throw wroteMeanwhile(
-      `${late.count} keys were written since the cutover, first ${first.key} at revision ${first.revision}`,
+      `${late.count} late ${late.count === 1 ? 'write' : 'writes'} since the cutover, first ${first.key} at revision ${first.revision}`,
     );
 }
 
 function wroteMeanwhile(what: string): LockstepError {
-  return new LockstepError('LATE_WRITE', `the source is still written: ${what}`, {
+  return new LockstepError('LATE_WRITE', `the source was written: ${what}`, {
     disposition: 'fatal',
-    hint: 'Find out who writes there (docs/cutover.md, "a late write"), and bring over by hand what is needed.',
+    hint: 'Nothing was removed that is newer than the cutover. Find out who writes there, and bring over by hand what is needed: docs/cutover.md, "A late write".',
   });
 }
 

@@ -36,6 +36,7 @@ import { freezeAll } from './freezing.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions } from './options.js';
 import { gone, setPhase } from './phase.js';
+import { endpointWarnings } from './preflight.js';
 import { mark, raiseSource, unmark } from './raise.js';
 import { ROLLBACK_STEPS } from './script.js';
 import { askHeads, servingNow, type Heads } from './serving.js';
@@ -65,6 +66,8 @@ const POLL_MS = 20;
 export class Rollback {
   readonly #teller: StepTeller;
   readonly #alarms: string[] = [];
+  /** From the go until writes are let in again, for all that anybody knows. */
+  #frozen = false;
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
 
@@ -74,10 +77,20 @@ export class Rollback {
 
   /** @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, and what etcds and apiservers say */
   async run(): Promise<RollbackReport> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (this.#frozen) this.o.onNote('writes stay frozen: the same command goes on');
+      throw error;
+    }
+  }
+
+  async #run(): Promise<RollbackReport> {
     const { target, signal, resources, apiservers } = this.o;
     const teller = this.#teller;
     const { stored, back } = await teller.step('preflight', () => this.#preflight());
-    await this.o.go([]);
+    await this.o.go(await endpointWarnings({ apiservers, oldApiservers: [] }));
+    this.#frozen = true;
     await setPhase(target, back ? 'switched back' : 'rolling back', signal);
     this.#quiet = back;
     if (!back) {
@@ -98,6 +111,7 @@ export class Rollback {
       failpoint('rollback.switched');
       await teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal: stop }));
       teller.thawed();
+      this.#frozen = false;
       failpoint('rollback.unfrozen');
       await teller.step('clean up', async () => {
         await unmark(this.o.source);

@@ -24,11 +24,11 @@ export interface Split extends FolderSize {
 const WHY: Record<'/events' | 'coordination.k8s.io/leases', Pick<Split, 'way' | 'why'>> = {
   '/events': {
     way: 'configuration',
-    why: 'they expire within an hour, and nobody resumes a watch on them: point the apiservers at an empty etcd',
+    why: "they expire within an hour: point the apiservers at an empty etcd whose revisions begin above the source's head (docs/cutover.md, a split in four)",
   },
   'coordination.k8s.io/leases': {
     way: 'mirror',
-    why: 'renewed every few seconds and read by value: a plain copy is enough, revisions do not matter',
+    why: "renewed every few seconds: a plain copy is enough, into an etcd whose revisions begin above the source's head, or the node controller sees no renewal any more (docs/cutover.md, a split in four)",
   },
 };
 

@@ -83,6 +83,11 @@ export class Journey {
     return ['status', ...this.#both(), '-w', 'json'];
   }
 
+  fenceArgs(): string[] {
+    const fast = ['--once', '--yes', '--margin', '100', '--quiet', '0'];
+    return ['fence', ...this.#both(), ...fast, '-w', 'json'];
+  }
+
   async seed(...more: string[]): Promise<Ended> {
     return succeeded(await this.run([...this.seedArgs(), '-w', 'json', ...more]));
   }

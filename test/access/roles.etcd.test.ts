@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { eventually } from '../cli/stage.js';
 import * as contract from '../cli/contract.js';
-import { errorOf, run } from '../cli/run.js';
+import { errorOf, run, whole } from '../cli/run.js';
 import { haveVersion } from '../rig/etcd.js';
 import type { Gate } from './gate.js';
 import { Journey, PODS, succeeded } from './journey.js';
@@ -48,7 +48,7 @@ describe('access: the least roles', () => {
   }
 
   for (const { version, ...more } of VERSIONS)
-    it(`${version}: they are enough, for leases, compaction and audit --history too`, async function () {
+    it(`${version}: they are enough, for leases, compaction, audit --history and fence too`, async function () {
       if (!haveVersion(version)) this.skip();
       const there = await locked(version, more);
       const follower = await there.following();
@@ -59,6 +59,8 @@ describe('access: the least roles', () => {
       follower.signal('SIGTERM');
       succeeded(await follower.ended);
       await there.arrive();
+      const fenced = succeeded(await there.run(there.fenceArgs()));
+      contract.fence.parse(whole(fenced.stdout)[0]);
     });
 
   it('a source that is less open refuses, and the error names what is missing', async () => {

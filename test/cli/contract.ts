@@ -222,6 +222,100 @@ export const freezeProbe = z.strictObject({
   }),
 });
 
+const seconds = z.number().nonnegative();
+const heads = z.strictObject({ source: revision, target: revision });
+const lateWrite = z.strictObject({
+  key: z.string(),
+  keyBase64: z.base64().optional(),
+  revision,
+  deleted: z.boolean(),
+});
+
+/** Of `cutover` and `rollback`, when a step begins. */
+export const step = z.strictObject({
+  step: z.strictObject({
+    number: z.number().int().positive(),
+    of: z.literal(10),
+    name: z.string(),
+    does: z.string(),
+    waitsFor: z.string(),
+    ifAborted: z.string(),
+    frozenSeconds: seconds.nullable(),
+  }),
+});
+
+export const alarm = z.strictObject({ alarm: z.string() });
+
+const steps = z.array(z.strictObject({ step: z.string(), seconds }));
+
+export const cutover = z.strictObject({
+  cutover: z.strictObject({
+    exact: revision,
+    keys: count,
+    checksum,
+    prefixes,
+    apiservers: z.array(z.url()).min(1),
+    heads: heads.nullable(),
+    frozenSeconds: seconds.nullable(),
+    ownSeconds: seconds,
+    steps,
+    lateWrites: z.strictObject({ count, named: z.array(lateWrite).max(100) }),
+    alarms: z.array(z.string()),
+  }),
+});
+
+export const fence = z.strictObject({
+  fence: z.strictObject({ exact: revision, keys: count, checksum, heads }),
+});
+
+export const rollback = z.strictObject({
+  rollback: z.strictObject({
+    prefixes,
+    apiservers: z.array(z.url()).min(1),
+    brought: z.strictObject({
+      keys: count,
+      put: count,
+      deleted: count,
+      unchanged: count,
+      replaced: z.strictObject({ count, keys: z.array(z.string()).max(100) }),
+    }),
+    heads,
+    frozenSeconds: seconds.nullable(),
+    steps,
+    lateWrites: z.array(lateWrite).max(100),
+    alarms: z.array(z.string()),
+  }),
+});
+
+export const retire = z.strictObject({
+  retire: z.strictObject({
+    prefixes,
+    keys: count,
+    bytes: count,
+    checksum,
+    cutOver: z.strictObject({ keys: count, checksum }),
+    removed: z.boolean(),
+    revisions: z.strictObject({ first: revision, last: revision }).nullable(),
+    left: count,
+  }),
+});
+
+/** The value of `etcd-lockstep/cutover` on the target. */
+export const cutoverState = z.strictObject({
+  format: z.literal(1),
+  phase: z.enum([
+    ...(['fenced', 'switched', 'done'] as const),
+    ...(['rolling back', 'switched back', 'rolled back', 'retiring'] as const),
+  ]),
+  run: z.uuid(),
+  source: hexId,
+  prefixes,
+  keys: count,
+  checksum,
+  frozenAt: maybeTime,
+  fencedAt: z.iso.datetime(),
+});
+
 const activity = z.strictObject({ revisions: count, events: count, bytes: count });
 
 const member = z.strictObject({

@@ -37,7 +37,11 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   audit: [contract.auditDifference, contract.auditReport, contract.valuesReport],
   mirror: [contract.mirror, contract.mirrorForeignKey],
   freeze: [contract.freeze, contract.freezeProbe],
+  cutover: [contract.step, contract.alarm, contract.cutover],
+  rollback: [contract.rollback],
+  retire: [contract.retire],
   'The cursor': [contract.cursor],
+  'The state of a cutover': [contract.cutoverState],
   "A mirror's cursor": [contract.mirrorCursor],
 };
 
@@ -46,7 +50,7 @@ describe('docs/reference.md', () => {
     it(`${name}: names every field`, () => {
       const names = schemas.flatMap(fieldNames);
       expect(names.length).to.be.greaterThan(8);
-      const wrapped = ['difference', 'report', 'probe'];
+      const wrapped = ['difference', 'report', 'probe', 'alarm', 'cutover', 'rollback', 'retire'];
       for (const field of names.filter((f) => !wrapped.includes(f) && !isOf('seed', name, f)))
         expect(section(name), field).to.contain(`\`${field}\``);
     });

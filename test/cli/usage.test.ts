@@ -46,6 +46,30 @@ describe('usage', () => {
       ...TARGET_ACCESS,
     ],
     freeze: ['resource', 'kubeconfig', 'apiservers', 'way', 'open'],
+    cutover: [
+      ...(['endpoints', 'destEndpoints', 'resource', 'kubeconfig', 'apiservers'] as const),
+      ...(['oldApiservers', 'switchHook', 'flipHook', 'margin', 'quiet', 'maxFreeze'] as const),
+      ...(['watch', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    fence: [
+      ...(['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze', 'once', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    rollback: [
+      ...(['endpoints', 'destEndpoints', 'resource', 'kubeconfig', 'apiservers'] as const),
+      ...(['switchHook', 'margin', 'quiet', 'watch', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
+    retire: [
+      ...(['endpoints', 'destEndpoints', 'resource', 'kubeconfig', 'apiservers'] as const),
+      ...(['watch', 'rate', 'yes'] as const),
+      ...SOURCE_ACCESS,
+      ...TARGET_ACCESS,
+    ],
   } as const;
 
   it('without a command: the help, and exit 2', async () => {
@@ -81,6 +105,19 @@ describe('usage', () => {
       /\/no\/admin.conf: no such file/,
     ],
     'a subresource': [['freeze', 'print', '--resource', 'pods/status'], /must look like pods/],
+    'a cutover with nobody to ask': [['cutover', ...SOURCE, ...DEST], /no terminal to ask on/],
+    'a rollback with nobody to ask': [['rollback', ...SOURCE, ...DEST], /no terminal/],
+    'a fence with nobody to ask': [['fence', ...SOURCE, ...DEST, '--once'], /no terminal/],
+    'a cutover onto itself': [
+      ['cutover', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--yes'],
+      /both/,
+    ],
+    'no margin': [['fence', ...SOURCE, ...DEST, '--margin', '0'], /--margin "0"/],
+    'an apiserver twice': [
+      ['cutover', ...SOURCE, ...DEST, '--yes', '--apiservers', 'https://a:1,https://a:1/'],
+      /names one apiserver twice/,
+    ],
+    'a retire of nothing a second': [['retire', ...SOURCE, ...DEST, '--rate', '0'], /--rate "0"/],
     'an unknown flag': [seed('--nope'), /unknown option '--nope'/],
     'an unknown command': [['sed'], /unknown command 'sed'/],
     'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],
