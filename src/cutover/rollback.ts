@@ -39,9 +39,10 @@ import { gone, setPhase } from './phase.js';
 import { endpointWarnings } from './preflight.js';
 import { mark, raiseSource, unmark } from './raise.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { askHeads, servingNow, type Heads } from './serving.js';
+import { askHeads, servingNow, type Heads, type Serving } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
 import { moveAll } from './switch.js';
+import { nobodyMoved } from './unmoved.js';
 
 export type RollbackOptions = Omit<
   CutoverOptions,
@@ -125,14 +126,15 @@ export class Rollback {
 
   /** @returns whether the source is the one that counts already */
   async #preflight(): Promise<{ stored: StoredCutover; back: boolean }> {
-    const { source, target, apiservers, resources, onNote } = this.o;
+    const { source, target, apiservers, resources, onNote, signal } = this.o;
     const stored = (await new EtcdTarget(target).read()).cutover;
     if (!stored) throw gone();
     const { phase } = stored.state;
     if (phase === 'rolled back') throw refuseCutOver(stored);
     if (phase === 'rolling back' || phase === 'switched back')
       onNote(`going on with the rollback that was begun (${phase})`);
-    const key = probeKey(PrefixSet.of(stored.state.prefixes));
+    const prefixes = PrefixSet.of(stored.state.prefixes);
+    const key = probeKey(prefixes);
     const { clusterId } = await source.head(key);
     if (clusterId !== stored.state.source)
       throw new LockstepError(
@@ -140,13 +142,14 @@ export class Rollback {
         `the target was cut over from cluster ${stored.state.source}, not from ${clusterId}`,
         { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
       );
-    let unmoved = phase === 'fenced';
+    const sides: Serving['from'][] = [];
     for (const api of apiservers) {
       const heads = () => askHeads(source, target, key);
       const { from } = await servingNow(api, resources, heads);
-      unmoved &&= from === 'source';
+      sides.push(from);
       onNote(`${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}`);
     }
+    const unmoved = await nobodyMoved(target, stored, prefixes, sides, signal);
     if (unmoved)
       onNote('no apiserver has moved: the source has everything, nothing is brought back');
     return { stored, back: unmoved || phase === 'switched back' };
