@@ -17,6 +17,7 @@ import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { Bench, type Scenario } from './kit/scenario.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
+import { cutoverScenario } from './scenarios/cutover.js';
 import { farScenario, followScenario } from './scenarios/follow.js';
 import { lagScenario } from './scenarios/lag.js';
 import { memoryScenario } from './scenarios/memory.js';
@@ -32,6 +33,7 @@ const SCENARIOS: Record<string, Scenario> = {
   audit: auditScenario,
   memory: memoryScenario,
   mirror: mirrorScenario,
+  cutover: cutoverScenario,
 };
 
 const list = (name: string): string[] | undefined => process.env[name]?.split(',').filter(Boolean);

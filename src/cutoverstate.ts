@@ -24,6 +24,8 @@ const PHASES = [
   'done',
   /** On the way back to the source. */
   'rolling back',
+  /** The source serves, and nothing of the target counts any more: clients may write already. */
+  'switched back',
   'rolled back',
   /** What was moved is being removed from the source. */
   'retiring',

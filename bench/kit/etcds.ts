@@ -14,7 +14,7 @@ import { run } from './commands.js';
 export const fsync = process.env['FSYNC'] !== '0';
 
 /** The rig's etcds are in a hurry; these have etcd's own defaults. The quota is for 4 GB of data. */
-const SERVER_FLAGS = [
+export const SERVER_FLAGS = [
   '--heartbeat-interval=100',
   '--election-timeout=1000',
   '--quota-backend-bytes=17179869184',

@@ -67,11 +67,11 @@ export function cutoverCommand(program: Command): void {
             : { flipHook: () => runHook(flagOf('flipHook'), flipHook, env, signal) }),
           ...shownSteps(context),
           onWait: (waiting) => {
-            const what = `. Start each with --etcd-servers-overrides=${flag}`;
-            log.info(waitText(waiting, switchHook === undefined ? what : ''));
+            const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
+            log.info(waitText(waiting, switchHook === undefined ? toDo : []));
           },
           onWaitGone: (waiting) => {
-            log.info(waitText(waiting, '. Take clients to the new apiservers, and stop these'));
+            log.info(waitText(waiting, ['Take clients to the new apiservers, and stop these']));
           },
         }).run();
         print({ cutover: report }, () => reportText(report));

@@ -39,7 +39,7 @@ export function rollbackCommand(program: Command): void {
       const apiservers = await loadKube(options.kubeconfig, options.apiservers);
       const source = new EtcdClient(from, 'source');
       const target = new EtcdClient(to, 'target');
-      const what = `. Start each without ${resourceList(resource)} in --etcd-servers-overrides`;
+      const toDo = [`Start each without ${resourceList(resource)} in --etcd-servers-overrides`];
       try {
         const report = await new Rollback({
           ...{ source, target, apiservers, signal },
@@ -61,7 +61,7 @@ export function rollbackCommand(program: Command): void {
               }),
           ...shownSteps(context),
           onWait: (waiting) => {
-            log.info(waitText(waiting, switchHook === undefined ? what : ''));
+            log.info(waitText(waiting, switchHook === undefined ? toDo : []));
           },
         }).run();
         print({ rollback: report }, () => reportText(report));

@@ -31,13 +31,13 @@ export function shownSteps({
   };
 }
 
-/** @param what to do about it, where somebody has to */
-export function waitText(waiting: readonly Serving[], what: string): string {
+/** @param toDo what to do about it, where somebody has to: lines of their own, to be copied from */
+export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
   const each = waiting.map(
     ({ apiserver, from }) =>
       `  ${apiserver}  (${from === 'does not answer' ? from : `serves from ${from}`})`,
   );
-  return [`waiting for ${count(waiting.length)} apiserver(s)${what}:`, ...each].join('\n');
+  return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
 }
 
 function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {

@@ -50,16 +50,17 @@ export interface Brought {
   replaced: { count: number; keys: string[] };
 }
 
+export function noneBrought(): Brought {
+  return { keys: 0, put: 0, deleted: 0, unchanged: 0, replaced: { count: 0, keys: [] } };
+}
+
 const AT_ONCE = 32;
 const MAX_NAMED = 100;
 
 /** @throws LockstepError LATE_WRITE where somebody writes to the source meanwhile */
 export async function bringBack(options: BringOptions): Promise<Brought> {
   const { source, target, prefixes, signal } = options;
-  const brought: Brought = {
-    ...{ keys: 0, put: 0, deleted: 0, unchanged: 0 },
-    replaced: { count: 0, keys: [] },
-  };
+  const brought = noneBrought();
   const leases = new SameLeases(target, source);
   const lanes = new Lanes(AT_ONCE);
   for (const prefix of prefixes.list) {

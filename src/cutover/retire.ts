@@ -103,7 +103,7 @@ function refusePhase({ phase }: CutoverState): void {
   if (phase === 'done' || phase === 'retiring') return;
   throw new LockstepError('STILL_USED', `the cutover is not done: it is ${phase}`, {
     disposition: 'fatal',
-    hint: phase.startsWith('roll')
+    hint: phase.endsWith('back')
       ? 'The source serves again. Nothing of it may be removed.'
       : 'Run `etcd-lockstep cutover` to its end first.',
   });

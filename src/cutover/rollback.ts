@@ -9,7 +9,12 @@
  * higher revision, and none sees it at a lower one. What was never touched still has its revision.
  *
  * Killed anywhere, it begins anew: each step finds what was done. The phase on the target says that
- * it has begun, so that no cutover goes on meanwhile.
+ * it has begun, so that no cutover goes on meanwhile; and, before writes are let in, that the source
+ * is the one that counts again. From there on a run that begins anew must not bring anything back: it
+ * would undo what clients have written since.
+ *
+ * Where no apiserver has moved yet, the source counts from the beginning: a late write there is what
+ * clients see, and stays.
  */
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
@@ -17,14 +22,20 @@ import { failpoint } from '../failpoint.js';
 import { removeFreeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
 import { beside } from '../tasks.js';
 import { pause } from '../backoff.js';
-import { bringBack, compareContent, type BringOptions, type Brought } from './bring.js';
+import {
+  bringBack,
+  compareContent,
+  noneBrought,
+  type BringOptions,
+  type Brought,
+} from './bring.js';
 import { freezeAll } from './freezing.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions } from './options.js';
 import { gone, setPhase } from './phase.js';
-import { endpointWarnings } from './preflight.js';
 import { mark, raiseSource, unmark } from './raise.js';
 import { ROLLBACK_STEPS } from './script.js';
 import { askHeads, servingNow, type Heads } from './serving.js';
@@ -54,8 +65,6 @@ const POLL_MS = 20;
 export class Rollback {
   readonly #teller: StepTeller;
   readonly #alarms: string[] = [];
-  /** From the go until writes are let in again, for all that anybody knows. */
-  #frozen = false;
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
 
@@ -65,33 +74,30 @@ export class Rollback {
 
   /** @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, and what etcds and apiservers say */
   async run(): Promise<RollbackReport> {
-    try {
-      return await this.#run();
-    } catch (error) {
-      if (this.#frozen) this.o.onNote('writes stay frozen: the same command goes on');
-      throw error;
-    }
-  }
-
-  async #run(): Promise<RollbackReport> {
     const { target, signal, resources, apiservers } = this.o;
     const teller = this.#teller;
-    const stored = await teller.step('preflight', () => this.#preflight());
-    await this.o.go(await endpointWarnings({ apiservers, oldApiservers: [] }));
-    this.#frozen = true;
-    await setPhase(target, 'rolling back', signal);
-    await teller.step('freeze', () => freezeAll({ ...this.o, oldApiservers: [] }, teller, signal));
-    failpoint('rollback.frozen');
+    const { stored, back } = await teller.step('preflight', () => this.#preflight());
+    await this.o.go([]);
+    await setPhase(target, back ? 'switched back' : 'rolling back', signal);
+    this.#quiet = back;
+    if (!back) {
+      const all = { ...this.o, oldApiservers: [] };
+      await teller.step('freeze', () => freezeAll(all, teller, signal));
+      failpoint('rollback.frozen');
+    }
     const prefixes = PrefixSet.of(stored.state.prefixes);
     const { revision: frozenHead } = await target.head(probeKey(prefixes));
     const late = new LateWrites(target, prefixes, frozenHead, ({ key, revision }) => {
       if (this.#quiet) this.#alarm(`late write on the target: ${key} at revision ${revision}`);
     });
     const brought = await beside(signal, [(stop) => late.run(stop)], async (stop) => {
-      const found = await this.#bring(stored, prefixes, late, stop);
+      const found = back
+        ? await this.#leave(prefixes, stop)
+        : await this.#bring(stored, prefixes, late, stop);
+      await setPhase(target, 'switched back', stop);
+      failpoint('rollback.switched');
       await teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal: stop }));
       teller.thawed();
-      this.#frozen = false;
       failpoint('rollback.unfrozen');
       await teller.step('clean up', async () => {
         await unmark(this.o.source);
@@ -103,12 +109,15 @@ export class Rollback {
     return this.#report(stored, brought, late);
   }
 
-  async #preflight(): Promise<StoredCutover> {
+  /** @returns whether the source is the one that counts already */
+  async #preflight(): Promise<{ stored: StoredCutover; back: boolean }> {
     const { source, target, apiservers, resources, onNote } = this.o;
     const stored = (await new EtcdTarget(target).read()).cutover;
     if (!stored) throw gone();
-    if (stored.state.phase === 'rolled back') throw refuseCutOver(stored);
-    if (stored.state.phase === 'rolling back') onNote('going on with the rollback that was begun');
+    const { phase } = stored.state;
+    if (phase === 'rolled back') throw refuseCutOver(stored);
+    if (phase === 'rolling back' || phase === 'switched back')
+      onNote(`going on with the rollback that was begun (${phase})`);
     const key = probeKey(PrefixSet.of(stored.state.prefixes));
     const { clusterId } = await source.head(key);
     if (clusterId !== stored.state.source)
@@ -117,12 +126,31 @@ export class Rollback {
         `the target was cut over from cluster ${stored.state.source}, not from ${clusterId}`,
         { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
       );
+    let unmoved = phase === 'fenced';
     for (const api of apiservers) {
       const heads = () => askHeads(source, target, key);
       const { from } = await servingNow(api, resources, heads);
+      unmoved &&= from === 'source';
       onNote(`${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}`);
     }
-    return stored;
+    if (unmoved)
+      onNote('no apiserver has moved: the source has everything, nothing is brought back');
+    return { stored, back: unmoved || phase === 'switched back' };
+  }
+
+  /** The source is left as it is. Its head is raised all the same: somebody may have asked the target. */
+  async #leave(prefixes: PrefixSet, signal: AbortSignal): Promise<Brought> {
+    await this.#teller.step('raise', () => this.#raise(prefixes, signal));
+    return noneBrought();
+  }
+
+  /** @returns the marker's revision */
+  async #raise(prefixes: PrefixSet, signal: AbortSignal): Promise<Revision> {
+    const { source, target, margin } = this.o;
+    const marker = await mark(source);
+    const heads = () => askHeads(source, target, probeKey(prefixes));
+    await raiseSource(source, heads, { marker, margin, signal });
+    return marker;
   }
 
   async #bring(
@@ -131,15 +159,11 @@ export class Rollback {
     late: LateWrites,
     signal: AbortSignal,
   ): Promise<Brought> {
-    const { source, target, margin, onProgress } = this.o;
+    const { source, target, onProgress } = this.o;
     const teller = this.#teller;
     const heads = () => askHeads(source, target, probeKey(prefixes));
     await teller.step('quiet', () => this.#untilQuiet(prefixes, late, signal));
-    const marker = await teller.step('raise', async () => {
-      const revision = await mark(source);
-      await raiseSource(source, heads, { marker: revision, margin, signal });
-      return revision;
-    });
+    const marker = await teller.step('raise', () => this.#raise(prefixes, signal));
     failpoint('rollback.raised');
     const bring: BringOptions = {
       ...{ source, target, prefixes, marker, signal },
@@ -157,7 +181,6 @@ export class Rollback {
     await teller.step('compare', () => refuseDifferent(bring));
     failpoint('rollback.brought');
     await teller.step('switch', () => this.#switch(heads, signal));
-    failpoint('rollback.switched');
     return brought;
   }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-/** Nothing that a test starts takes so long; a process that hangs must not hang the run. */
+/** Hardly anything that a test starts takes so long; a process that hangs must not hang the run. */
 const KILLED_AFTER_MS = 60_000;
 
 const running = new Set<ChildProcess>();
@@ -30,7 +30,11 @@ export class Running {
   readonly ended: Promise<Ended>;
   #over = false;
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
+  constructor(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    killedAfterMs = KILLED_AFTER_MS,
+  ) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -39,7 +43,7 @@ export class Running {
     running.add(this.#child);
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    const late = setTimeout(() => this.#child.kill('SIGKILL'), KILLED_AFTER_MS);
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), killedAfterMs);
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (code) => {
         clearTimeout(late);

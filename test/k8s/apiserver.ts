@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Etcd } from '../rig/etcd.js';
 import { KubeClient } from './client.js';
 import { Component } from './component.js';
 import type { Pki } from './pki.js';
@@ -42,6 +43,15 @@ function flags(pki: Pki, { etcd, host, port, args = [] }: ApiServerOptions): str
     `--service-account-signing-key-file=${pki.serviceAccounts.key}`,
     '--profiling=false',
     ...args,
+  ];
+}
+
+/** The flags of an apiserver that has its pods in another etcd. */
+export function podsFrom(target: Etcd, { prewarmed = false } = {}): string[] {
+  return [
+    `--etcd-servers-overrides=/pods#${target.endpoint}`,
+    // Its compactor would be a second writer of a target that is in lockstep.
+    ...(prewarmed ? ['--etcd-compaction-interval=0'] : []),
   ];
 }
 

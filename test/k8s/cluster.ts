@@ -42,6 +42,8 @@ export class Cluster {
   readonly etcd: Etcd;
   readonly apiservers: readonly ApiServer[];
   readonly balancer: Balancer;
+  /** The apiservers behind the balancer. */
+  #pool: readonly ApiServer[];
   /** Undefined in a bare cluster, as are the controllers. */
   readonly scheduler: Component | undefined;
   readonly controllers: Component | undefined;
@@ -55,6 +57,7 @@ export class Cluster {
     this.pki = pki;
     this.etcd = etcd;
     this.apiservers = apiservers;
+    this.#pool = apiservers;
     this.balancer = balancer;
     this.client = new KubeClient(pki, balancer.url);
     this.kubeconfig = writeKubeconfig(pki, 'admin', balancer.url, pki.admin);
@@ -81,6 +84,37 @@ export class Cluster {
     const cluster = new Cluster(options, { pki, etcd, apiservers, balancer });
     if (options.bare !== true) await cluster.#serviceAccount();
     return cluster;
+  }
+
+  /** Takes all clients to these apiservers. */
+  use(...pool: readonly ApiServer[]): void {
+    const left = this.#pool.filter((one) => !pool.includes(one));
+    this.#pool = pool;
+    this.balancer.use(...pool);
+    for (const one of left) this.balancer.cut(one);
+  }
+
+  /** Takes all clients to the other ones of the pool. */
+  without(apiserver: ApiServer): void {
+    this.balancer.use(...this.#pool.filter((one) => one !== apiserver));
+    this.balancer.cut(apiserver);
+  }
+
+  /**
+   * Restarts an apiserver with other flags, as an operator does it: out of the balancer, its clients
+   * to the others, and back when it is ready.
+   */
+  async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
+    this.without(apiserver);
+    await apiserver.restart(args);
+    this.balancer.use(...this.#pool);
+  }
+
+  /** The one that a `$APISERVER` names. */
+  named(url: string): ApiServer {
+    const apiserver = this.apiservers.find((one) => one.url === url);
+    if (apiserver === undefined) throw new Error(`${url} is none of the apiservers`);
+    return apiserver;
   }
 
   /** Ends everything, by its own pid, and deletes what it left. */

@@ -5,10 +5,11 @@
 import { expect } from 'chai';
 import { Child } from '../rig/child.js';
 import { binaries, Etcd } from '../rig/etcd.js';
+import { podsFrom } from './apiserver.js';
 import { describeKube } from './binaries.js';
 import { findings, NEW_PODS, NOTHING } from './findings.js';
 import { Lockstep, PREFIX } from './lockstep.js';
-import { podsFrom, Scene } from './scene.js';
+import { Scene } from './scene.js';
 import { until } from './until.js';
 
 describeKube('what is found after a move of the pods', () => {
@@ -26,7 +27,7 @@ describeKube('what is found after a move of the pods', () => {
     await scene.freeze('apply');
     for (const apiserver of scene.cluster.apiservers) {
       scene.informer(`before the restart of ${apiserver.host}`);
-      await scene.restart(apiserver, []);
+      await scene.cluster.restart(apiserver, []);
     }
     await scene.freeze('remove');
     await scene.workload.stop();
@@ -40,12 +41,12 @@ describeKube('what is found after a move of the pods', () => {
       const [first, last] = scene.cluster.apiservers;
       await scene.freeze('apply');
       await lockstep.drain();
-      await scene.restart(first!, podsFrom(lockstep.target));
+      await scene.cluster.restart(first!, podsFrom(lockstep.target));
       // What else is written has moved the source's head on meanwhile.
       scene.cluster.balancer.use(last!);
       const late = scene.informer('during the freeze', { newest: true });
       await until('a list', () => late.lists === 1);
-      await scene.restart(last!, podsFrom(lockstep.target));
+      await scene.cluster.restart(last!, podsFrom(lockstep.target));
       await scene.workload.stop();
       await scene.freeze('remove');
 
@@ -82,7 +83,7 @@ describeKube('what is found after a move of the pods', () => {
       await until('the same pods', async () => (await keys(source)) === (await keys(target)));
       await mirror.kill();
       for (const apiserver of scene.cluster.apiservers) {
-        await scene.restart(apiserver, podsFrom(target));
+        await scene.cluster.restart(apiserver, podsFrom(target));
       }
       // Many more writes of pods, and the target's head would pass the revisions that clients hold:
       // from then on they see again, and never learn what they have missed.

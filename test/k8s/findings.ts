@@ -72,7 +72,8 @@ async function left(list: () => Promise<string[]>): Promise<string[]> {
 }
 
 async function makePods({ workload }: Scene): Promise<string[]> {
-  const names = Array.from({ length: NEW_PODS }, (_, i) => `new-${i}`);
+  const before = workload.pods.writes.length;
+  const names = Array.from({ length: NEW_PODS }, (_, i) => `new-${before + i}`);
   for (const name of names) {
     const { outcome, message } = await workload.createPod(name);
     if (outcome !== 'accepted') throw new Error(`pods cannot be created: ${message ?? outcome}`);

@@ -13,7 +13,7 @@ export class Lockstep {
   private constructor(
     readonly source: Etcd,
     readonly target: Etcd,
-    readonly follower: FollowProcess,
+    public follower: FollowProcess,
     readonly journal: string,
     readonly dir: string,
   ) {}
@@ -31,6 +31,17 @@ export class Lockstep {
     const follower = new FollowProcess(ends);
     await follower.until('near', ({ state }) => state === 'in lockstep');
     return new Lockstep(source, target, follower, journal, dir);
+  }
+
+  /** A follower again, after the one before has ended; returns when it is where the source is. */
+  async follow(): Promise<void> {
+    const { source, target, journal } = this;
+    this.follower = new FollowProcess({
+      source: source.endpoint,
+      target: target.endpoint,
+      journal,
+    });
+    await this.follower.until('near', ({ state }) => state === 'in lockstep');
   }
 
   /** Ends the follower once the target is where the source is now. */

@@ -1,6 +1,6 @@
 /** A control plane under load, whose pods are to move to an etcd of their own. */
 import { run } from '../cli/run.js';
-import type { Etcd, EtcdOptions } from '../rig/etcd.js';
+import type { EtcdOptions } from '../rig/etcd.js';
 import type { ApiServer } from './apiserver.js';
 import { KubeClient } from './client.js';
 import { Cluster } from './cluster.js';
@@ -16,15 +16,8 @@ export interface SceneOptions {
   readonly workload?: WorkloadOptions;
   /** Of the old etcd. */
   readonly etcd?: EtcdOptions;
-}
-
-/** The flags of an apiserver that has its pods in another etcd. */
-export function podsFrom(target: Etcd, { prewarmed = false } = {}): string[] {
-  return [
-    `--etcd-servers-overrides=/pods#${target.endpoint}`,
-    // Its compactor would be a second writer of a target that is in lockstep.
-    ...(prewarmed ? ['--etcd-compaction-interval=0'] : []),
-  ];
+  /** Default 2, at most 3. */
+  readonly apiservers?: number;
 }
 
 export class Scene {
@@ -46,8 +39,11 @@ export class Scene {
   }
 
   /** With everything running, and written to from then on. */
-  static async start({ workload: load, etcd }: SceneOptions = {}): Promise<Scene> {
-    const cluster = await Cluster.start(etcd === undefined ? {} : { etcdOptions: etcd });
+  static async start({ workload: load, etcd, apiservers }: SceneOptions = {}): Promise<Scene> {
+    const cluster = await Cluster.start({
+      ...(etcd === undefined ? {} : { etcdOptions: etcd }),
+      ...(apiservers === undefined ? {} : { apiservers }),
+    });
     const nodes = await Nodes.create(cluster.client);
     const kubelet = new Kubelet(cluster.client);
     const workload = await Workload.start(cluster.client, load);
@@ -82,18 +78,6 @@ export class Scene {
     const at = ['--kubeconfig', this.cluster.kubeconfig, '--apiservers', apiservers];
     const { code, stderr } = await run(['freeze', action, ...at]);
     if (code !== 0) throw new Error(`freeze ${action} ended with ${code ?? '?'}:\n${stderr}`);
-  }
-
-  /**
-   * Restarts an apiserver with other flags, as an operator does it: out of the balancer, its clients
-   * to the others, and back when it is ready.
-   */
-  async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
-    const { balancer, apiservers } = this.cluster;
-    balancer.use(...apiservers.filter((one) => one !== apiserver));
-    balancer.cut(apiserver);
-    await apiserver.restart(args);
-    balancer.use(...apiservers);
   }
 
   /** All pods as this apiserver has them in its etcd. */

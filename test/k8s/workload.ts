@@ -42,24 +42,42 @@ export class Workload {
   readonly replaced: string[] = [];
   readonly replicas: number;
   readonly #client: KubeClient;
+  readonly #writers: number;
   readonly #pauseMs: number;
-  readonly #loops: Promise<void>[] = [];
+  #loops: Promise<void>[] = [];
+  #made = 0;
   #stopped = false;
 
-  private constructor(client: KubeClient, { replicas = 6, pauseMs = 50 }: WorkloadOptions) {
+  private constructor(
+    client: KubeClient,
+    { replicas = 6, writers = 3, pauseMs = 50 }: WorkloadOptions,
+  ) {
     this.#client = client;
     this.replicas = replicas;
+    this.#writers = writers;
     this.#pauseMs = pauseMs;
   }
 
   static async start(client: KubeClient, options: WorkloadOptions = {}): Promise<Workload> {
     const workload = new Workload(client, options);
     await workload.#prepare(options.still ?? 20);
-    for (let i = 0; i < (options.writers ?? 3); i++) {
-      workload.#loops.push(workload.#writePods(i), workload.#writeOthers(i));
-    }
-    workload.#loops.push(workload.#deleteReplicas());
+    workload.resume();
     return workload;
+  }
+
+  /** Writes again after a stop, pods that are new. */
+  resume(): void {
+    this.#stopped = false;
+    this.#loops = [this.#deleteReplicas()];
+    for (let i = 0; i < this.#writers; i++) {
+      this.#loops.push(this.#writePods(), this.#writeOthers(i));
+    }
+  }
+
+  /** Waits until so many more writes of pods were accepted. */
+  async more(writes: number): Promise<void> {
+    const before = this.pods.count('accepted');
+    await until('writes', () => this.pods.count('accepted') >= before + writes);
   }
 
   /** Returns when the last write has its answer. */
@@ -92,6 +110,12 @@ export class Workload {
         template: { metadata: { labels }, spec: SPEC },
       },
     });
+    for (let i = 0; i < this.#writers; i++) {
+      const name = `other-${i}`;
+      await this.others.record('create', `${CONFIGMAPS}/${name}`, (seq) =>
+        this.#client.create(CONFIGMAPS, marked(seq, name)),
+      );
+    }
     await until('the replicas', async () => (await this.replicaPods()).length === this.replicas);
   }
 
@@ -103,13 +127,12 @@ export class Workload {
   }
 
   /** What is refused is tried again; a pod whose write had no answer is left alone from then on. */
-  async #writePods(writer: number): Promise<void> {
+  async #writePods(): Promise<void> {
     const alive: string[] = [];
-    let made = 0;
     let turn = 0;
     await this.#repeat(this.#pauseMs, async () => {
       if (alive.length < ALIVE) {
-        const name = `direct-${writer}-${made++}`;
+        const name = `direct-${this.#made++}`;
         if ((await this.createPod(name)).outcome === 'accepted') alive.push(name);
         return;
       }
@@ -132,11 +155,7 @@ export class Workload {
   }
 
   async #writeOthers(writer: number): Promise<void> {
-    const name = `other-${writer}`;
-    const path = `${CONFIGMAPS}/${name}`;
-    await this.others.record('create', path, (seq) =>
-      this.#client.create(CONFIGMAPS, marked(seq, name)),
-    );
+    const path = `${CONFIGMAPS}/other-${writer}`;
     await this.#repeat(this.#pauseMs, () =>
       this.others.record('patch', path, (seq) => this.#client.patch(path, marked(seq))),
     );

@@ -1,0 +1,97 @@
+/** Pods on their way to an etcd of their own, by the commands that an operator runs. */
+import { Running, whole, type Ended } from '../cli/run.js';
+import { liveAt, rowsOf } from '../oracle/rows.js';
+import type { Etcd } from '../rig/etcd.js';
+import type { ApiServer } from './apiserver.js';
+import { Hook } from './hook.js';
+import { Lockstep, PREFIX } from './lockstep.js';
+import type { Scene } from './scene.js';
+import { until } from './until.js';
+
+/** Apiservers restart meanwhile, on a machine that is busy. */
+const COMMAND_WITHIN_MS = 240_000;
+
+export type Command = 'cutover' | 'rollback' | 'retire';
+
+export interface CommandOptions {
+  /** More flags; they win. */
+  readonly flags?: readonly string[];
+  /** Where it dies, as by a `kill -9`. */
+  readonly dies?: string;
+  /** Default: all of the cluster. */
+  readonly apiservers?: readonly ApiServer[];
+}
+
+export class Move {
+  private constructor(
+    readonly scene: Scene,
+    readonly lockstep: Lockstep,
+    /** Restarts the apiserver that it is asked to, with the overrides that it is told. */
+    readonly hook: Hook,
+  ) {}
+
+  /** Returns when the target is in lockstep. */
+  static async begin(scene: Scene): Promise<Move> {
+    const hook = await Hook.on(async ({ apiserver, overrides }) => {
+      const flag = overrides === '' ? [] : [`--etcd-servers-overrides=${overrides}`];
+      await restartAmidLists(scene, apiserver, flag);
+    });
+    return new Move(scene, await Lockstep.start(scene.cluster.etcd), hook);
+  }
+
+  async end(): Promise<void> {
+    this.hook.close();
+    await this.lockstep.remove();
+  }
+
+  /** `-w json`, and without asking. */
+  start(command: Command, { flags = [], dies, apiservers }: CommandOptions = {}): Running {
+    const { source, target } = this.lockstep;
+    const { cluster } = this.scene;
+    const urls = (apiservers ?? cluster.apiservers).map(({ url }) => url).join(',');
+    const args = [
+      ...[command, '--endpoints', source.endpoint, '--dest-endpoints', target.endpoint],
+      ...['--kubeconfig', cluster.kubeconfig, '--apiservers', urls],
+      ...['--watch', '1', '-w', 'json', ...flags],
+    ];
+    const env: Record<string, string> = dies === undefined ? {} : { ETCD_LOCKSTEP_FAILPOINT: dies };
+    return new Running(args, env, COMMAND_WITHIN_MS);
+  }
+
+  /** The same to its end, with go and with the hook. */
+  async run(command: Command, options: CommandOptions = {}): Promise<Ended> {
+    const hook = command === 'retire' ? [] : ['--switch-hook', this.hook.command];
+    const flags = ['--yes', ...hook, ...(options.flags ?? [])];
+    return this.start(command, { ...options, flags }).ended;
+  }
+}
+
+/** While it is away, two clients list: one by a cache, one as `kubectl get` does. */
+async function restartAmidLists(scene: Scene, url: string, flags: string[]): Promise<void> {
+  const { cluster } = scene;
+  const apiserver = cluster.named(url);
+  cluster.without(apiserver);
+  await listNow(scene, `before ${apiserver.host} moved`);
+  await cluster.restart(apiserver, flags);
+}
+
+/** Two more clients, which have listed when this returns. */
+export async function listNow(scene: Scene, when: string): Promise<void> {
+  const n = scene.informers.size;
+  const newest = scene.informer(`${n}: newest, ${when}`, { newest: true });
+  const cached = scene.informer(`${n}: cached, ${when}`);
+  await until('lists', () => newest.lists > 0 && cached.lists > 0);
+}
+
+/** The last object of a command's stdout: its report. */
+export function reportOf({ code, stdout, stderr }: Ended): unknown {
+  const last = whole(stdout).at(-1);
+  if (last === undefined) throw new Error(`ended with ${code ?? '?'} and no report:\n${stderr}`);
+  return last;
+}
+
+/** The rows of the pods' keys in an etcd as they were at a revision, out of its own file. */
+export async function podRows(etcd: Etcd, revision = Infinity): Promise<string[]> {
+  const { rows } = await rowsOf(etcd, [PREFIX]);
+  return liveAt(rows, revision).map(({ bytes }) => bytes.toString('latin1'));
+}
