@@ -17,7 +17,7 @@ import { prefixRange, PrefixSet, probeKey } from '../../src/mvcc/prefix.js';
 import { beside } from '../../src/tasks.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
-import { follow } from '../oracle/following.js';
+import { follow, followUntilSynced } from '../oracle/following.js';
 import { compareRows, rowsOf, type OracleRows } from '../oracle/rows.js';
 import type { Etcd } from '../rig/etcd.js';
 
@@ -87,16 +87,12 @@ export class Pair {
     return follower;
   }
 
-  /** Follows until the target is where the source is now. */
+  /** Follows until the target is where the source is now, also over what was compacted. */
   async synced(): Promise<void> {
     const { journal } = this.seeded;
-    await follow(
+    await followUntilSynced(
       { journal, source: this.stage.source.endpoint, target: this.target.endpoint },
-      {
-        until: { kind: 'synced' },
-        signal: AbortSignal.timeout(DRAINED_WITHIN_MS),
-        onNote: () => undefined,
-      },
+      { repair: true },
     );
   }
 
