@@ -14,8 +14,7 @@ import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { refuseSame, register, type Context } from './command.js';
-
-const STATUS_MS = 1000;
+import { showLive } from './live.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -86,31 +85,13 @@ interface Line extends FollowStatus {
 
 /** Runs the follower with a status line, or one JSON object a second. */
 async function show(follower: Follower, journal: Journal, context: Context): Promise<void> {
-  const { json, print, progress } = context;
   const rate = new Rate();
-  const started = performance.now();
-  const line = (): Line => ({
+  const status = (): Line => ({
     ...follower.status,
     revisionsPerSecond: Math.round(rate.per(follower.status.revisions + follower.status.fillers)),
     journalBytes: journal.bytes(),
   });
-  const tick = () => {
-    const status = line();
-    if (json) print(status, () => '');
-    else progress.show(() => statusLine(status));
-  };
-  const timer = setInterval(tick, STATUS_MS);
-  let failed = true;
-  try {
-    await follower.run();
-    failed = false;
-  } finally {
-    clearInterval(timer);
-    const end = line();
-    progress.show(() => statusLine(end), !failed);
-    progress.end();
-    if (json || !failed) print(end, () => summary(end, (performance.now() - started) / 1000));
-  }
+  await showLive(context, { status, line: statusLine, summary }, () => follower.run());
 }
 
 function statusLine(s: Line): string {

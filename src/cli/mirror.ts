@@ -16,8 +16,7 @@ import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { register, type Context } from './command.js';
-
-const STATUS_MS = 1000;
+import { showLive } from './live.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {
@@ -67,32 +66,15 @@ interface Line extends MirrorStatus {
 }
 
 /** Runs the mirror with a status line, or one JSON object a second. */
-async function show(mirror: Mirror, { json, print, progress }: Context): Promise<void> {
+async function show(mirror: Mirror, context: Context): Promise<void> {
   const rate = new Rate();
   const comparing = new Rate();
-  const started = performance.now();
-  const line = (): Line => {
-    const { status } = mirror;
-    const { puts, deletions } = status;
-    return { ...status, keysPerSecond: Math.round(rate.per(puts + deletions)) };
+  const status = (): Line => {
+    const now = mirror.status;
+    return { ...now, keysPerSecond: Math.round(rate.per(now.puts + now.deletions)) };
   };
-  const timer = setInterval(() => {
-    const status = line();
-    const compared = comparing.per(status.comparing?.keys ?? 0);
-    if (json) print(status, () => '');
-    else progress.show(() => statusLine(status, compared));
-  }, STATUS_MS);
-  let failed = true;
-  try {
-    await mirror.run();
-    failed = false;
-  } finally {
-    clearInterval(timer);
-    const end = line();
-    progress.show(() => statusLine(end, 0), !failed);
-    progress.end();
-    if (json || !failed) print(end, () => summary(end, (performance.now() - started) / 1000));
-  }
+  const line = (now: Line) => statusLine(now, comparing.per(now.comparing?.keys ?? 0));
+  await showLive(context, { status, line, summary }, () => mirror.run());
 }
 
 function statusLine(s: Line, comparedPerSecond: number): string {

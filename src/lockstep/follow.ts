@@ -35,8 +35,6 @@ export interface FollowOptions extends IntakeOptions {
 }
 
 const UNTIL_POLL_MS = 50;
-/** A busy source is always a few revisions ahead; that is no backlog. */
-const CAUGHT_UP_SECONDS = 2;
 const TARGET_POLL_MS = 2000;
 
 export type FollowState =
@@ -112,17 +110,14 @@ export class Follower {
   get status(): FollowStatus {
     const position = this.#applier.position;
     const lag = position === undefined ? undefined : this.#head.lag.behind(position);
-    const caughtUp =
-      position !== undefined &&
-      this.#head.lag.passedFirst(position) &&
-      (lag?.seconds ?? 0) < CAUGHT_UP_SECONDS;
+    const caughtUp = position !== undefined && this.#head.lag.caughtUp(position);
     return {
       state: this.#state(caughtUp),
       position: position ?? null,
       journalPosition: this.#options.journal.position,
       sourceHead: this.#head.lag.head,
       lagRevisions: lag?.revisions ?? null,
-      lagSeconds: lag ? Math.round(lag.seconds * 10) / 10 : null,
+      lagSeconds: lag?.seconds ?? null,
       ...this.#applier.written,
       compactRevision: this.#compactions.compacted,
       trouble: this.#trouble(lag?.revisions ?? 0),

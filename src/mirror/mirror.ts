@@ -50,8 +50,6 @@ export interface MirrorOptions {
 }
 
 const POLL_TARGET_MS = 2000;
-/** A busy source is always a few revisions ahead; that is no backlog. */
-const CAUGHT_UP_SECONDS = 2;
 /** So many foreign keys are named in the log, no more. */
 const MAX_NAMED = 5;
 
@@ -78,11 +76,11 @@ export class Mirror {
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
     const trouble = this.#health.trouble(lag?.revisions);
     return {
-      state: this.#phase(lag?.seconds ?? 0),
+      state: this.#phase(),
       position: position ?? null,
       sourceHead: this.#parts?.head.lag.head ?? 0,
       lagRevisions: lag?.revisions ?? null,
-      lagSeconds: lag ? Math.round(lag.seconds * 10) / 10 : null,
+      lagSeconds: lag?.seconds ?? null,
       comparing: this.#comparison ? { ...this.#comparison.progress } : null,
       ...(this.#parts?.writer.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
       revisions: this.#revisions + (this.#tail?.revisions ?? 0),
@@ -323,13 +321,12 @@ export class Mirror {
     });
   }
 
-  #phase(lagSeconds: number): MirrorPhase {
+  #phase(): MirrorPhase {
     const { head } = this.#parts ?? {};
     if (!head || head.isSilent) return 'waiting for the source';
     if (!this.#health.targetIsWell) return 'waiting for the target';
     if (!this.#tail) return 'comparing';
-    const caughtUp = head.lag.passedFirst(this.#tail.position) && lagSeconds < CAUGHT_UP_SECONDS;
-    return caughtUp ? 'mirroring' : 'catching up';
+    return head.lag.caughtUp(this.#tail.position) ? 'mirroring' : 'catching up';
   }
 }
 

@@ -6,6 +6,8 @@ interface Sample {
   atMs: number;
 }
 
+/** A busy source is always a few revisions ahead; that is no backlog. */
+const CAUGHT_UP_SECONDS = 2;
 /** Half an hour at two a second; where a target is away for longer, older ones are thinned out. */
 const MAX_SAMPLES = 4096;
 
@@ -21,9 +23,13 @@ export class LagClock {
     return this.#head;
   }
 
-  /** Whether a target has passed the first head seen; before that its lag in seconds is a guess. */
-  passedFirst(position: Revision): boolean {
-    return position >= (this.#firstHead ?? Number.MAX_SAFE_INTEGER);
+  /**
+   * Whether a target has caught up once it stands here: it has passed the first head that was seen,
+   * before which its lag in seconds is a guess.
+   */
+  caughtUp(position: Revision): boolean {
+    const passedFirst = position >= (this.#firstHead ?? Number.MAX_SAFE_INTEGER);
+    return passedFirst && this.#secondsBehind(position, Date.now()) < CAUGHT_UP_SECONDS;
   }
 
   /** Seconds since the source has answered. */
@@ -44,11 +50,15 @@ export class LagClock {
 
   /** Lag of a target at `position`. Seconds are 0 when it stands at the last head that was seen. */
   behind(position: Revision, nowMs = Date.now()): { revisions: number; seconds: number } {
-    while (this.#samples[0] && this.#samples[0].head <= position) this.#samples.shift();
-    const first = this.#samples[0];
     return {
       revisions: Math.max(0, this.#head - position),
-      seconds: first ? (nowMs - first.atMs) / 1000 : 0,
+      seconds: Math.round(this.#secondsBehind(position, nowMs) * 10) / 10,
     };
+  }
+
+  #secondsBehind(position: Revision, nowMs: number): number {
+    while (this.#samples[0] && this.#samples[0].head <= position) this.#samples.shift();
+    const [first] = this.#samples;
+    return first ? (nowMs - first.atMs) / 1000 : 0;
   }
 }
