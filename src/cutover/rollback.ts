@@ -23,7 +23,7 @@ import { bringBack, compareContent, type BringOptions, type Brought } from './br
 import { freezeAll } from './freezing.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions } from './options.js';
-import { gone, setPhase } from './phase.js';
+import { gone, refuseOtherSource, setPhase } from './phase.js';
 import { mark, raiseSource, unmark } from './raise.js';
 import { ROLLBACK_STEPS } from './script.js';
 import { askHeads, servingNow, type Heads } from './serving.js';
@@ -96,13 +96,7 @@ export class Rollback {
     if (stored.state.phase === 'rolled back') throw refuseCutOver(stored);
     if (stored.state.phase === 'rolling back') onNote('going on with the rollback that was begun');
     const key = probeKey(PrefixSet.of(stored.state.prefixes));
-    const { clusterId } = await source.head(key);
-    if (clusterId !== stored.state.source)
-      throw new LockstepError(
-        'TARGET_OTHER_SOURCE',
-        `the target was cut over from cluster ${stored.state.source}, not from ${clusterId}`,
-        { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
-      );
+    await refuseOtherSource(source, stored.state);
     for (const api of apiservers) {
       const heads = () => askHeads(source, target, key);
       const { from } = await servingNow(api, resources, heads);
