@@ -45,7 +45,9 @@ describe('live audit', () => {
     await withPair(version, { from: 'range', before, during: [] }, async (pair) => {
       const { source, target, writer, place } = pair;
       const proxies = await Promise.all(
-        [source, target].map(({ clientPort: port }) => FaultProxy.start({ host: '127.0.0.1', port })),
+        [source, target].map(({ clientPort: port }) =>
+          FaultProxy.start({ host: '127.0.0.1', port }),
+        ),
       );
       const [from, to] = [
         new EtcdClient(proxies[0]!.endpoint, 'source'),
@@ -130,7 +132,11 @@ describe('live audit', () => {
     const A = '/registry/pods/a';
     const DIFFERENT: Record<string, [there: Op[], here: Op[], says: string]> = {
       'another value': [[pod('a', '1')], [pod('a', '2')], `${A} differs in value`],
-      'missing, a foreign write in its place': [[pod('a')], [foreign()], `${A} is missing on target`],
+      'missing, a foreign write in its place': [
+        [pod('a')],
+        [foreign()],
+        `${A} is missing on target`,
+      ],
       'extra, where the source has a foreign write': [
         [foreign()],
         [pod('a')],
@@ -174,14 +180,17 @@ describe('live audit', () => {
 
     it('holds no more than its limit of one side while the other is silent, and then goes on', async () => {
       const proxies = await Promise.all(
-        [source, target].map(({ clientPort: port }) => FaultProxy.start({ host: '127.0.0.1', port })),
+        [source, target].map(({ clientPort: port }) =>
+          FaultProxy.start({ host: '127.0.0.1', port }),
+        ),
       );
       const fast = new Counted(proxies[0]!.endpoint, 'source');
       const silent = new EtcdClient(proxies[1]!.endpoint, 'target');
       try {
         // In step, so that what follows is equal.
         const [there, here] = await Promise.all([from.head(), to.head()]);
-        for (let i = there.revision; i < here.revision; i++) await from.txn({ success: [foreign()] });
+        for (let i = there.revision; i < here.revision; i++)
+          await from.txn({ success: [foreign()] });
         for (let i = here.revision; i < there.revision; i++) await to.txn({ success: [foreign()] });
         const stop = new AbortController();
         const audit = await liveAudit(fast, silent);
@@ -224,7 +233,9 @@ class Counted extends EtcdClient {
     };
     stream.messages = async function* () {
       for await (const message of messages()) {
-        count(message.events.reduce((sum, { kv }) => sum + ((kv as Buffer | null)?.length ?? 0), 0));
+        count(
+          message.events.reduce((sum, { kv }) => sum + ((kv as Buffer | null)?.length ?? 0), 0),
+        );
         yield message;
       }
     };

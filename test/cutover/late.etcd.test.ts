@@ -82,7 +82,11 @@ describe('late writes', () => {
     ]);
     expect(late.named).to.deep.equal(told);
     expect(late.count).to.equal(4);
-    const refused = await failure(Promise.resolve().then(() => late.refuseAny()));
+    const refused = await failure(
+      Promise.resolve().then(() => {
+        late.refuseAny();
+      }),
+    );
     expect(refused).to.include({ code: 'LATE_WRITE', revision: first });
     expect(refused.message).to.match(/^4 keys .* first \/registry\/pods\/old at revision/);
   });

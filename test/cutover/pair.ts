@@ -193,11 +193,7 @@ export class Busy {
   #stopped = false;
   readonly #done: Promise<unknown>;
 
-  constructor(
-    client: EtcdClient,
-    key: (n: number) => string,
-    { atOnce = 8, everyMs = 0 } = {},
-  ) {
+  constructor(client: EtcdClient, key: (n: number) => string, { atOnce = 8, everyMs = 0 } = {}) {
     const worker = async () => {
       while (!this.#stopped) {
         const n = ++this.writes;

@@ -174,8 +174,8 @@ describe('retire', () => {
         if (n === 2) stop.abort();
         return send();
       };
-      const killed = await retire(options({ signal: stop.signal })).catch(String);
-      expect(String(killed)).to.contain('AbortError');
+      const killed = retire(options({ signal: stop.signal }));
+      expect(await killed.then(() => 'done', String)).to.contain('AbortError');
       expect(await left()).to.equal(KEYS - 200);
       source.meddle = undefined;
 
