@@ -26,7 +26,7 @@ import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { LateWrites } from './late.js';
-import { gone, setPhase } from './phase.js';
+import { gone, refuseOtherSource, setPhase } from './phase.js';
 import { askHeads, servingNow } from './serving.js';
 
 export interface RetireOptions {
@@ -72,7 +72,7 @@ const SERVING_TRIES = 20;
 const POLL_MS = 100;
 
 /**
- * @throws LockstepError STILL_USED where an apiserver does not serve from the target, LATE_WRITE where
+ * @throws LockstepError TARGET_OTHER_SOURCE for another source, STILL_USED where an apiserver does not serve from the target, LATE_WRITE where
  *   something was written on the source, TARGET_DIFFERENT where it is not what was cut over
  */
 export async function retire(options: RetireOptions): Promise<RetireReport> {
@@ -81,6 +81,7 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   if (!stored) throw gone();
   const { state } = stored;
   refusePhase(state);
+  await refuseOtherSource(source, state);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, prefixes);
   await refuseWriters(options, stored, prefixes);
