@@ -26,7 +26,7 @@ import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { LateWrites } from './late.js';
-import { gone, refuseOtherSource, setPhase } from './phase.js';
+import { refuseOtherSource, setPhase } from './phase.js';
 import { askHeads, servingNow } from './serving.js';
 
 export interface RetireOptions {
@@ -78,7 +78,7 @@ const POLL_MS = 100;
 export async function retire(options: RetireOptions): Promise<RetireReport> {
   const { source, target } = options;
   const stored = (await new EtcdTarget(target).read()).cutover;
-  if (!stored) throw gone();
+  if (!stored) throw nothingToRetire();
   const { state } = stored;
   refusePhase(state);
   await refuseOtherSource(source, state);
@@ -98,6 +98,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   await removeOwn(target);
   failpoint('retire.done');
   return { ...report, removed: true, revisions, left };
+}
+
+function nothingToRetire(): LockstepError {
+  return new LockstepError('TARGET_NOT_OURS', 'the target has no cutover to be retired', {
+    disposition: 'fatal',
+    hint: 'It was retired already, or it was never cut over. Check --dest-endpoints.',
+  });
 }
 
 function refusePhase({ phase }: CutoverState): void {
