@@ -46,7 +46,6 @@ export type ErrorCode =
   | 'ROLLBACK_GONE'
   | 'STILL_USED'
   | 'NO_GO'
-  | 'HOOK'
   | 'MIRROR_INCOMPLETE'
   | 'REQUEST_TOO_LARGE'
   | 'NO_SPACE'

@@ -6,7 +6,6 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
-import { flagOf } from '../config/options.js';
 import { Cutover } from '../cutover/cutover.js';
 import type { CutoverReport } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
@@ -14,7 +13,7 @@ import { loadKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
 import { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
-import { askGo, needsGo, runHook } from './go.js';
+import { askGo, Hook, needsGo } from './go.js';
 import { shownSteps, waitText } from './steps.js';
 
 export function cutoverCommand(program: Command): void {
@@ -32,7 +31,9 @@ export function cutoverCommand(program: Command): void {
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: async (options, context) => {
       needsGo(options.yes);
-      const { resource, kubeconfig, yes, switchHook, flipHook } = options;
+      const { resource, kubeconfig, yes } = options;
+      const hook = new Hook('switchHook', options.switchHook, context);
+      const flip = new Hook('flipHook', options.flipHook, context);
       const { signal, print, log } = context;
       const from = await sourceConnection(options);
       const to = await targetConnection(options);
@@ -56,22 +57,16 @@ export function cutoverCommand(program: Command): void {
           watchSeconds: options.watch,
           go: (warnings) =>
             askGo(whatGoMeans(resourceList(resource), options.maxFreeze), warnings, yes, context),
-          ...(switchHook === undefined
-            ? {}
-            : {
-                switchHook: ({ url }) =>
-                  runHook(flagOf('switchHook'), switchHook, { ...env, APISERVER: url }, signal),
-              }),
-          ...(flipHook === undefined
-            ? {}
-            : { flipHook: () => runHook(flagOf('flipHook'), flipHook, env, signal) }),
+          ...(hook.given ? { switchHook: ({ url }) => hook.run({ ...env, APISERVER: url }) } : {}),
+          ...(flip.given ? { flipHook: () => flip.run(env) } : {}),
           ...shownSteps(context),
           onWait: (waiting) => {
             const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
-            log.info(waitText(waiting, switchHook === undefined ? toDo : []));
+            log.info(waitText(waiting, hook.byHand ? toDo : []));
           },
           onWaitGone: (waiting) => {
-            log.info(waitText(waiting, ['Take clients to the new apiservers, and stop these']));
+            const toDo = ['Take clients to the new apiservers, and stop these'];
+            log.info(waitText(waiting, flip.byHand ? toDo : []));
           },
         }).run();
         print({ cutover: report }, () => reportText(report));

@@ -1,6 +1,7 @@
 /** What is done by others than us: the word "go", and the operator's own commands. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
+import { flagOf } from '../config/options.js';
 import { badArgument, LockstepError } from '../errors.js';
 import type { Context } from './command.js';
 
@@ -39,16 +40,47 @@ export async function askGo(
 }
 
 /**
- * Runs a command of the operator's by the shell; what it prints goes to stderr.
- * @throws LockstepError HOOK where it fails
+ * A command of the operator's. Where it fails, or there is none, he does the work by hand and we wait:
+ * ending would take the fence away in the middle of the switch.
  */
-export async function runHook(
-  flag: string,
+export class Hook {
+  #failed = false;
+
+  /** @param command for the shell; what it prints goes to stderr */
+  constructor(
+    private readonly name: 'switchHook' | 'flipHook',
+    private readonly command: string | undefined,
+    private readonly context: Pick<Context, 'log' | 'signal'>,
+  ) {}
+
+  get given(): boolean {
+    return this.command !== undefined;
+  }
+
+  /** Whether somebody has to be told what to do. */
+  get byHand(): boolean {
+    return this.#failed || !this.given;
+  }
+
+  /** @param env added to our own variables */
+  async run(env: Record<string, string>): Promise<void> {
+    const { log, signal } = this.context;
+    const ended = await shell(this.command ?? '', env, signal);
+    signal.throwIfAborted();
+    this.#failed = ended !== '';
+    if (!this.#failed) return;
+    const on = env['APISERVER'] === undefined ? '' : ` for ${env['APISERVER']}`;
+    log.error(`${flagOf(this.name)}${on}: ${ended}. Do it by hand; the fence is kept meanwhile`);
+  }
+}
+
+/** @returns how it failed; nothing if it did not */
+async function shell(
   command: string,
   env: Record<string, string>,
   signal: AbortSignal,
-): Promise<void> {
-  const ended = await new Promise<string>((resolve) => {
+): Promise<string> {
+  return new Promise((resolve) => {
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 2, 2],
@@ -60,10 +92,5 @@ export async function runHook(
     child.on('exit', (code, by) => {
       resolve(code === 0 ? '' : `ended with ${by ?? `exit code ${code ?? 0}`}`);
     });
-  });
-  if (ended === '') return;
-  throw new LockstepError('HOOK', `${flag}: ${ended}`, {
-    disposition: 'retry',
-    hint: 'See above for what it printed. Mend it, and run the same command again: it goes on.',
   });
 }

@@ -6,14 +6,13 @@ import {
   TARGET_ACCESS,
   targetConnection,
 } from '../config/access.js';
-import { flagOf } from '../config/options.js';
 import { Rollback, type RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
 import { loadKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
 import { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
-import { askGo, needsGo, runHook } from './go.js';
+import { askGo, Hook, needsGo } from './go.js';
 import { shownSteps, waitText } from './steps.js';
 
 export function rollbackCommand(program: Command): void {
@@ -31,7 +30,8 @@ export function rollbackCommand(program: Command): void {
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: async (options, context) => {
       needsGo(options.yes);
-      const { resource, yes, switchHook } = options;
+      const { resource, yes } = options;
+      const hook = new Hook('switchHook', options.switchHook, context);
       const { signal, print, log } = context;
       const from = await sourceConnection(options);
       const to = await targetConnection(options);
@@ -48,20 +48,12 @@ export function rollbackCommand(program: Command): void {
           quietMs: options.quiet,
           watchSeconds: options.watch,
           go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, context),
-          ...(switchHook === undefined
-            ? {}
-            : {
-                switchHook: ({ url }) =>
-                  runHook(
-                    flagOf('switchHook'),
-                    switchHook,
-                    { APISERVER: url, OVERRIDES: '' },
-                    signal,
-                  ),
-              }),
+          ...(hook.given
+            ? { switchHook: ({ url }) => hook.run({ APISERVER: url, OVERRIDES: '' }) }
+            : {}),
           ...shownSteps(context),
           onWait: (waiting) => {
-            log.info(waitText(waiting, switchHook === undefined ? toDo : []));
+            log.info(waitText(waiting, hook.byHand ? toDo : []));
           },
         }).run();
         print({ rollback: report }, () => reportText(report));

@@ -9,9 +9,10 @@ import type { Revision } from '../mvcc/revision.js';
 import { beside, repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { untilEqual, untilQuiet } from './drain.js';
-import { Fence } from './fence.js';
+import { Fence, overtakenText } from './fence.js';
+import { refuseOtherSource } from './phase.js';
 import type { Heads } from './serving.js';
-import { takeOver } from './takeover.js';
+import { accountFor, takeOver } from './takeover.js';
 
 export interface FenceAloneOptions {
   source: EtcdClient;
@@ -45,17 +46,26 @@ const SHOW_MS = 1000;
 export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
   const { source, target, signal, onRaised, onKeep } = options;
   const found = (await new EtcdTarget(target).read()).cutover;
-  if (found) options.onNote(`the target was taken over at revision ${found.exact} already`);
+  if (found) {
+    options.onNote(`the target was taken over at revision ${found.exact} already`);
+    await refuseOtherSource(source, found.state);
+    await accountFor(target, found);
+  }
   const stored = found ?? (await drainAndTakeOver(options));
   const { keys, checksum, prefixes } = stored.state;
   const fence = new Fence(source, target, stored, probeKey(PrefixSet.of(prefixes)), options.margin);
+  const before = await fence.ask();
+  if (found && before.target <= before.source) options.onNote(overtakenText(before));
   const heads = await fence.raise(signal);
   signal.throwIfAborted();
   onRaised({ exact: stored.exact, keys, checksum, heads });
   if (options.once) return;
+  let told = false;
   const show = (stop: AbortSignal) =>
     repeat(SHOW_MS, stop, () => {
       if (fence.heads) onKeep(fence.heads);
+      if (fence.overtaken && !told) options.onNote(overtakenText(fence.overtaken));
+      told = fence.overtaken !== undefined;
       return Promise.resolve();
     });
   await beside(signal, [show], (stop) => fence.keep(stop));

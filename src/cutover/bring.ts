@@ -6,9 +6,10 @@
  *   put on the target since   put on the source, at a new revision, which is above all that any client
  *                             has seen, because the source's head was raised before
  *   not on the target         deleted there since, so deleted on the source
- * A row of the source that is newer than the marker (raise.ts) was brought by a run that was killed.
- * A row that the source got after the takeover, before the marker, is a late write: the target's
- * state wins, for that is what clients have seen, and the key is named.
+ * A row of the source that is newer than the marker (raise.ts) and has the target's content was brought
+ * by a run that was killed. Every other row that the source got after the takeover is a late write, and
+ * so is a deletion there of a key that the target has had since before it: the target's state wins, for
+ * that is what clients have seen, and the key is named.
  *
  * Each key has a transaction of its own, guarded by the row that was seen: Kubernetes gives no two
  * objects one revision, and a client that resumes between them would miss one. Order does not matter,
@@ -66,7 +67,7 @@ export async function bringBack(options: BringOptions): Promise<Brought> {
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);
     const [from, to] = await Promise.all([source.head(range.key), target.head(range.key)]);
-    await sideBySide(
+    const walk = sideBySide(
       readPages(source, range, from.revision),
       readPages(target, range, to.revision),
       (there, here) => {
@@ -79,8 +80,9 @@ export async function bringBack(options: BringOptions): Promise<Brought> {
         options.onProgress(brought.keys, brought.put + brought.deleted);
       },
     );
+    // Whatever ends the walk, nothing of it is under way any more when this ends.
+    await walk.finally(() => lanes.settle());
   }
-  await lanes.settle();
   return brought;
 }
 
@@ -108,7 +110,7 @@ function decide(
     return undefined;
   }
   const key = old?.key ?? now?.key ?? Buffer.alloc(0);
-  if (old && old.modRevision > exact && old.modRevision < marker) {
+  if (old ? old.modRevision > exact : now && now.createRevision <= exact) {
     brought.replaced.count++;
     if (brought.replaced.keys.length < MAX_NAMED) brought.replaced.keys.push(describeKey(key).key);
   }

@@ -29,11 +29,11 @@ import type { Revision } from '../mvcc/revision.js';
 import { beside } from '../tasks.js';
 import type { ServerStatus } from '../wire/client.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
-import { Fence } from './fence.js';
+import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
 import { freezeAll } from './freezing.js';
 import type { CutoverOptions, CutoverReport } from './options.js';
-import { setPhase } from './phase.js';
+import { refuseOtherSource, setPhase } from './phase.js';
 import { preflight, type Checked } from './preflight.js';
 import { CUTOVER_STEPS } from './script.js';
 import { servingNow } from './serving.js';
@@ -65,6 +65,7 @@ export class Cutover {
     if (!stored) return this.#fromFence(await this.#untilTakenOver(), false);
     const { phase, fencedAt, frozenAt } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
+    await refuseOtherSource(this.#o.source, stored.state);
     this.#o.onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
@@ -292,8 +293,4 @@ export class Cutover {
       alarms: this.#alarms,
     };
   }
-}
-
-function overtakenText({ source, target }: { source: Revision; target: Revision }): string {
-  return `the fence was overtaken: the source's head was ${source}, the target's ${target}. If an apiserver had moved by then, clients that listed through another one meanwhile may miss events: restart them`;
 }

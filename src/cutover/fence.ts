@@ -96,3 +96,8 @@ export class Fence {
     if (!held) throw gone();
   }
 }
+
+/** What that means, for people. */
+export function overtakenText({ source, target }: Heads): string {
+  return `the fence was overtaken: the source's head was ${source}, the target's ${target}. If an apiserver had moved by then, clients that listed through another one meanwhile may miss events: restart them`;
+}

@@ -27,9 +27,11 @@ export async function raiseHead(
 ): Promise<{ head: Revision; held: boolean }> {
   let { revision: head } = await client.head(slotKey(0));
   let held = true;
+  let attempt = 0;
+  let resting: Promise<void> | undefined;
   const worker = async (slot: number): Promise<void> => {
     const success = [put(slotKey(slot), Buffer.alloc(0))];
-    for (let attempt = 0; held && head < goal && !signal.aborted;) {
+    while (held && head < goal && !signal.aborted) {
       try {
         const answer = await client.txn({ compare: guard, success });
         held &&= answer.succeeded;
@@ -38,7 +40,9 @@ export async function raiseHead(
       } catch (error) {
         const passes = error instanceof LockstepError && error.disposition === 'retry';
         if (!passes || error.code === 'NO_SPACE') throw error;
-        await pause(backoffMs(attempt++), signal);
+        // All of them wait together, for what keeps one from writing keeps all.
+        resting ??= pause(backoffMs(attempt++), signal).then(() => (resting = undefined));
+        await resting;
       }
     }
   };

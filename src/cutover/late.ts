@@ -5,6 +5,7 @@
  * request that was let in before the freeze took this long.
  */
 import { describeKey } from '../audit/report.js';
+import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
@@ -56,14 +57,21 @@ export class LateWrites {
     this.count = 0;
   }
 
-  /** Watches until `signal` aborts. What the source has compacted meanwhile is looked up instead. */
+  /**
+   * Watches until `signal` aborts. What the source has compacted meanwhile is looked up instead, and
+   * one that is away is waited for: nobody may miss a late write, nor stop a cutover, because of that.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    let compacted = false;
+    for (let attempt = 0; !signal.aborted; attempt++) {
       try {
+        if (compacted) await this.#lookUp(signal);
+        compacted = false;
         await this.#watch(signal);
       } catch (error) {
-        if (!hasCode(error, 'HISTORY_GAP')) throw error;
-        await this.#lookUp(signal);
+        if (hasCode(error, 'HISTORY_GAP', 'COMPACTED')) compacted = true;
+        else if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        else await pause(backoffMs(attempt), signal);
       }
     }
   }
@@ -99,12 +107,15 @@ export class LateWrites {
     }
   }
 
-  /** Deletions cannot be seen this way; the counts of an audit of values would show them. */
+  /**
+   * Deletions cannot be seen this way; the counts of an audit of values would show them. Where it
+   * breaks off and begins anew, some are told twice.
+   */
   async #lookUp(signal: AbortSignal): Promise<void> {
     const { revision } = await this.source.head(probeKey(this.prefixes));
     for (const prefix of this.prefixes.list)
       for await (const { rows } of readPages(this.source, prefixRange(prefix), revision)) {
-        signal.throwIfAborted();
+        if (signal.aborted) return;
         for (const row of rows) {
           const { modRevision } = parseKeyValue(row);
           if (modRevision > this.#position) this.#found(keyOf(row), modRevision, false);

@@ -1,8 +1,15 @@
 /** Writes the next phase into the cutover's state on the target. */
 import { backoffMs, pause } from '../backoff.js';
-import { CUTOVER_KEY, encodeCutover, parseCutover, type Phase } from '../cutoverstate.js';
+import {
+  CUTOVER_KEY,
+  encodeCutover,
+  parseCutover,
+  type CutoverState,
+  type Phase,
+} from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { modIs, put } from '../lockstep/txn.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /**
@@ -30,6 +37,21 @@ export async function setPhase(
       await pause(backoffMs(attempt), signal);
     }
   }
+}
+
+/**
+ * Who goes on must go on with the same source: a fence above another one's head is none, and retire
+ * would remove keys from a store that has nothing to do with it.
+ * @throws LockstepError TARGET_OTHER_SOURCE
+ */
+export async function refuseOtherSource(source: EtcdClient, state: CutoverState): Promise<void> {
+  const { clusterId } = await source.head(probeKey(PrefixSet.of(state.prefixes)));
+  if (clusterId === state.source) return;
+  throw new LockstepError(
+    'TARGET_OTHER_SOURCE',
+    `the target was cut over from cluster ${state.source}, not from ${clusterId}`,
+    { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
+  );
 }
 
 /** The state on the target is not there any more. */

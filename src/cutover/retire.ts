@@ -26,7 +26,7 @@ import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { LateWrites } from './late.js';
-import { gone, setPhase } from './phase.js';
+import { refuseOtherSource, setPhase } from './phase.js';
 import { askHeads, servingNow } from './serving.js';
 
 export interface RetireOptions {
@@ -72,15 +72,16 @@ const SERVING_TRIES = 20;
 const POLL_MS = 100;
 
 /**
- * @throws LockstepError STILL_USED where an apiserver does not serve from the target, LATE_WRITE where
+ * @throws LockstepError TARGET_OTHER_SOURCE for another source, STILL_USED where an apiserver does not serve from the target, LATE_WRITE where
  *   something was written on the source, TARGET_DIFFERENT where it is not what was cut over
  */
 export async function retire(options: RetireOptions): Promise<RetireReport> {
   const { source, target } = options;
   const stored = (await new EtcdTarget(target).read()).cutover;
-  if (!stored) throw gone();
+  if (!stored) throw nothingToRetire();
   const { state } = stored;
   refusePhase(state);
+  await refuseOtherSource(source, state);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, prefixes);
   await refuseWriters(options, stored, prefixes);
@@ -97,6 +98,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   await removeOwn(target);
   failpoint('retire.done');
   return { ...report, removed: true, revisions, left };
+}
+
+function nothingToRetire(): LockstepError {
+  return new LockstepError('TARGET_NOT_OURS', 'the target has no cutover to be retired', {
+    disposition: 'fatal',
+    hint: 'It was retired already, or it was never cut over. Check --dest-endpoints.',
+  });
 }
 
 function refusePhase({ phase }: CutoverState): void {

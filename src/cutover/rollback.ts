@@ -35,7 +35,7 @@ import {
 import { freezeAll } from './freezing.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions } from './options.js';
-import { gone, setPhase } from './phase.js';
+import { gone, refuseOtherSource, setPhase } from './phase.js';
 import { endpointWarnings } from './preflight.js';
 import { mark, raiseSource, unmark } from './raise.js';
 import { ROLLBACK_STEPS } from './script.js';
@@ -135,13 +135,7 @@ export class Rollback {
       onNote(`going on with the rollback that was begun (${phase})`);
     const prefixes = PrefixSet.of(stored.state.prefixes);
     const key = probeKey(prefixes);
-    const { clusterId } = await source.head(key);
-    if (clusterId !== stored.state.source)
-      throw new LockstepError(
-        'TARGET_OTHER_SOURCE',
-        `the target was cut over from cluster ${stored.state.source}, not from ${clusterId}`,
-        { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
-      );
+    await refuseOtherSource(source, stored.state);
     const sides: Serving['from'][] = [];
     for (const api of apiservers) {
       const heads = () => askHeads(source, target, key);

@@ -149,7 +149,16 @@ export class FaultProxy {
   readonly #faults: Faults;
   readonly #swallowed: Set<Socket>;
 
-  private constructor(server: Server, links: Set<Link>, swallowed: Set<Socket>, faults: Faults) {
+  readonly #refused: { readonly count: number };
+
+  private constructor(
+    server: Server,
+    links: Set<Link>,
+    swallowed: Set<Socket>,
+    refused: { readonly count: number },
+    faults: Faults,
+  ) {
+    this.#refused = refused;
     this.#server = server;
     this.#links = links;
     this.#swallowed = swallowed;
@@ -161,6 +170,7 @@ export class FaultProxy {
   static async start(target: { host: string; port: number }): Promise<FaultProxy> {
     const links = new Set<Link>();
     const swallowed = new Set<Socket>();
+    const refused = { count: 0 };
     const delayMs = { requests: 0, answers: 0 };
     const faults: Faults = {
       refuses: false,
@@ -171,6 +181,7 @@ export class FaultProxy {
     };
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       if (faults.refuses) {
+        refused.count++;
         client.on('error', () => undefined);
         client.resetAndDestroy();
         return;
@@ -189,12 +200,17 @@ export class FaultProxy {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', resolve);
     });
-    return new FaultProxy(server, links, swallowed, faults);
+    return new FaultProxy(server, links, swallowed, refused, faults);
   }
 
   /** How many connections are open now. */
   get connections(): number {
     return this.#links.size;
+  }
+
+  /** Connections that it has refused so far. */
+  get refused(): number {
+    return this.#refused.count;
   }
 
   /** Resets all present connections; new ones are accepted. */

@@ -1,0 +1,136 @@
+/**
+ * `fence` as its user runs it, killed and started again, and what no command of a cutover does: begin
+ * without anybody to ask, or go on with another source.
+ */
+import { expect } from 'chai';
+import { z } from 'zod';
+import { CUTOVER_KEY } from '../../src/cutoverstate.js';
+import { setPhase } from '../../src/cutover/phase.js';
+import { retire } from '../../src/cutover/retire.js';
+import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { EtcdClient } from '../../src/wire/client.js';
+import { errorOf, run, Running, type Ended } from '../cli/run.js';
+import { fingerprint, PODS } from '../cli/stage.js';
+import { Busy, failure, Pair, until } from './pair.js';
+
+const count = z.number().int().nonnegative();
+const report = z.strictObject({
+  fence: z.strictObject({
+    exact: count,
+    keys: count,
+    checksum: z.string().regex(/^[0-9a-f]{16}$/),
+    heads: z.strictObject({ source: count, target: count }),
+  }),
+});
+
+const MARGIN = 150;
+
+describe('commands of a cutover', () => {
+  let pair: Pair;
+  before(async () => {
+    pair = await Pair.start();
+  });
+  after(() => pair.end());
+
+  const args = (source = pair.stage.source.endpoint) => [
+    ...['fence', '--endpoints', source, '--dest-endpoints', pair.target.endpoint, '--yes'],
+    ...['--margin', `${MARGIN}`, '--quiet', '50', '--max-freeze', '1', '-w', 'json'],
+  ];
+  const fence = (more: string[] = [], env?: Record<string, string>) =>
+    run([...args(), ...more], env);
+
+  function refused(ended: Ended, code: string, exit: number): string {
+    expect(ended.code, ended.stderr).to.equal(exit);
+    expect(ended.stdout).to.equal('');
+    const error = errorOf(ended);
+    expect(error.code).to.equal(code);
+    expect(error.hint).to.match(/\.$/);
+    return error.message;
+  }
+
+  async function ahead(): Promise<number> {
+    const { source, target } = await pair.heads();
+    return target - source;
+  }
+
+  it('without --yes and a terminal to ask on: usage, before anything is asked or written', async () => {
+    const ends = ['--endpoints', 'http://127.0.0.1:1', '--dest-endpoints', 'http://127.0.0.1:19'];
+    const ended = await run(['cutover', ...ends, '-w', 'json']);
+    expect(refused(ended, 'BAD_ARGUMENT', 2)).to.contain('no terminal to ask on');
+  });
+
+  it('a target that lags and has no follower: NOT_DRAINED, exit 3, nothing changed', async () => {
+    await pair.stage.put(`${PODS}0`, 'not there yet');
+    const before = await fingerprint(pair.target);
+    refused(await fence(['--once']), 'NOT_DRAINED', 3);
+    expect(await fingerprint(pair.target)).to.deep.equal(before);
+  });
+
+  it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
+    await pair.synced();
+    const exact = (await pair.heads()).target;
+    const sent = { ETCD_LOCKSTEP_FAILPOINT: 'takeover.send' };
+    expect((await fence(['--once'], sent)).code).to.equal(null);
+    expect((await pair.heads()).target).to.equal(exact);
+    const answer = { ETCD_LOCKSTEP_FAILPOINT: 'takeover.answer' };
+    expect((await fence(['--once'], answer)).code).to.equal(null);
+    expect((await pair.heads()).target).to.equal(exact + 1);
+
+    const { code, stdout, stderr } = await fence(['--once']);
+    expect(code, stderr).to.equal(0);
+    const { fence: found } = report.parse(JSON.parse(stdout));
+    expect(found.exact).to.equal(exact);
+    expect(found.keys).to.equal(5);
+    expect(await ahead()).to.be.within(MARGIN, MARGIN + 64);
+    const { rows } = await pair.targetClient.few({ key: CUTOVER_KEY });
+    expect(parseKeyValue(rows[0]!)).to.include({ version: 1, createRevision: exact + 1 });
+  });
+
+  it('keeps the fence until SIGTERM; killed, overtaken and started again it says so and goes on', async () => {
+    const first = new Running(args());
+    await first.line(report, () => true);
+    const busy = new Busy(pair.source, (n) => `/registry/events/${n % 9}`);
+    await busy.more(300);
+    expect(await ahead()).to.be.greaterThan(0);
+    first.signal('SIGKILL');
+    await first.ended;
+    await until(async () => (await ahead()) < 0);
+    await busy.stop();
+
+    const second = new Running(args());
+    const { fence: found } = await second.line(report, () => true);
+    expect(found.heads.target - found.heads.source).to.be.at.least(MARGIN);
+    await second.until(({ stderr }) => stderr.includes('the fence was overtaken'));
+    second.signal('SIGTERM');
+    expect((await second.ended).code).to.equal(0);
+  });
+
+  it('goes on with the source that it began with, and with no other', async () => {
+    const other = await pair.stage.etcd();
+    const client = new EtcdClient(other.endpoint, 'source');
+    try {
+      await client.txn({
+        success: [{ requestPut: { key: Buffer.from(`${PODS}a`), value: Buffer.from('v') } }],
+      });
+      const before = [await fingerprint(pair.target), await fingerprint(other)];
+      refused(await run([...args(other.endpoint), '--once']), 'TARGET_OTHER_SOURCE', 5);
+      expect(await fingerprint(pair.target)).to.deep.equal(before[0]);
+
+      // Where pages were being removed, nothing else would have kept it from removing those.
+      const signal = new AbortController().signal;
+      await setPhase(pair.targetClient, 'retiring', signal);
+      const error = await failure(
+        retire({
+          ...{ source: client, target: pair.targetClient, resources: [], apiservers: [], signal },
+          ...{ watchSeconds: 0, rate: 1000, go: () => Promise.resolve(true) },
+          onNote: () => undefined,
+          onProgress: () => undefined,
+        }),
+      );
+      expect(error.code).to.equal('TARGET_OTHER_SOURCE');
+      expect(await fingerprint(other)).to.deep.equal(before[1]);
+    } finally {
+      client.close();
+    }
+  });
+});

@@ -1,0 +1,157 @@
+/**
+ * The fence: the target's head above the source's, all the time, and if it was not, that is told.
+ *
+ * What it catches. Each of these was put into fence.ts, fillers.ts or alone.ts, found, and taken out
+ * again:
+ *   PLANTED
+ */
+import { expect } from 'chai';
+import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';
+import { Fence, FIRST_REVISIONS } from '../../src/cutover/fence.js';
+import { raiseHead } from '../../src/cutover/fillers.js';
+import { SLOTS } from '../../src/lockstep/guard.js';
+import { createdAt } from '../../src/lockstep/txn.js';
+import { probeKey } from '../../src/mvcc/prefix.js';
+import { EtcdClient } from '../../src/wire/client.js';
+import { report } from '../faults/together.js';
+import { FaultProxy } from '../rig/proxy.js';
+import { Busy, failure, Pair, until } from './pair.js';
+
+const MARGIN = 1000;
+const LOSSES = 2;
+const never = new AbortController().signal;
+
+describe('fence', () => {
+  let pair: Pair;
+  let stored: StoredCutover;
+  before(async () => {
+    pair = await Pair.start();
+    stored = await pair.taken();
+  });
+  after(() => pair.end());
+
+  const fence = (margin = MARGIN, target = pair.targetClient) =>
+    new Fence(pair.source, target, stored, probeKey(pair.identity.prefixes), margin);
+
+  /** How far the target is ahead now. */
+  async function ahead(): Promise<number> {
+    // The target's first: were the source asked first, it could have passed it meanwhile, unseen.
+    const { revision: target } = await pair.targetClient.head();
+    return target - (await pair.source.head()).revision;
+  }
+
+  /** Waits until the target's head has grown by so much. */
+  async function grown(by: number): Promise<void> {
+    const { revision } = await pair.targetClient.head();
+    await until(async () => (await pair.targetClient.head()).revision >= revision + by);
+  }
+
+  it('begins with what is enough to begin, raises to its margin, and no more than that', async () => {
+    const one = fence();
+    await one.begin(never);
+    expect(await ahead()).to.be.within(FIRST_REVISIONS, FIRST_REVISIONS + SLOTS);
+    const heads = await one.raise(never);
+    expect(heads.target - heads.source).to.equal(await ahead());
+    expect(await ahead()).to.be.within(MARGIN, MARGIN + SLOTS);
+    await one.raise(never);
+    expect(await ahead()).to.be.within(MARGIN, MARGIN + SLOTS);
+    const rows = await pair.rowsAt(stored.exact);
+    expect((await pair.rowsAt(0)).target).to.deep.equal(rows.target);
+  });
+
+  it('stays ahead while the source is written as fast as it takes it', async () => {
+    const one = fence();
+    await one.raise(never);
+    const stop = new AbortController();
+    const keeping = one.keep(stop.signal);
+    const before = (await pair.source.head()).revision;
+    const busy = new Busy(pair.source, (n) => `/registry/events/${n}`, { atOnce: 16 });
+    let least = Infinity;
+    while (busy.writes < 3000) least = Math.min(least, await ahead());
+    await busy.stop();
+    report(`least ${least} ahead`);
+    expect(least).to.be.greaterThan(0);
+    expect((await pair.source.head()).revision - before).to.be.at.least(3000);
+    // The reserve for when nobody keeps it.
+    await until(async () => (await ahead()) > 2 * MARGIN);
+    stop.abort();
+    await keeping;
+    expect(one.overtaken).to.equal(undefined);
+  });
+
+  it('that was overtaken while nobody kept it says so, once, and goes on', async () => {
+    const one = fence(10);
+    const writes = (await ahead()) + 5;
+    const busy = new Busy(pair.source, () => '/registry/events/e', { atOnce: 16 });
+    await busy.more(writes);
+    await busy.stop();
+    const { source, target } = await pair.heads();
+    expect(source).to.be.greaterThan(target);
+    const stop = new AbortController();
+    const keeping = one.keep(stop.signal);
+    await until(async () => (await ahead()) >= 10);
+    expect(one.overtaken).to.deep.equal({ source, target });
+    stop.abort();
+    await keeping;
+  });
+
+  it('lost answers and cut connections only make it higher', async () => {
+    const proxy = await FaultProxy.start({ host: '127.0.0.1', port: pair.target.clientPort });
+    const behind = new EtcdClient(proxy.endpoint, 'target');
+    const before = await pair.rowsAt(0);
+    const { revision } = await pair.targetClient.head();
+    const goal = revision + 1000;
+    const guard = [createdAt(CUTOVER_KEY, stored.exact + 1)];
+    try {
+      const raising = raiseHead(behind, goal, guard, never);
+      for (let i = 0; i < LOSSES; i++) {
+        // Only over a connection that stands can a request go and its answer be lost.
+        await grown(SLOTS);
+        proxy.dropAnswers(true);
+        await grown(1);
+        proxy.cut();
+        proxy.dropAnswers(false);
+      }
+      const { held, head } = await raising;
+      expect(held).to.equal(true);
+      expect(head).to.be.at.least(goal);
+      const { revision: after } = await pair.targetClient.head();
+      expect(after).to.be.within(goal, goal + SLOTS * (LOSSES + 1));
+      expect((await pair.rowsAt(0)).target).to.deep.equal(before.target);
+    } finally {
+      behind.close();
+      await proxy.close();
+    }
+  });
+
+  it('ends when it is told to, without the goal', async () => {
+    const stop = new AbortController();
+    const { revision } = await pair.targetClient.head();
+    const raising = raiseHead(pair.targetClient, revision + 1_000_000, [], stop.signal);
+    await grown(100);
+    stop.abort();
+    const { held, head } = await raising;
+    expect(held).to.equal(true);
+    expect(head).to.be.lessThan(revision + 1_000_000);
+    expect((await pair.targetClient.head()).revision).to.equal(head);
+  });
+
+  // Last: it takes the state away.
+  it('whose state is taken away: TARGET_NOT_OURS, and not a filler after that', async () => {
+    const one = fence(1_000_000);
+    const raising = failure(one.raise(never));
+    await grown(100);
+    const gone = await pair.targetClient.txn({
+      success: [{ requestDeleteRange: { key: CUTOVER_KEY } }],
+    });
+    expect((await raising).code).to.equal('TARGET_NOT_OURS');
+    expect((await pair.targetClient.head()).revision).to.equal(gone.revision);
+
+    // The same key again, of another cutover, is not ours either.
+    await pair.targetClient.txn({
+      success: [{ requestPut: { key: CUTOVER_KEY, value: Buffer.from('{}') } }],
+    });
+    expect((await failure(fence(1_000_000).keep(never))).code).to.equal('TARGET_NOT_OURS');
+    expect((await pair.targetClient.head()).revision).to.equal(gone.revision + 1);
+  });
+});
