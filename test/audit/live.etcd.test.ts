@@ -3,7 +3,9 @@
  * servers and connections; and the first difference by its key where a target is not the source.
  *
  * What it catches. Each of these was put into live.ts or steady.ts, found, and taken out again:
- *   PLANTED
+ *   an event that only one side has, where the other has passed it without any, on either side
+ *   no limit of what waits; bytes never given back; the side that waits for room never woken
+ *   a watch made anew from where it began, or not made anew at all
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
