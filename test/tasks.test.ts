@@ -2,7 +2,9 @@
  * Tasks that live and die together.
  *
  * What it catches. Each of these was put into tasks.ts, found, and taken out again:
- *   PLANTED
+ *   of several failures the last thrown, by tasks or by lanes; a failure that does not abort the others
+ *   tasks beside the main one that go on without it; a pause that takes no notice of an abort
+ *   one lane too many; an end that does not wait for all
  */
 import { expect } from 'chai';
 import { pause } from '../src/backoff.js';

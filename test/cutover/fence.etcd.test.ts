@@ -3,7 +3,10 @@
  *
  * What it catches. Each of these was put into fence.ts, fillers.ts or alone.ts, found, and taken out
  * again:
- *   PLANTED
+ *   fillers without the state's guard; a refused filler taken for one that landed
+ *   giving up at the first lost answer; no notice taken of an abort
+ *   no reserve; that it was overtaken not told
+ * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
 import { expect } from 'chai';
 import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';

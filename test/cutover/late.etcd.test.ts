@@ -2,7 +2,8 @@
  * Late writes: each is named, with its revision, whatever happens to the source meanwhile.
  *
  * What it catches. Each of these was put into late.ts or steady.ts, found, and taken out again:
- *   PLANTED
+ *   what was compacted never looked up; the position left behind afterwards; all rows taken for late
+ *   deletions ignored; a source that is away when it begins ends it
  */
 import { expect } from 'chai';
 import { LateWrites, type LateWrite } from '../../src/cutover/late.js';

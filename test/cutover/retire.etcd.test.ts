@@ -2,7 +2,9 @@
  * Retire: exactly what was cut over leaves the source, and nothing that anybody has written since.
  *
  * What it catches. Each of these was put into retire.ts, found, and taken out again:
- *   PLANTED
+ *   pages removed without a guard, or with one that is a revision too low; a page without its last key
+ *   writers not looked for; what is there not held against what was cut over; any phase taken
+ *   our own deletions taken for late writes; our own keys left on the target; no pace
  */
 import { expect } from 'chai';
 import type { Phase, StoredCutover } from '../../src/cutoverstate.js';

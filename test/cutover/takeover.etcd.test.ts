@@ -3,14 +3,19 @@
  * with everything going wrong that can.
  *
  * What it catches. Each of these was put into takeover.ts, found, and taken out again:
- *   PLANTED
+ *   no guard of the cursor, or of the fence; a fence that does not move
+ *   what was written after both were found equal not looked for
+ *   the last revisions not accounted for, or only up to the one before; `exact` one too high
+ *   an answer that did not come taken for a refusal
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/cursor.js';
 import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';
 import { hasCode } from '../../src/errors.js';
 import { EtcdTarget } from '../../src/lockstep/target.js';
 import { guardedTxn, put } from '../../src/lockstep/txn.js';
+import { digest } from '../../src/mvcc/tally.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';
 import { Busy, failure, MeddledClient, Pair, until } from './pair.js';
@@ -178,11 +183,21 @@ describe('takeover', () => {
     });
 
     it('data that lands between read and write: NOT_DRAINED, nothing changed', async () => {
+      const key = Buffer.from(`${PODS}0`);
+      const value = Buffer.from('just now');
       client.meddle = async (send, n) => {
-        if (n === 1) {
-          await pair.stage.put(`${PODS}0`, 'just now');
-          await pair.synced();
-        }
+        if (n > 1) return send();
+        // As a follower that is in full swing writes it: without its fence.
+        const { cursor, slotWrites } = await new EtcdTarget(pair.targetClient).read();
+        const tally = cursorTally(cursor!);
+        tally.remove(digest((await pair.source.few({ key })).rows[0]!));
+        await pair.stage.put(key.toString(), value.toString());
+        tally.add(digest((await pair.source.few({ key })).rows[0]!));
+        const { keys, hex: checksum } = tally;
+        const next = { ...cursor!, revision: equal + 1, keys, checksum, slotWrites };
+        await pair.targetClient.txn({
+          success: [put(key, value), put(CURSOR_KEY, encodeCursor(next))],
+        });
         return send();
       };
       const error = await failure(pair.takeOver(equal, { client }));

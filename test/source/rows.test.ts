@@ -2,7 +2,8 @@
  * Two streams of rows side by side, however they fall into pages.
  *
  * What it catches. Each of these was put into rows.ts, found, and taken out again:
- *   PLANTED
+ *   a key of both sides shown twice; an empty page taken for the last; an end when one side ends
+ *   the walk does not wait for who looks at a row
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
