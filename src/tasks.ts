@@ -1,5 +1,5 @@
 /** Several things that live and die together, and things done again and again. */
-import { pause } from './backoff.js';
+import { backoffMs, pause } from './backoff.js';
 import { LockstepError } from './errors.js';
 
 /**
@@ -38,6 +38,24 @@ export async function repeat(
       if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
     }
     await pause(everyMs, signal);
+  }
+}
+
+/** Asks until there is an answer, for as long as another try may mend what stands in the way. */
+export async function untilAnswered<T>(
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+  onRetry: (error: LockstepError) => void,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      onRetry(error);
+      await pause(backoffMs(attempt), signal);
+    }
   }
 }
 

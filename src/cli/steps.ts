@@ -34,8 +34,8 @@ export function shownSteps({
 /** @param toDo what to do about it, where somebody has to: lines of their own, to be copied from */
 export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
   const each = waiting.map(
-    ({ apiserver, from }) =>
-      `  ${apiserver}  (${from === 'does not answer' ? from : `serves from ${from}`})`,
+    ({ apiserver, from, why }) =>
+      `  ${apiserver}  (${why ?? (from === 'does not answer' ? from : `serves from ${from}`)})`,
   );
   return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
 }

@@ -22,11 +22,12 @@ import { pause } from '../backoff.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
+import type { ApiServer } from '../kube/api.js';
 import { removeFreeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { beside } from '../tasks.js';
+import { beside, untilAnswered } from '../tasks.js';
 import type { ServerStatus } from '../wire/client.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { Fence, overtakenText } from './fence.js';
@@ -203,17 +204,17 @@ export class Cutover {
     signal: AbortSignal,
   ): Promise<void> {
     const { target, apiservers, oldApiservers, resources } = this.#o;
-    const before = await fence.ask();
+    const before = await this.#patiently(signal, () => fence.ask());
     if (resumed && before.target <= before.source) this.#alarm(overtakenText(before));
     await this.#teller.step('fence', async () => {
-      await fence.begin(signal);
+      await this.#patiently(signal, () => fence.begin(signal));
       while (late.position < stored.exact) {
         await pause(POLL_MS, signal);
         signal.throwIfAborted();
       }
     });
     failpoint('cutover.fenced');
-    if (!(await this.#anyMoved(fence))) late.refuseAny();
+    if (!(await this.#anyMoved(fence, signal))) late.refuseAny();
     await beside(signal, [(stop) => fence.keep(stop)], async (stop) => {
       const heads = () => fence.ask();
       const common = { resources, heads, to: 'target' as const, signal: stop };
@@ -221,7 +222,7 @@ export class Cutover {
         await moveAll({
           ...common,
           apiservers,
-          ...this.#hook(fence, late),
+          ...this.#hook(fence, late, stop),
           onWait: this.#o.onWait,
           onMoved: (apiserver) => {
             failpoint('cutover.moved');
@@ -239,25 +240,36 @@ export class Cutover {
   }
 
   /** The operator's command, but not while a write is on the source alone and nobody has moved. */
-  #hook(fence: Fence, late: LateWrites): { hook?: CutoverOptions['switchHook'] & object } {
+  #hook(
+    fence: Fence,
+    late: LateWrites,
+    signal: AbortSignal,
+  ): { hook?: CutoverOptions['switchHook'] & object } {
     const { switchHook } = this.#o;
     if (!switchHook) return {};
     return {
       hook: async (api) => {
-        if (late.count > 0 && !(await this.#anyMoved(fence))) late.refuseAny();
+        if (late.count > 0 && !(await this.#anyMoved(fence, signal))) late.refuseAny();
         await switchHook(api);
       },
     };
   }
 
   /** Whether clients may have seen the target already: then there is no way back but rollback. */
-  async #anyMoved(fence: Fence): Promise<boolean> {
+  async #anyMoved(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { apiservers, oldApiservers, resources } = this.#o;
     const serving = oldApiservers.length > 0 ? oldApiservers : apiservers;
-    const all = await Promise.all(
-      serving.map((api) => servingNow(api, resources, () => fence.ask())),
-    );
+    const ask = (api: ApiServer) =>
+      this.#patiently(signal, () => servingNow(api, resources, () => fence.ask()));
+    const all = await Promise.all(serving.map(ask));
     return all.some(({ from }) => from !== 'source');
+  }
+
+  /** While it is frozen and the fence has to be kept, nothing that passes may end us. */
+  async #patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    return untilAnswered(signal, ask, ({ message }) => {
+      this.#o.onNote(`${message}; trying again`);
+    });
   }
 
   async #unfreeze(signal: AbortSignal): Promise<void> {

@@ -35,6 +35,8 @@ export interface Serving {
   apiserver: string;
   /** `unclear`: some resources from here, some from there, or heads too near to each other. */
   from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
+  /** What it was that left it unclear, if it was an error. */
+  why?: string;
 }
 
 export async function servingNow(

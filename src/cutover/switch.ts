@@ -5,6 +5,7 @@
  * a command that he gives, or he is told what to do and we wait until it shows.
  */
 import { pause } from '../backoff.js';
+import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
 import { servingNow, type Heads, type Serving } from './serving.js';
@@ -79,13 +80,20 @@ async function untilMoved(options: SwitchOptions, apis: readonly ApiServer[]): P
   }
 }
 
-/** Those that do not serve from there. */
+/**
+ * Those that do not serve from there. An apiserver that has just started refuses this and that, and an
+ * etcd may be away for a moment; that must not end us, for then nobody would keep the fence.
+ */
 async function where(
   { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,
   apis: readonly ApiServer[],
 ): Promise<Serving[]> {
-  const all = await Promise.all(apis.map((api) => servingNow(api, resources, heads)));
-  return all.filter(({ from }) => from !== to);
+  const ask = (api: ApiServer): Promise<Serving> =>
+    servingNow(api, resources, heads).catch((error: unknown) => {
+      if (!(error instanceof LockstepError)) throw error;
+      return { apiserver: api.url, from: 'unclear', why: error.message };
+    });
+  return (await Promise.all(apis.map(ask))).filter(({ from }) => from !== to);
 }
 
 export function resourceList(resources: readonly Resource[]): string {
