@@ -54,7 +54,7 @@ export const CUTOVER_STEPS: readonly StepText[] = [
     does: 'moves the apiservers to the target',
     waitsFor: 'the lists of each to come from the target',
     ifAborted:
-      'writes stay frozen, and apiservers that have moved serve from the target: the same command goes on, `etcd-lockstep rollback` goes back. Do not wait long: without us the fence holds for a minute or so',
+      'writes stay frozen, and apiservers that have moved serve from the target: the same command goes on, `etcd-lockstep rollback` goes back. Go on at once: without us nobody keeps the fence',
   },
   {
     name: 'unfreeze',
