@@ -2,18 +2,7 @@
 /** etcd-lockstep: one thin file for each command; this one puts them together. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { auditCommand } from './audit.js';
-import { cropCommand } from './crop.js';
-import { cutoverCommand } from './cutover.js';
-import { fenceCommand } from './fence.js';
-import { followCommand } from './follow.js';
-import { freezeCommand } from './freeze.js';
-import { mirrorCommand } from './mirror.js';
-import { planCommand } from './plan.js';
-import { retireCommand } from './retire.js';
-import { rollbackCommand } from './rollback.js';
-import { seedCommand } from './seed.js';
-import { statusCommand } from './status.js';
+import { addCommands } from './commands.js';
 
 const EXIT_USAGE = 2;
 
@@ -41,13 +30,7 @@ const program = new Command('etcd-lockstep')
   })
   .configureHelp({ sortOptions: false });
 
-for (const add of [
-  planCommand,
-  ...[seedCommand, cropCommand, followCommand, auditCommand, statusCommand],
-  ...[mirrorCommand, freezeCommand, cutoverCommand, fenceCommand],
-  ...[rollbackCommand, retireCommand],
-])
-  add(program);
+await addCommands(program, process.argv[2]);
 
 program.commands.forEach((command) => command.exitOverride());
 program.exitOverride();

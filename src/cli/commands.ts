@@ -1,0 +1,30 @@
+/**
+ * The commands by name, each loaded when it is needed: all of them together take a quarter of a second
+ * to load, which every `status` in a script would pay.
+ */
+import type { Command } from 'commander';
+
+type Add = (program: Command) => void;
+
+/** In the order in which they are used. */
+const COMMANDS: Record<string, () => Promise<Add>> = {
+  plan: async () => (await import('./plan.js')).planCommand,
+  seed: async () => (await import('./seed.js')).seedCommand,
+  crop: async () => (await import('./crop.js')).cropCommand,
+  follow: async () => (await import('./follow.js')).followCommand,
+  audit: async () => (await import('./audit.js')).auditCommand,
+  status: async () => (await import('./status.js')).statusCommand,
+  mirror: async () => (await import('./mirror.js')).mirrorCommand,
+  freeze: async () => (await import('./freeze.js')).freezeCommand,
+  cutover: async () => (await import('./cutover.js')).cutoverCommand,
+  fence: async () => (await import('./fence.js')).fenceCommand,
+  rollback: async () => (await import('./rollback.js')).rollbackCommand,
+  retire: async () => (await import('./retire.js')).retireCommand,
+};
+
+/** @param name what stands first on the command line; anything but a command's name adds them all */
+export async function addCommands(program: Command, name: string | undefined): Promise<void> {
+  const one = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const loaded = await Promise.all(one ? [one()] : Object.values(COMMANDS).map((load) => load()));
+  for (const add of loaded) add(program);
+}
