@@ -82,6 +82,7 @@ export class Cluster {
     const balancer = await Balancer.start(front, apiservers);
     await Promise.all(apiservers.map((apiserver) => apiserver.ready()));
     const cluster = new Cluster(options, { pki, etcd, apiservers, balancer });
+    await cluster.#namespace();
     if (options.bare !== true) await cluster.#serviceAccount();
     return cluster;
   }
@@ -125,6 +126,14 @@ export class Cluster {
     await Promise.all([...components, ...this.apiservers].map((one) => one.kill()));
     if (this.#ownEtcd) await this.etcd.remove();
     removePki(this.pki);
+  }
+
+  /** The apiservers make it when they are ready, not before. */
+  async #namespace(): Promise<void> {
+    await until('the default namespace', async () => {
+      const { status } = await this.client.send('GET', '/api/v1/namespaces/default');
+      return status === 200;
+    });
   }
 
   /** Before the service account of a namespace has its token, pods are refused there. */
