@@ -48,30 +48,30 @@ export async function moveAll(options: SwitchOptions): Promise<void> {
 
 /** Ends when none of these serves from the wrong side any more; most will not answer. */
 export async function untilGone(options: Omit<SwitchOptions, 'hook' | 'onMoved'>): Promise<void> {
-  const { onWait, signal } = options;
-  let told = '';
-  while (true) {
+  await untilNone(options, async () => {
     const still = await where(options, options.apiservers);
-    const waiting = still.filter(({ from }) => from !== 'does not answer');
-    if (waiting.length === 0) return;
-    const text = JSON.stringify(waiting);
-    if (text !== told) onWait(waiting);
-    told = text;
-    await pause(POLL_MS, signal);
-    signal.throwIfAborted();
-  }
+    return still.filter(({ from }) => from !== 'does not answer');
+  });
 }
 
 async function untilMoved(options: SwitchOptions, apis: readonly ApiServer[]): Promise<void> {
-  const { onWait, onMoved, signal } = options;
-  let told = '';
   let before: readonly string[] = apis.map(({ url }) => url);
-  while (true) {
+  await untilNone(options, async () => {
     const waiting = await where(options, apis);
     const names = waiting.map(({ apiserver }) => apiserver);
-    for (const url of before) if (!names.includes(url)) onMoved(url);
+    for (const url of before) if (!names.includes(url)) options.onMoved(url);
     before = names;
-    if (waiting.length === 0) return;
+    return waiting;
+  });
+}
+
+/** Asks until nobody is waited for any more; tells who is, whenever that has changed. */
+async function untilNone(
+  { onWait, signal }: Pick<SwitchOptions, 'onWait' | 'signal'>,
+  ask: () => Promise<Serving[]>,
+): Promise<void> {
+  let told = '';
+  for (let waiting = await ask(); waiting.length > 0; waiting = await ask()) {
     const text = JSON.stringify(waiting);
     if (text !== told) onWait(waiting);
     told = text;
