@@ -87,11 +87,15 @@ async function watchFor(
 ): Promise<void> {
   const range = everything ? WHOLE_STORE : hull(prefixes);
   const until = performance.now() + seconds * 1000;
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+  const over = new AbortController();
   const cancel = () => {
+    over.abort();
     stream.cancel();
   };
-  stop.addEventListener('abort', cancel);
+  // No AbortSignal.timeout within AbortSignal.any: Node 20 may collect it before its time has come.
+  const end = setTimeout(cancel, seconds * 1000);
+  signal.addEventListener('abort', cancel);
+  if (signal.aborted) cancel();
   const tick = setInterval(() => {
     onProgress(Math.max(0, until - performance.now()) / 1000, counter.events);
   }, TICK_MS);
@@ -102,10 +106,11 @@ async function watchFor(
       for (const event of message.events) counter.add(event);
     }
   } catch (error) {
-    if (!stop.aborted) throw error;
+    if (!over.signal.aborted) throw error;
   } finally {
     clearInterval(tick);
-    stop.removeEventListener('abort', cancel);
+    clearTimeout(end);
+    signal.removeEventListener('abort', cancel);
     stream.cancel();
   }
   signal.throwIfAborted();
