@@ -24,7 +24,6 @@ export interface LiveAuditOptions {
   prefixes: PrefixSet;
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;
-  onRetry?: (error: LockstepError) => void;
 }
 
 /** Bytes of the one side's events that may wait for the other side's. */
@@ -86,7 +85,7 @@ export class LiveAudit {
       clusterId: side.status.clusterId,
       signal,
     };
-    for await (const batch of steadyRevisions(side.client, watch, this.options.onRetry)) {
+    for await (const batch of steadyRevisions(side.client, watch)) {
       for (const { records } of batch.revisions) this.#add(records, into);
       into.position = batch.position;
       this.#compare();

@@ -25,7 +25,7 @@ export function retireCommand(program: Command): void {
     ],
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: async (options, { signal, print, log, progress }) => {
+    run: async (options, { signal, print, progress }) => {
       const from = await sourceConnection(options);
       const to = await targetConnection(options);
       refuseSame(from, to);
@@ -39,9 +39,6 @@ export function retireCommand(program: Command): void {
           watchSeconds: options.watch,
           rate: options.rate,
           go: () => Promise.resolve(options.yes ?? false),
-          onNote: (note) => {
-            log.info(note);
-          },
           onProgress: (text) => {
             progress.show(() => text);
           },

@@ -13,8 +13,6 @@ import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 
-/** So long without an event is quiet, by default. */
-export const DEFAULT_QUIET_MS = 300;
 const POLL_MS = 10;
 
 export interface DrainOptions {

@@ -17,8 +17,6 @@ import { raiseHead } from './fillers.js';
 import { gone } from './phase.js';
 import { askHeads, type Heads } from './serving.js';
 
-/** So far above the source's head the target's is at the least, once the fence stands. */
-export const DEFAULT_MARGIN = 1000;
 /**
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,
  * so that the freeze need not wait for it.

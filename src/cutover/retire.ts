@@ -40,7 +40,6 @@ export interface RetireOptions {
   rate: number;
   /** Asked with what would be removed. Resolves to whether it may be. */
   go: (found: RetireFound) => Promise<boolean>;
-  onNote: (note: string) => void;
   onProgress: (text: string) => void;
   signal: AbortSignal;
 }

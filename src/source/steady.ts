@@ -11,7 +11,6 @@ import { watchRevisions, type WatchBatch, type WatchOptions } from './watch.js';
 export async function* steadyRevisions(
   client: EtcdClient,
   options: WatchOptions,
-  onRetry?: (error: LockstepError) => void,
 ): AsyncGenerator<WatchBatch> {
   const { signal } = options;
   let { after } = options;
@@ -24,7 +23,6 @@ export async function* steadyRevisions(
       }
     } catch (error) {
       if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
-      onRetry?.(error);
       await pause(backoffMs(attempt), signal);
     }
   }

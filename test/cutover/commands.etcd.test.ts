@@ -124,7 +124,6 @@ describe('commands of a cutover', () => {
         retire({
           ...{ source: client, target: pair.targetClient, resources: [], apiservers: [], signal },
           ...{ watchSeconds: 0, rate: 1000, go: () => Promise.resolve(true) },
-          onNote: () => undefined,
           onProgress: () => undefined,
         }),
       );

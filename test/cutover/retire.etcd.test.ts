@@ -46,7 +46,6 @@ describe('retire', () => {
   const options = (more: Partial<RetireOptions> = {}): RetireOptions => ({
     ...{ source, target: pair.targetClient, resources: [], apiservers: [], signal: never },
     ...{ watchSeconds: 0, rate: 100_000, go: () => Promise.resolve(true) },
-    onNote: () => undefined,
     onProgress: () => undefined,
     ...more,
   });
