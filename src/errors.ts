@@ -93,6 +93,11 @@ export function hasCode(error: unknown, ...codes: ErrorCode[]): error is Lockste
   return error instanceof LockstepError && codes.includes(error.code);
 }
 
+/** Whether another try may mend it. */
+export function passes(error: unknown): error is LockstepError {
+  return error instanceof LockstepError && error.disposition === 'retry';
+}
+
 /** Something that was given is wrong. */
 export function badArgument(message: string, hint: string, cause?: unknown): LockstepError {
   return new LockstepError('BAD_ARGUMENT', message, { disposition: 'usage', hint, cause });

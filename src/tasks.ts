@@ -1,6 +1,6 @@
 /** Several things that live and die together, and things done again and again. */
 import { backoffMs, pause } from './backoff.js';
-import { LockstepError } from './errors.js';
+import { LockstepError, passes } from './errors.js';
 
 /**
  * Runs all tasks until each has ended. The first failure aborts the signal that all of them got,
@@ -35,7 +35,7 @@ export async function repeat(
     try {
       await once();
     } catch (error) {
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      if (!passes(error)) throw error;
     }
     await pause(everyMs, signal);
   }
@@ -45,15 +45,15 @@ export async function repeat(
 export async function untilAnswered<T>(
   signal: AbortSignal,
   ask: () => Promise<T>,
-  onRetry: (error: LockstepError) => void,
+  onRetry?: (error: LockstepError) => void,
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
-      onRetry(error);
+      if (!passes(error)) throw error;
+      onRetry?.(error);
       await pause(backoffMs(attempt), signal);
     }
   }

@@ -6,7 +6,7 @@
  * many are nobody's concern.
  */
 import { backoffMs, pause } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { passes } from '../errors.js';
 import { slotKey, SLOTS } from '../lockstep/guard.js';
 import { put } from '../lockstep/txn.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -38,8 +38,7 @@ export async function raiseHead(
         head = Math.max(head, answer.revision);
         attempt = 0;
       } catch (error) {
-        const passes = error instanceof LockstepError && error.disposition === 'retry';
-        if (!passes || error.code === 'NO_SPACE') throw error;
+        if (!passes(error) || error.code === 'NO_SPACE') throw error;
         // All of them wait together, for what keeps one from writing keeps all.
         resting ??= pause(backoffMs(attempt++), signal).then(() => (resting = undefined));
         await resting;

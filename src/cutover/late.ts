@@ -6,7 +6,7 @@
  */
 import { describeKey } from '../audit/report.js';
 import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -70,7 +70,7 @@ export class LateWrites {
         await this.#watch(signal);
       } catch (error) {
         if (hasCode(error, 'HISTORY_GAP', 'COMPACTED')) compacted = true;
-        else if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        else if (!passes(error)) throw error;
         else await pause(backoffMs(attempt), signal);
       }
     }

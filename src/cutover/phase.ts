@@ -1,5 +1,4 @@
 /** Writes the next phase into the cutover's state on the target. */
-import { backoffMs, pause } from '../backoff.js';
 import {
   CUTOVER_KEY,
   encodeCutover,
@@ -10,6 +9,7 @@ import {
 import { LockstepError } from '../errors.js';
 import { modIs, put } from '../lockstep/txn.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { untilAnswered } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /**
@@ -21,22 +21,20 @@ export async function setPhase(
   phase: Phase,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    try {
-      const { rows } = await target.few({ key: CUTOVER_KEY });
-      if (!rows[0]) throw gone();
-      const { state, modRevision } = parseCutover(rows[0]);
-      if (state.phase === phase) return;
-      await target.txn({
-        compare: [modIs(CUTOVER_KEY, modRevision)],
-        success: [put(CUTOVER_KEY, encodeCutover({ ...state, phase }))],
-      });
-    } catch (error) {
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
-      await pause(backoffMs(attempt), signal);
-    }
-  }
+  while (!(await untilAnswered(signal, () => step(target, phase))));
+}
+
+/** @returns whether it stands there already; another may have been faster than our write */
+async function step(target: EtcdClient, phase: Phase): Promise<boolean> {
+  const { rows } = await target.few({ key: CUTOVER_KEY });
+  if (!rows[0]) throw gone();
+  const { state, modRevision } = parseCutover(rows[0]);
+  if (state.phase === phase) return true;
+  await target.txn({
+    compare: [modIs(CUTOVER_KEY, modRevision)],
+    success: [put(CUTOVER_KEY, encodeCutover({ ...state, phase }))],
+  });
+  return false;
 }
 
 /**

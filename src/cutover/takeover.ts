@@ -11,7 +11,7 @@
 import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
 import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { FENCE_KEY } from '../lockstep/guard.js';
 import { takeStock, type Identity, type Stock } from '../lockstep/stock.js';
@@ -52,7 +52,7 @@ export async function takeOver(
       failpoint('takeover.answer');
     } catch (error) {
       // Whether it took effect shows when the target is read again.
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      if (!passes(error)) throw error;
       if (hasCode(error, 'NOT_DRAINED') || options.signal.aborted) throw error;
       await pause(backoffMs(attempt), options.signal);
     }

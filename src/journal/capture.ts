@@ -7,7 +7,7 @@
  */
 import { defer, from, fromEvent, retry, takeUntil, timer, type Observable } from 'rxjs';
 import { backoffMs } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { LockstepError, passes } from '../errors.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
@@ -36,8 +36,7 @@ export function capture(
     retry({
       resetOnSuccess: true,
       delay: (error: unknown, attempt) => {
-        const passes = error instanceof LockstepError && error.disposition === 'retry';
-        if (!passes || signal.aborted) throw error;
+        if (!passes(error) || signal.aborted) throw error;
         onRetry?.(error);
         return timer(backoffMs(attempt - 1)).pipe(takeUntil(fromEvent(signal, 'abort')));
       },

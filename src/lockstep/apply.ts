@@ -25,7 +25,7 @@
 import { randomUUID } from 'node:crypto';
 import { backoffMs, pause } from '../backoff.js';
 import type { Cursor } from '../cursor.js';
-import { LockstepError } from '../errors.js';
+import { LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import type { WholeRevision } from '../mvcc/record.js';
@@ -119,7 +119,7 @@ export class Applier {
           if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.position);
           continue;
         }
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        if (!passes(error)) throw error;
         this.options.onRetry?.(error);
         await (this.options.pause ?? backoff)(attempt++, signal);
       }

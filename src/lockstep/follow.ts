@@ -10,7 +10,7 @@
  */
 import { pause } from '../backoff.js';
 import { CURSOR_KEY } from '../cursor.js';
-import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
+import { type ErrorCode, hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -184,8 +184,7 @@ export class Follower {
       const position = this.#applier.position;
       if (position === undefined) return;
       const { revision } = await this.#options.target.head(CURSOR_KEY).catch((error: unknown) => {
-        if (error instanceof LockstepError && error.disposition === 'retry')
-          this.#targetFailed(error);
+        if (passes(error)) this.#targetFailed(error);
         throw error;
       });
       if (revision < position) throw wentBack(position, revision);

@@ -2,7 +2,7 @@
 import { lastValueFrom, tap } from 'rxjs';
 import { backoffMs, pause } from '../backoff.js';
 import { bridge, type Bridged } from '../base/bridge.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { capture } from '../journal/capture.js';
 import type { Journal } from '../journal/journal.js';
 import type { WatchLimits } from '../source/limits.js';
@@ -74,7 +74,7 @@ export class Intake {
       if (bridged) onNote(bridgedNote(bridged));
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      if (!passes(error)) throw error;
       onNote(`${error.message}; trying again`);
     } finally {
       this.#bridging = false;

@@ -5,7 +5,7 @@
  * One that cannot be reached is well again when it answers a read. One that answers and yet refuses
  * writes (no space left) is well again only when a write has gone through.
  */
-import { LockstepError } from '../errors.js';
+import { LockstepError, passes } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class TargetTrouble {
@@ -73,6 +73,5 @@ export async function ofSource<T>(asked: Promise<T>): Promise<T> {
 
 /** An error of the source as one that is not the target's trouble. */
 export function asSources(error: unknown): unknown {
-  const passes = error instanceof LockstepError && error.disposition === 'retry';
-  return passes ? new SourceFailed(error) : error;
+  return passes(error) ? new SourceFailed(error) : error;
 }

@@ -24,7 +24,7 @@
  * number for each.
  */
 import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { asSources, ofSource } from '../lockstep/trouble.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
@@ -115,7 +115,7 @@ export class Comparison {
           from = circle.at;
           circle = undefined;
           attempt = 0;
-        } else if (error instanceof LockstepError && error.disposition === 'retry') {
+        } else if (passes(error)) {
           onRetry(error);
           await pause(backoffMs(attempt++), signal);
         } else throw error;

@@ -11,7 +11,7 @@
  * the names of the keys in the target (survey.ts).
  */
 import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
 import { ofSource } from '../lockstep/trouble.js';
@@ -295,7 +295,7 @@ export class Mirror {
         return await once();
       } catch (error) {
         if (isOver()) break;
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        if (!passes(error)) throw error;
         this.#failed(error);
         await pause(backoffMs(attempt), signal);
       }
@@ -314,7 +314,7 @@ export class Mirror {
         await writer.check();
         this.#health.answered(writer.cursorMod);
       } catch (error) {
-        if (error instanceof LockstepError && error.disposition === 'retry') this.#failed(error);
+        if (passes(error)) this.#failed(error);
         throw error;
       }
       this.#tail?.nudge();

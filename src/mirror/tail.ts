@@ -9,7 +9,7 @@
  * compacted so far that this is not enough to resume.
  */
 import { backoffMs, pause } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { LockstepError, passes } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -98,7 +98,7 @@ export class Tail {
           await this.#backlog.add(batch, signal);
         }
       } catch (error) {
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        if (!passes(error)) throw error;
         onWatch(error);
         await pause(backoffMs(attempt++), signal);
       }

@@ -16,7 +16,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { LeaseKeeper } from '../lockstep/leases.js';
 import { modIs, nest, put } from '../lockstep/txn.js';
@@ -111,7 +111,7 @@ export class Writer {
         if (await this.#send(records, value)) break;
         doubt = true;
       } catch (error) {
-        if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+        if (!passes(error)) throw error;
         doubt = true;
         if (hasCode(error, 'NO_LEASE')) leases.forget();
         onRetry(error);

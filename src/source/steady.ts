@@ -1,6 +1,6 @@
 /** A watch that is made anew, from where it was, for as long as what breaks it passes. */
 import { backoffMs, pause } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { passes } from '../errors.js';
 import type { EtcdClient } from '../wire/client.js';
 import { watchRevisions, type WatchBatch, type WatchOptions } from './watch.js';
 
@@ -22,7 +22,7 @@ export async function* steadyRevisions(
         yield batch;
       }
     } catch (error) {
-      if (!(error instanceof LockstepError && error.disposition === 'retry')) throw error;
+      if (!passes(error)) throw error;
       await pause(backoffMs(attempt), signal);
     }
   }
