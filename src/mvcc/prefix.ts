@@ -18,15 +18,36 @@ export const WHOLE_STORE: KeyRange = { key: Buffer.from([0]), rangeEnd: TO_THE_E
 export function prefixRange(prefix: string): KeyRange {
   if (prefix === '') return WHOLE_STORE;
   const key = Buffer.from(prefix);
-  const end = Buffer.from(key);
-  for (let i = end.length - 1; i >= 0; i--) {
-    const byte = end[i] ?? 0;
-    if (byte < 0xff) {
-      end[i] = byte + 1;
-      return { key, rangeEnd: end.subarray(0, i + 1) };
-    }
+  return { key, rangeEnd: endOfPrefix(key) };
+}
+
+/** Where the keys end that begin with the same `bits` bits as `key`. */
+export function endOfPrefix(key: Buffer, bits = key.length * 8): Buffer {
+  const end = Buffer.alloc(Math.ceil(bits / 8));
+  key.copy(end);
+  // Of the last byte the lowest bits may not count: away with them, and one more in what is left.
+  const unit = 2 ** (end.length * 8 - bits);
+  for (let [i, more] = [end.length - 1, unit]; i >= 0; [i, more] = [i - 1, 1]) {
+    const sum = (end[i] ?? 0) + more;
+    end[i] = sum - (sum % more);
+    if (sum <= 0xff) return end.subarray(0, i + 1);
   }
-  return { key, rangeEnd: TO_THE_END };
+  return TO_THE_END;
+}
+
+/** Whether a range that ends at `end` ends before one that ends at `other`. */
+export function endsBefore(end: Buffer, other: Buffer): boolean {
+  if (end.equals(TO_THE_END)) return false;
+  return other.equals(TO_THE_END) || end.compare(other) < 0;
+}
+
+/** How many bits two keys begin with alike. */
+export function sharedBits(a: Buffer, b: Buffer): number {
+  const shortest = Math.min(a.length, b.length);
+  let same = 0;
+  while (same < shortest && a[same] === b[same]) same++;
+  if (same === shortest) return same * 8;
+  return same * 8 + Math.clz32((a[same] ?? 0) ^ (b[same] ?? 0)) - 24;
 }
 
 /** The smallest range that covers all prefixes: what one watch has to ask for. */

@@ -2,13 +2,15 @@
  * A prefix at one pinned revision, page by page, the next page read ahead while this one is used.
  *
  * Pages are sized in bytes: the number of keys that is asked for follows the mean size seen so far,
- * and an answer above the channel's limit is asked for again in smaller pieces.
+ * and an answer above the channel's limit is asked for again in smaller pieces. They are asked of short
+ * ranges (spans.ts).
  */
 import { hasCode } from '../errors.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient, RangeQuery } from '../wire/client.js';
+import { Spans } from './spans.js';
 
 export interface Page {
   /** mvccpb.KeyValue messages in key order. */
@@ -37,13 +39,14 @@ export async function* readPages(
   from: Buffer = range.key,
   keysOnly = false,
 ): AsyncGenerator<Page> {
+  const spans = new Spans(range, from);
   const size = { keys: FIRST_PAGE_KEYS };
-  const query = { rangeEnd: range.rangeEnd, revision, keysOnly };
-  let ahead: Promise<Page> | undefined = readPage(client, query, from, size);
+  const query = { revision, keysOnly };
+  let ahead: Promise<Page> | undefined = readPage(client, query, spans, size);
   try {
     while (ahead) {
       const page: Page = await ahead;
-      ahead = page.next && readPage(client, query, page.next, size);
+      ahead = page.next && readPage(client, query, spans, size);
       // Its failure is thrown when it is its turn, not while nobody waits for it.
       ahead?.catch(() => undefined);
       yield page;
@@ -64,24 +67,42 @@ export async function* seen(
   }
 }
 
+/** The next rows; none only where none are left. */
 async function readPage(
   client: EtcdClient,
-  query: Omit<RangeQuery, 'key' | 'limit'>,
-  key: Buffer,
+  query: Pick<RangeQuery, 'revision' | 'keysOnly'>,
+  spans: Spans,
   size: { keys: number },
 ): Promise<Page> {
+  let rows: Buffer[] = [];
+  for (let { range } = spans; range && rows.length === 0; { range } = spans)
+    rows = await readSpan(client, { ...query, ...range }, spans, size);
+  return { rows, next: spans.range?.key, remaining: rows.length + spans.left };
+}
+
+async function readSpan(
+  client: EtcdClient,
+  query: Omit<RangeQuery, 'limit'>,
+  spans: Spans,
+  size: { keys: number },
+): Promise<Buffer[]> {
   while (true) {
+    const limit = size.keys;
     try {
-      const answer = await client.range({ ...query, key, limit: size.keys });
-      const bytes = answer.rows.reduce((sum, row) => sum + row.length, 1);
-      const fitting = Math.floor(PAGE_BYTES / (bytes / Math.max(answer.rows.length, 1)));
-      size.keys = Math.max(1, Math.min(fitting, size.keys * 4, MAX_PAGE_KEYS));
-      const last = answer.rows.at(-1);
-      const next = answer.more && last ? Buffer.concat([keyOf(last), Buffer.from([0])]) : undefined;
-      return { rows: answer.rows, next, remaining: answer.count };
+      const { rows, count, more } = await client.range({ ...query, limit });
+      if (rows.length > 0) size.keys = nextSize(rows, limit);
+      const [first, last] = [rows[0] && keyOf(rows[0]), rows.at(-1)];
+      spans.took({ first, last: last && keyOf(last), rows: rows.length, count, more, limit });
+      return rows;
     } catch (error) {
       if (!hasCode(error, 'ANSWER_TOO_LARGE') || size.keys === 1) throw error;
       size.keys = Math.max(1, Math.floor(size.keys / 4));
     }
   }
+}
+
+function nextSize(rows: readonly Buffer[], limit: number): number {
+  const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+  const fitting = Math.floor((PAGE_BYTES / bytes) * rows.length);
+  return Math.max(1, Math.min(fitting, limit * 4, MAX_PAGE_KEYS));
 }
