@@ -1,18 +1,17 @@
 /**
- * One etcd's API, as far as data goes through it.
+ * One etcd's API, as far as we use it.
  *
- * The etcd3 package is not used for these: its watcher resumes from a response header's revision
- * and its policies send a Put again whose answer was lost. Nothing here takes effect twice; a
- * failed call is reported and the caller, who knows what a second try would mean, decides.
+ * Nothing here takes effect twice; a failed call is reported and the caller, who knows what a second
+ * try would mean, decides. (What goes through the etcd3 package, and why so little: etcd3.ts.)
  */
-import { noop } from 'cockatiel';
-import type { IOptions } from 'etcd3';
 import { hasCode, LockstepError } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
+import { membersByEtcd3, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
 import { getText, type HttpAnswer } from './http.js';
+import { hexId } from './id.js';
 import {
   NEEDS_KEEP_ALIVE,
   NEEDS_LEASE_KEYS,
@@ -22,7 +21,7 @@ import {
   needsTxn,
 } from './needs.js';
 import type { Side } from './side.js';
-import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Access, type Stream } from './transport.js';
+import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Stream } from './transport.js';
 import { versionOf } from './version.js';
 
 /** A page of a range may take a loaded server longer. */
@@ -68,12 +67,6 @@ const METHODS = {
     response: pb.LeaseKeepAliveResponse,
     needs: () => NEEDS_KEEP_ALIVE,
   },
-  memberList: {
-    path: 'Cluster/MemberList',
-    request: pb.MemberListRequest,
-    response: pb.MemberListResponse,
-    harmless: true,
-  },
   alarm: {
     path: 'Maintenance/Alarm',
     request: pb.AlarmRequest,
@@ -116,14 +109,6 @@ export interface MemberStatus extends ServerStatus {
   /** Undefined before 3.6, which has it in its metrics only. */
   quotaBytes: number | undefined;
   isLearner: boolean;
-}
-
-/** A member as the cluster knows it. */
-export interface ListedMember {
-  memberId: string;
-  /** Empty for one that has never started. */
-  name: string;
-  clientUrls: string[];
 }
 
 export interface Alarm {
@@ -308,12 +293,7 @@ export class EtcdClient {
   }
 
   async memberList(): Promise<ListedMember[]> {
-    const { members } = await this.#transport.unary(METHODS.memberList, {});
-    return members.map(({ ID, name, clientURLs }) => ({
-      memberId: hexId(toBigInt(ID ?? 0)),
-      name: name ?? '',
-      clientUrls: clientURLs ?? [],
-    }));
+    return this.#transport.other(membersByEtcd3);
   }
 
   /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
@@ -333,7 +313,8 @@ export class EtcdClient {
   /** Version, identity and head; every user may ask. */
   async status(): Promise<ServerStatus> {
     try {
-      return await this.#transport.other(statusByEtcd3);
+      const { version, clusterId, head } = await this.memberStatus();
+      return { version, clusterId, head };
     } catch (error) {
       if (!hasCode(error, 'PERMISSION')) throw error;
     }
@@ -345,32 +326,6 @@ export class EtcdClient {
   }
 }
 
-/** Through the etcd3 package with its own retries off, and as nobody: it would log in once more. */
-async function statusByEtcd3({ endpoint, tls }: Access): Promise<ServerStatus> {
-  // It takes a third of a second to load, which `--help` and offline work need not pay.
-  const { Etcd3 } = await import('etcd3');
-  const etcd = new Etcd3({
-    hosts: endpoint,
-    ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
-    ...CONTROL_OPTIONS,
-  });
-  try {
-    const { version, header } = await etcd.maintenance.status();
-    return {
-      version,
-      clusterId: hexId(BigInt(header.cluster_id)),
-      head: safeRevision(BigInt(header.revision)),
-    };
-  } finally {
-    etcd.close();
-  }
-}
-
-const CONTROL_OPTIONS: Partial<IOptions> = {
-  faultHandling: { host: () => noop, global: noop },
-  defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
-};
-
 /** @throws LockstepError ETCD for an answer without a header or with an impossible revision. */
 export function readHeader(header: pb.ResponseHeader.$Properties | null | undefined): Header {
   if (!header) throw new LockstepError('ETCD', 'an answer had no header', { disposition: 'fatal' });
@@ -378,11 +333,6 @@ export function readHeader(header: pb.ResponseHeader.$Properties | null | undefi
     clusterId: hexId(toBigInt(header.clusterId ?? 0)),
     revision: safeRevision(header.revision ?? 0),
   };
-}
-
-/** 64-bit ids as etcdctl prints them. */
-export function hexId(id: bigint): string {
-  return BigInt.asUintN(64, id).toString(16);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -39,6 +39,8 @@ export const CALL_TIMEOUT_MS = 10_000;
 export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
+  /** Whom to log in as; undefined where the server wants nobody to. */
+  user: () => Promise<Connection['user']>;
 }
 
 export class Transport {
@@ -120,7 +122,10 @@ export class Transport {
 
   /** A question that another library asks, with the same failover and the same errors. */
   async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    return this.#withMember(true, ({ endpoint }) => call({ endpoint, tls: this.#members.tls }));
+    const user = async () => ((await this.#token?.get()) === undefined ? undefined : this.#user);
+    return this.#withMember(true, ({ endpoint }) =>
+      call({ endpoint, tls: this.#members.tls, user }),
+    );
   }
 
   /** A member that belongs to the cluster, and a token, for a stream. */

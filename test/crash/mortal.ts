@@ -15,11 +15,11 @@ import { fileURLToPath } from 'node:url';
 const DIST = new URL('../../dist/src/', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('cli/main.js', DIST));
 const LOADED_BEFORE = [
-  ...['cli/command.js', 'wire/client.js', 'source/watch.js', 'base/snapshot.js'].map(
-    (file) => DIST + file,
-  ),
-  import.meta.resolve('etcd3'),
-];
+  'cli/command.js',
+  'wire/client.js',
+  'source/watch.js',
+  'base/snapshot.js',
+].map((file) => DIST + file);
 const WAIT = `
   await Promise.all(${JSON.stringify(LOADED_BEFORE)}.map((url) => import(url)));
   await new Promise((go) => {

@@ -1,0 +1,46 @@
+/**
+ * What is asked through the etcd3 package: questions about the cluster itself, with its retries off.
+ *
+ * Nothing that has to do with data. Its watcher resumes from a response header's revision and its
+ * policies send a Put again whose answer was lost. And it takes a third of a second to load, so
+ * nothing is asked through it that every command asks.
+ */
+import { noop } from 'cockatiel';
+import type { IOptions } from 'etcd3';
+import { hexId } from './id.js';
+import { CALL_TIMEOUT_MS, type Access } from './transport.js';
+
+/** A member as the cluster knows it. */
+export interface ListedMember {
+  /** Hexadecimal, as etcdctl prints it. */
+  memberId: string;
+  /** Empty for one that has never started. */
+  name: string;
+  clientUrls: string[];
+}
+
+export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
+  const { Etcd3 } = await import('etcd3');
+  const etcd = new Etcd3(await optionsFor(access));
+  try {
+    const { members } = await etcd.cluster.memberList({});
+    return members.map(({ ID, name, clientURLs }) => ({
+      memberId: hexId(BigInt(ID)),
+      name,
+      clientUrls: clientURLs,
+    }));
+  } finally {
+    etcd.close();
+  }
+}
+
+async function optionsFor({ endpoint, tls, user }: Access): Promise<IOptions> {
+  const known = await user();
+  return {
+    hosts: endpoint,
+    ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
+    ...(known ? { auth: { username: known.name, password: known.password } } : {}),
+    faultHandling: { host: () => noop, global: noop },
+    defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
+  };
+}
