@@ -7,6 +7,7 @@ import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/
 import { badArgument, LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
 import type { Connection } from '../wire/connection.js';
+import { isReaderGone, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
@@ -15,7 +16,7 @@ const EXIT_BUG = 70;
 const EXIT_INTERRUPTED = 130;
 
 export interface Context {
-  /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+  /** Aborts when the command has to stop: see stopping.ts. */
   signal: AbortSignal;
   json: boolean;
   log: Logger;
@@ -100,31 +101,37 @@ async function guarded(
   json: boolean,
   run: (context: Context) => Promise<number | undefined>,
 ): Promise<number> {
-  const stop = new AbortController();
   const progress = new ProgressLine(!json);
   const log = logger(json, progress);
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    log.info(`${signal}: stopping after what is under way (once more: at once)`);
-    stop.abort();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const { signal, release } = stopping(
+    (name) => {
+      log.info(`${name}: stopping after what is under way (Ctrl-C once more: at once)`);
+    },
+    () => process.exit(EXIT_INTERRUPTED),
+  );
   try {
     const print: Context['print'] = (object, text) => {
       progress.clear();
       process.stdout.write(`${json ? JSON.stringify(object) : text()}\n`);
     };
-    return (await run({ signal: stop.signal, json, log, progress, print })) ?? 0;
+    return (await run({ signal, json, log, progress, print })) ?? 0;
   } catch (error) {
     progress.end();
-    return report(error, json, stop.signal.aborted);
+    return report(error, json, signal.aborted);
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    release();
   }
 }
 
 function logger(json: boolean, progress: ProgressLine): Logger {
-  if (json) return pino({ base: null }, pino.destination({ dest: 2, sync: true }));
+  if (json) {
+    const stderr = pino.destination({ dest: 2, sync: true });
+    // It has a stream of its own to the same place: see main.ts.
+    stderr.on('error', (error: Error) => {
+      if (!isReaderGone(error)) throw error;
+    });
+    return pino({ base: null }, stderr);
+  }
   return pino(
     { base: null },
     pretty({

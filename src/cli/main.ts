@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCommands } from './commands.js';
+import { isReaderGone } from './stopping.js';
 
 const EXIT_USAGE = 2;
 
@@ -10,11 +11,10 @@ const EXIT_USAGE = 2;
 // that is dialled by its address instead of by a name.
 process.noDeprecation = true;
 
-// A reader that has seen enough (`| head`) is no error.
+// A reader that has seen enough (`| head`) is no error. What it means to a command: stopping.ts.
 for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+  stream.on('error', (error: Error) => {
+    if (!isReaderGone(error)) throw error;
   });
 
 const program = new Command('etcd-lockstep')

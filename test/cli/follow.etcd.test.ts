@@ -83,6 +83,25 @@ describe('follow', () => {
     expect(contract.follow.parse(whole(stdout).at(-1)).position).to.equal(null);
   });
 
+  it('a lost terminal ends it as SIGTERM does', async () => {
+    const target = await stage.etcd(seeded.base);
+    for (const flags of [[], ['-w', 'json']]) {
+      const args = stage.followArgs(seeded.journal, target.endpoint).slice(0, -2);
+      const follower = new Running([...args, ...flags]);
+      await follower.until(({ stderr }) => stderr.includes('target found'));
+      follower.hangUp();
+      expect((await follower.ended).code).to.equal(0);
+    }
+  });
+
+  it('so does a reader that goes away', async () => {
+    const target = await stage.etcd(seeded.base);
+    const follower = new Running(stage.followArgs(seeded.journal, target.endpoint));
+    await follower.line(contract.follow, (line) => line.state === 'in lockstep');
+    follower.leave();
+    expect((await follower.ended).code).to.equal(0);
+  });
+
   it('--until-revision ends exactly there: at data, inside a gap, with more to come', async () => {
     const target = await stage.etcd(seeded.base);
     const data = await stage.put(`${PODS}b`);

@@ -58,6 +58,19 @@ export class Running {
     this.#child.kill(signal);
   }
 
+  /** Nobody reads any more what it says. */
+  leave(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
+  /** As a lost ssh does it: the terminal and a `| tee` are gone, and the shell passes on the signal. */
+  hangUp(): void {
+    this.leave();
+    this.signal('SIGHUP');
+    this.signal('SIGHUP');
+  }
+
   /** Waits until it has said so much; throws if it ends before. */
   async until(said: (self: { stdout: string; stderr: string }) => boolean): Promise<void> {
     while (!said(this)) {
