@@ -17,6 +17,7 @@ import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
 import { steadyRevisions } from '../source/steady.js';
 import { runTogether } from '../tasks.js';
+import type { EtcdClient } from '../wire/client.js';
 import { compareRecords, type HistorySide } from './history.js';
 import type { Difference } from './report.js';
 
@@ -45,7 +46,7 @@ export class LiveAudit {
   /** When the source's last event came, in ms of performance.now(). */
   #lastEventMs = 0;
 
-  constructor(
+  private constructor(
     private readonly source: HistorySide,
     private readonly target: HistorySide,
     private readonly options: LiveAuditOptions,
@@ -53,6 +54,19 @@ export class LiveAudit {
     const nothing = () => ({ position: proven(options.after), records: [], bytes: 0 });
     this.#source = nothing();
     this.#target = nothing();
+  }
+
+  static async of(
+    source: EtcdClient,
+    target: EtcdClient,
+    options: LiveAuditOptions,
+  ): Promise<LiveAudit> {
+    const [there, here] = await Promise.all([source.status(), target.status()]);
+    return new LiveAudit(
+      { client: source, status: there },
+      { client: target, status: here },
+      options,
+    );
   }
 
   /** Both sides are equal up to here. */

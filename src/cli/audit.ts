@@ -2,12 +2,7 @@
 import type { Command } from 'commander';
 import { audit } from '../audit/audit.js';
 import type { AuditReport, Difference } from '../audit/report.js';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
@@ -15,8 +10,8 @@ import type { Gap } from '../journal/state.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EtcdClient } from '../wire/client.js';
-import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
+import { EXIT_DIFFERENT, register } from './command.js';
+import { withSides, type Sides } from './sides.js';
 import { runValues, valuesText } from './values.js';
 
 /** Differences that are listed as text; in JSON there are all. */
@@ -29,8 +24,7 @@ export function auditCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints'],
     optional: [
       ...(['prefix', 'revision', 'history', 'values', 'destPrefix', 'noDestPrefix'] as const),
-      ...SOURCE_ACCESS,
-      ...TARGET_ACCESS,
+      ...BOTH_ACCESS,
     ],
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
@@ -43,17 +37,12 @@ export function auditCommand(program: Command): void {
           '--values goes with neither --revision nor --history',
           "Leave them out: the mirror's cursor names the revisions, and its history is its own.",
         );
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      if (!map || map.overlaps) refuseSame(from, to);
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
       const rate = new Rate();
       let listed = 0;
       const onDifference = (difference: Difference) => {
         if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
       };
-      try {
+      const use = async ({ source, target }: Sides) => {
         if (map) {
           const report = await runValues({ source, target }, map, onDifference, context);
           print({ report }, () => [...unlisted(report), valuesText(report, map)].join('\n'));
@@ -78,10 +67,8 @@ export function auditCommand(program: Command): void {
         });
         print({ report }, () => reportText(report));
         return report.equal ? 0 : EXIT_DIFFERENT;
-      } finally {
-        source.close();
-        target.close();
-      }
+      };
+      return withSides(options, use, map && !map.overlaps);
     },
   });
 }

@@ -4,9 +4,8 @@ import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
-import { badArgument, LockstepError, type Disposition } from '../errors.js';
+import { LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
-import type { Connection } from '../wire/connection.js';
 import { isReaderGone, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
@@ -85,16 +84,6 @@ function toOption(name: OptionName, required: boolean): Option {
 
 function isOneOf(names: readonly OptionName[], name: OptionName): boolean {
   return names.includes(name);
-}
-
-/** Source and target by the same name are a slip, and an etcd that is compared with itself is equal. */
-export function refuseSame(source: Connection, target: Connection): void {
-  const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
-  if (both === undefined) return;
-  throw badArgument(
-    `source and target are both ${both}`,
-    'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
-  );
 }
 
 async function guarded(

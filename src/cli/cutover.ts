@@ -1,20 +1,19 @@
 /** etcd-lockstep cutover */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
+import type { Options } from '../config/options.js';
 import { Cutover } from '../cutover/cutover.js';
-import type { CutoverReport } from '../cutover/options.js';
+import type { CutoverOptions, CutoverReport } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
-import { loadKube } from '../kube/config.js';
+import { withKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
-import { EtcdClient } from '../wire/client.js';
-import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
+import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
+import { withSides, type Sides } from './sides.js';
 import { shownSteps, waitText } from './steps.js';
+
+type GivenOptions = Pick<Options, 'resource' | 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
+  Partial<Pick<Options, 'switchHook' | 'flipHook' | 'yes'>>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
@@ -24,59 +23,60 @@ export function cutoverCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints', 'resource', 'margin', 'quiet', 'maxFreeze', 'watch'],
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'switchHook', 'flipHook', 'yes'] as const),
-      ...SOURCE_ACCESS,
-      ...TARGET_ACCESS,
+      ...BOTH_ACCESS,
     ],
     example:
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: async (options, context) => {
+    run: (options, context) => {
       needsGo(options.yes);
-      const { resource, kubeconfig, yes } = options;
-      const hook = new Hook('switchHook', options.switchHook, context);
-      const flip = new Hook('flipHook', options.flipHook, context);
-      const { signal, print, log } = context;
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      refuseSame(from, to);
-      const apiservers = await loadKube(kubeconfig, options.apiservers);
-      const oldApiservers = options.oldApiservers
-        ? await loadKube(kubeconfig, options.oldApiservers)
-        : [];
-      const source = new EtcdClient(from, 'source');
-      const lateSource = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
-      const flag = overrides(resource, to.endpoints);
-      const env = { OVERRIDES: flag };
-      try {
-        const report = await new Cutover({
-          ...{ source, lateSource, target, apiservers, oldApiservers, signal },
-          resources: resource,
-          margin: options.margin,
-          quietMs: options.quiet,
-          maxFreezeSeconds: options.maxFreeze,
-          watchSeconds: options.watch,
-          go: (warnings) =>
-            askGo(whatGoMeans(resourceList(resource), options.maxFreeze), warnings, yes, context),
-          ...(hook.given ? { switchHook: ({ url }) => hook.run({ ...env, APISERVER: url }) } : {}),
-          ...(flip.given ? { flipHook: () => flip.run(env) } : {}),
-          ...shownSteps(context),
-          onWait: (waiting) => {
-            const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
-            log.info(waitText(waiting, hook.byHand ? toDo : []));
-          },
-          onWaitGone: (waiting) => {
-            const toDo = ['Take clients to the new apiservers, and stop these'];
-            log.info(waitText(waiting, flip.byHand ? toDo : []));
-          },
-        }).run();
-        print({ cutover: report }, () => reportText(report));
-        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
-      } finally {
-        for (const client of [source, lateSource, target]) client.close();
-        for (const api of [...apiservers, ...oldApiservers]) api.close();
-      }
+      const { kubeconfig, apiservers: now, oldApiservers: old = [] } = options;
+      return withSides(options, ({ source, sourceWatch, target, targetEndpoints }) =>
+        withKube(kubeconfig, now, (apiservers) =>
+          withKube(kubeconfig, old, async (oldApiservers) => {
+            const report = await new Cutover({
+              ...{ source, sourceWatch, target, apiservers, oldApiservers },
+              ...cutoverOptions(options, targetEndpoints, context),
+            }).run();
+            context.print({ cutover: report }, () => reportText(report));
+            return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+          }),
+        ),
+      );
     },
   });
+}
+
+function cutoverOptions(
+  options: GivenOptions,
+  targetEndpoints: readonly string[],
+  context: Context,
+): Omit<CutoverOptions, keyof Sides | 'apiservers' | 'oldApiservers'> {
+  const { resource, maxFreeze, yes } = options;
+  const hook = new Hook('switchHook', options.switchHook, context);
+  const flip = new Hook('flipHook', options.flipHook, context);
+  const flag = overrides(resource, targetEndpoints);
+  const env = { OVERRIDES: flag };
+  const { log, signal } = context;
+  return {
+    signal,
+    resources: resource,
+    margin: options.margin,
+    quietMs: options.quiet,
+    maxFreezeSeconds: maxFreeze,
+    watchSeconds: options.watch,
+    go: (warnings) => askGo(whatGoMeans(resourceList(resource), maxFreeze), warnings, yes, context),
+    ...(hook.given ? { switchHook: ({ url }) => hook.run({ ...env, APISERVER: url }) } : {}),
+    ...(flip.given ? { flipHook: () => flip.run(env) } : {}),
+    ...shownSteps(context),
+    onWait: (waiting) => {
+      const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
+      log.info(waitText(waiting, hook.byHand ? toDo : []));
+    },
+    onWaitGone: (waiting) => {
+      const toDo = ['Take clients to the new apiservers, and stop these'];
+      log.info(waitText(waiting, flip.byHand ? toDo : []));
+    },
+  };
 }
 
 function whatGoMeans(resources: string, maxFreeze: number): string {

@@ -1,16 +1,11 @@
 /** etcd-lockstep fence: for those who freeze and switch by means of their own */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
 import { fenceAlone, type FenceReport } from '../cutover/alone.js';
 import { count, fields } from '../status/format.js';
-import { EtcdClient } from '../wire/client.js';
-import { refuseSame, register } from './command.js';
+import { register } from './command.js';
 import { askGo, needsGo } from './go.js';
+import { withSides } from './sides.js';
 
 export function fenceCommand(program: Command): void {
   register(program, {
@@ -18,17 +13,12 @@ export function fenceCommand(program: Command): void {
     description:
       "Take a drained target over from its follower, and keep its head above the source's until a signal.",
     required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze'],
-    optional: ['once', 'yes', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    optional: ['once', 'yes', ...BOTH_ACCESS],
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
     run: async (options, { signal, progress, print, json, log }) => {
       needsGo(options.yes);
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      refuseSame(from, to);
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
-      try {
+      return withSides(options, async ({ source, target }) => {
         await fenceAlone({
           ...{ source, target, signal },
           margin: options.margin,
@@ -57,10 +47,7 @@ export function fenceCommand(program: Command): void {
           },
         });
         return 0;
-      } finally {
-        source.close();
-        target.close();
-      }
+      });
     },
   });
 }

@@ -1,20 +1,15 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
 import { badArgument } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EtcdClient } from '../wire/client.js';
-import { refuseSame, register, type Context } from './command.js';
+import { register, type Context } from './command.js';
 import { showLive } from './live.js';
+import { withSides } from './sides.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -22,14 +17,11 @@ export function followCommand(program: Command): void {
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
-    optional: ['untilRevision', 'untilSynced', 'repair', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
       const { untilRevision, untilSynced } = options;
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      refuseSame(from, to);
       if (untilRevision !== undefined && untilSynced)
         throw badArgument(
           '--until-revision and --until-synced exclude each other',
@@ -43,21 +35,18 @@ export function followCommand(program: Command): void {
         context.log.info(note);
       };
       const { signal } = context;
-      const sourceWatch = new EtcdClient(from, 'source');
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
       const repair = options.repair ?? false;
-      let journal: Journal | undefined;
-      try {
-        if (repair) await repairWithProgress({ source, target, journal: options.journal }, context);
-        journal = await Journal.open(options.journal);
-        const parts = { journal, sourceWatch, source, target };
-        await show(new Follower({ ...parts, repair, until, onNote, signal }), journal, context);
-      } finally {
-        for (const client of [sourceWatch, source, target]) client.close();
-        await journal?.close();
-      }
-      return 0;
+      return withSides(options, async (sides) => {
+        if (repair) await repairWithProgress({ ...sides, journal: options.journal }, context);
+        const journal = await Journal.open(options.journal);
+        try {
+          const follower = new Follower({ ...sides, journal, repair, until, onNote, signal });
+          await show(follower, journal, context);
+        } finally {
+          await journal.close();
+        }
+        return 0;
+      });
     },
   });
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
-import { loadKube } from '../kube/config.js';
+import { withKube } from '../kube/config.js';
 import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../kube/freeze.js';
 import { freezeObjects } from '../kube/manifests.js';
 import { probe, type Check, type Expected, type ProbeReport } from '../kube/probe.js';
@@ -44,14 +44,11 @@ export function freezeCommand(program: Command): void {
       if (options.open && name !== 'probe')
         throw badArgument('--open goes with freeze probe alone', 'Leave it out.');
       if (!action && options.way) return printObjects(options, options.way, context);
-      const apis = await loadKube(options.kubeconfig, options.apiservers);
-      try {
-        return action
-          ? await action(apis, options, context)
-          : await printObjects(options, await freezeWay(apis), context);
-      } finally {
-        for (const api of apis) api.close();
-      }
+      return withKube(options.kubeconfig, options.apiservers, async (apis) =>
+        action
+          ? action(apis, options, context)
+          : printObjects(options, await freezeWay(apis), context),
+      );
     },
   });
 }

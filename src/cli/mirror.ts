@@ -1,12 +1,7 @@
 /** etcd-lockstep mirror */
 import type { Command } from 'commander';
 import { describeKey } from '../audit/report.js';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import { MAX_TXN_OPS } from '../lockstep/txn.js';
 import { Mirror } from '../mirror/mirror.js';
@@ -14,9 +9,9 @@ import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EtcdClient } from '../wire/client.js';
 import { register, type Context } from './command.js';
 import { showLive } from './live.js';
+import { withSides, type Sides } from './sides.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {
@@ -26,7 +21,7 @@ export function mirrorCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints'],
     optional: [
       ...(['prefix', 'destPrefix', 'noDestPrefix', 'rev', 'maxTxnOps', 'prune'] as const),
-      ...(['untilSynced', ...SOURCE_ACCESS, ...TARGET_ACCESS] as const),
+      ...(['untilSynced', ...BOTH_ACCESS] as const),
     ],
     example:
       'etcd-lockstep mirror --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/leases/',
@@ -34,16 +29,12 @@ export function mirrorCommand(program: Command): void {
       const { rev, maxTxnOps = MAX_TXN_OPS, prune = false, untilSynced = false } = options;
       const { log, print, json, signal } = context;
       const map = keyMap(options);
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      const sourceWatch = new EtcdClient(from, 'source');
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
-      try {
+      const use = async (sides: Sides) => {
         const named = map.prefix === '' ? [] : [map.prefix];
-        for (const warning of await slashWarnings(source, named)) log.warn(warning);
+        for (const warning of await slashWarnings(sides.source, named)) log.warn(warning);
         const mirror = new Mirror({
-          ...{ sourceWatch, source, target, map, maxTxnOps, prune, untilSynced, signal },
+          ...sides,
+          ...{ map, maxTxnOps, prune, untilSynced, signal },
           ...(rev === undefined ? {} : { rev }),
           onForeign: (name) => {
             if (json) print({ foreignKey: describeKey(name) }, () => '');
@@ -53,10 +44,9 @@ export function mirrorCommand(program: Command): void {
           },
         });
         await show(mirror, context);
-      } finally {
-        for (const client of [sourceWatch, source, target]) client.close();
-      }
-      return 0;
+        return 0;
+      };
+      return withSides(options, use, true);
     },
   });
 }

@@ -1,17 +1,13 @@
 /** etcd-lockstep plan */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
 import { makePlan, type PlanProgress } from '../plan/plan.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { refuseSame, register } from './command.js';
+import { register } from './command.js';
 import { planSteps } from './plansteps.js';
 import { planText } from './plantext.js';
+import { refuseSame } from './sides.js';
 
 /** At least one check says stop. */
 const EXIT_STOP = 1;
@@ -22,7 +18,7 @@ export function planCommand(program: Command): void {
     description:
       'Look at both sides and say what to move, how, and what is in the way. Changes nothing.',
     required: ['endpoints'],
-    optional: ['destEndpoints', 'prefix', 'sample', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    optional: ['destEndpoints', 'prefix', 'sample', ...BOTH_ACCESS],
     example:
       'etcd-lockstep plan --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
     run: async (options, { print, progress, signal }) => {

@@ -1,16 +1,11 @@
 /** etcd-lockstep retire */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS } from '../config/access.js';
 import { retire, type RetireReport } from '../cutover/retire.js';
-import { loadKube } from '../kube/config.js';
+import { withKube } from '../kube/config.js';
 import { bytes, count, fields } from '../status/format.js';
-import { EtcdClient } from '../wire/client.js';
-import { refuseSame, register } from './command.js';
+import { register } from './command.js';
+import { withSides } from './sides.js';
 
 export function retireCommand(program: Command): void {
   register(program, {
@@ -18,39 +13,26 @@ export function retireCommand(program: Command): void {
     description:
       'After sign-off: remove what was moved from the source, and our own keys from the target. A dry run without --yes.',
     required: ['endpoints', 'destEndpoints', 'resource', 'watch', 'rate'],
-    optional: [
-      ...(['kubeconfig', 'apiservers', 'yes'] as const),
-      ...SOURCE_ACCESS,
-      ...TARGET_ACCESS,
-    ],
+    optional: [...(['kubeconfig', 'apiservers', 'yes'] as const), ...BOTH_ACCESS],
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: async (options, { signal, print, progress }) => {
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      refuseSame(from, to);
-      const apiservers = await loadKube(options.kubeconfig, options.apiservers);
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
-      try {
-        const report = await retire({
-          ...{ source, target, apiservers, signal },
-          resources: options.resource,
-          watchSeconds: options.watch,
-          rate: options.rate,
-          go: () => Promise.resolve(options.yes ?? false),
-          onProgress: (text) => {
-            progress.show(() => text);
-          },
-        });
-        print({ retire: report }, () => reportText(report, options.rate));
-        return 0;
-      } finally {
-        source.close();
-        target.close();
-        for (const api of apiservers) api.close();
-      }
-    },
+    run: (options, { signal, print, progress }) =>
+      withSides(options, ({ source, target }) =>
+        withKube(options.kubeconfig, options.apiservers, async (apiservers) => {
+          const report = await retire({
+            ...{ source, target, apiservers, signal },
+            resources: options.resource,
+            watchSeconds: options.watch,
+            rate: options.rate,
+            go: () => Promise.resolve(options.yes ?? false),
+            onProgress: (text) => {
+              progress.show(() => text);
+            },
+          });
+          print({ retire: report }, () => reportText(report, options.rate));
+          return 0;
+        }),
+      ),
   });
 }
 

@@ -1,19 +1,18 @@
 /** etcd-lockstep rollback */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
-import { Rollback, type RollbackReport } from '../cutover/rollback.js';
+import { BOTH_ACCESS } from '../config/access.js';
+import type { Options } from '../config/options.js';
+import { Rollback, type RollbackOptions, type RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
-import { loadKube } from '../kube/config.js';
+import { withKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
-import { EtcdClient } from '../wire/client.js';
-import { EXIT_DIFFERENT, refuseSame, register } from './command.js';
+import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
+import { withSides } from './sides.js';
 import { shownSteps, waitText } from './steps.js';
+
+type GivenOptions = Pick<Options, 'resource' | 'margin' | 'quiet' | 'watch'> &
+  Partial<Pick<Options, 'switchHook' | 'yes'>>;
 
 export function rollbackCommand(program: Command): void {
   register(program, {
@@ -21,50 +20,45 @@ export function rollbackCommand(program: Command): void {
     description:
       'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
     required: ['endpoints', 'destEndpoints', 'resource', 'margin', 'quiet', 'watch'],
-    optional: [
-      ...(['kubeconfig', 'apiservers', 'switchHook', 'yes'] as const),
-      ...SOURCE_ACCESS,
-      ...TARGET_ACCESS,
-    ],
+    optional: [...(['kubeconfig', 'apiservers', 'switchHook', 'yes'] as const), ...BOTH_ACCESS],
     example:
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: async (options, context) => {
+    run: (options, context) => {
       needsGo(options.yes);
-      const { resource, yes } = options;
-      const hook = new Hook('switchHook', options.switchHook, context);
-      const { signal, print, log } = context;
-      const from = await sourceConnection(options);
-      const to = await targetConnection(options);
-      refuseSame(from, to);
-      const apiservers = await loadKube(options.kubeconfig, options.apiservers);
-      const source = new EtcdClient(from, 'source');
-      const target = new EtcdClient(to, 'target');
-      const toDo = [`Start each without ${resourceList(resource)} in --etcd-servers-overrides`];
-      try {
-        const report = await new Rollback({
-          ...{ source, target, apiservers, signal },
-          resources: resource,
-          margin: options.margin,
-          quietMs: options.quiet,
-          watchSeconds: options.watch,
-          go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, context),
-          ...(hook.given
-            ? { switchHook: ({ url }) => hook.run({ APISERVER: url, OVERRIDES: '' }) }
-            : {}),
-          ...shownSteps(context),
-          onWait: (waiting) => {
-            log.info(waitText(waiting, hook.byHand ? toDo : []));
-          },
-        }).run();
-        print({ rollback: report }, () => reportText(report));
-        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
-      } finally {
-        source.close();
-        target.close();
-        for (const api of apiservers) api.close();
-      }
+      return withSides(options, ({ source, target }) =>
+        withKube(options.kubeconfig, options.apiservers, async (apiservers) => {
+          const report = await new Rollback({
+            ...{ source, target, apiservers },
+            ...rollbackOptions(options, context),
+          }).run();
+          context.print({ rollback: report }, () => reportText(report));
+          return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+        }),
+      );
     },
   });
+}
+
+function rollbackOptions(
+  options: GivenOptions,
+  context: Context,
+): Omit<RollbackOptions, 'source' | 'target' | 'apiservers'> {
+  const { resource, yes } = options;
+  const hook = new Hook('switchHook', options.switchHook, context);
+  const toDo = [`Start each without ${resourceList(resource)} in --etcd-servers-overrides`];
+  return {
+    signal: context.signal,
+    resources: resource,
+    margin: options.margin,
+    quietMs: options.quiet,
+    watchSeconds: options.watch,
+    go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, context),
+    ...(hook.given ? { switchHook: ({ url }) => hook.run({ APISERVER: url, OVERRIDES: '' }) } : {}),
+    ...shownSteps(context),
+    onWait: (waiting) => {
+      context.log.info(waitText(waiting, hook.byHand ? toDo : []));
+    },
+  };
 }
 
 function whatGoMeans(resources: string): string {

@@ -1,11 +1,6 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
-import {
-  SOURCE_ACCESS,
-  sourceConnection,
-  TARGET_ACCESS,
-  targetConnection,
-} from '../config/access.js';
+import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
 import { count, fields } from '../status/format.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
 import { EtcdClient } from '../wire/client.js';
@@ -16,7 +11,7 @@ export function statusCommand(program: Command): void {
     name: 'status',
     description: 'Say what the target holds and how far it is behind.',
     required: ['destEndpoints'],
-    optional: ['endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    optional: ['endpoints', ...BOTH_ACCESS],
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379',
     run: async (options, { print }) => {

@@ -25,9 +25,12 @@ export const TARGET_ACCESS = [
   'destPasswordFile',
 ] as const satisfies OptionName[];
 
-type SourceOptions = Pick<Options, 'endpoints'> &
+/** Both. */
+export const BOTH_ACCESS = [...SOURCE_ACCESS, ...TARGET_ACCESS] as const;
+
+export type SourceOptions = Pick<Options, 'endpoints'> &
   Partial<Pick<Options, (typeof SOURCE_ACCESS)[number]>>;
-type TargetOptions = Pick<Options, 'destEndpoints'> &
+export type TargetOptions = Pick<Options, 'destEndpoints'> &
   Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
 
 /** The values of one side, and the names to blame for them. */

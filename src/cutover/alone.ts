@@ -80,12 +80,7 @@ async function drainAndTakeOver(options: FenceAloneOptions): Promise<StoredCutov
   const identity = { source: (await source.head(key)).clusterId, prefixes };
   const { position } = takeStock(state, identity);
   await options.go();
-  const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
-  const live = new LiveAudit(
-    { client: source, status: sourceStatus },
-    { client: target, status: targetStatus },
-    { prefixes, after: position },
-  );
+  const live = await LiveAudit.of(source, target, { prefixes, after: position });
   return beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const since = performance.now();
     const deadline = since + options.maxFreezeSeconds * 1000;

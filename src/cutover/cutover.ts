@@ -28,7 +28,6 @@ import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { beside, untilAnswered } from '../tasks.js';
-import type { ServerStatus } from '../wire/client.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
@@ -79,12 +78,8 @@ export class Cutover {
     const checked = await this.#teller.step('preflight', () => preflight(this.#o));
     const equal = await this.#teller.step('audit', () => this.#auditAll(checked));
     failpoint('cutover.audited');
-    const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
-    const side = (client: typeof source, status: ServerStatus) => ({ client, status });
-    const live = new LiveAudit(side(source, sourceStatus), side(target, targetStatus), {
-      prefixes: checked.prefixes,
-      after: equal,
-    });
+    const { prefixes } = checked;
+    const live = await LiveAudit.of(source, target, { prefixes, after: equal });
     return beside(signal, [(stop) => live.run(stop)], async (stop) => {
       await this.#o.go(checked.warnings);
       try {
@@ -165,11 +160,11 @@ export class Cutover {
   }
 
   async #fromFence(stored: StoredCutover, resumed: boolean): Promise<CutoverReport> {
-    const { source, target, lateSource, margin, signal } = this.#o;
+    const { source, target, sourceWatch, margin, signal } = this.#o;
     const prefixes = PrefixSet.of(stored.state.prefixes);
     const fence = new Fence(source, target, stored, probeKey(prefixes), margin);
     const late = new LateWrites(
-      lateSource,
+      sourceWatch,
       prefixes,
       stored.exact,
       ({ key, revision, deleted }) => {

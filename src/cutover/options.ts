@@ -11,7 +11,7 @@ export interface CutoverOptions {
   source: EtcdClient;
   target: EtcdClient;
   /** A connection of its own: the watch for late writes must not stand in line. */
-  lateSource: EtcdClient;
+  sourceWatch: EtcdClient;
   resources: readonly Resource[];
   /** Those that serve clients in the end. */
   apiservers: readonly ApiServer[];

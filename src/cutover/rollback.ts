@@ -46,7 +46,7 @@ import { nobodyMoved } from './unmoved.js';
 
 export type RollbackOptions = Omit<
   CutoverOptions,
-  'lateSource' | 'oldApiservers' | 'flipHook' | 'onWaitGone' | 'maxFreezeSeconds'
+  'sourceWatch' | 'oldApiservers' | 'flipHook' | 'onWaitGone' | 'maxFreezeSeconds'
 >;
 
 /** The JSON contract in docs/reference.md is made of this. */

@@ -41,6 +41,20 @@ export async function loadKube(
   );
 }
 
+/** The same, closed when `use` has ended. */
+export async function withKube<T>(
+  file: string | undefined,
+  apiservers: readonly string[] | undefined,
+  use: (apiservers: ApiServer[]) => Promise<T>,
+): Promise<T> {
+  const loaded = await loadKube(file, apiservers);
+  try {
+    return await use(loaded);
+  } finally {
+    for (const api of loaded) api.close();
+  }
+}
+
 async function readKubeConfig(file: string | undefined): Promise<KubeConfig> {
   if (file !== undefined && !existsSync(file))
     throw badArgument(`--kubeconfig ${file}: no such file`, 'Check its path.');

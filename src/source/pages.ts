@@ -21,7 +21,7 @@ export interface Page {
   remaining: number;
 }
 
-const PAGE_BYTES = 4 * 1024 * 1024;
+const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_PAGE_KEYS = 64;
 /** Bounds what the source must build where large values follow many small ones. */
 const MAX_PAGE_KEYS = 1000;

@@ -28,12 +28,9 @@ const never = new AbortController().signal;
 const prefixes = PrefixSet.of(PREFIXES);
 
 async function liveAudit(source: EtcdClient, target: EtcdClient): Promise<LiveAudit> {
-  const [there, here] = await Promise.all([source.status(), target.status()]);
-  return new LiveAudit(
-    { client: source, status: there },
-    { client: target, status: here },
-    { prefixes, after: Math.min(there.head, here.head) },
-  );
+  const [there, here] = await Promise.all([source.head(), target.head()]);
+  const after = Math.min(there.revision, here.revision);
+  return LiveAudit.of(source, target, { prefixes, after });
 }
 
 describe('live audit', () => {

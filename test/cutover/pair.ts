@@ -102,17 +102,10 @@ export class Pair {
   }
 
   /** From where the target stands. */
-  async liveAudit(
-    source = this.source,
-    target = this.targetClient,
-    after?: number,
-  ): Promise<LiveAudit> {
-    const [there, here] = await Promise.all([this.source.status(), this.targetClient.status()]);
-    return new LiveAudit(
-      { client: source, status: there },
-      { client: target, status: here },
-      { prefixes: this.identity.prefixes, after: after ?? (await this.heads()).target },
-    );
+  async liveAudit(): Promise<LiveAudit> {
+    const after = (await this.heads()).target;
+    const { prefixes } = this.identity;
+    return LiveAudit.of(this.source, this.targetClient, { prefixes, after });
   }
 
   /** Drains as a cutover does. @returns up to where both sides were found equal */

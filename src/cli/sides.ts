@@ -1,0 +1,50 @@
+/** The two etcds of a command that has both: opened, told apart, and closed at its end. */
+import {
+  sourceConnection,
+  targetConnection,
+  type SourceOptions,
+  type TargetOptions,
+} from '../config/access.js';
+import { badArgument } from '../errors.js';
+import { EtcdClient } from '../wire/client.js';
+import type { Connection } from '../wire/connection.js';
+
+export interface Sides {
+  source: EtcdClient;
+  /** The source on a connection of its own: a watch with much to say holds up what goes beside it. */
+  sourceWatch: EtcdClient;
+  target: EtcdClient;
+  targetEndpoints: readonly string[];
+}
+
+/**
+ * @param mayBeSame whether one etcd may be both, under different keys
+ * @throws LockstepError BAD_ARGUMENT for one that may not, or options that do not go together
+ */
+export async function withSides<T>(
+  options: SourceOptions & TargetOptions,
+  use: (sides: Sides) => Promise<T>,
+  mayBeSame = false,
+): Promise<T> {
+  const from = await sourceConnection(options);
+  const to = await targetConnection(options);
+  if (!mayBeSame) refuseSame(from, to);
+  const source = new EtcdClient(from, 'source');
+  const sourceWatch = new EtcdClient(from, 'source');
+  const target = new EtcdClient(to, 'target');
+  try {
+    return await use({ source, sourceWatch, target, targetEndpoints: to.endpoints });
+  } finally {
+    for (const client of [source, sourceWatch, target]) client.close();
+  }
+}
+
+/** Source and target by the same name are a slip, and an etcd that is compared with itself is equal. */
+export function refuseSame(source: Connection, target: Connection): void {
+  const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
+  if (both === undefined) return;
+  throw badArgument(
+    `source and target are both ${both}`,
+    'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
+  );
+}
