@@ -47,26 +47,19 @@ import {
 } from './level.js';
 import { checkWhole, putRow, RowSum, type Batch } from './rows.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
-import { Tail } from './tail.js';
+import { Reader } from './reader.js';
+import { Tail, type JournalRevision } from './tail.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
 const FORMAT = 3;
-/** Bytes that one read takes out of LevelDB at once. */
-const READ_BYTES = 1024 * 1024;
-/** The same, where they are small. */
-const ENTRIES_AT_ONCE = 1000;
-
-/** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
-export interface JournalRevision extends WholeRevision {
-  previous: Revision;
-}
 
 export class Journal {
   /** Woken by every append. */
   readonly appended = new Wakeup();
   readonly #db: Level;
   readonly #heap: Heap;
+  readonly #reader: Reader;
   readonly #tail: Tail;
   #state: JournalState;
   #mark: layout.Mark;
@@ -85,6 +78,7 @@ export class Journal {
   ) {
     this.#db = db;
     this.#heap = new Heap(directory);
+    this.#reader = new Reader(directory, db, this.#heap);
     this.#tail = new Tail(mark.position);
     this.#state = state;
     this.#mark = mark;
@@ -229,7 +223,7 @@ export class Journal {
       return open && { ...open, previous: open.link?.previous ?? 0 };
     };
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
-    for await (const entries of this.#entries(bounds))
+    for await (const entries of this.#reader.entries(bounds))
       for (const [key, value] of entries) {
         const stored = layout.decodeRow(key, value, this.#heap.read);
         if (!stored) throw damaged(this.directory, 'a row is not as it was written');
@@ -265,43 +259,20 @@ export class Journal {
 
   /** The digest of `key` as it was before `revision`; undefined if it did not exist then. */
   async digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {
-    const entry = await this.#newestBefore(key, revision);
+    const entry = await this.#reader.newestBefore(key, revision);
     return entry?.tombstone === false ? entry.digest : undefined;
-  }
-
-  async #newestBefore(key: Buffer, revision: Revision): Promise<layout.IndexEntry | undefined> {
-    const bounds = {
-      gte: layout.indexKey(key, 0, 0),
-      lt: layout.indexKey(key, revision, 0),
-      reverse: true,
-      limit: 1,
-    };
-    for await (const [found] of this.#entries(bounds)) return found && this.#indexEntry(found);
-    return undefined;
   }
 
   /** The row (KeyValue message) of `key` as it was before `revision`; undefined if it did not exist then. */
   async rowBefore(key: Buffer, revision: Revision): Promise<Buffer | undefined> {
-    const entry = await this.#newestBefore(key, revision);
+    const entry = await this.#reader.newestBefore(key, revision);
     if (!entry || entry.tombstone) return undefined;
-    return (await this.#rows([entry]))[0]?.bytes;
-  }
-
-  /** The rows of index entries. */
-  async #rows(entries: readonly layout.IndexEntry[]): Promise<layout.Row[]> {
-    const keys = entries.map(layout.rowKey);
-    const values = await this.#db.getMany(keys);
-    return entries.map((entry, i) => {
-      const [key, value] = [keys[i], values[i]];
-      const stored = key && value && layout.decodeRow(key, value, this.#heap.read);
-      if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
-      return { ...stored.row, sub: entry.sub, byKey: entry.byKey, place: stored.place };
-    });
+    return (await this.#reader.rows([entry]))[0]?.bytes;
   }
 
   /** Every key that lives at `revision`, with its digest, in no particular order. */
   async *liveKeys(revision: Revision): AsyncGenerator<{ key: Buffer; digest: bigint }> {
-    for await (const keys of this.#keys())
+    for await (const keys of this.#reader.keys())
       for (const entries of keys) {
         const newest = entries.findLast((entry) => entry.main <= revision);
         if (newest && !newest.tombstone) yield newest;
@@ -332,8 +303,8 @@ export class Journal {
     return compactRows(
       {
         heap: this.#heap,
-        keys: () => this.#keys(),
-        rows: (entries) => this.#rows(entries),
+        keys: () => this.#reader.keys(),
+        rows: (entries) => this.#reader.rows(entries),
         write: (fill, sync) => this.#write(fill, { sync }),
       },
       revision,
@@ -357,53 +328,6 @@ export class Journal {
   async destroy(): Promise<void> {
     await this.close();
     removeFiles(this.directory);
-  }
-
-  /** The index entries of one key after another, each oldest first; some keys at a time. */
-  async *#keys(): AsyncGenerator<layout.IndexEntry[][]> {
-    let last: layout.IndexEntry[] = [];
-    for await (const found of this.#entries(layout.INDEX_BOUNDS)) {
-      const keys: layout.IndexEntry[][] = [];
-      for (const entry of found.map((one) => this.#indexEntry(one))) {
-        if (last[0] && !last[0].key.equals(entry.key)) {
-          keys.push(last);
-          last = [];
-        }
-        last.push(entry);
-      }
-      yield keys;
-    }
-    if (last.length > 0) yield [last];
-  }
-
-  #indexEntry([key, value]: [Buffer, Buffer]): layout.IndexEntry {
-    const entry = layout.decodeIndex(key, value);
-    if (!entry) throw damaged(this.directory, 'its index is not as it was written');
-    return entry;
-  }
-
-  /** Some at a time, the next ones read ahead; a promise for each would cost more than the rest. */
-  async *#entries(bounds: {
-    gte: Buffer;
-    lt: Buffer;
-    reverse?: boolean;
-    limit?: number;
-  }): AsyncGenerator<[Buffer, Buffer][]> {
-    const iterator = this.#db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
-    try {
-      let entries = await iterator.nextv(ENTRIES_AT_ONCE);
-      while (entries.length > 0) {
-        const ahead = bounds.limit === undefined && iterator.nextv(ENTRIES_AT_ONCE);
-        // Its failure is thrown when it is its turn.
-        if (ahead) ahead.catch(() => undefined);
-        yield entries;
-        entries = (await ahead) || [];
-      }
-    } catch (error) {
-      throw unreadable(this.directory, error);
-    } finally {
-      await iterator.close();
-    }
   }
 
   /** One batch, with the mark as it is when its turn has come. */

@@ -2,9 +2,13 @@
  * The newest revisions of the journal, in memory: a follower that keeps up need not read back what
  * has just been written.
  */
-import type { Record } from '../mvcc/record.js';
+import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { JournalRevision } from './journal.js';
+
+/** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
+export interface JournalRevision extends WholeRevision {
+  previous: Revision;
+}
 
 const MAX_BYTES = 1024 * 1024;
 /** Of a record in memory beside its message. */
