@@ -6,7 +6,7 @@ import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
 import { LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
-import { isReaderGone, stopping } from './stopping.js';
+import { stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
@@ -91,13 +91,13 @@ async function guarded(
   run: (context: Context) => Promise<number | undefined>,
 ): Promise<number> {
   const progress = new ProgressLine(!json);
-  const log = logger(json, progress);
-  const { signal, release } = stopping(
+  const { signal, onError, release } = stopping(
     (name) => {
       log.info(`${name}: stopping after what is under way (Ctrl-C once more: at once)`);
     },
     () => process.exit(EXIT_INTERRUPTED),
   );
+  const log = logger(json, progress, onError);
   try {
     const print: Context['print'] = (object, text) => {
       progress.clear();
@@ -112,13 +112,10 @@ async function guarded(
   }
 }
 
-function logger(json: boolean, progress: ProgressLine): Logger {
+function logger(json: boolean, progress: ProgressLine, onError: (error: Error) => void): Logger {
   if (json) {
     const stderr = pino.destination({ dest: 2, sync: true });
-    // It has a stream of its own to the same place: see main.ts.
-    stderr.on('error', (error: Error) => {
-      if (!isReaderGone(error)) throw error;
-    });
+    stderr.on('error', onError);
     return pino({ base: null }, stderr);
   }
   return pino(

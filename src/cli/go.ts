@@ -1,5 +1,6 @@
 /** What is done by others than us: the word "go", and the operator's own commands. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { flagOf } from '../config/options.js';
 import { badArgument, LockstepError } from '../errors.js';
@@ -26,9 +27,16 @@ export async function askGo(
 ): Promise<void> {
   for (const warning of warnings) log.warn(`WARNING: ${warning}`);
   if (yes) return;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // The terminal keeps its own mode: readline would set it back in the end, which fails where it is gone.
+  const lines = createInterface({
+    input: process.stdin,
+    output: process.stderr,
+    terminal: false,
+  });
   try {
-    const answer = await lines.question(`${what}\nType go to go on: `, { signal });
+    const closed = once(lines, 'close').then(() => '');
+    const asked = lines.question(`${what}\nType go to go on: `, { signal });
+    const answer = await Promise.race([asked, closed]);
     if (answer.trim() === 'go') return;
   } finally {
     lines.close();

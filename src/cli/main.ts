@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCommands } from './commands.js';
-import { isReaderGone } from './stopping.js';
+import { closeLostTerminals, readerGone } from './stopping.js';
 
 const EXIT_USAGE = 2;
 
@@ -12,10 +12,8 @@ const EXIT_USAGE = 2;
 process.noDeprecation = true;
 
 // A reader that has seen enough (`| head`) is no error. What it means to a command: stopping.ts.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: Error) => {
-    if (!isReaderGone(error)) throw error;
-  });
+for (const stream of [process.stdout, process.stderr]) stream.on('error', readerGone);
+closeLostTerminals();
 
 const program = new Command('etcd-lockstep')
   .description(

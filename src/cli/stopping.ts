@@ -4,16 +4,40 @@
  * All of them stop it in the same clean way. With an ssh session the terminal goes, and a `| tee` behind
  * the command, so that each line fails from then on; a cutover must let writes in again all the same.
  */
+import { closeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
 const OUTPUTS = [process.stdout, process.stderr];
 
-/** Whether a line could not be written since nobody is there to read it. */
-export function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'EPIPE' || code === 'EIO';
+/**
+ * For errors of stdout and stderr, at any time: that nobody reads them is none.
+ * @throws any other error
+ */
+export function readerGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+}
+
+/**
+ * At its exit Node sets back each terminal that it was started on, and aborts where one is gone
+ * (node::ResetStdio). It leaves alone what is closed.
+ */
+export function closeLostTerminals(): void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.once('exit', () => {
+    for (const fd of terminals.filter((fd) => !isatty(fd)))
+      try {
+        closeSync(fd);
+      } catch {
+        // It is closed already.
+      }
+  });
 }
 
 export interface Stopping {
   /** Aborts at the first of them. */
   signal: AbortSignal;
+  /** To be told where a line failed that went to stdout or stderr by another way. @throws any other error */
+  onError: (error: Error) => void;
   /** Lets signals do what they did before. */
   release: () => void;
 }
@@ -28,15 +52,17 @@ export function stopping(onStop: (name: NodeJS.Signals) => void, atOnce: () => v
   const onSignal = (name: NodeJS.Signals) => {
     if (asked) atOnce();
     asked = true;
-    onHangup(name);
-  };
-  // A shell passes on what it gets, so that one lost terminal may be two of these.
-  const onHangup = (name: NodeJS.Signals) => {
     if (!stop.signal.aborted) onStop(name);
     stop.abort();
   };
+  // A shell passes on what it gets, so that one lost terminal may be two of these.
+  const onHangup = () => {
+    if (!stop.signal.aborted) onStop('SIGHUP');
+    stop.abort();
+  };
   const onError = (error: Error) => {
-    if (isReaderGone(error)) stop.abort();
+    readerGone(error);
+    stop.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onHangup);
   for (const output of OUTPUTS) output.on('error', onError);
@@ -44,5 +70,5 @@ export function stopping(onStop: (name: NodeJS.Signals) => void, atOnce: () => v
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onHangup);
     for (const output of OUTPUTS) output.off('error', onError);
   };
-  return { signal: stop.signal, release };
+  return { signal: stop.signal, onError, release };
 }

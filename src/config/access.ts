@@ -170,5 +170,10 @@ async function ask(name: string, userFlag: string, fileFlag: string): Promise<st
       `Give it in ${fileFlag}, or in the environment.`,
     );
   const prompt = `Password for ${name} (${userFlag}): `;
-  return readFromTerminal({ prompt, silent: true, output: process.stderr });
+  try {
+    return await readFromTerminal({ prompt, silent: true, output: process.stderr });
+  } catch {
+    // Ctrl-C: the terminal gives it to whoever asks, not to us as a signal.
+    throw badArgument(`no password was given for ${name}`, `Give it here, or in ${fileFlag}.`);
+  }
 }

@@ -10,7 +10,7 @@ export interface KeyRange {
 /** Our own keys on the target; no slash in front, so that no Kubernetes prefix can cover them. */
 export const OWN_PREFIX = 'etcd-lockstep/';
 
-const TO_THE_END = Buffer.from([0]);
+export const TO_THE_END = Buffer.from([0]);
 /** Every key there is. */
 export const WHOLE_STORE: KeyRange = { key: Buffer.from([0]), rangeEnd: TO_THE_END };
 

@@ -28,7 +28,7 @@
  * and by eight, sixteen and so on after an empty one, which at the end of a namespace asks a hundred times
  * for nothing.
  */
-import { endOfPrefix, endsBefore, sharedBits, type KeyRange } from '../mvcc/prefix.js';
+import { endOfPrefix, endsBefore, sharedBits, TO_THE_END, type KeyRange } from '../mvcc/prefix.js';
 
 /** In pages: the longest that costs little, and the shortest that has mostly full pages. */
 const MANY = 16;
@@ -62,7 +62,8 @@ export class Spans {
   #next: Buffer;
 
   constructor({ key, rangeEnd }: KeyRange, from: Buffer = key) {
-    this.#stack = [{ depth: sharedBits(key, rangeEnd), end: rangeEnd, begun: undefined, left: 0 }];
+    const depth = rangeEnd.equals(TO_THE_END) ? 0 : sharedBits(key, rangeEnd);
+    this.#stack = [{ depth, end: rangeEnd, begun: undefined, left: 0 }];
     this.#next = from;
   }
 

@@ -7,6 +7,7 @@
  */
 import { noop } from 'cockatiel';
 import type { IOptions } from 'etcd3';
+import { addressOf } from './diagnose.js';
 import { hexId } from './id.js';
 import { CALL_TIMEOUT_MS, type Access } from './transport.js';
 
@@ -21,7 +22,7 @@ export interface ListedMember {
 
 export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
   const { Etcd3 } = await import('etcd3');
-  const etcd = new Etcd3(await optionsFor(access));
+  const etcd = new Etcd3(optionsFor(access));
   try {
     const { members } = await etcd.cluster.memberList({});
     return members.map(({ ID, name, clientURLs }) => ({
@@ -34,12 +35,12 @@ export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
   }
 }
 
-async function optionsFor({ endpoint, tls, user }: Access): Promise<IOptions> {
-  const known = await user();
+function optionsFor({ endpoint, tls, user }: Access): IOptions {
+  const { protocol, hostname } = new URL(endpoint);
   return {
-    hosts: endpoint,
+    hosts: `${protocol}//${hostname}:${addressOf(endpoint).port}`,
     ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
-    ...(known ? { auth: { username: known.name, password: known.password } } : {}),
+    ...(user ? { auth: { username: user.name, password: user.password } } : {}),
     faultHandling: { host: () => noop, global: noop },
     defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
   };

@@ -40,7 +40,7 @@ export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
   /** Whom to log in as; undefined where the server wants nobody to. */
-  user: () => Promise<Connection['user']>;
+  user: Connection['user'];
 }
 
 export class Transport {
@@ -122,10 +122,10 @@ export class Transport {
 
   /** A question that another library asks, with the same failover and the same errors. */
   async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    const user = async () => ((await this.#token?.get()) === undefined ? undefined : this.#user);
-    return this.#withMember(true, ({ endpoint }) =>
-      call({ endpoint, tls: this.#members.tls, user }),
-    );
+    return this.#withToken(true, (_metadata, { endpoint }, token) => {
+      const user = token === undefined ? undefined : this.#user;
+      return call({ endpoint, tls: this.#members.tls, user });
+    });
   }
 
   /** A member that belongs to the cluster, and a token, for a stream. */

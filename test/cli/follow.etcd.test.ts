@@ -1,7 +1,7 @@
 /** follow, status and audit as a user runs them: how they start, end, and what they print. */
 import { expect } from 'chai';
 import * as contract from './contract.js';
-import { run, Running, whole } from './run.js';
+import { OnTerminal, run, Running, whole } from './run.js';
 import { PODS, Stage, type Seeded } from './stage.js';
 import type { Etcd } from '../rig/etcd.js';
 import { freePorts } from '../rig/ports.js';
@@ -91,6 +91,17 @@ describe('follow', () => {
       await follower.until(({ stderr }) => stderr.includes('target found'));
       follower.hangUp();
       expect((await follower.ended).code).to.equal(0);
+    }
+  });
+
+  it('so does one that is taken away, without a signal, and its exit is no crash', async () => {
+    const target = await stage.etcd(seeded.base);
+    const args = stage.followArgs(seeded.journal, target.endpoint);
+    for (const flags of [args, args.slice(0, -2)]) {
+      const follower = new OnTerminal(flags, stage.dir);
+      await follower.until('target found');
+      follower.takeAway();
+      expect(await follower.code()).to.equal(0);
     }
   });
 

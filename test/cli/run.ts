@@ -1,6 +1,7 @@
 /** The built command line as a process, as a user runs it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -89,6 +90,59 @@ export class Running {
       return found !== undefined;
     });
     return found as T;
+  }
+}
+
+/**
+ * A command on a terminal of its own (util-linux's script), which can be taken away.
+ * @param folder for what it ended with
+ */
+export class OnTerminal {
+  /** What has been on the terminal. */
+  output = '';
+  readonly #script: ChildProcess;
+  readonly #code: string;
+
+  constructor(args: readonly string[], folder: string) {
+    this.#code = join(folder, `code-${OnTerminal.#made++}`);
+    const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
+    // The shell outlives the terminal, to tell how the command ended.
+    const shell = `trap '' HUP INT; ${words}; echo $? > '${this.#code}'`;
+    this.#script = spawn('script', ['-qec', shell, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...cleanEnv(), SHELL: '/bin/sh' },
+    });
+    running.add(this.#script);
+    this.#script.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+  }
+
+  static #made = 0;
+
+  async until(said: string): Promise<void> {
+    while (!this.output.includes(said)) {
+      if (this.#script.exitCode !== null) throw new Error(`ended before:\n${this.output}`);
+      await sleep(20);
+    }
+  }
+
+  type(text: string): void {
+    this.#script.stdin?.write(text);
+  }
+
+  /** The terminal is gone, as with a lost ssh. */
+  takeAway(): void {
+    this.#script.kill('SIGKILL');
+    running.delete(this.#script);
+  }
+
+  /** Its exit code. */
+  async code(): Promise<number> {
+    const deadline = Date.now() + KILLED_AFTER_MS;
+    while (!existsSync(this.#code) || readFileSync(this.#code, 'utf8') === '') {
+      if (Date.now() > deadline) throw new Error(`does not end:\n${this.output}`);
+      await sleep(20);
+    }
+    return Number(readFileSync(this.#code, 'utf8'));
   }
 }
 

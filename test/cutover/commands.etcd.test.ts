@@ -9,7 +9,7 @@ import { setPhase } from '../../src/cutover/phase.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { errorOf, run, Running, type Ended } from '../cli/run.js';
+import { errorOf, OnTerminal, run, Running, type Ended } from '../cli/run.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { Busy, failure, Pair, until } from './pair.js';
 
@@ -63,6 +63,57 @@ describe('commands of a cutover', () => {
     await pair.stage.put(`${PODS}0`, 'not there yet');
     const before = await fingerprint(pair.target);
     refused(await fence(['--once']), 'NOT_DRAINED', 3);
+    expect(await fingerprint(pair.target)).to.deep.equal(before);
+  });
+
+  it('asks on the terminal: goes on after go, changes nothing after anything else', async () => {
+    // So a go ends with NOT_DRAINED.
+    await pair.stage.put(`${PODS}0`, 'not there either');
+    const before = await fingerprint(pair.target);
+    const answers: [how: string, answer: (on: OnTerminal) => void, code: number][] = [
+      [
+        'go',
+        (on) => {
+          on.type('go\n');
+        },
+        3,
+      ],
+      [
+        'another word',
+        (on) => {
+          on.type('yes\n');
+        },
+        2,
+      ],
+      [
+        'the end of input',
+        (on) => {
+          on.type('\x04');
+        },
+        2,
+      ],
+      [
+        'Ctrl-C',
+        (on) => {
+          on.type('\x03');
+        },
+        130,
+      ],
+      [
+        'no terminal any more',
+        (on) => {
+          on.takeAway();
+        },
+        2,
+      ],
+    ];
+    for (const [how, answer, code] of answers) {
+      const asked = args().filter((word) => word !== '--yes');
+      const on = new OnTerminal([...asked, '--once'], pair.stage.dir);
+      await on.until('Type go to go on: ');
+      answer(on);
+      expect(await on.code(), `${how}: ${on.output}`).to.equal(code);
+    }
     expect(await fingerprint(pair.target)).to.deep.equal(before);
   });
 
