@@ -79,14 +79,16 @@ export class HistoryWriter {
   }
 
   async #grant(keys: number): Promise<void> {
-    this.#lease = 0x7000_0000_0000_0000n + BigInt(++this.#sequence);
-    await this.client.leaseGrant(this.#lease, LEASE_TTL_SECONDS);
+    // Two lives may use one writer: nobody may put with a lease that is not granted yet.
+    const lease = 0x7000_0000_0000_0000n + BigInt(++this.#sequence);
+    await this.client.leaseGrant(lease, LEASE_TTL_SECONDS);
+    this.#lease = lease;
     for (let i = 0; i < keys; i += MAX_TXN_OPS) {
       const ops: RequestOp[] = [];
       for (let j = i; j < Math.min(keys, i + MAX_TXN_OPS); j++) {
         const folder = j % 2 === 0 || keys > 1000 ? 'pods' : 'events';
-        const key = Buffer.from(`/registry/${folder}/leased-${this.#lease}-${j}`);
-        ops.push(this.#put(key, 'small', this.#lease));
+        const key = Buffer.from(`/registry/${folder}/leased-${lease}-${j}`);
+        ops.push(this.#put(key, 'small', lease));
       }
       await this.#txn(ops);
     }
