@@ -5,7 +5,6 @@
  * policies send a Put again whose answer was lost. And it takes a third of a second to load, so
  * nothing is asked through it that every command asks.
  */
-import { noop } from 'cockatiel';
 import type { IOptions } from 'etcd3';
 import { addressOf } from './diagnose.js';
 import { hexId } from './id.js';
@@ -21,8 +20,9 @@ export interface ListedMember {
 }
 
 export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
-  const { Etcd3 } = await import('etcd3');
-  const etcd = new Etcd3(optionsFor(access));
+  const [{ Etcd3 }, { noop }] = await Promise.all([import('etcd3'), import('cockatiel')]);
+  const faultHandling = { host: () => noop, global: noop };
+  const etcd = new Etcd3({ ...optionsFor(access), faultHandling });
   try {
     const { members } = await etcd.cluster.memberList({});
     return members.map(({ ID, name, clientURLs }) => ({
@@ -41,7 +41,6 @@ function optionsFor({ endpoint, tls, user }: Access): IOptions {
     hosts: `${protocol}//${hostname}:${addressOf(endpoint).port}`,
     ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
     ...(user ? { auth: { username: user.name, password: user.password } } : {}),
-    faultHandling: { host: () => noop, global: noop },
     defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
   };
 }
