@@ -176,6 +176,7 @@ export class Applier {
     const guard = {
       fenceMod: stock.fenceMod,
       cursorMod: stock.cursor.revision,
+      cursorVersion: stock.cursorVersion,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
@@ -198,8 +199,13 @@ export class Applier {
     cursors.fillers(outgoing.fill(end));
   }
 
-  #behind(fence: Revision, { slotMods }: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
-    const start = { cursorMod: fence, fenceMod: fence, slotMods };
+  #behind(fence: Revision, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
+    const start = {
+      cursorMod: fence,
+      cursorVersion: stock.cursorVersion + 1,
+      fenceMod: fence,
+      slotMods: stock.slotMods,
+    };
     return new Outgoing(this.target, start, {
       pace: this.#pace,
       stopped,

@@ -19,6 +19,8 @@ export function slotKey(slot: number): Buffer {
 export interface Guard {
   fenceMod: Revision;
   cursorMod: Revision;
+  /** How often the cursor was written, by anyone, as the target counts it. */
+  cursorVersion: number;
   /** The slots that must be untouched, with the mod_revision that they had. */
   slots: { slot: number; mod: Revision }[];
   /** The slots whose filler must have landed: at a revision above `above` and below `below`. */

@@ -8,11 +8,14 @@
  *
  * Fillers of a stage are order-free. Data is not, and a stage needs the data before it. But what is
  * sent too early does no harm, because its guards name what must have happened before:
- *   filler  cursor.mod == c, and its slot untouched since its last answer
- *   data r  cursor.mod == c, and for each filler of its stage without an answer: its slot's mod lies
+ *   filler  the cursor is c's, and its slot untouched since its last answer
+ *   data r  the cursor is c's, and for each filler of its stage without an answer: its slot's mod lies
  *           between the slot's last one and r
- * c and r are known before they are written, since in lockstep a cursor's mod_revision is the source's
- * revision. So writes are sent ahead of the answers of those before them, and the rare one that
+ * The cursor is c's if its mod_revision is c and its version one more than that of the cursor before it.
+ * Both are known before it is written: in lockstep a cursor's mod_revision is the source's revision. The
+ * version is needed where that is not so any more: behind somebody else's write, data r lands at r + 1,
+ * where a stage that waits for the cursor of r + 1 would take it for that, and go on as if all were well.
+ * So writes are sent ahead of the answers of those before them, and the rare one that
  * overtakes its predecessor is refused and sent again.
  *
  * Everything is also guarded by the fence's mod_revision. A write that was sent ahead fits a state
@@ -74,6 +77,7 @@ interface Sending extends Data {
 interface Stage {
   /** The cursor that all of it is guarded by. */
   readonly after: Revision;
+  readonly cursorVersion: number;
   /** Of the gap, as far as it is known. */
   end: Revision;
   unsent: number;
@@ -92,6 +96,7 @@ interface Stage {
 /** Where the target stands after its fence. */
 export interface Start {
   cursorMod: Revision;
+  cursorVersion: number;
   fenceMod: Revision;
   slotMods: readonly Revision[];
 }
@@ -120,7 +125,7 @@ export class Outgoing {
     private readonly start: Start,
     private readonly options: OutgoingOptions,
   ) {
-    this.#stages = [stageAfter(start.cursorMod)];
+    this.#stages = [stageAfter(start.cursorMod, start.cursorVersion)];
     this.#slotMods = [...start.slotMods];
     this.#free = this.#slotMods.map((_, slot) => slot);
   }
@@ -146,8 +151,9 @@ export class Outgoing {
    * Resolves when there is room for another.
    */
   async write(data: Data): Promise<void> {
-    this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
-    this.#stages.push(stageAfter(data.revision));
+    const stage = this.#last;
+    stage.data = { ...data, sentAt: 0, state: 'waiting' };
+    this.#stages.push(stageAfter(data.revision, stage.cursorVersion + 1));
     this.#bytes += bytesOf(data);
     this.#pump();
     const { stopped } = this.options;
@@ -289,10 +295,11 @@ export class Outgoing {
     });
   }
 
-  #guard({ after }: Stage, slots: Partial<Pick<Guard, 'slots' | 'landed'>>): Guard {
+  #guard({ after, cursorVersion }: Stage, slots: Partial<Pick<Guard, 'slots' | 'landed'>>): Guard {
     return {
       fenceMod: this.start.fenceMod,
       cursorMod: after,
+      cursorVersion,
       slots: slots.slots ?? [],
       landed: slots.landed ?? [],
     };
@@ -329,9 +336,10 @@ function refuseMiscount({ after, landed, highest, outstanding, refused }: Stage)
     throw foreignWrite(expected, highest);
 }
 
-function stageAfter(after: Revision): Stage {
+function stageAfter(after: Revision, cursorVersion: number): Stage {
   return {
     after,
+    cursorVersion,
     end: after,
     unsent: 0,
     refused: [],

@@ -207,12 +207,12 @@ describe('takeover', () => {
     });
 
     it('a filler that lands between read and write is accounted for', async () => {
-      const { cursorMod, fenceMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
+      const { cursorMod, cursorVersion, fenceMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
       client.meddle = async (send) => {
         await pair.stage.foreign(1);
         const slots = [{ slot: 9, mod: slotMods[9]! }];
         const filler = guardedTxn(
-          { fenceMod, cursorMod, slots, landed: [] },
+          { fenceMod, cursorMod, cursorVersion, slots, landed: [] },
           { kind: 'filler', slot: 9 },
         );
         expect((await pair.targetClient.txn(filler)).succeeded).to.equal(true);

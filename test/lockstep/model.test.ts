@@ -13,6 +13,7 @@
  *   data that takes any write to a slot for its filler, or one at its own revision or above
  *   a refusal taken for an overtaking although all before it was confirmed
  *   no stock taken after a doubt; the head not accounted for when it is
+ *   the cursor's version not compared (what it leads to is DATA_TWO_AHEAD below)
  *   own slot writes not counted; a slot compared with another slot's mod_revision
  *   the digest of a key that was written earlier in the same revision taken from before it
  *   another follower's name in the cursor ignored; the revision at which data landed ignored
@@ -97,6 +98,36 @@ function checkFinished(world: World): void {
     if (position !== source.head) throw world.explain(`${name} thinks it stands at ${position}`);
 }
 
+async function checkForeign(drawn: Plan, foreign: ForeignWrite): Promise<void> {
+  const world = new World(drawn, 1);
+  await world.run(foreign);
+  // One that had nothing left to write has seen nothing; the next one that looks does.
+  if (world.target.spoilt && world.processes.some((process) => process.running)) {
+    world.start();
+    await world.rest();
+  }
+  checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF');
+  if (world.target.spoilt) expect(world.processes.at(-1)?.ended).to.be.true;
+  else checkFinished(world);
+}
+
+const ONE_PUT: Entry = { gap: 0, changes: [{ key: 0, kind: 'put' }] };
+
+/**
+ * Found once. The data meant for 3 landed at 4, where that meant for 5 took it for the data meant for
+ * 4, and made all look well. Then the follower was killed before it had the answers.
+ */
+const DATA_TWO_AHEAD: [Plan, ForeignWrite] = [
+  {
+    history: [ONE_PUT, ONE_PUT, ONE_PUT, ONE_PUT],
+    tail: 0,
+    seeded: 1,
+    tape: [0, 0, 0, 0, 59891, 0, 49158],
+    weather: 64,
+  },
+  { atStep: 4, op: { key: Buffer.from(`${PREFIX}0`), value: Buffer.from('1') } },
+];
+
 describe('lockstep, as a model', function () {
   this.timeout(120_000);
 
@@ -124,19 +155,8 @@ describe('lockstep, as a model', function () {
   });
 
   it('stops when somebody else has written', async () => {
-    const property = fc.asyncProperty(plan, foreignWrite, async (drawn, foreign) => {
-      const world = new World(drawn, 1);
-      await world.run(foreign);
-      // One that had nothing left to write has seen nothing; the next one that looks does.
-      if (world.target.spoilt && world.processes.some((process) => process.running)) {
-        world.start();
-        await world.rest();
-      }
-      checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF');
-      if (world.target.spoilt) expect(world.processes.at(-1)?.ended).to.be.true;
-      else checkFinished(world);
-    });
-    await fc.assert(property, { numRuns: RUNS_FOREIGN });
+    const property = fc.asyncProperty(plan, foreignWrite, checkForeign);
+    await fc.assert(property, { numRuns: RUNS_FOREIGN, examples: [DATA_TWO_AHEAD] });
   });
 
   // Chance hardly finds this: what was sent ahead fits a state that comes later.

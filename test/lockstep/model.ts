@@ -121,7 +121,7 @@ class Process implements Caller, Target {
     return this.#call(
       'read',
       () => this.target.read(),
-      ({ head, cursorMod }) => `head ${head}, cursor@${cursorMod}`,
+      ({ head, cursorMod, cursorVersion }) => `head ${head}, cursor@${cursorMod}v${cursorVersion}`,
     );
   }
 
@@ -240,10 +240,13 @@ export class World {
   }
 }
 
-function describe({ fenceMod, cursorMod, slots, landed }: Guard, effect: Effect): string {
+function describe(
+  { fenceMod, cursorMod, cursorVersion, slots, landed }: Guard,
+  effect: Effect,
+): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
-  const guard = `if fence@${fenceMod}, cursor@${cursorMod} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const guard = `if fence@${fenceMod}, cursor@${cursorMod}v${cursorVersion} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

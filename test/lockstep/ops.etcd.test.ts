@@ -63,13 +63,14 @@ for (const version of versions())
     let target: EtcdTarget;
     let head: Revision;
     let cursorMod: Revision;
+    let cursorVersion: number;
 
     before(async () => {
       etcd = await Etcd.start({ version });
       client = new EtcdClient(etcd.endpoint, 'target');
       target = new EtcdTarget(client);
       ({ revision: head } = await client.head());
-      cursorMod = 0;
+      cursorMod = cursorVersion = 0;
     });
 
     after(async () => {
@@ -77,12 +78,17 @@ for (const version of versions())
       await etcd.remove();
     });
 
+    function guardedBy(slots: Guard['slots']): Guard {
+      return { fenceMod: 0, cursorMod, cursorVersion, slots, landed: [] };
+    }
+
     /** Writes the records as the next revision and checks that this is what it became. */
     async function write(records: readonly Record[], slots: Guard['slots'] = []): Promise<void> {
       const effect = { kind: 'cursor', records, cursor: CURSOR, fence: false } as const;
-      const answer = await target.write({ fenceMod: 0, cursorMod, slots, landed: [] }, effect);
+      const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: true, revision: head + 1 });
       cursorMod = head = answer.revision;
+      cursorVersion++;
       expect((await client.head()).revision).to.equal(head);
       expect(await watched(client, head, records.length)).to.deep.equal(
         records.map((one) => eventOf(one, head)),
@@ -123,12 +129,18 @@ for (const version of versions())
     it('a filler is one, and shows in the next read', async () => {
       const before = await target.read().catch((error: unknown) => error);
       expect(before, 'the cursor here is no cursor').to.have.property('code', 'TARGET_NOT_OURS');
-      const guard: Guard = { fenceMod: 0, cursorMod, slots: [{ slot: 7, mod: 0 }], landed: [] };
+      const guard = guardedBy([{ slot: 7, mod: 0 }]);
       const first = await target.write(guard, { kind: 'filler', slot: 7 });
       expect(first).to.deep.equal({ succeeded: true, revision: head + 1 });
       const again = await target.write(guard, { kind: 'filler', slot: 7 });
       expect(again).to.deep.equal({ succeeded: false, revision: head + 1 });
       head++;
+    });
+
+    it('nothing happens where the cursor has another version', async () => {
+      const guard = { ...guardedBy([]), cursorVersion: cursorVersion + 1 };
+      const answer = await target.write(guard, { kind: 'filler', slot: 8 });
+      expect(answer).to.deep.equal({ succeeded: false, revision: head });
     });
 
     it('nothing happens where one guard of 34 does not hold', async () => {
@@ -139,7 +151,7 @@ for (const version of versions())
         cursor: CURSOR,
         fence: false,
       } as const;
-      const answer = await target.write({ fenceMod: 0, cursorMod, slots, landed: [] }, effect);
+      const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: false, revision: head });
       expect(await rows()).to.have.lengthOf(300);
     });

@@ -51,6 +51,7 @@ export class ModelTarget {
       head: this.store.head,
       cursor: cursor && parseCursor(cursor.value),
       cursorMod: cursor?.mod ?? 0,
+      cursorVersion: cursor?.version ?? 0,
       fenceMod: this.#mod(FENCE_KEY),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
@@ -62,6 +63,7 @@ export class ModelTarget {
     const holds =
       this.#mod(FENCE_KEY) === guard.fenceMod &&
       this.#mod(CURSOR_KEY) === guard.cursorMod &&
+      this.store.get(CURSOR_KEY)?.version === guard.cursorVersion &&
       guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod) &&
       guard.landed.every(({ slot, above, below }) => {
         const mod = this.#mod(SLOT_KEYS[slot]!);
@@ -118,7 +120,7 @@ export class ModelTarget {
     const { head } = this.store;
     must(head <= this.source.proven + 1, () => `went on after a foreign write, up to ${head}`);
     if (meant === undefined || head === foreign + 1) return;
-    must(meant === head, () => `revision ${meant} landed at ${head}, long after the foreign write`);
+    throw new Broken(`revision ${meant} landed at ${head}, long after the foreign write`);
   }
 }
 
