@@ -30,7 +30,7 @@ export async function withSides<T>(
   const to = await targetConnection(options);
   if (!mayBeSame) refuseSame(from, to);
   const source = new EtcdClient(from, 'source');
-  const sourceWatch = new EtcdClient(from, 'source');
+  const sourceWatch = source.another();
   const target = new EtcdClient(to, 'target');
   try {
     return await use({ source, sourceWatch, target, targetEndpoints: to.endpoints });

@@ -21,7 +21,7 @@ import {
   needsTxn,
 } from './needs.js';
 import type { Side } from './side.js';
-import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Stream } from './transport.js';
+import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
 import { versionOf } from './version.js';
 
 /** A page of a range may take a loaded server longer. */
@@ -155,17 +155,31 @@ export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
 const ANY_KEY = Buffer.from([0]);
 
 export class EtcdClient {
+  readonly #connection: Connection;
+  readonly #cluster: Cluster;
   readonly #transport: Transport;
 
   /**
    * @param at an endpoint, or endpoints with what it takes to be let in
+   * @param cluster of another client for the same etcd
    * @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used
    */
   constructor(
     at: string | Connection,
     readonly side: Side,
+    cluster: Cluster = {},
   ) {
-    this.#transport = new Transport(typeof at === 'string' ? { endpoints: [at] } : at, side);
+    this.#connection = typeof at === 'string' ? { endpoints: [at] } : at;
+    this.#cluster = cluster;
+    this.#transport = new Transport(this.#connection, side, cluster);
+  }
+
+  /**
+   * The same etcd on a connection of its own. A member of another cluster is one for both, whichever
+   * of them has asked first.
+   */
+  another(): EtcdClient {
+    return new EtcdClient(this.#connection, this.side, this.#cluster);
   }
 
   close(): void {

@@ -43,18 +43,23 @@ export interface Access {
   user: Connection['user'];
 }
 
+/** What the first of several members that answered has said of itself. */
+export interface Cluster {
+  first?: { id: string; endpoint: string };
+}
+
 export class Transport {
   readonly #members: Members;
   readonly #token: Token | undefined;
   readonly #user: Connection['user'];
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
-  /** What the first of several members has said of itself. */
-  #cluster: { id: string; endpoint: string } | undefined;
 
+  /** @param cluster what is known of it already, and where it is kept for others to know */
   constructor(
     connection: Connection,
     readonly side: Side,
+    private readonly cluster: Cluster,
   ) {
     this.#members = new Members(connection, side);
     this.#user = connection.user;
@@ -184,10 +189,10 @@ export class Transport {
   async #identify(member: Member, metadata: Metadata): Promise<void> {
     if (this.#members.count === 1 || member.identified) return;
     const { header } = await sendTo(member, WHO_ARE_YOU, ANY_LEASE, metadata, CALL_TIMEOUT_MS);
-    const cluster = String(header?.clusterId);
-    this.#cluster ??= { id: cluster, endpoint: member.endpoint };
-    if (cluster !== this.#cluster.id)
-      throw otherCluster(this.side, this.#cluster.endpoint, member.endpoint);
+    const id = String(header?.clusterId);
+    this.cluster.first ??= { id, endpoint: member.endpoint };
+    const { first } = this.cluster;
+    if (id !== first.id) throw otherCluster(this.side, first.endpoint, member.endpoint);
     member.identified = true;
   }
 

@@ -1,6 +1,8 @@
 /** Several endpoints: members that die, hang or belong elsewhere. */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LockstepError } from '../../src/errors.js';
+import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf, run, Running } from '../cli/run.js';
 import { PODS } from '../cli/stage.js';
 import { compareRows, rowsOf } from '../oracle/rows.js';
@@ -138,6 +140,24 @@ describe('access: several endpoints', () => {
     expect(ended.code).to.equal(3);
     expect(errorOf(ended)).to.include({ code: 'UNAVAILABLE', disposition: 'retry' });
     expect(Date.now() - started).to.be.lessThan(TOLD_WITHIN_MS);
+  });
+
+  // The first member may die before the second connection has met it.
+  it('one that belongs to another cluster: no news to a second connection', async () => {
+    const [one, other] = await Promise.all([Etcd.start(), Etcd.start()]);
+    const client = new EtcdClient({ endpoints: [one.endpoint, other.endpoint] }, 'source');
+    const beside = client.another();
+    try {
+      await client.head();
+      await one.kill();
+      const error = await beside.head().catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(LockstepError).with.property('code', 'SOURCE_CHANGED');
+      expect(String(error)).to.contain(`source ${other.endpoint} is another cluster`);
+    } finally {
+      client.close();
+      beside.close();
+      await Promise.all([one.remove(), other.remove()]);
+    }
   });
 
   it('one that belongs to another cluster: noticed before anything is asked of it', async () => {
