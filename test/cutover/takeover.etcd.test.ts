@@ -207,7 +207,9 @@ describe('takeover', () => {
     });
 
     it('a filler that lands between read and write is accounted for', async () => {
-      const { cursorMod, cursorVersion, fenceMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
+      const { cursorMod, cursorVersion, fenceMod, slotMods } = await new EtcdTarget(
+        pair.targetClient,
+      ).read();
       client.meddle = async (send) => {
         await pair.stage.foreign(1);
         const slots = [{ slot: 9, mod: slotMods[9]! }];
