@@ -25,11 +25,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { setImmediate as settled } from 'node:timers/promises';
-import { hasCode, type ErrorCode } from '../../src/errors.js';
 import { Applier } from '../../src/lockstep/apply.js';
 import { SLOTS, type Effect, type Guard } from '../../src/lockstep/guard.js';
 import type { Target, TargetState } from '../../src/lockstep/target.js';
 import type { Revision } from '../../src/mvcc/revision.js';
+import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { EAGER, IDENTITY, TAPE_END, World, type ForeignWrite, type Plan } from './model.js';
 import { unavailable } from './network.js';
 import { PREFIX, Source, type Change, type Entry } from './source.js';
@@ -73,43 +73,6 @@ const foreignWrite = fc.record<ForeignWrite>({
     fc.nat(KEYS - 1).map((n) => ({ key: Buffer.from(`${PREFIX}${n}`) })),
   ),
 });
-
-/**
- * Each process that ended for a reason must have had one of these. One that was told to stop may
- * also find, with the last thing that it does, that its successor is at work already.
- */
-function checkEnds(world: World, ...codes: ErrorCode[]): void {
-  for (const { name, alive, stopping, ended, error, broken } of world.processes) {
-    if (broken !== undefined) throw world.explain(`${name} ${broken}`);
-    if (stopping && alive && !ended) throw world.explain(`${name} does not stop`);
-    const superseded = stopping && hasCode(error, 'TARGET_TAKEN_OVER');
-    if (error !== undefined && !superseded && !hasCode(error, ...codes)) throw world.explain(error);
-  }
-}
-
-/** At least one follower still runs, and it has finished. */
-function checkFinished(world: World): void {
-  const { source, target } = world;
-  const running = world.processes.filter((process) => process.running);
-  if (running.length === 0) throw world.explain('no follower is left');
-  if (target.store.head !== source.head)
-    throw world.explain(`the target stands at ${target.store.head} of ${source.head}`);
-  for (const { name, position } of running)
-    if (position !== source.head) throw world.explain(`${name} thinks it stands at ${position}`);
-}
-
-async function checkForeign(drawn: Plan, foreign: ForeignWrite): Promise<void> {
-  const world = new World(drawn, 1);
-  await world.run(foreign);
-  // One that had nothing left to write has seen nothing; the next one that looks does.
-  if (world.target.spoilt && world.processes.some((process) => process.running)) {
-    world.start();
-    await world.rest();
-  }
-  checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF');
-  if (world.target.spoilt) expect(world.processes.at(-1)?.ended).to.be.true;
-  else checkFinished(world);
-}
 
 const ONE_PUT: Entry = { gap: 0, changes: [{ key: 0, kind: 'put' }] };
 
@@ -155,7 +118,11 @@ describe('lockstep, as a model', function () {
   });
 
   it('stops when somebody else has written', async () => {
-    const property = fc.asyncProperty(plan, foreignWrite, checkForeign);
+    const property = fc.asyncProperty(plan, foreignWrite, async (drawn, foreign) => {
+      const world = new World(drawn, 1);
+      await world.run(foreign);
+      await checkNoticed(world);
+    });
     await fc.assert(property, { numRuns: RUNS_FOREIGN, examples: [DATA_TWO_AHEAD] });
   });
 

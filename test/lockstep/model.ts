@@ -40,7 +40,15 @@ export interface ForeignWrite {
 /** Numbers on a tape are below this: eight bits pick a packet, eight say what happens. */
 export const TAPE_END = 0x10000;
 
-const HARM = ['lost', 'late', 'twice', 'reveal', 'lost', 'late', 'kill', 'stop'] as const;
+type Harm = Fault | 'reveal' | 'kill' | 'stop';
+
+/** What happens next, and to which packet or follower, or how much is revealed. */
+export interface Happening {
+  harm: Harm;
+  pick: number;
+}
+
+const HARM: Harm[] = ['lost', 'late', 'twice', 'reveal', 'lost', 'late', 'kill', 'stop'];
 /** Steps after which a run that has not come to rest never will. */
 const TOO_MANY_STEPS = 20_000;
 
@@ -183,10 +191,10 @@ export class World {
     try {
       await settled();
       for (const [i, number] of this.plan.tape.entries()) {
-        if (foreign && i === at) this.#writeForeign(foreign.op);
-        await this.#step(number);
+        if (foreign && i === at) this.writeForeign(foreign.op);
+        await this.step(this.#read(number));
       }
-      if (foreign && at === this.plan.tape.length) this.#writeForeign(foreign.op);
+      if (foreign && at === this.plan.tape.length) this.writeForeign(foreign.op);
       await this.rest();
     } catch (error) {
       throw this.explain(error);
@@ -196,10 +204,18 @@ export class World {
   /** From here on nothing is harmed. */
   async rest(): Promise<void> {
     await settled();
-    for (let steps = 0; this.source.hidden > 0 || !this.#network.idle; steps++) {
+    for (let steps = 0; !this.atRest; steps++) {
       must(steps < TOO_MANY_STEPS, () => 'it does not come to rest');
-      await this.#step(0);
+      await this.step({ harm: 'none', pick: 0 });
     }
+  }
+
+  get atRest(): boolean {
+    return this.source.hidden === 0 && this.#network.size === 0;
+  }
+
+  get packets(): number {
+    return this.#network.size;
   }
 
   /** An error with the story that led to it. */
@@ -208,21 +224,24 @@ export class World {
     return new Error(`${what}\n  ${this.trace.join('\n  ')}`, { cause: error });
   }
 
-  async #step(number: number): Promise<void> {
+  #read(number: number): Happening {
     const calm = (number >> 8) + this.plan.weather < 256;
-    const harm = calm ? 'none' : HARM[number % HARM.length]!;
-    this.#apply(harm, number & 0xff);
+    return { harm: calm ? 'none' : HARM[number % HARM.length]!, pick: number & 0xff };
+  }
+
+  async step(happening: Happening): Promise<void> {
+    this.#apply(happening);
     await settled();
   }
 
-  #apply(harm: Fault | 'reveal' | 'kill' | 'stop', pick: number): void {
+  #apply({ harm, pick }: Happening): void {
     const running = this.processes.filter((process) => process.running);
     const process = running[pick % running.length];
     if ((harm === 'kill' || harm === 'stop') && process) {
       process[harm]();
       this.start();
       this.trace.push(`${harm} ${process.name}, start P${this.processes.length}`);
-    } else if (harm === 'reveal' || this.#network.idle) {
+    } else if (harm === 'reveal' || this.#network.size === 0) {
       this.source.reveal(1 + (pick % 16));
       this.trace.push(`the source has proven ${this.source.proven}`);
     } else {
@@ -234,7 +253,7 @@ export class World {
     }
   }
 
-  #writeForeign(op: Op): void {
+  writeForeign(op: Op): void {
     this.target.writeForeign(op);
     this.trace.push(`foreign ${op.value ? 'put' : 'delete'} ${op.key.toString()}`);
   }

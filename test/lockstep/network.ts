@@ -28,8 +28,9 @@ export interface Caller {
 export class Network {
   #inFlight: Packet[] = [];
 
-  get idle(): boolean {
-    return this.#inFlight.length === 0;
+  /** Packets in flight. */
+  get size(): number {
+    return this.#inFlight.length;
   }
 
   /** Sends a request that `serve` will answer, as often as it arrives; `show` is for the trace. */

@@ -1,0 +1,123 @@
+/**
+ * The model of lockstep (model.ts), explored to the end instead of by chance: every run of a few small
+ * histories in which not more than so many things go wrong. Whatever takes the interplay of two or three
+ * faults is found here for certain, and with the shortest story that leads to it.
+ *
+ * A run is the calm one (the oldest packet arrives, and what the source has is known at once) but for its
+ * deviations: at one step something else happens. The runs with n deviations are those with n - 1, each
+ * with one more behind its last.
+ */
+import { expect } from 'chai';
+import { checkEnds, checkFinished, checkNoticed } from './checks.js';
+import { World, type Happening } from './model.js';
+import { PREFIX, type Entry } from './source.js';
+
+type Deviation = Happening | 'foreign write';
+
+interface At {
+  step: number;
+  what: Deviation;
+}
+
+const PUT: Entry = { gap: 0, changes: [{ key: 0, kind: 'put' }] };
+const behind = (gap: number): Entry => ({ ...PUT, gap });
+
+const HISTORIES: Record<string, Entry[]> = {
+  'only ours': [PUT, PUT, PUT, PUT],
+  'a gap among ours': [PUT, behind(2), PUT],
+  'gaps all the way': [behind(1), behind(1)],
+};
+
+/** All that can happen at a step with so many packets in flight, apart from what is calm. */
+type Options = (packets: number) => Deviation[];
+
+const picks = (n: number, from = 0) => Array.from({ length: n - from }, (_, i) => from + i);
+
+const overtaken: Options = (packets) => picks(packets, 1).map((pick) => ({ harm: 'none', pick }));
+const harmed: Options = (packets) =>
+  (['lost', 'late', 'twice'] as const).flatMap((harm) =>
+    picks(packets).map((pick) => ({ harm, pick })),
+  );
+const killed: Options = () => [{ harm: 'kill', pick: 0 }];
+const stopped: Options = () => [{ harm: 'stop', pick: 0 }];
+const foreign: Options = () => ['foreign write'];
+
+class Exploration {
+  runs = 0;
+
+  constructor(
+    private readonly history: readonly Entry[],
+    private readonly followers: number,
+    private readonly options: readonly Options[],
+    private readonly check: (world: World) => Promise<void> | void,
+  ) {}
+
+  /** @param more deviations behind those of `before` */
+  async explore(more: number, before: readonly At[] = []): Promise<void> {
+    const packets = await this.#run(before);
+    if (more === 0) return;
+    const spoilt = before.some(({ what }) => what === 'foreign write');
+    for (let step = (before.at(-1)?.step ?? -1) + 1; step < packets.length; step++)
+      for (const what of this.options.flatMap((all) => all(packets[step]!)))
+        if (!(spoilt && what === 'foreign write'))
+          await this.explore(more - 1, [...before, { step, what }]);
+  }
+
+  /** Returns how many packets were in flight at each step. */
+  async #run(deviations: readonly At[]): Promise<number[]> {
+    const { history, followers } = this;
+    const world = new World({ history, tail: 0, seeded: 1, tape: [], weather: 0 }, followers);
+    const packets: number[] = [];
+    const last = deviations.at(-1)?.step ?? -1;
+    this.runs++;
+    try {
+      await world.step({ harm: 'reveal', pick: 15 });
+      for (let step = 0; step <= last || !world.atRest; step++) {
+        packets.push(world.packets);
+        const what = deviations.find((one) => one.step === step)?.what ?? CALM;
+        if (what === 'foreign write') world.writeForeign(FOREIGN);
+        else await world.step(what);
+      }
+    } catch (error) {
+      throw world.explain(error);
+    }
+    await this.check(world);
+    return packets;
+  }
+}
+
+const CALM: Happening = { harm: 'none', pick: 0 };
+const FOREIGN = { key: Buffer.from(`${PREFIX}0`), value: Buffer.from('foreign') };
+
+/** `make soak` goes one deeper, for four minutes. */
+const DEPTH = process.env['SOAK'] ? 3 : 2;
+
+describe('lockstep, explored', function () {
+  this.timeout(0);
+  for (const [name, history] of Object.entries(HISTORIES)) {
+    it(`${name}: exact, whatever two things go wrong`, async () => {
+      const all = [overtaken, harmed, killed, stopped];
+      const exploration = new Exploration(history, 1, all, (world) => {
+        checkEnds(world);
+        checkFinished(world);
+      });
+      await exploration.explore(2);
+      expect(exploration.runs).to.be.greaterThan(100);
+    });
+
+    it(`${name}: exact with two at once, one of which finishes`, async () => {
+      const exploration = new Exploration(history, 2, [overtaken, killed], (world) => {
+        checkEnds(world, 'TARGET_TAKEN_OVER');
+        checkFinished(world);
+      });
+      await exploration.explore(DEPTH);
+      expect(exploration.runs).to.be.greaterThan(100);
+    });
+
+    it(`${name}: somebody else's write is noticed`, async () => {
+      const exploration = new Exploration(history, 1, [overtaken, killed, foreign], checkNoticed);
+      await exploration.explore(DEPTH);
+      expect(exploration.runs).to.be.greaterThan(100);
+    });
+  }
+});
