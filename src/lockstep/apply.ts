@@ -33,8 +33,9 @@ import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import { Cursors, type DigestBefore } from './cursors.js';
 import { SLOTS } from './guard.js';
-import { bytesOf, GuardFailed, Outgoing, type Data } from './outgoing.js';
+import { GuardFailed, Outgoing } from './outgoing.js';
 import { AdaptivePace, type Pace } from './pace.js';
+import { bytesOf, type Data } from './stage.js';
 import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from './stock.js';
 import type { Target } from './target.js';
 

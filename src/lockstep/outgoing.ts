@@ -32,11 +32,18 @@
 import { Wakeup } from '../backoff.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import type { Effect, Guard } from './guard.js';
 import type { Pace } from './pace.js';
+import {
+  bytesOf,
+  refuseMiscount,
+  stageAfter,
+  type Data,
+  type Sending,
+  type Stage,
+} from './stage.js';
 import { foreignWrite } from './stock.js';
 import type { Target } from './target.js';
 
@@ -58,40 +65,6 @@ const MAX_BYTES_GUARDED = 256 * 1024;
 
 /** Something landed that we had given up on, or somebody else writes: look again. */
 export class GuardFailed extends Error {}
-
-/** One revision with records, and the cursor that it leaves behind. */
-export interface Data extends WholeRevision {
-  cursor: Buffer;
-}
-
-export function bytesOf({ records }: WholeRevision): number {
-  return records.reduce((sum, { bytes }) => sum + bytes.length, 0);
-}
-
-interface Sending extends Data {
-  /** Of the last time. */
-  sentAt: number;
-  state: 'waiting' | 'on its way' | 'landed';
-}
-
-interface Stage {
-  /** The cursor that all of it is guarded by. */
-  readonly after: Revision;
-  readonly cursorVersion: number;
-  /** Of the gap, as far as it is known. */
-  end: Revision;
-  unsent: number;
-  /** Slots whose filler was refused. It is sent again in no other slot: the first may come twice. */
-  readonly refused: number[];
-  /** Slots whose filler has no answer yet. */
-  readonly outstanding: Set<number>;
-  landed: number;
-  /** Where the last filler has landed, as far as is known. */
-  highest: Revision;
-  /** When the last filler was sent. */
-  sentAt: number;
-  data: Sending | undefined;
-}
 
 /** Where the target stands after its fence. */
 export interface Start {
@@ -327,28 +300,6 @@ export class Outgoing {
       .finally(() => this.#onTheirWay.delete(write));
     this.#onTheirWay.add(write);
   }
-}
-
-/** When no filler is on its way, those that have landed are all that there is behind the cursor. */
-function refuseMiscount({ after, landed, highest, outstanding, refused }: Stage): void {
-  const expected = after + landed;
-  if (outstanding.size + refused.length === 0 && highest !== expected)
-    throw foreignWrite(expected, highest);
-}
-
-function stageAfter(after: Revision, cursorVersion: number): Stage {
-  return {
-    after,
-    cursorVersion,
-    end: after,
-    unsent: 0,
-    refused: [],
-    outstanding: new Set(),
-    landed: 0,
-    highest: after,
-    sentAt: 0,
-    data: undefined,
-  };
 }
 
 function worst(errors: unknown[]): unknown {
