@@ -8,16 +8,15 @@
  * A mirror keeps values, leases and deletions; it does not keep revisions, which is why its target may
  * serve others, too. The position lies in the target, in a cursor that moves with the data
  * (writer.ts). Whether the watch can go on from there, or both sides have to be compared, is told by
- * the names of the keys in the target (survey.ts).
+ * the names of the keys in the target (look.ts).
  */
-import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
 import { ofSource } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
-import { repeat, runTogether } from '../tasks.js';
+import { repeat, runTogether, untilAnswered } from '../tasks.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
@@ -25,8 +24,8 @@ import { Comparison } from './compare.js';
 import { Health } from './health.js';
 import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
+import { Look, type Verdict } from './look.js';
 import type { MirrorPhase, MirrorStatus } from './status.js';
-import { judge, survey, type Survey } from './survey.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
 
@@ -56,6 +55,7 @@ const MAX_NAMED = 5;
 export class Mirror {
   readonly #options: MirrorOptions;
   readonly #health: Health;
+  readonly #look: Look;
   readonly #done = new AbortController();
   #parts: Parts | undefined;
   #comparison: Comparison | undefined;
@@ -63,12 +63,11 @@ export class Mirror {
   #revisions = 0;
   /** Aborts to have the target surveyed again. */
   #again = new AbortController();
-  /** What the last survey has found, for who asks for its leases. */
-  #surveyed: Survey | undefined;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
     this.#health = new Health(options.onNote);
+    this.#look = new Look(options);
   }
 
   get status(): MirrorStatus {
@@ -121,7 +120,7 @@ export class Mirror {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
     const leases = new LeaseKeeper(source, target, {
-      list: async () => (await this.#takeSurvey()).leases,
+      list: () => this.#look.leases(),
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
         this.#leaseGone(lease);
@@ -174,7 +173,7 @@ export class Mirror {
     let until: Revision | undefined;
     while (!signal.aborted) {
       this.#again = new AbortController();
-      const ready = await this.#insist(signal, async () => this.#look(writer, why, signal));
+      const ready = await this.#insist(signal, () => this.#look.take(writer, why, signal));
       if (!ready) return;
       leases.begin();
       if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return;
@@ -222,25 +221,10 @@ export class Mirror {
     }
   }
 
-  /** What the target holds, and whether the watch can go on from its cursor. */
-  async #look(writer: Writer, why: string | undefined, signal: AbortSignal): Promise<Ready> {
-    const { onNote, prune } = this.#options;
-    const { cursorMod, state } = writer;
-    const { names } = await this.#takeSurvey(true, signal);
-    const { untouched, certain } = judge(names, state);
-    if (state.revision !== null && why === undefined && !untouched)
-      onNote(
-        `the target has ${names.keys} keys where the mirror has left ${(state.ours?.keys ?? 0) + state.foreign.keys}, or others: comparing both sides`,
-      );
-    const needed = state.revision === null || why !== undefined || !untouched;
-    const certainUpTo = certain ? cursorMod : undefined;
-    return { compare: needed || (prune && !certain), certainUpTo };
-  }
-
   async #compare(
     { writer }: Parts,
     limits: Limits,
-    { certainUpTo }: Ready,
+    { certainUpTo }: Verdict,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, map, prune, onForeign, onNote } = this.#options;
@@ -274,33 +258,19 @@ export class Mirror {
     }
   }
 
-  /** @param anew asks the target, whatever was found before */
-  async #takeSurvey(anew = false, signal = this.#options.signal): Promise<Survey> {
-    const { target, map } = this.#options;
-    const found = anew || !this.#surveyed ? await survey(target, map, signal) : this.#surveyed;
-    // It gets old, so it is used once.
-    this.#surveyed = anew ? found : undefined;
-    return found;
-  }
-
   #leaseGone(lease: bigint): void {
     this.#again.abort(`lease ${lease.toString(16)} has ended on the target`);
   }
 
   /** Does it until it goes well; undefined where `signal` aborts before. */
   async #insist<T>(signal: AbortSignal, once: () => Promise<T>): Promise<T | undefined> {
-    const isOver = () => signal.aborted;
-    for (let attempt = 0; !isOver(); attempt++) {
-      try {
-        return await once();
-      } catch (error) {
-        if (isOver()) break;
-        if (!passes(error)) throw error;
-        this.#failed(error);
-        await pause(backoffMs(attempt), signal);
-      }
-    }
-    return undefined;
+    const onRetry = (error: LockstepError) => {
+      if (!signal.aborted) this.#failed(error);
+    };
+    return untilAnswered(signal, once, onRetry).catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    });
   }
 
   #failed(error: LockstepError): void {
@@ -336,11 +306,6 @@ interface Parts {
   leases: LeaseKeeper;
   writer: Writer;
   head: SourceHead;
-}
-
-interface Ready {
-  compare: boolean;
-  certainUpTo: Revision | undefined;
 }
 
 function foreignNote(keys: number, named: readonly string[]): string {
