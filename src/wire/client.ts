@@ -12,83 +12,13 @@ import { membersByEtcd3, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
 import { getText, type HttpAnswer } from './http.js';
 import { hexId } from './id.js';
-import {
-  NEEDS_KEEP_ALIVE,
-  NEEDS_LEASE_KEYS,
-  NEEDS_LEASES,
-  NEEDS_ROOT,
-  needsRead,
-  needsTxn,
-} from './needs.js';
+import { ANY_LEASE, METHODS } from './methods.js';
 import type { Side } from './side.js';
-import { ANY_LEASE, CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
+import { CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
 import { versionOf } from './version.js';
 
 /** A page of a range may take a loaded server longer. */
 const RANGE_TIMEOUT_MS = 30_000;
-
-const METHODS = {
-  range: {
-    path: 'KV/Range',
-    request: pb.RangeRequest,
-    response: pb.RangeResponse,
-    harmless: true,
-    needs: needsRead,
-  },
-  txn: { path: 'KV/Txn', request: pb.TxnRequest, response: pb.TxnResponse, needs: needsTxn },
-  compact: {
-    path: 'KV/Compact',
-    request: pb.CompactionRequest,
-    response: pb.CompactionResponse,
-    needs: () => NEEDS_ROOT.compact,
-  },
-  leaseGrant: {
-    path: 'Lease/LeaseGrant',
-    request: pb.LeaseGrantRequest,
-    response: pb.LeaseGrantResponse,
-  },
-  leaseTimeToLive: {
-    path: 'Lease/LeaseTimeToLive',
-    request: pb.LeaseTimeToLiveRequest,
-    response: pb.LeaseTimeToLiveResponse,
-    harmless: true,
-    needs: () => NEEDS_LEASE_KEYS,
-  },
-  leaseLeases: {
-    path: 'Lease/LeaseLeases',
-    request: pb.LeaseLeasesRequest,
-    response: pb.LeaseLeasesResponse,
-    harmless: true,
-    needs: () => NEEDS_LEASES,
-  },
-  leaseKeepAlive: {
-    path: 'Lease/LeaseKeepAlive',
-    request: pb.LeaseKeepAliveRequest,
-    response: pb.LeaseKeepAliveResponse,
-    needs: () => NEEDS_KEEP_ALIVE,
-  },
-  alarm: {
-    path: 'Maintenance/Alarm',
-    request: pb.AlarmRequest,
-    response: pb.AlarmResponse,
-    harmless: true,
-    needs: () => NEEDS_ROOT.maintenance,
-  },
-  status: {
-    path: 'Maintenance/Status',
-    request: pb.StatusRequest,
-    response: pb.StatusResponse,
-    harmless: true,
-    needs: () => NEEDS_ROOT.maintenance,
-  },
-  watch: { path: 'Watch/Watch', request: pb.WatchRequest, response: pb.WatchResponse },
-  snapshot: {
-    path: 'Maintenance/Snapshot',
-    request: pb.SnapshotRequest,
-    response: pb.SnapshotResponse,
-    needs: () => NEEDS_ROOT.snapshot,
-  },
-};
 
 /** The parts of a server's status that we use. */
 export interface ServerStatus {

@@ -13,7 +13,6 @@ import {
   type ClientReadableStream,
 } from '@grpc/grpc-js';
 import { hasCode, type LockstepError } from '../errors.js';
-import { etcdserverpb as pb } from './gen/etcd.js';
 import { deserializer, sendTo, serializer, withHeaders, type Method } from './call.js';
 import type { Connection, TlsMaterial } from './connection.js';
 import { diagnose } from './diagnose.js';
@@ -29,6 +28,7 @@ import {
   type About,
 } from './errors.js';
 import { Members, type Member } from './members.js';
+import { ANY_LEASE, METHODS } from './methods.js';
 import type { Side } from './side.js';
 import { Token } from './token.js';
 
@@ -188,7 +188,13 @@ export class Transport {
    */
   async #identify(member: Member, metadata: Metadata): Promise<void> {
     if (this.#members.count === 1 || member.identified) return;
-    const { header } = await sendTo(member, WHO_ARE_YOU, ANY_LEASE, metadata, CALL_TIMEOUT_MS);
+    const { header } = await sendTo(
+      member,
+      METHODS.leaseTimeToLive,
+      ANY_LEASE,
+      metadata,
+      CALL_TIMEOUT_MS,
+    );
     const id = String(header?.clusterId);
     this.cluster.first ??= { id, endpoint: member.endpoint };
     const { first } = this.cluster;
@@ -241,7 +247,7 @@ export class Transport {
   async #authenticate(): Promise<string | undefined> {
     try {
       const answer = await this.#withMember(true, (member) =>
-        sendTo(member, AUTHENTICATE, this.#user ?? {}, new Metadata(), CALL_TIMEOUT_MS),
+        sendTo(member, METHODS.authenticate, this.#user ?? {}, new Metadata(), CALL_TIMEOUT_MS),
       );
       return answer.token;
     } catch (error) {
@@ -263,17 +269,3 @@ export interface Stream<T, P> {
   messages(): AsyncGenerator<T>;
   cancel(): void;
 }
-
-/** A lease that nobody has; any user may ask for it, and the answer's header has the cluster's id. */
-export const ANY_LEASE = { ID: 1 };
-const WHO_ARE_YOU = {
-  path: 'Lease/LeaseTimeToLive',
-  request: pb.LeaseTimeToLiveRequest,
-  response: pb.LeaseTimeToLiveResponse,
-};
-
-const AUTHENTICATE = {
-  path: 'Auth/Authenticate',
-  request: pb.AuthenticateRequest,
-  response: pb.AuthenticateResponse,
-};
