@@ -6,8 +6,11 @@ import type { Rates } from './rates.js';
 
 /** etcd's default for --max-request-bytes; what a server has cannot be asked. */
 const REQUEST_BYTES = 1.5 * 1024 * 1024;
-/** Guards and cursor of a transaction (docs/fine-print.md), and what puts around the row cost. */
-const GUARD_BYTES = 1024;
+/**
+ * Cursor and guards of a transaction, and what puts around the row cost. The first write after each
+ * start compares every slot, which is most of it (docs/fine-print.md).
+ */
+export const GUARD_BYTES = 4096;
 /** A follower that is restarted, or its machine, is away for less. */
 const SAFE_TTL_SECONDS = 600;
 /** A revision of more records is many nested transactions; seen to pass at default settings. */

@@ -5,6 +5,7 @@ import { FENCE_KEY, SLOTS, slotKey, type Guard } from '../../src/lockstep/guard.
 import { guardedTxn } from '../../src/lockstep/txn.js';
 import { encodeKeyValue, toBigInt } from '../../src/mvcc/keyvalue.js';
 import type { Record } from '../../src/mvcc/record.js';
+import { GUARD_BYTES } from '../../src/plan/data.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { MAX_TXN_OPS, refusal } from './txnrules.js';
 
@@ -122,6 +123,16 @@ describe('one revision as one transaction', function () {
     });
     expect(success?.every((op) => op.requestPut)).to.be.true;
     expect(success).to.have.lengthOf(MAX_TXN_OPS);
+  });
+
+  it('is not larger than plan reckons with, even where every slot is compared', () => {
+    const far = Number.MAX_SAFE_INTEGER;
+    const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, mod: far }));
+    const by = { fenceMod: far, cursorMod: far, cursorVersion: far, slots, landed: [] };
+    const cursor = Buffer.alloc(600); // of one prefix it has 400
+    const effect = { kind: 'cursor', records: [], cursor, fence: true } as const;
+    const { length } = pb.TxnRequest.encode(guardedTxn(by, effect)).finish();
+    expect(length).to.be.lessThan(GUARD_BYTES);
   });
 
   it('guards by mod_revision and the version of the cursor, whatever the write', () => {
