@@ -39,8 +39,9 @@ export function mirrorCommand(program: Command): void {
           onForeign: (name) => {
             if (json) print({ foreignKey: describeKey(name) }, () => '');
           },
-          onNote: (note) => {
-            log.info(note);
+          onNote: (note, warn = false) => {
+            if (warn) log.warn(note);
+            else log.info(note);
           },
         });
         await show(mirror, context);

@@ -46,7 +46,8 @@ export interface MirrorOptions {
   untilSynced: boolean;
   /** Called for each key that is only on the target and stays. */
   onForeign?: (name: Buffer) => void;
-  onNote: (note: string) => void;
+  /** @param warn whether somebody should look */
+  onNote: (note: string, warn?: boolean) => void;
   signal: AbortSignal;
 }
 
@@ -158,7 +159,7 @@ export class Mirror {
     const { cursor } = await writer.read();
     const warning = await overlapWarning(target, key, map);
     if (!cursor && rev !== undefined) await refuseRev(source, rev, map.sourceRange.key);
-    if (warning !== undefined) onNote(warning);
+    if (warning !== undefined) onNote(warning, true);
     if (cursor && rev !== undefined)
       onNote(`the target has a cursor of this mirror: going on from there, not from --rev ${rev}`);
     // Nothing is known of a target that is not compared; of one that is new, that nothing is ours.
@@ -276,6 +277,11 @@ export class Mirror {
       const { removed, progress } = this.#comparison;
       const also = removed > 0 ? `; removed ${removed} that the source does not have` : '';
       onNote(`compared ${progress.keys} keys at revision ${pin} of the source${also}`);
+      if (progress.keys === 0 && map.prefix !== '')
+        onNote(
+          `no key of the source begins with ${JSON.stringify(map.prefix)}: is it right?`,
+          true,
+        );
       const { keys } = writer.state.foreign;
       if (keys > 0) onNote(foreignNote(keys, [...new Set(named)]));
       return true;
