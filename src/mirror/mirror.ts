@@ -63,6 +63,7 @@ export class Mirror {
   #parts: Parts | undefined;
   #comparison: Comparison | undefined;
   #tail: Tail | undefined;
+  #sourceAnswered = false;
   #revisions = 0;
   /** Where it ends; undefined: not known yet, or never. */
   #until: Revision | undefined;
@@ -101,7 +102,11 @@ export class Mirror {
   async run(): Promise<void> {
     const { source, target, map, onNote, signal } = this.#options;
     if (this.#options.prune) refusePrune(map);
-    const [from, to] = await Promise.all([source.status(), target.status()]);
+    const answered = source.status().then((status) => {
+      this.#sourceAnswered = true;
+      return status;
+    });
+    const [from, to] = await Promise.all([answered, target.status()]);
     refuseSelf(from, to, map);
     await refuseLockstep(target);
     const parts = (this.#parts = this.#assemble(from));
@@ -325,8 +330,8 @@ export class Mirror {
 
   #phase(): MirrorPhase {
     const { head } = this.#parts ?? {};
-    if (!head || head.isSilent) return 'waiting for the source';
-    if (!this.#health.targetIsWell) return 'waiting for the target';
+    if (head ? head.isSilent : !this.#sourceAnswered) return 'waiting for the source';
+    if (!head || !this.#health.targetIsWell) return 'waiting for the target';
     if (!this.#tail) return 'comparing';
     return head.lag.caughtUp(this.#tail.position) ? 'mirroring' : 'catching up';
   }
