@@ -124,7 +124,7 @@ function reportText(r: AuditReport): string {
     ]),
     r.cursor
       ? ''
-      : '  (no cursor of these prefixes on the target: its own checksum was not checked)\n',
+      : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
     `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');

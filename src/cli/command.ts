@@ -12,7 +12,8 @@ import { stopping } from './stopping.js';
 export const EXIT_DIFFERENT = 1;
 const EXIT: Record<Disposition, number> = { usage: 2, retry: 3, reseed: 4, fatal: 5 };
 const EXIT_BUG = 70;
-const EXIT_INTERRUPTED = 130;
+/** Ended by a signal before it was done. */
+export const EXIT_INTERRUPTED = 130;
 
 export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */

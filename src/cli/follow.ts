@@ -7,7 +7,7 @@ import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/fol
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { register, type Context } from './command.js';
+import { EXIT_INTERRUPTED, register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides } from './sides.js';
 
@@ -45,7 +45,7 @@ export function followCommand(program: Command): void {
         } finally {
           await journal.close();
         }
-        return 0;
+        return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
       });
     },
   });

@@ -9,7 +9,7 @@ import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { register, type Context } from './command.js';
+import { EXIT_INTERRUPTED, register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides, type Sides } from './sides.js';
 
@@ -39,12 +39,13 @@ export function mirrorCommand(program: Command): void {
           onForeign: (name) => {
             if (json) print({ foreignKey: describeKey(name) }, () => '');
           },
-          onNote: (note) => {
-            log.info(note);
+          onNote: (note, warn = false) => {
+            if (warn) log.warn(note);
+            else log.info(note);
           },
         });
         await show(mirror, context);
-        return 0;
+        return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
       };
       return withSides(options, use, true);
     },

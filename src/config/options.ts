@@ -65,10 +65,14 @@ const resources = z.union([z.string(), z.array(z.string())]).transform((given, c
 const text = z.string().min(1, 'must not be empty');
 
 const revision = z.coerce
-  .number('must be a revision')
+  .number('must be a revision: a whole number above 0')
   .int()
   .positive()
   .max(Number.MAX_SAFE_INTEGER);
+
+function whole(min: number, max: number) {
+  return z.coerce.number(`must be a whole number from ${min} to ${max}`).int().min(min).max(max);
+}
 
 export const OPTIONS = {
   endpoints: option({
@@ -86,7 +90,7 @@ export const OPTIONS = {
   prefix: option({
     flag: '--prefix <prefix...>',
     env: 'ETCD_LOCKSTEP_PREFIX',
-    help: 'keys to move, e.g. /registry/pods/; may be given several times',
+    help: 'keys to move, e.g. /registry/pods/; may be given several times (mirror: one)',
     schema: z.union([z.string(), z.array(z.string())]).transform((p) => PrefixSet.of([p].flat())),
   }),
   journal: option({
@@ -136,7 +140,7 @@ export const OPTIONS = {
     flag: '--max-txn-ops <n>',
     env: 'ETCD_LOCKSTEP_MAX_TXN_OPS',
     help: "operations in one transaction, at most the target's own --max-txn-ops",
-    schema: z.coerce.number('must be a number').int().min(8).max(65536),
+    schema: whole(8, 65_536),
     default: '128',
   }),
   prune: option({
@@ -185,28 +189,28 @@ export const OPTIONS = {
     flag: '--margin <n>',
     env: 'ETCD_LOCKSTEP_MARGIN',
     help: "revisions that the target's head is kept above the source's, at least",
-    schema: z.coerce.number('must be a number').int().min(1).max(10_000_000),
+    schema: whole(1, 10_000_000),
     default: '1000',
   }),
   quiet: option({
     flag: '--quiet <ms>',
     env: 'ETCD_LOCKSTEP_QUIET',
     help: 'so long without a write the source counts as quiet, once it is frozen',
-    schema: z.coerce.number('must be a number').int().min(0).max(600_000),
+    schema: whole(0, 600_000),
     default: '300',
   }),
   maxFreeze: option({
     flag: '--max-freeze <seconds>',
     env: 'ETCD_LOCKSTEP_MAX_FREEZE',
     help: 'let writes in again if the target is not found equal by then',
-    schema: z.coerce.number('must be a number').positive().max(86_400),
+    schema: z.coerce.number('must be a number above 0, up to 86400').positive().max(86_400),
     default: '30',
   }),
   watch: option({
     flag: '--watch <seconds>',
     env: 'ETCD_LOCKSTEP_WATCH',
     help: 'watch for late writes on the source for so long at the end',
-    schema: z.coerce.number('must be a number').min(0).max(86_400),
+    schema: z.coerce.number('must be a number from 0 to 86400').min(0).max(86_400),
     default: '60',
   }),
   switchHook: option({
@@ -225,7 +229,7 @@ export const OPTIONS = {
     flag: '--rate <keys>',
     env: 'ETCD_LOCKSTEP_RATE',
     help: 'keys to remove in a second, at most',
-    schema: z.coerce.number('must be a number').int().min(1).max(1_000_000),
+    schema: whole(1, 1_000_000),
     default: '1000',
   }),
   once: option({
@@ -244,7 +248,7 @@ export const OPTIONS = {
     flag: '--sample <seconds>',
     env: 'ETCD_LOCKSTEP_SAMPLE',
     help: 'how long the source is watched to see what it writes',
-    schema: z.coerce.number('must be a number of seconds').positive().max(86_400),
+    schema: z.coerce.number('must be a number above 0, up to 86400').positive().max(86_400),
     default: '10',
   }),
   cacert: option({

@@ -43,7 +43,7 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
     if (code === 'LEVEL_CORRUPTION') throw damaged(directory, 'a checksum is wrong', cause);
     throw new LockstepError(
       'IO',
-      `cannot open the journal ${directory}: ${String(cause ?? error)}`,
+      `cannot open the journal ${directory}: ${plain(cause ?? error)}`,
       {
         disposition: 'fatal',
         hint: 'Check the free space and the rights of the directory, then run the same command again.',
@@ -77,8 +77,12 @@ export function unreadable(directory: string, error: unknown): unknown {
   return error;
 }
 
+function plain(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 export function ioFailed(directory: string, cause: unknown): LockstepError {
-  return new LockstepError('IO', `cannot write ${directory}: ${String(cause)}`, {
+  return new LockstepError('IO', `cannot write ${directory}: ${plain(cause)}`, {
     disposition: 'fatal',
     hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
     cause,

@@ -8,7 +8,7 @@ import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.j
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
+import { MIRRORS_PREFIX, OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from './guard.js';
@@ -78,15 +78,7 @@ export class EtcdTarget implements Target {
       } else if (kv.key.equals(CUTOVER_KEY)) {
         state.cutover = parseCutover(row);
       } else {
-        throw new LockstepError(
-          'TARGET_FOREIGN_WRITE',
-          `the target has a key that nobody but etcd-lockstep may write: ${kv.key.toString()}`,
-          {
-            disposition: 'fatal',
-            revision: kv.modRevision,
-            hint: 'Find out who wrote it. The target is no exact copy any more; make a new one from a new seed.',
-          },
-        );
+        throw stray(kv.key.toString(), kv.modRevision, state.cursor);
       }
     }
     return state;
@@ -98,6 +90,28 @@ export class EtcdTarget implements Target {
     failpoint(`${kindOf(effect)}.answer`);
     return answer;
   }
+}
+
+/** A key that is none of lockstep's, among ours. */
+function stray(name: string, revision: Revision, cursor: Cursor | undefined): LockstepError {
+  if (!cursor && name.startsWith(MIRRORS_PREFIX))
+    return new LockstepError(
+      'TARGET_NOT_OURS',
+      `the target is a plain mirror's, in lockstep with nobody: it has ${name}`,
+      {
+        disposition: 'fatal',
+        hint: 'That key says how far the mirror is, and `etcd-lockstep audit --values` what differs. To follow, give a target that was restored from a base.',
+      },
+    );
+  return new LockstepError(
+    'TARGET_FOREIGN_WRITE',
+    `the target has a key that nobody but etcd-lockstep may write: ${name}`,
+    {
+      disposition: 'fatal',
+      revision,
+      hint: 'Find out who wrote it. The target is no exact copy any more; make a new one from a new seed.',
+    },
+  );
 }
 
 /** A cursor without records is the fence. */

@@ -21,7 +21,10 @@ export interface Limits {
   bytes: number;
 }
 
-/** etcd takes requests of 1.5 MiB unless told otherwise; the rest is for cursor, guard and framing. */
+/**
+ * etcd takes requests of 1.5 MiB unless told otherwise; the rest is for cursor, guard and framing. A
+ * target that takes less is found out (refused.ts).
+ */
 export const BATCH_BYTES = 1024 * 1024;
 /** Framing of one operation in the request, at most. */
 const OP_BYTES = 32;
@@ -35,7 +38,7 @@ export class Batch {
 
   /** Takes them all, or leaves them to the next batch; an empty one takes anything. */
   take(records: readonly Record[]): boolean {
-    const bytes = records.reduce((sum, record) => sum + opBytes(record), 0);
+    const bytes = batchBytes(records);
     const names = records.map(({ key }) => key.toString('latin1'));
     if (this.records.length > 0 && !this.#fits(names, bytes)) return false;
     for (const record of records) this.records.push(record);
@@ -53,6 +56,7 @@ export class Batch {
   }
 }
 
-function opBytes({ key, bytes }: Record): number {
-  return key.length + bytes.length + OP_BYTES;
+/** What they count for against a limit in bytes. */
+export function batchBytes(records: readonly Record[]): number {
+  return records.reduce((sum, { key, bytes }) => sum + key.length + bytes.length + OP_BYTES, 0);
 }

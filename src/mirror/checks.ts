@@ -1,12 +1,12 @@
 /** What a mirror refuses before it has changed anything, and what it warns of. */
 import { CURSOR_KEY } from '../cursor.js';
 import { badArgument, LockstepError } from '../errors.js';
-import { prefixRange } from '../mvcc/prefix.js';
+import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import { MIRRORS_PREFIX, parseMirror } from './cursor.js';
+import { parseMirror } from './cursor.js';
 import type { KeyMap } from './keymap.js';
 
 /** So many other mirrors are named, no more. */

@@ -8,11 +8,10 @@
  */
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
-import { OWN_PREFIX } from '../mvcc/prefix.js';
+import { MIRRORS_PREFIX } from '../mvcc/prefix.js';
 import { Tally } from '../mvcc/tally.js';
 import type { KeyMap } from './keymap.js';
 
-export const MIRRORS_PREFIX = `${OWN_PREFIX}mirror/`;
 export const MIRROR_FORMAT = 1;
 
 /** A set of keys: how many, and the sum of the digests of their names (mvcc/tally.ts). */

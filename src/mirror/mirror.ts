@@ -3,7 +3,8 @@
  *
  *     claim the cursor ─► survey the target ─► compare, where that is needed ─► tail
  *                              ▲                                                │
- *                              └── history lost, or a lease that ran out there ─┘
+ *                              └── history lost, a lease that ran out there, ───┘
+ *                                  a batch that is too large for it (refused.ts)
  *
  * A mirror keeps values, leases and deletions; it does not keep revisions, which is why its target may
  * serve others, too. The position lies in the target, in a cursor that moves with the data
@@ -25,6 +26,7 @@ import { Health } from './health.js';
 import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
 import { Look, type Verdict } from './look.js';
+import { BatchRefused } from './refused.js';
 import type { MirrorPhase, MirrorStatus } from './status.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
@@ -44,7 +46,8 @@ export interface MirrorOptions {
   untilSynced: boolean;
   /** Called for each key that is only on the target and stays. */
   onForeign?: (name: Buffer) => void;
-  onNote: (note: string) => void;
+  /** @param warn whether somebody should look */
+  onNote: (note: string, warn?: boolean) => void;
   signal: AbortSignal;
 }
 
@@ -60,7 +63,10 @@ export class Mirror {
   #parts: Parts | undefined;
   #comparison: Comparison | undefined;
   #tail: Tail | undefined;
+  #sourceAnswered = false;
   #revisions = 0;
+  /** Where it ends; undefined: not known yet, or never. */
+  #until: Revision | undefined;
   /** Aborts to have the target surveyed again. */
   #again = new AbortController();
 
@@ -96,7 +102,11 @@ export class Mirror {
   async run(): Promise<void> {
     const { source, target, map, onNote, signal } = this.#options;
     if (this.#options.prune) refusePrune(map);
-    const [from, to] = await Promise.all([source.status(), target.status()]);
+    const answered = source.status().then((status) => {
+      this.#sourceAnswered = true;
+      return status;
+    });
+    const [from, to] = await Promise.all([answered, target.status()]);
     refuseSelf(from, to, map);
     await refuseLockstep(target);
     const parts = (this.#parts = this.#assemble(from));
@@ -154,7 +164,7 @@ export class Mirror {
     const { cursor } = await writer.read();
     const warning = await overlapWarning(target, key, map);
     if (!cursor && rev !== undefined) await refuseRev(source, rev, map.sourceRange.key);
-    if (warning !== undefined) onNote(warning);
+    if (warning !== undefined) onNote(warning, true);
     if (cursor && rev !== undefined)
       onNote(`the target has a cursor of this mirror: going on from there, not from --rev ${rev}`);
     // Nothing is known of a target that is not compared; of one that is new, that nothing is ours.
@@ -166,40 +176,62 @@ export class Mirror {
   }
 
   async #mirror(parts: Parts, from: ServerStatus, signal: AbortSignal): Promise<void> {
-    const { onNote, untilSynced } = this.#options;
-    const { writer, leases, head } = parts;
+    const { onNote } = this.#options;
     const limits: Limits = { ops: this.#options.maxTxnOps, bytes: BATCH_BYTES };
     let why: string | undefined;
-    let until: Revision | undefined;
     while (!signal.aborted) {
-      this.#again = new AbortController();
-      const ready = await this.#insist(signal, () => this.#look.take(writer, why, signal));
-      if (!ready) return;
-      leases.begin();
-      if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return;
-      if (untilSynced && until === undefined) {
-        const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
-        if (!asked) return;
-        until = head.lag.head;
+      try {
+        why = await this.#round(parts, from, { limits, why }, signal);
+        if (why === undefined) break;
+        onNote(`${why}: comparing both sides`);
+      } catch (error) {
+        if (!(error instanceof BatchRefused)) throw error;
+        this.#tail = undefined;
+        limits.bytes = Math.floor(error.bytes / 2);
+        onNote(
+          `the target refuses a request of ${error.bytes} bytes (its --max-request-bytes): going on with at most ${limits.bytes}`,
+        );
       }
-      why = await this.#follow(parts, from, { limits, until }, signal);
-      if (why === undefined) break;
-      onNote(`${why}: comparing both sides`);
     }
     this.#done.abort();
+  }
+
+  /**
+   * Once through look, comparison and tail.
+   * @returns why both sides have to be compared again; undefined where it has come to its end
+   * @throws BatchRefused where it has to go on from the cursor with smaller ones
+   */
+  async #round(
+    parts: Parts,
+    from: ServerStatus,
+    { limits, why }: { limits: Limits; why: string | undefined },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { writer, leases, head } = parts;
+    this.#again = new AbortController();
+    const ready = await this.#insist(signal, () => this.#look.take(writer, why, signal));
+    if (!ready) return undefined;
+    leases.begin();
+    if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return undefined;
+    if (this.#options.untilSynced && this.#until === undefined) {
+      const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
+      if (!asked) return undefined;
+      this.#until = head.lag.head;
+    }
+    return this.#follow(parts, from, limits, signal);
   }
 
   /** @returns why both sides have to be compared again; undefined where it has come to its end */
   async #follow(
     { writer }: Parts,
     { clusterId, version }: ServerStatus,
-    { limits, until }: { limits: Limits; until: Revision | undefined },
+    limits: Limits,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { map, sourceWatch } = this.#options;
     const again = this.#again.signal;
     const tail = new Tail({
-      ...{ sourceWatch, map, writer, limits, clusterId, until },
+      ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
       watchLimits: watchLimits(version),
       onWatch: (error) => {
         this.#health.source(error);
@@ -250,6 +282,11 @@ export class Mirror {
       const { removed, progress } = this.#comparison;
       const also = removed > 0 ? `; removed ${removed} that the source does not have` : '';
       onNote(`compared ${progress.keys} keys at revision ${pin} of the source${also}`);
+      if (progress.keys === 0 && map.prefix !== '')
+        onNote(
+          `no key of the source begins with ${JSON.stringify(map.prefix)}: is it right?`,
+          true,
+        );
       const { keys } = writer.state.foreign;
       if (keys > 0) onNote(foreignNote(keys, [...new Set(named)]));
       return true;
@@ -293,8 +330,8 @@ export class Mirror {
 
   #phase(): MirrorPhase {
     const { head } = this.#parts ?? {};
-    if (!head || head.isSilent) return 'waiting for the source';
-    if (!this.#health.targetIsWell) return 'waiting for the target';
+    if (head ? head.isSilent : !this.#sourceAnswered) return 'waiting for the source';
+    if (!head || !this.#health.targetIsWell) return 'waiting for the target';
     if (!this.#tail) return 'comparing';
     return head.lag.caughtUp(this.#tail.position) ? 'mirroring' : 'catching up';
   }

@@ -24,8 +24,10 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
+import { isTooManyBytes } from '../wire/errors.js';
 import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './cursor.js';
 import type { MirrorState } from './cursor.js';
+import { refused } from './refused.js';
 
 export interface WriterOptions {
   target: EtcdClient;
@@ -98,6 +100,7 @@ export class Writer {
    * Writes records and the new cursor, once, however often it takes.
    * @param end of everything: after that the outcome may stay unknown
    * @returns false where it was given up because of that; nothing may be written any more then
+   * @throws BatchRefused where smaller batches may do
    * @throws LockstepError TARGET_TAKEN_OVER, REQUEST_TOO_LARGE, TARGET_HEAD_OFF, …
    */
   async commit(records: readonly Record[], state: MirrorState, end: AbortSignal): Promise<boolean> {
@@ -111,6 +114,7 @@ export class Writer {
         if (await this.#send(records, value)) break;
         doubt = true;
       } catch (error) {
+        if (isTooManyBytes(error)) throw refused(records, error);
         if (!passes(error)) throw error;
         doubt = true;
         if (hasCode(error, 'NO_LEASE')) leases.forget();

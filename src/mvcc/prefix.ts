@@ -9,6 +9,8 @@ export interface KeyRange {
 
 /** Our own keys on the target; no slash in front, so that no Kubernetes prefix can cover them. */
 export const OWN_PREFIX = 'etcd-lockstep/';
+/** Where mirrors have their cursors, on targets that are in lockstep with nobody. */
+export const MIRRORS_PREFIX = `${OWN_PREFIX}mirror/`;
 
 export const TO_THE_END = Buffer.from([0]);
 /** Every key there is. */

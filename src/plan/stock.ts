@@ -2,9 +2,9 @@
 import { CURSOR_KEY } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
-import { MIRRORS_PREFIX } from '../mirror/cursor.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import {
+  MIRRORS_PREFIX,
   OWN_PREFIX,
   prefixRange,
   WHOLE_STORE,

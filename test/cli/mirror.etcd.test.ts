@@ -59,6 +59,18 @@ describe('mirror, as a command', () => {
     expect(stdout).not.to.contain('planted');
   });
 
+  it('ended before it was synced: exit 130', async () => {
+    const running = new Running([...args('mirror'), '--until-synced', '-w', 'json']);
+    pair.target.pause();
+    try {
+      await running.until(({ stdout }) => stdout.includes('"waiting for the target"'));
+      running.signal('SIGTERM');
+    } finally {
+      pair.target.resume();
+    }
+    expect((await running.ended).code).to.equal(130);
+  });
+
   it('a target in lockstep: exit 5, and why', async () => {
     await pair.to.txn({ success: [put('etcd-lockstep/cursor', '{}')] });
     const ended = await run([...args('mirror'), '-w', 'json']);

@@ -157,6 +157,10 @@ describe('usage', () => {
       /--dest-password \(not shown\): must not be empty/,
     ],
     'an unknown way to read': [seed(...SOURCE, '--from', 'magic'), /must be range or snapshot/],
+    'a number out of its bounds': [
+      ['mirror', ...SOURCE, ...DEST, '--max-txn-ops', '2'],
+      /--max-txn-ops "2": must be a whole number from 8 to 65536/,
+    ],
     'an unknown format': [['status', ...DEST, '-w', 'yaml'], /must be text or json/],
     'revision 0': [
       ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--revision', '0'],

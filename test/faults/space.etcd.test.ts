@@ -61,7 +61,7 @@ describe('a target that is too small', () => {
       Scene.with({ source: { args: [LARGE_REQUESTS] } }, async (scene) => {
         const { target } = scene;
         const before = await fingerprint(target.etcd);
-        const put = await scene.put(POD, Buffer.alloc(2_000_000, 'x'));
+        const put = await scene.put(POD, Buffer.alloc(3_000_000, 'x'));
         for (let time = 0; time < 2; time++) {
           const { exit, error } = await scene.follower.stopped();
           expect(exit).to.equal('exit code 5');

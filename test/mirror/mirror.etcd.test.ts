@@ -181,6 +181,44 @@ describe('mirror', () => {
     }
   });
 
+  it('a target that takes small requests: smaller batches; what fits none is named', async () => {
+    const small = await Pair.start({}, { args: ['--max-request-bytes=100000'] });
+    try {
+      const map = new KeyMap('/few/');
+      const value = 'x'.repeat(9000);
+      await small.fill('/few/', 200, value);
+      const { notes } = await small.sync(map);
+      expect(notes.join()).to.contain('--max-request-bytes');
+      expect(notes.join()).not.to.contain('are not in the source');
+      for (let i = 0; i < 40; i++) await small.write(put(`/few/later-${i}`, value));
+      // Away for all of them: they come as one batch.
+      const { status } = await small.sync(map);
+      await small.expectEqual(map, 240);
+      expect(status).to.include({ revisions: 40, puts: 40 });
+
+      const torn = await small.write(
+        put('/few/half', 'y'.repeat(70_000)),
+        put('/few/other', value.repeat(4)),
+      );
+      const apart: unknown = await small.sync(map).catch((e: unknown) => e);
+      expect(apart).to.include({ code: 'REQUEST_TOO_LARGE', revision: torn });
+      expect(apart).to.have.property('message').that.contains(`revision ${torn}`);
+      await small.loseHistory();
+      // Compared, they come one by one.
+      await small.sync(map);
+      await small.expectEqual(map, 242);
+
+      await small.write(put('/few/alone', 'z'.repeat(150_000)));
+      const large: unknown = await small.sync(map).catch((e: unknown) => e);
+      expect(large).to.have.property('code', 'REQUEST_TOO_LARGE');
+      expect(large).to.have.property('hint').that.contains('--max-request-bytes');
+      expect(large).to.have.property('message').that.contains('"/few/alone" (150000 bytes)');
+      expect(large).to.have.property('message').that.not.contains('zzz');
+    } finally {
+      await small.end();
+    }
+  });
+
   it('of a source with known watch faults, 3.4.23', async function () {
     if (!haveVersion('3.4.23')) this.skip();
     const old = await Pair.start({ version: '3.4.23' });

@@ -104,6 +104,14 @@ describe('follow refuses a target that is not ours', () => {
     expect(error.message).to.contain('etcd-lockstep/stray');
   });
 
+  it("a plain mirror's target", async () => {
+    const target = await stage.etcd();
+    await target.ctl('put', 'etcd-lockstep/mirror/1:/a/:/a/', '{}');
+    const error = await refused(stage, seeded.journal, target, fatal('TARGET_NOT_OURS'));
+    expect(error.message).to.contain('mirror');
+    expect(error.hint).to.contain('audit --values');
+  });
+
   it('a base that was cropped from a file', async () => {
     const snapshot = join(stage.dir, 'snapshot.db');
     await stage.source.ctl('snapshot', 'save', snapshot);
