@@ -156,8 +156,9 @@ export class Applier {
           const filler = { revision: stock.position + 1, records: [] };
           const first = gapEnd > stock.position ? filler : whole;
           if (!first) continue;
-          await this.#fence(first, stock, cursors);
-          this.#outgoing = this.#behind(first.revision, stock, stopped, () => {
+          const data = await this.#data(first, cursors);
+          await this.#fence(data, stock);
+          this.#outgoing = this.#behind(data, stock, stopped, () => {
             stop.abort();
           });
           if (first === whole) continue;
@@ -172,12 +173,12 @@ export class Applier {
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
-  async #fence(first: WholeRevision, stock: Stock, cursors: Cursors): Promise<void> {
-    const { records, cursor } = await this.#data(first, cursors);
+  async #fence(first: Data, stock: Stock): Promise<void> {
+    const { records, cursor } = first;
     const guard = {
       fenceMod: stock.fenceMod,
       cursorMod: stock.cursor.revision,
-      cursorVersion: stock.cursorVersion,
+      cursor: undefined,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
@@ -200,11 +201,11 @@ export class Applier {
     cursors.fillers(outgoing.fill(end));
   }
 
-  #behind(fence: Revision, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
+  #behind(first: Data, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
     const start = {
-      cursorMod: fence,
-      cursorVersion: stock.cursorVersion + 1,
-      fenceMod: fence,
+      cursorMod: first.revision,
+      cursor: first.cursor,
+      fenceMod: first.revision,
       slotMods: stock.slotMods,
     };
     return new Outgoing(this.target, start, {

@@ -28,8 +28,6 @@ export interface Stock {
   position: Position;
   cursor: Cursor;
   tally: Tally;
-  /** Of the cursor's key. */
-  cursorVersion: number;
   fenceMod: Revision;
   slotMods: Revision[];
   slotWrites: number;
@@ -70,7 +68,6 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
     position: proven(head),
     cursor,
     tally: cursorTally(cursor),
-    cursorVersion: state.cursorVersion,
     fenceMod: state.fenceMod,
     slotMods: [...state.slotMods],
     slotWrites: state.slotWrites,

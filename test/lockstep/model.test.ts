@@ -13,7 +13,7 @@
  *   data that takes any write to a slot for its filler, or one at its own revision or above
  *   a refusal taken for an overtaking although all before it was confirmed
  *   no stock taken after a doubt; the head not accounted for when it is
- *   the cursor's version not compared (what it leads to is DATA_TWO_AHEAD below)
+ *   what the cursor says not compared (what it leads to is DATA_TWO_AHEAD below)
  *   own slot writes not counted; a slot compared with another slot's mod_revision
  *   the digest of a key that was written earlier in the same revision taken from before it
  *   another follower's name in the cursor ignored; the revision at which data landed ignored

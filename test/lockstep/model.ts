@@ -129,17 +129,18 @@ class Process implements Caller, Target {
     return this.#call(
       'read',
       () => this.target.read(),
-      ({ head, cursorMod, cursorVersion }) => `head ${head}, cursor@${cursorMod}v${cursorVersion}`,
+      ({ head, cursorMod }) => `head ${head}, cursor@${cursorMod}`,
     );
   }
 
   async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
-    let effects = 0;
+    const effects = new Set<number>();
     const serve = () => {
-      const lost = this.#owned && this.target.holder !== this.#applier.follower;
+      const { holder, incarnation } = this.target;
+      const lost = this.#owned && holder !== null && holder !== this.#applier.follower;
       const answer = this.target.write(guard, effect);
-      if (answer.succeeded) effects++;
-      must(effects <= 1, () => 'one write took effect twice');
+      must(!(answer.succeeded && effects.has(incarnation)), () => 'one write took effect twice');
+      if (answer.succeeded) effects.add(incarnation);
       must(!(answer.succeeded && lost), () => `${this.name} has taken the target back`);
       return answer;
     };
@@ -253,19 +254,25 @@ export class World {
     }
   }
 
-  writeForeign(op: Op): void {
-    this.target.writeForeign(op);
-    this.trace.push(`foreign ${op.value ? 'put' : 'delete'} ${op.key.toString()}`);
+  writeForeign(...ops: readonly Op[]): void {
+    this.target.writeForeign(ops);
+    for (const { key, value } of ops)
+      this.trace.push(
+        `foreign ${value ? 'put' : 'delete'} ${key.toString()} at ${this.target.store.head}`,
+      );
+  }
+
+  restoreTarget(): void {
+    this.target.restore();
+    this.trace.push(`the target is restored from its base, at ${this.target.store.head}`);
   }
 }
 
-function describe(
-  { fenceMod, cursorMod, cursorVersion, slots, landed }: Guard,
-  effect: Effect,
-): string {
+function describe({ fenceMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
-  const guard = `if fence@${fenceMod}, cursor@${cursorMod}v${cursorVersion} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const said = cursor ? ` of ${parseCursor(cursor).revision}` : '';
+  const guard = `if fence@${fenceMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;
