@@ -105,6 +105,16 @@ export function foreignWrite(expected: Revision, actual: Revision): LockstepErro
   );
 }
 
+/** What the stock takes for a filler stands where records had to be. */
+export function leftOut(revision: Revision): LockstepError {
+  return refuse(
+    'TARGET_FOREIGN_WRITE',
+    `revision ${revision} has records, but the target went past it without them: somebody else has written a filler there`,
+    `Find out who writes under etcd-lockstep/. ${NEW_TARGET}`,
+    revision,
+  );
+}
+
 /** @param follower id of the other one, where the cursor bears it */
 export function takenOver(
   revision: Revision | undefined,

@@ -60,14 +60,15 @@ export class ModelTarget {
 
   /** Whether it is the source's history up to its head, and its cursor in its place. */
   get exact(): boolean {
-    const { head, rows } = this.store;
+    const { rows } = this.store;
+    const head = Math.min(this.store.head, this.source.head);
     for (let revision = 1; revision <= head; revision++) {
       const ours = rows.filter(
         ({ main, key }) => main === revision && key.toString().startsWith(PREFIX),
       );
       if (!sameRows(ours, this.source.records.get(revision) ?? [])) return false;
     }
-    return head <= this.source.head;
+    return true;
   }
 
   read(): TargetState {
