@@ -233,6 +233,10 @@ describe('takeover', () => {
       expect(between.code).to.equal('TARGET_HEAD_OFF');
       const again = await failure(pair.takeOver(equal));
       expect(again.code).to.equal('TARGET_HEAD_OFF');
+      // As a target does that compacts by itself.
+      await pair.targetClient.compact((await pair.heads()).target);
+      const compacted = await failure(pair.takeOver(equal));
+      expect(compacted.code).to.equal('TARGET_HEAD_OFF');
 
       await pair.targetClient.txn({ success: [{ requestDeleteRange: { key: CUTOVER_KEY } }] });
       const before = await fingerprint(pair.target);
