@@ -40,8 +40,8 @@ export class ModelTarget {
   holder: string | null = null;
   /** Where the foreign write landed. From there on the target is lost, and only damage is limited. */
   #foreign: Revision | undefined;
-  /** What is ours was written by somebody, and may mislead us. */
-  #misled = false;
+  /** What belongs to lockstep itself was written by somebody. */
+  misled = false;
   readonly #base: Record[];
 
   constructor(private readonly source: Source) {
@@ -58,7 +58,7 @@ export class ModelTarget {
     this.incarnation++;
   }
 
-  /** Whether it is the source's history up to its head, and its cursor in its place. */
+  /** Whether it is the source's history as far as that goes. */
   get exact(): boolean {
     const { rows } = this.store;
     const head = Math.min(this.store.head, this.source.head);
@@ -104,7 +104,7 @@ export class ModelTarget {
     must(revision === before + 1, () => `a write made the head ${revision} out of ${before}`);
     const cursor = effect.kind === 'cursor' ? parseCursor(effect.cursor) : undefined;
     if (cursor) this.holder = cursor.follower;
-    if (this.#misled) return { succeeded: true, revision };
+    if (this.misled) return { succeeded: true, revision };
     if (this.#foreign === undefined) this.#check();
     else this.#checkDamage(this.#foreign, cursor?.revision);
     return { succeeded: true, revision };
@@ -115,7 +115,7 @@ export class ModelTarget {
     const before = this.store.head;
     if (this.store.write(ops) === before) return;
     this.#foreign ??= this.store.head;
-    if (ops.some(({ key }) => key.toString().startsWith(OWN_PREFIX))) this.#misled = true;
+    if (ops.some(({ key }) => key.toString().startsWith(OWN_PREFIX))) this.misled = true;
   }
 
   get spoilt(): boolean {
