@@ -29,6 +29,8 @@ export interface Plan {
   tape: readonly number[];
   /** Of 256 steps, how many do harm. */
   weather: number;
+  /** So few, unless given, that many gaps have several cursors, or one at their end. */
+  fillersPerCursor?: number;
 }
 
 /** Someone writes to the target who must not. */
@@ -54,7 +56,6 @@ const TOO_MANY_STEPS = 20_000;
 
 export const IDENTITY: Identity = { source: SOURCE_ID, prefixes: PrefixSet.of([PREFIX]) };
 
-/** So few that many gaps have several cursors, or one at their end. */
 const FILLERS_PER_CURSOR = 5;
 
 /** Sends whatever may be sent, so that everything overtakes everything. */
@@ -85,12 +86,13 @@ class Process implements Caller, Target {
     private readonly network: Network,
     private readonly target: ModelTarget,
     source: Source,
+    fillersPerCursor = FILLERS_PER_CURSOR,
   ) {
     this.#applier = new Applier(this, source, {
       ...IDENTITY,
       pause: () => network.sleep(this),
       pace: EAGER,
-      fillersPerCursor: FILLERS_PER_CURSOR,
+      fillersPerCursor,
     });
     this.#applier.run(this.#abort.signal).then(
       () => {
@@ -183,7 +185,10 @@ export class World {
 
   start(): void {
     const name = `P${this.processes.length + 1}`;
-    this.processes.push(new Process(name, this.#network, this.target, this.source));
+    const { fillersPerCursor } = this.plan;
+    this.processes.push(
+      new Process(name, this.#network, this.target, this.source, fillersPerCursor),
+    );
   }
 
   /** Plays the tape, then lets network and source come to rest. */
