@@ -25,6 +25,11 @@
  * that is still to come; without the fence a lost one could land after a new stock was taken, when
  * that state has come, and be one filler too many.
  *
+ * A target that is restored from its base meanwhile may come to the same fence, cursor and slots once
+ * more, and meet what was sent before. Data names its cursor byte for byte, so it finds none of its own.
+ * A filler may land, as one of that gap; if it is one too many, data misses its revision, or the feed
+ * finds a revision with records behind the cursor (apply.ts).
+ *
  * The invariant: data lands only at its own revision. Fillers of a stage are never more than its gap
  * has revisions; data's guard is false until the last of them has landed, and also if one of them
  * landed at r or above, which is what somebody else's write leads to.

@@ -119,7 +119,7 @@ class Exploration {
 
 const CALM: Happening = { harm: 'none', pick: 0 };
 
-/** `make soak` goes one deeper, for four minutes. */
+/** `make soak` goes one deeper, for some ten minutes. */
 const DEPTH = process.env['SOAK'] ? 3 : 2;
 
 describe('lockstep, explored', function () {
