@@ -11,9 +11,10 @@
  * so is a deletion there of a key that the target has had since before it: the target's state wins, for
  * that is what clients have seen, and the key is named.
  *
- * Each key has a transaction of its own, guarded by the row that was seen: Kubernetes gives no two
- * objects one revision, and a client that resumes between them would miss one. Order does not matter,
- * so many go at once.
+ * Each key has a transaction of its own: Kubernetes gives no two objects one revision, and a client that
+ * resumes between them would miss one. Order does not matter, so many go at once. It is guarded by the
+ * row that was seen, and by the marker, which is taken away before clients write again: where there was
+ * no row there is none, either, when a client has deleted what a later run had brought.
  */
 import { describeKey } from '../audit/report.js';
 import { LockstepError } from '../errors.js';
@@ -27,6 +28,7 @@ import { sideBySide } from '../source/rows.js';
 import { Lanes } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { marked } from './raise.js';
 import { SameLeases } from './sameleases.js';
 
 export interface BringOptions {
@@ -74,7 +76,7 @@ export async function bringBack(options: BringOptions): Promise<Brought> {
         signal.throwIfAborted();
         brought.keys++;
         const change = decide(there, here, options, brought);
-        return change && lanes.run(() => write(source, leases, change));
+        return change && lanes.run(() => write(options, leases, change));
       },
       () => {
         options.onProgress(brought.keys, brought.put + brought.deleted);
@@ -128,7 +130,7 @@ function sameContent(
 }
 
 async function write(
-  source: EtcdClient,
+  { source, marker }: BringOptions,
   leases: SameLeases,
   { key, seen, row }: Change,
 ): Promise<void> {
@@ -139,7 +141,7 @@ async function write(
     success.push(put(key, value, lease));
   } else success.push({ requestDeleteRange: { key } });
   failpoint('bring.send');
-  const { succeeded } = await source.txn({ compare: [modIs(key, seen)], success });
+  const { succeeded } = await source.txn({ compare: [modIs(key, seen), marked(marker)], success });
   if (succeeded) return;
   throw new LockstepError(
     'LATE_WRITE',

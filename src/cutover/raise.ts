@@ -3,8 +3,8 @@
  * written.
  *
  * A marker is put first, under our own prefix, which no Kubernetes resource shares. It guards the
- * fillers, so that one that comes late, when the rollback is over and the marker gone, has no effect;
- * and its create revision divides the source's rows into those before and those that were brought.
+ * fillers and what is brought back, so that a write that comes late, when the rollback is over and the
+ * marker gone, has no effect; and its create revision divides the source's rows into those before and those that were brought.
  */
 import { LockstepError } from '../errors.js';
 import { createdAt, modIs, put } from '../lockstep/txn.js';
@@ -13,6 +13,7 @@ import { SLOT_PREFIX } from '../lockstep/guard.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { raiseHead } from './fillers.js';
 import type { Heads } from './serving.js';
 
@@ -39,7 +40,7 @@ export async function raiseSource(
 ): Promise<void> {
   const { source: at, target } = await heads();
   if (at >= target + margin) return;
-  const guard = [createdAt(MARKER_KEY, marker)];
+  const guard = [marked(marker)];
   const { held } = await raiseHead(source, target + margin, guard, signal);
   signal.throwIfAborted();
   if (held) return;
@@ -47,6 +48,11 @@ export async function raiseSource(
     disposition: 'fatal',
     hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
   });
+}
+
+/** What a write of the rollback with this marker is guarded by. */
+export function marked(marker: Revision): pb.Compare.$Properties {
+  return createdAt(MARKER_KEY, marker);
 }
 
 /** Takes marker and fillers off the source again; the marker first, so that no filler comes after. */

@@ -110,14 +110,15 @@ export class Rollback {
         : await this.#bring(stored, prefixes, late, stop);
       await setPhase(target, 'switched back', stop);
       failpoint('rollback.switched');
-      await teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal: stop }));
+      await teller.step('unfreeze', async () => {
+        // First: what a dead run has sent must not land among what clients write.
+        await unmark(this.o.source);
+        await removeFreeze(apiservers, resources, { signal: stop });
+      });
       teller.thawed();
       this.#frozen = false;
       failpoint('rollback.unfrozen');
-      await teller.step('clean up', async () => {
-        await unmark(this.o.source);
-        await setPhase(target, 'rolled back', stop);
-      });
+      await teller.step('clean up', () => setPhase(target, 'rolled back', stop));
       await teller.step('watch', () => pause(this.o.watchSeconds * 1000, stop));
       return found;
     });

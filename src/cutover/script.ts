@@ -117,14 +117,14 @@ export const ROLLBACK_STEPS: readonly StepText[] = [
   },
   {
     name: 'unfreeze',
-    does: 'lets writes in again; they go to the source',
+    does: 'takes marker and fillers off the source, and lets writes in again; they go to the source',
     waitsFor: 'every apiserver to accept them',
     ifAborted: 'writes may still be frozen: the same command goes on',
   },
   {
     name: 'clean up',
-    does: 'takes marker and fillers off the source',
-    waitsFor: 'a few writes',
+    does: 'writes down on the target that it is rolled back',
+    waitsFor: 'one write',
     ifAborted: 'the same command goes on',
   },
   {

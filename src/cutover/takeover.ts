@@ -6,7 +6,9 @@
  *   - a follower that looks again finds the state and ends (lockstep/stock.ts).
  * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
  * the slots are not guarded, as they are by a follower's fence; instead the state before the write is
- * read again when it has landed, and accounted for to the last revision as a follower would.
+ * read again when it has landed, and accounted for to the last revision as a follower would. A run that
+ * is killed in between leaves that to the next one, and its state may be compacted away by then; but
+ * nobody raises the head before it is done, so until then the slots are as they were.
  */
 import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
@@ -15,7 +17,7 @@ import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { FENCE_KEY } from '../lockstep/guard.js';
 import { takeStock, type Identity, type Stock } from '../lockstep/stock.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { EtcdTarget, type TargetState } from '../lockstep/target.js';
 import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
@@ -100,12 +102,22 @@ export async function accountFor(
   { exact, state }: StoredCutover,
 ): Promise<void> {
   const { source } = state;
+  const before = await stateAt(new EtcdTarget(client), exact);
+  if (before) takeStock(before, { source, prefixes: PrefixSet.of(state.prefixes) });
+}
+
+/**
+ * What was ours then. Where that is compacted away: what is ours now, as long as nothing was raised;
+ * undefined where it was, for then a run has accounted for it and gone on.
+ */
+async function stateAt(target: EtcdTarget, exact: Revision): Promise<TargetState | undefined> {
   try {
-    const before = await new EtcdTarget(client).read(exact);
-    takeStock(before, { source, prefixes: PrefixSet.of(state.prefixes) });
+    return await target.read(exact);
   } catch (error) {
-    // Long ago: it was accounted for by the run that went on from there.
     if (!hasCode(error, 'COMPACTED')) throw error;
+    const now = await target.read();
+    const raised = now.slotMods.some((mod) => mod > exact);
+    return raised ? undefined : { ...now, head: exact, cutover: undefined };
   }
 }
 

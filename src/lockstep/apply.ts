@@ -19,12 +19,14 @@
  * process's. It is also how two followers notice each other: the second one's fence makes the
  * first one's next write fail, who then finds the other's name in the cursor and stops.
  *
+ * A stock cannot tell a filler from somebody else's put to a slot. So the feed has a say: behind the
+ * cursor only revisions without records may have been filled, or one was left out.
+ *
  * Tried and dropped: a fence that is a filler of its own before anything else. It has no room when
  * the very next revision has records. Guarding whatever comes next needs no special case.
  */
 import { randomUUID } from 'node:crypto';
 import { backoffMs, pause } from '../backoff.js';
-import type { Cursor } from '../cursor.js';
 import { LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
@@ -43,10 +45,17 @@ import type { Target } from './target.js';
 export type Step =
   { kind: 'revision'; whole: WholeRevision } | { kind: 'position'; position: Position };
 
+/** Where a target stands. */
+export type Standing = Pick<Stock, 'position' | 'cursor'>;
+
 /** Where the records come from; the journal, or a model of it. */
 export interface Feed {
-  /** Steps above `after`, for ever; ends when `signal` aborts. */
-  steps(after: Position, signal: AbortSignal): AsyncIterable<Step>;
+  /**
+   * Steps above the target's position, for ever; ends when `signal` aborts.
+   * @throws LockstepError TARGET_FOREIGN_WRITE if a revision with records lies behind the cursor, up to
+   *   the position
+   */
+  steps(target: Standing, signal: AbortSignal): AsyncIterable<Step>;
   digestBefore: DigestBefore;
 }
 
@@ -64,7 +73,7 @@ export interface ApplyOptions extends Identity {
   /** No more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
-  onStock?: (position: Position, cursor: Cursor) => void | Promise<void>;
+  onStock?: (position: Position) => void | Promise<void>;
 }
 
 function backoff(attempt: number, signal: AbortSignal): Promise<void> {
@@ -133,7 +142,7 @@ export class Applier {
     if (stock.cursor.follower === null) this.#owner = false;
     if (this.#owner && stock.cursor.follower !== this.follower)
       throw takenOver(stock.position, stock.cursor.follower);
-    await this.options.onStock?.(stock.position, stock.cursor);
+    await this.options.onStock?.(stock.position);
     this.#outgoing = undefined;
     this.#position = stock.position;
     failpoint('stock.taken');
@@ -148,16 +157,18 @@ export class Applier {
     const digestBefore: DigestBefore = (key, revision) => this.feed.digestBefore(key, revision);
     const cursors = new Cursors(identity, digestBefore, this.options.gap ?? NO_GAP, stock);
     try {
-      for await (const step of this.feed.steps(stock.position, stopped)) {
+      const { position } = stock;
+      for await (const step of this.feed.steps(stock, stopped)) {
         if (stopped.aborted) return;
         const whole = step.kind === 'revision' ? step.whole : undefined;
         const gapEnd = step.kind === 'position' ? step.position : step.whole.revision - 1;
         if (!this.#outgoing) {
-          const filler = { revision: stock.position + 1, records: [] };
-          const first = gapEnd > stock.position ? filler : whole;
+          const filler = { revision: position + 1, records: [] };
+          const first = gapEnd > position ? filler : whole;
           if (!first) continue;
-          await this.#fence(first, stock, cursors);
-          this.#outgoing = this.#behind(first.revision, stock, stopped, () => {
+          const data = await this.#data(first, cursors);
+          await this.#fence(data, stock);
+          this.#outgoing = this.#behind(data, stock, stopped, () => {
             stop.abort();
           });
           if (first === whole) continue;
@@ -172,12 +183,12 @@ export class Applier {
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
-  async #fence(first: WholeRevision, stock: Stock, cursors: Cursors): Promise<void> {
-    const { records, cursor } = await this.#data(first, cursors);
+  async #fence(first: Data, stock: Stock): Promise<void> {
+    const { records, cursor } = first;
     const guard = {
       fenceMod: stock.fenceMod,
       cursorMod: stock.cursor.revision,
-      cursorVersion: stock.cursorVersion,
+      cursor: undefined,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
@@ -200,11 +211,11 @@ export class Applier {
     cursors.fillers(outgoing.fill(end));
   }
 
-  #behind(fence: Revision, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
+  #behind(first: Data, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
     const start = {
-      cursorMod: fence,
-      cursorVersion: stock.cursorVersion + 1,
-      fenceMod: fence,
+      cursorMod: first.revision,
+      cursor: first.cursor,
+      fenceMod: first.revision,
       slotMods: stock.slotMods,
     };
     return new Outgoing(this.target, start, {

@@ -4,7 +4,9 @@ import type { Journal } from '../journal/journal.js';
 import { damaged } from '../journal/level.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import type { Feed, Step } from './apply.js';
+import type { Feed, Standing, Step } from './apply.js';
+import { refuseOtherGap } from './repair.js';
+import { leftOut } from './stock.js';
 
 export class JournalFeed implements Feed {
   constructor(
@@ -13,8 +15,11 @@ export class JournalFeed implements Feed {
     private readonly last: Revision = Number.MAX_SAFE_INTEGER,
   ) {}
 
-  /** @throws LockstepError TARGET_BEHIND_JOURNAL if records right above `after` are compacted away */
-  async *steps(after: Position, signal: AbortSignal): AsyncGenerator<Step> {
+  /**
+   * @throws LockstepError TARGET_BEHIND_JOURNAL if records right above the position are compacted away,
+   *   TARGET_OTHER_GAP, TARGET_FOREIGN_WRITE
+   */
+  async *steps({ position: after, cursor }: Standing, signal: AbortSignal): AsyncGenerator<Step> {
     const { compactRevision } = this.journal.state;
     if (after < compactRevision)
       throw new LockstepError(
@@ -26,30 +31,49 @@ export class JournalFeed implements Feed {
           hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
         },
       );
-    let lastRevision: Revision = after;
+    if (!(await this.#reaches(after, signal))) return;
+    await refuseOtherGap(this.journal, after, cursor);
+    const { gap } = this.journal.state;
+    // A target that came here on the source's own history has none of what was made up.
+    const madeUp = gap && cursor.revision < gap.to;
+    let lastRevision: Revision = madeUp ? Math.min(gap.to, after) : cursor.revision;
+    // Each captured revision names the one before it: none may be above the last that was fed.
+    const refuseMissing = (named: Revision) => {
+      if (named <= lastRevision) return;
+      throw named <= after
+        ? leftOut(named)
+        : damaged(this.journal.directory, `revision ${named} is missing`);
+    };
     for (let at = after; !signal.aborted;) {
       const seen = this.journal.appended.generation;
       const mark = this.journal.mark;
       const end = Math.min(mark.position, this.last);
       if (end <= at) {
+        if (end === mark.position) refuseMissing(mark.lastRevision);
         await this.journal.appended.after(seen, signal);
         continue;
       }
       const recent = this.journal.recent(at + 1, end);
       for await (const whole of recent ?? this.journal.revisions(at + 1, end)) {
-        this.#refuseMissing(whole.previous, lastRevision);
+        refuseMissing(whole.previous);
         lastRevision = whole.revision;
         yield { kind: 'revision', whole };
       }
-      if (end === mark.position) this.#refuseMissing(mark.lastRevision, lastRevision);
+      if (end === mark.position) refuseMissing(mark.lastRevision);
       at = proven(end);
       yield { kind: 'position', position: at };
     }
   }
 
-  /** Each captured revision names the one before it: none may be above the last that was fed. */
-  #refuseMissing(named: Revision, fed: Revision): void {
-    if (named > fed) throw damaged(this.journal.directory, `revision ${named} is missing`);
+  /**
+   * Waits for a journal that is behind the target: it may yet come there over a gap.
+   * @returns false where `signal` has aborted
+   */
+  async #reaches(position: Position, signal: AbortSignal): Promise<boolean> {
+    const { appended } = this.journal;
+    while (this.journal.position < position && !signal.aborted)
+      await appended.after(appended.generation, signal);
+    return !signal.aborted;
   }
 
   digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {

@@ -22,7 +22,6 @@ import { CompactionMirror } from './compactions.js';
 import { JournalFeed } from './feed.js';
 import { Intake, type IntakeOptions } from './intake.js';
 import { LeaseKeeper } from './leases.js';
-import { refuseOtherGap } from './repair.js';
 import { SourceHead } from './sourcehead.js';
 import { takeStock, type Identity } from './stock.js';
 import { EtcdTarget } from './target.js';
@@ -98,9 +97,8 @@ export class Follower {
         if (error instanceof SourceFailed) this.#heldUp = { error, at: this.#applier.position };
         else this.#targetFailed(error);
       },
-      onStock: async (position, cursor) => {
+      onStock: async (position) => {
         await ofSource(this.#head.refuseAhead(position));
-        await refuseOtherGap(journal, position, cursor);
         this.#leases.begin();
         this.#targetTrouble.answered(position);
       },
@@ -204,7 +202,8 @@ export class Follower {
   async #endWhenReached(signal: AbortSignal): Promise<void> {
     const { until } = this.#options;
     while (!signal.aborted && until.kind !== 'signal') {
-      const position = this.#applier.position ?? 0;
+      // The journal has its say about where the target stands.
+      const position = Math.min(this.#applier.position ?? 0, this.#options.journal.position);
       const goal = until.kind === 'revision' ? until.revision : this.#head.lag.head;
       const there = this.#targetTrouble.reachable && position >= goal;
       if (there && !this.#compactions.owesGap) this.#done.abort();

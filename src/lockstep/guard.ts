@@ -19,8 +19,8 @@ export function slotKey(slot: number): Buffer {
 export interface Guard {
   fenceMod: Revision;
   cursorMod: Revision;
-  /** How often the cursor was written, by anyone, as the target counts it. */
-  cursorVersion: number;
+  /** What the cursor says, byte for byte; undefined where its mod_revision was read, not foretold. */
+  cursor: Buffer | undefined;
   /** The slots that must be untouched, with the mod_revision that they had. */
   slots: { slot: number; mod: Revision }[];
   /** The slots whose filler must have landed: at a revision above `above` and below `below`. */

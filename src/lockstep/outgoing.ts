@@ -8,19 +8,27 @@
  *
  * Fillers of a stage are order-free. Data is not, and a stage needs the data before it. But what is
  * sent too early does no harm, because its guards name what must have happened before:
- *   filler  the cursor is c's, and its slot untouched since its last answer
- *   data r  the cursor is c's, and for each filler of its stage without an answer: its slot's mod lies
- *           between the slot's last one and r
- * The cursor is c's if its mod_revision is c and its version one more than that of the cursor before it.
- * Both are known before it is written: in lockstep a cursor's mod_revision is the source's revision. The
- * version is needed where that is not so any more: behind somebody else's write, data r lands at r + 1,
- * where a stage that waits for the cursor of r + 1 would take it for that, and go on as if all were well.
- * So writes are sent ahead of the answers of those before them, and the rare one that
- * overtakes its predecessor is refused and sent again.
+ *   filler  the cursor was written at c, and its slot is untouched since its last answer
+ *   data r  the cursor was written at c and is, byte for byte, the one meant for c; and for each filler
+ *           of its stage without an answer: its slot's mod lies between the slot's last one and r
+ * c is known before it is written: in lockstep a cursor's mod_revision is the source's revision. So
+ * writes are sent ahead of the answers of those before them, and the rare one that overtakes its
+ * predecessor is refused and sent again.
+ *
+ * The mod_revision alone does not say that the predecessor has landed: behind somebody else's write
+ * data r lands at r + 1, and somebody else may write the cursor itself at r. Data that took either for
+ * its own predecessor would land at its own revision, and make cursor and head look well again. No
+ * cursor is like another, so its bytes say it. Fillers need not compare them: behind a cursor that is
+ * not what belongs there nothing moves the cursor any more, and it shows in the next stock.
  *
  * Everything is also guarded by the fence's mod_revision. A write that was sent ahead fits a state
  * that is still to come; without the fence a lost one could land after a new stock was taken, when
  * that state has come, and be one filler too many.
+ *
+ * A target that is restored from its base meanwhile may come to the same fence, cursor and slots once
+ * more, and meet what was sent before. Data names its cursor byte for byte, so it finds none of its own.
+ * A filler may land, as one of that gap; if it is one too many, data misses its revision, or the feed
+ * finds a revision with records behind the cursor (apply.ts).
  *
  * The invariant: data lands only at its own revision. Fillers of a stage are never more than its gap
  * has revisions; data's guard is false until the last of them has landed, and also if one of them
@@ -69,7 +77,7 @@ export class GuardFailed extends Error {}
 /** Where the target stands after its fence. */
 export interface Start {
   cursorMod: Revision;
-  cursorVersion: number;
+  cursor: Buffer;
   fenceMod: Revision;
   slotMods: readonly Revision[];
 }
@@ -98,7 +106,7 @@ export class Outgoing {
     private readonly start: Start,
     private readonly options: OutgoingOptions,
   ) {
-    this.#stages = [stageAfter(start.cursorMod, start.cursorVersion)];
+    this.#stages = [stageAfter(start.cursorMod, start.cursor)];
     this.#slotMods = [...start.slotMods];
     this.#free = this.#slotMods.map((_, slot) => slot);
   }
@@ -124,9 +132,8 @@ export class Outgoing {
    * Resolves when there is room for another.
    */
   async write(data: Data): Promise<void> {
-    const stage = this.#last;
-    stage.data = { ...data, sentAt: 0, state: 'waiting' };
-    this.#stages.push(stageAfter(data.revision, stage.cursorVersion + 1));
+    this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
+    this.#stages.push(stageAfter(data.revision, data.cursor));
     this.#bytes += bytesOf(data);
     this.#pump();
     const { stopped } = this.options;
@@ -252,7 +259,8 @@ export class Outgoing {
     });
     const { records, cursor } = data;
     const effect: Effect = { kind: 'cursor', records, cursor, fence: false };
-    this.#send(this.#guard(stage, { landed }), effect, (revision) => {
+    const guard = this.#guard(stage, { cursor: stage.cursor, landed });
+    this.#send(guard, effect, (revision) => {
       if (revision === undefined) {
         data.state = 'waiting';
         this.#refused(certain);
@@ -268,13 +276,13 @@ export class Outgoing {
     });
   }
 
-  #guard({ after, cursorVersion }: Stage, slots: Partial<Pick<Guard, 'slots' | 'landed'>>): Guard {
+  #guard({ after }: Stage, more: Partial<Pick<Guard, 'cursor' | 'slots' | 'landed'>>): Guard {
     return {
       fenceMod: this.start.fenceMod,
       cursorMod: after,
-      cursorVersion,
-      slots: slots.slots ?? [],
-      landed: slots.landed ?? [],
+      cursor: more.cursor,
+      slots: more.slots ?? [],
+      landed: more.landed ?? [],
     };
   }
 

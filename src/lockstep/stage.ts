@@ -23,7 +23,8 @@ export interface Sending extends Data {
 export interface Stage {
   /** The cursor that all of it is guarded by. */
   readonly after: Revision;
-  readonly cursorVersion: number;
+  /** What that cursor says. */
+  readonly cursor: Buffer;
   /** Of the gap, as far as it is known. */
   end: Revision;
   unsent: number;
@@ -46,10 +47,10 @@ export function refuseMiscount({ after, landed, highest, outstanding, refused }:
     throw foreignWrite(expected, highest);
 }
 
-export function stageAfter(after: Revision, cursorVersion: number): Stage {
+export function stageAfter(after: Revision, cursor: Buffer): Stage {
   return {
     after,
-    cursorVersion,
+    cursor,
     end: after,
     unsent: 0,
     refused: [],

@@ -28,8 +28,6 @@ export interface Stock {
   position: Position;
   cursor: Cursor;
   tally: Tally;
-  /** Of the cursor's key. */
-  cursorVersion: number;
   fenceMod: Revision;
   slotMods: Revision[];
   slotWrites: number;
@@ -70,7 +68,6 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
     position: proven(head),
     cursor,
     tally: cursorTally(cursor),
-    cursorVersion: state.cursorVersion,
     fenceMod: state.fenceMod,
     slotMods: [...state.slotMods],
     slotWrites: state.slotWrites,
@@ -105,6 +102,16 @@ export function foreignWrite(expected: Revision, actual: Revision): LockstepErro
     `a write that had to be revision ${expected} of the target became ${actual}: somebody else writes there`,
     `Stop the other writer. ${NEW_TARGET}`,
     actual,
+  );
+}
+
+/** What the stock takes for a filler stands where records had to be. */
+export function leftOut(revision: Revision): LockstepError {
+  return refuse(
+    'TARGET_FOREIGN_WRITE',
+    `revision ${revision} has records, but the target went past it without them: somebody else has written a filler there`,
+    `Find out who writes under etcd-lockstep/. ${NEW_TARGET}`,
+    revision,
   );
 }
 

@@ -20,8 +20,6 @@ export interface TargetState {
   cursor: Cursor | undefined;
   /** mod_revision of the cursor key; 0 where there is none. */
   cursorMod: Revision;
-  /** Its version; 0 where there is none. */
-  cursorVersion: number;
   /** Likewise of the fence. */
   fenceMod: Revision;
   /** mod_revision of each slot; 0 for one never written. */
@@ -57,7 +55,6 @@ export class EtcdTarget implements Target {
       head: revision ?? header.revision,
       cursor: undefined,
       cursorMod: 0,
-      cursorVersion: 0,
       fenceMod: 0,
       slotMods: new Array<Revision>(SLOTS).fill(0),
       slotWrites: 0,
@@ -72,7 +69,6 @@ export class EtcdTarget implements Target {
       } else if (kv.key.equals(CURSOR_KEY)) {
         state.cursor = parseCursor(kv.value);
         state.cursorMod = kv.modRevision;
-        state.cursorVersion = kv.version;
       } else if (kv.key.equals(FENCE_KEY)) {
         state.fenceMod = kv.modRevision;
       } else if (kv.key.equals(CUTOVER_KEY)) {

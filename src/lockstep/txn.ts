@@ -24,14 +24,14 @@ type Op = pb.RequestOp.$Properties;
 /** etcd's default for --max-txn-ops. */
 export const MAX_TXN_OPS = 128;
 
-const { MOD, CREATE, VERSION } = pb.Compare.CompareTarget;
+const { MOD, CREATE, VALUE } = pb.Compare.CompareTarget;
 const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
   const compare = [
     modIs(FENCE_KEY, guard.fenceMod),
     modIs(CURSOR_KEY, guard.cursorMod),
-    versionIs(CURSOR_KEY, guard.cursorVersion),
+    ...(guard.cursor ? [valueIs(CURSOR_KEY, guard.cursor)] : []),
     ...guard.slots.map(({ slot, mod: seen }) => modIs(slotKey(slot), seen)),
     ...guard.landed.flatMap(({ slot, above, below }) => [
       mod(slotKey(slot), GREATER, above),
@@ -57,8 +57,8 @@ export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Propertie
   return mod(key, EQUAL, modRevision);
 }
 
-function versionIs(key: Buffer, version: number): pb.Compare.$Properties {
-  return { result: EQUAL, target: VERSION, key, version };
+function valueIs(key: Buffer, value: Buffer): pb.Compare.$Properties {
+  return { result: EQUAL, target: VALUE, key, value };
 }
 
 /** Every key of the range was last written before `revision`; true where there is none. */

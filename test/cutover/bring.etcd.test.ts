@@ -10,7 +10,7 @@
  *   brought rows brought again; rows held for the same by their length; no guard of the row as seen
  *   a lease not granted, not put, not compared; the margin left out
  *   late deletions, or late writes after the marker, not named; writes still under way at the end
- *   fillers without the marker's guard; a marker that stays
+ *   fillers, or what is brought, without the marker's guard; a marker that stays
  * Not caught: a marker that is put without looking. Its create revision, which is all that counts, stays.
  */
 import { expect } from 'chai';
@@ -236,6 +236,26 @@ describe('bringing back', () => {
     expect((await compareContent(options(exact, marker))).different).to.deep.equal([]);
     looker.close();
     await unmark(from);
+  });
+
+  it('sent by a run that was killed, and late until the rollback is over: it has no effect', async () => {
+    await inStep();
+    const { source: exact } = await heads();
+    await write([{ key: 0, kind: 'put' }], to);
+    const marker = await mark(from);
+    let late: Parameters<NonNullable<typeof from.meddle>>[0] | undefined;
+    from.meddle = (send) => {
+      late = send;
+      return Promise.reject(new Error('killed'));
+    };
+    await bringBack(options(exact, marker)).catch(() => undefined);
+    from.meddle = undefined;
+    expect(await bringBack(options(exact, marker))).to.include({ put: 1 });
+    await unmark(from);
+    // It is let in again, and a client deletes what was brought: there is no row, as when it was sent.
+    await write([{ key: 0, kind: 'delete' }], from);
+    expect((await late?.())?.succeeded).to.equal(false);
+    expect((await rows(from)).size).to.equal(0);
   });
 
   it('late writes by name: puts, deletions, and what came after the marker', async () => {

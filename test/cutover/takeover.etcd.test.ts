@@ -207,14 +207,12 @@ describe('takeover', () => {
     });
 
     it('a filler that lands between read and write is accounted for', async () => {
-      const { cursorMod, cursorVersion, fenceMod, slotMods } = await new EtcdTarget(
-        pair.targetClient,
-      ).read();
+      const { cursorMod, fenceMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
       client.meddle = async (send) => {
         await pair.stage.foreign(1);
         const slots = [{ slot: 9, mod: slotMods[9]! }];
         const filler = guardedTxn(
-          { fenceMod, cursorMod, cursorVersion, slots, landed: [] },
+          { fenceMod, cursorMod, cursor: undefined, slots, landed: [] },
           { kind: 'filler', slot: 9 },
         );
         expect((await pair.targetClient.txn(filler)).succeeded).to.equal(true);
@@ -235,6 +233,10 @@ describe('takeover', () => {
       expect(between.code).to.equal('TARGET_HEAD_OFF');
       const again = await failure(pair.takeOver(equal));
       expect(again.code).to.equal('TARGET_HEAD_OFF');
+      // As a target does that compacts by itself.
+      await pair.targetClient.compact((await pair.heads()).target);
+      const compacted = await failure(pair.takeOver(equal));
+      expect(compacted.code).to.equal('TARGET_HEAD_OFF');
 
       await pair.targetClient.txn({ success: [{ requestDeleteRange: { key: CUTOVER_KEY } }] });
       const before = await fingerprint(pair.target);

@@ -45,6 +45,18 @@ describe('somebody else writes to the target', () => {
         }
       }),
 
+    'to a slot, as if it were a filler, where the source has a record: the next follower sees it':
+      () =>
+        Scene.with({}, async (scene) => {
+          await scene.exact();
+          await scene.follower.stop();
+          const left = await scene.put('/registry/pods/left-out');
+          await scene.target.etcd.ctl('put', 'etcd-lockstep/slot/07', '');
+          expect(await scene.head('target')).to.equal(left);
+          scene.launch();
+          await stops(scene);
+        }),
+
     'and deletes what was written: each write counts': () =>
       Scene.with({ everyMs: 50 }, async (scene) => {
         await scene.target.etcd.ctl('put', 'theirs', 'v');

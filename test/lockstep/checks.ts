@@ -1,5 +1,4 @@
 /** What must hold when a run of the model has come to rest. */
-import { expect } from 'chai';
 import { hasCode, type ErrorCode } from '../../src/errors.js';
 import type { World } from './model.js';
 
@@ -27,14 +26,19 @@ export function checkFinished(world: World): void {
     if (position !== source.head) throw world.explain(`${name} thinks it stands at ${position}`);
 }
 
-/** Somebody else's write, if there was one, is noticed, if only by the next one that looks. */
+/**
+ * Somebody else's write, if there was one, is noticed, if only by the next one that looks. One to a slot
+ * may have taken the place of a filler: then nobody can tell, and nothing is wrong.
+ */
 export async function checkNoticed(world: World): Promise<void> {
   // One that had nothing left to write has seen nothing; the next one that looks does.
   if (world.target.spoilt && world.processes.some((process) => process.running)) {
     world.start();
     await world.rest();
   }
-  checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF');
-  if (world.target.spoilt) expect(world.processes.at(-1)?.ended).to.be.true;
-  else checkFinished(world);
+  checkEnds(world, 'TARGET_FOREIGN_WRITE', 'TARGET_HEAD_OFF', 'TARGET_NOT_OURS');
+  const { spoilt, misled, exact } = world.target;
+  if (!spoilt) checkFinished(world);
+  else if (!world.processes.at(-1)?.ended && !(misled && exact))
+    throw world.explain('nobody has noticed');
 }

@@ -13,7 +13,7 @@
  *   data that takes any write to a slot for its filler, or one at its own revision or above
  *   a refusal taken for an overtaking although all before it was confirmed
  *   no stock taken after a doubt; the head not accounted for when it is
- *   the cursor's version not compared (what it leads to is DATA_TWO_AHEAD below)
+ *   what the cursor says not compared (what it leads to is DATA_TWO_AHEAD below)
  *   own slot writes not counted; a slot compared with another slot's mod_revision
  *   the digest of a key that was written earlier in the same revision taken from before it
  *   another follower's name in the cursor ignored; the revision at which data landed ignored
@@ -25,8 +25,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { setImmediate as settled } from 'node:timers/promises';
+import { CURSOR_KEY } from '../../src/cursor.js';
 import { Applier } from '../../src/lockstep/apply.js';
-import { SLOTS, type Effect, type Guard } from '../../src/lockstep/guard.js';
+import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
 import type { Target, TargetState } from '../../src/lockstep/target.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
@@ -63,7 +64,10 @@ const plan = fc.record<Plan>({
   seeded: fc.integer({ min: 1, max: 20 }),
   tape: fc.array(fc.nat(TAPE_END - 1), { maxLength: 200, size: 'max' }),
   weather: fc.constantFrom(0, 8, 24, 64, 128),
+  fillersPerCursor: fc.constantFrom(5, 5, 5, 2 * SLOTS),
 });
+
+const own = fc.constantFrom(CURSOR_KEY, FENCE_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));
 
 const foreignWrite = fc.record<ForeignWrite>({
   atStep: fc.nat(200),
@@ -71,6 +75,8 @@ const foreignWrite = fc.record<ForeignWrite>({
     fc.constant({ key: Buffer.from('/elsewhere'), value: Buffer.from('1') }),
     fc.nat(KEYS - 1).map((n) => ({ key: Buffer.from(`${PREFIX}${n}`), value: Buffer.from('1') })),
     fc.nat(KEYS - 1).map((n) => ({ key: Buffer.from(`${PREFIX}${n}`) })),
+    own.map((key) => ({ key, value: Buffer.from('1') })),
+    own.map((key) => ({ key })),
   ),
 });
 

@@ -29,6 +29,8 @@ export interface Plan {
   tape: readonly number[];
   /** Of 256 steps, how many do harm. */
   weather: number;
+  /** So few, unless given, that many gaps have several cursors, or one at their end. */
+  fillersPerCursor?: number;
 }
 
 /** Someone writes to the target who must not. */
@@ -54,7 +56,6 @@ const TOO_MANY_STEPS = 20_000;
 
 export const IDENTITY: Identity = { source: SOURCE_ID, prefixes: PrefixSet.of([PREFIX]) };
 
-/** So few that many gaps have several cursors, or one at their end. */
 const FILLERS_PER_CURSOR = 5;
 
 /** Sends whatever may be sent, so that everything overtakes everything. */
@@ -85,12 +86,13 @@ class Process implements Caller, Target {
     private readonly network: Network,
     private readonly target: ModelTarget,
     source: Source,
+    fillersPerCursor = FILLERS_PER_CURSOR,
   ) {
     this.#applier = new Applier(this, source, {
       ...IDENTITY,
       pause: () => network.sleep(this),
       pace: EAGER,
-      fillersPerCursor: FILLERS_PER_CURSOR,
+      fillersPerCursor,
     });
     this.#applier.run(this.#abort.signal).then(
       () => {
@@ -129,17 +131,18 @@ class Process implements Caller, Target {
     return this.#call(
       'read',
       () => this.target.read(),
-      ({ head, cursorMod, cursorVersion }) => `head ${head}, cursor@${cursorMod}v${cursorVersion}`,
+      ({ head, cursorMod }) => `head ${head}, cursor@${cursorMod}`,
     );
   }
 
   async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
-    let effects = 0;
+    const effects = new Set<number>();
     const serve = () => {
-      const lost = this.#owned && this.target.holder !== this.#applier.follower;
+      const { holder, incarnation } = this.target;
+      const lost = this.#owned && holder !== null && holder !== this.#applier.follower;
       const answer = this.target.write(guard, effect);
-      if (answer.succeeded) effects++;
-      must(effects <= 1, () => 'one write took effect twice');
+      must(!(answer.succeeded && effects.has(incarnation)), () => 'one write took effect twice');
+      if (answer.succeeded) effects.add(incarnation);
       must(!(answer.succeeded && lost), () => `${this.name} has taken the target back`);
       return answer;
     };
@@ -182,7 +185,10 @@ export class World {
 
   start(): void {
     const name = `P${this.processes.length + 1}`;
-    this.processes.push(new Process(name, this.#network, this.target, this.source));
+    const { fillersPerCursor } = this.plan;
+    this.processes.push(
+      new Process(name, this.#network, this.target, this.source, fillersPerCursor),
+    );
   }
 
   /** Plays the tape, then lets network and source come to rest. */
@@ -253,19 +259,25 @@ export class World {
     }
   }
 
-  writeForeign(op: Op): void {
-    this.target.writeForeign(op);
-    this.trace.push(`foreign ${op.value ? 'put' : 'delete'} ${op.key.toString()}`);
+  writeForeign(...ops: readonly Op[]): void {
+    this.target.writeForeign(ops);
+    for (const { key, value } of ops)
+      this.trace.push(
+        `foreign ${value ? 'put' : 'delete'} ${key.toString()} at ${this.target.store.head}`,
+      );
+  }
+
+  restoreTarget(): void {
+    this.target.restore();
+    this.trace.push(`the target is restored from its base, at ${this.target.store.head}`);
   }
 }
 
-function describe(
-  { fenceMod, cursorMod, cursorVersion, slots, landed }: Guard,
-  effect: Effect,
-): string {
+function describe({ fenceMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
-  const guard = `if fence@${fenceMod}, cursor@${cursorMod}v${cursorVersion} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const said = cursor ? ` of ${parseCursor(cursor).revision}` : '';
+  const guard = `if fence@${fenceMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

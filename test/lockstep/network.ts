@@ -40,21 +40,31 @@ export class Network {
       const breakOff = () => {
         if (caller.alive) reject(unavailable(label));
       };
-      const answer = (reply: T): Packet => ({
-        label: `${label} = ${show(reply)}`,
+      const answer = (reply: T | LockstepError): Packet => ({
+        label: `${label} = ${reply instanceof LockstepError ? reply.message : show(reply)}`,
         arrive: (fault) => {
           if (fault === 'lost' || fault === 'late') breakOff();
-          else if (caller.alive) resolve(reply);
+          else if (!caller.alive) return [];
+          else if (reply instanceof LockstepError) reject(reply);
+          else resolve(reply);
           return [];
         },
       });
+      const served = () => {
+        try {
+          return serve();
+        } catch (error) {
+          if (error instanceof LockstepError) return error;
+          throw error;
+        }
+      };
       const request: Packet = {
         label,
         arrive: (fault) => {
           if (fault === 'lost' || fault === 'late') breakOff();
           if (fault === 'lost') return [];
           if (fault === 'late') return [request];
-          return fault === 'twice' ? [answer(serve()), request] : [answer(serve())];
+          return fault === 'twice' ? [answer(served()), request] : [answer(served())];
         },
       };
       this.#inFlight.push(request);

@@ -1,10 +1,11 @@
 /** The source: a random history, of which apply's feed gets to know more and more. */
-import type { Feed, Step } from '../../src/lockstep/apply.js';
+import type { Feed, Standing, Step } from '../../src/lockstep/apply.js';
 import { Wakeup } from '../../src/backoff.js';
 import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest } from '../../src/mvcc/tally.js';
 import { proven, type Position } from '../../src/position.js';
+import { leftOut } from '../../src/lockstep/stock.js';
 import { Store, type Op } from './store.js';
 
 export const PREFIX = '/pods/';
@@ -62,10 +63,12 @@ export class Source implements Feed {
     return whole.filter(({ revision }) => revision >= first && revision <= last);
   }
 
-  async *steps(after: Position, signal: AbortSignal): AsyncGenerator<Step> {
+  async *steps({ position: after, cursor }: Standing, signal: AbortSignal): AsyncGenerator<Step> {
     for (let at = after; !signal.aborted;) {
       const seen = this.#revealed.generation;
       const end = this.#proven;
+      const [missing] = this.between(cursor.revision + 1, Math.min(after, end));
+      if (missing) throw leftOut(missing.revision);
       if (end <= at) {
         await this.#revealed.after(seen, signal);
         continue;

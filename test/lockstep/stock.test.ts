@@ -30,7 +30,6 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     head: 102,
     cursor: CURSOR,
     cursorMod: 100,
-    cursorVersion: 7,
     fenceMod: 90,
     slotMods,
     slotWrites: 42,

@@ -11,6 +11,7 @@ import {
 import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
 import type { TargetState } from '../../src/lockstep/target.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest, Tally } from '../../src/mvcc/tally.js';
@@ -30,18 +31,44 @@ export function must(holds: boolean, otherwise: () => string): asserts holds {
 }
 
 export class ModelTarget {
-  readonly store: Store;
+  store: Store;
+  /** How often it was restored from its base. */
+  incarnation = 0;
   /** Writes whose guard did not hold. */
   refused = 0;
   /** The follower whose cursor it is. */
   holder: string | null = null;
   /** Where the foreign write landed. From there on the target is lost, and only damage is limited. */
   #foreign: Revision | undefined;
+  /** What belongs to lockstep itself was written by somebody. */
+  misled = false;
+  readonly #base: Record[];
 
   constructor(private readonly source: Source) {
     const rows = source.between(1, source.proven).flatMap(({ records }) => records);
-    this.store = Store.restored([...rows, cursorRow(source, tallyOf(rows))]);
+    this.#base = [...rows, cursorRow(source, tallyOf(rows))];
+    this.store = Store.restored(this.#base);
     this.#check();
+  }
+
+  /** Somebody restores it from its base, while writes are on their way. */
+  restore(): void {
+    this.store = Store.restored(this.#base);
+    this.holder = null;
+    this.incarnation++;
+  }
+
+  /** Whether it is the source's history as far as that goes. */
+  get exact(): boolean {
+    const { rows } = this.store;
+    const head = Math.min(this.store.head, this.source.head);
+    for (let revision = 1; revision <= head; revision++) {
+      const ours = rows.filter(
+        ({ main, key }) => main === revision && key.toString().startsWith(PREFIX),
+      );
+      if (!sameRows(ours, this.source.records.get(revision) ?? [])) return false;
+    }
+    return true;
   }
 
   read(): TargetState {
@@ -51,7 +78,6 @@ export class ModelTarget {
       head: this.store.head,
       cursor: cursor && parseCursor(cursor.value),
       cursorMod: cursor?.mod ?? 0,
-      cursorVersion: cursor?.version ?? 0,
       fenceMod: this.#mod(FENCE_KEY),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
@@ -63,7 +89,7 @@ export class ModelTarget {
     const holds =
       this.#mod(FENCE_KEY) === guard.fenceMod &&
       this.#mod(CURSOR_KEY) === guard.cursorMod &&
-      this.store.get(CURSOR_KEY)?.version === guard.cursorVersion &&
+      (!guard.cursor || this.store.get(CURSOR_KEY)?.value.equals(guard.cursor)) &&
       guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod) &&
       guard.landed.every(({ slot, above, below }) => {
         const mod = this.#mod(SLOT_KEYS[slot]!);
@@ -78,15 +104,18 @@ export class ModelTarget {
     must(revision === before + 1, () => `a write made the head ${revision} out of ${before}`);
     const cursor = effect.kind === 'cursor' ? parseCursor(effect.cursor) : undefined;
     if (cursor) this.holder = cursor.follower;
+    if (this.misled) return { succeeded: true, revision };
     if (this.#foreign === undefined) this.#check();
     else this.#checkDamage(this.#foreign, cursor?.revision);
     return { succeeded: true, revision };
   }
 
   /** Somebody who knows nothing of lockstep. */
-  writeForeign(op: Op): void {
+  writeForeign(ops: readonly Op[]): void {
     const before = this.store.head;
-    if (this.store.write([op]) > before) this.#foreign = this.store.head;
+    if (this.store.write(ops) === before) return;
+    this.#foreign ??= this.store.head;
+    if (ops.some(({ key }) => key.toString().startsWith(OWN_PREFIX))) this.misled = true;
   }
 
   get spoilt(): boolean {

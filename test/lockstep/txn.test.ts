@@ -49,7 +49,7 @@ function kinds(maxLength: number): fc.Arbitrary<Kind[]> {
 
 function guardOf(slots: number): Guard {
   const all = Array.from({ length: slots }, (_, slot) => ({ slot, mod: slot }));
-  return { fenceMod: 2, cursorMod: 6, cursorVersion: 3, slots: all, landed: [] };
+  return { fenceMod: 2, cursorMod: 6, cursor: undefined, slots: all, landed: [] };
 }
 
 const guard = fc.constantFrom(0, 1, SLOTS).map(guardOf);
@@ -86,7 +86,7 @@ function check(records: readonly Record[], by: Guard): void {
   const own = fence ? [last, `put ${FENCE_KEY.toString()} = , lease 0`] : [last];
   expect(order === [...records.map(wanted), ...own].join('\n'), 'in the order of the records').to.be
     .true;
-  expect(txn.compare).to.have.lengthOf(3 + by.slots.length);
+  expect(txn.compare).to.have.lengthOf(2 + by.slots.length);
 }
 
 describe('one revision as one transaction', function () {
@@ -128,18 +128,18 @@ describe('one revision as one transaction', function () {
   it('is not larger than plan reckons with, even where every slot is compared', () => {
     const far = Number.MAX_SAFE_INTEGER;
     const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, mod: far }));
-    const by = { fenceMod: far, cursorMod: far, cursorVersion: far, slots, landed: [] };
+    const by = { fenceMod: far, cursorMod: far, cursor: undefined, slots, landed: [] };
     const cursor = Buffer.alloc(600); // of one prefix it has 400
     const effect = { kind: 'cursor', records: [], cursor, fence: true } as const;
     const { length } = pb.TxnRequest.encode(guardedTxn(by, effect)).finish();
     expect(length).to.be.lessThan(GUARD_BYTES);
   });
 
-  it('guards by mod_revision and the version of the cursor, whatever the write', () => {
+  it('guards by mod_revision and what the cursor says, whatever the write', () => {
     const by: Guard = {
       fenceMod: 2,
       cursorMod: 6,
-      cursorVersion: 3,
+      cursor: CURSOR,
       slots: [{ slot: 3, mod: 5 }],
       landed: [{ slot: 4, above: 5, below: 9 }],
     };
@@ -147,13 +147,13 @@ describe('one revision as one transaction', function () {
     const cursor = guardedTxn(by, { kind: 'cursor', records: [], cursor: CURSOR, fence: true });
     expect(filler.compare).to.deep.equal(cursor.compare);
     const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
-    const { VERSION, MOD } = pb.Compare.CompareTarget;
+    const { VALUE, MOD } = pb.Compare.CompareTarget;
     expect(
-      filler.compare?.map((c) => [text(c.key), c.target, c.result, c.modRevision ?? c.version]),
+      filler.compare?.map((c) => [text(c.key), c.target, c.result, c.modRevision ?? c.value]),
     ).to.deep.equal([
       [FENCE_KEY.toString(), MOD, EQUAL, 2],
       [CURSOR_KEY.toString(), MOD, EQUAL, 6],
-      [CURSOR_KEY.toString(), VERSION, EQUAL, 3],
+      [CURSOR_KEY.toString(), VALUE, EQUAL, CURSOR],
       [slotKey(3).toString(), MOD, EQUAL, 5],
       [slotKey(4).toString(), MOD, GREATER, 5],
       [slotKey(4).toString(), MOD, LESS, 9],
