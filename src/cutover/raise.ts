@@ -4,7 +4,8 @@
  *
  * A marker is put first, under our own prefix, which no Kubernetes resource shares. It guards the
  * fillers and what is brought back, so that a write that comes late, when the rollback is over and the
- * marker gone, has no effect; and its create revision divides the source's rows into those before and those that were brought.
+ * marker gone, has no effect; and its create revision divides the source's rows into those before and
+ * those that were brought.
  */
 import { LockstepError } from '../errors.js';
 import { createdAt, modIs, put } from '../lockstep/txn.js';
