@@ -70,6 +70,9 @@ const revision = z.coerce
   .positive()
   .max(Number.MAX_SAFE_INTEGER);
 
+/** Up to a day. */
+const someSeconds = z.coerce.number('must be a number above 0, up to 86400').positive().max(86_400);
+
 function whole(min: number, max: number) {
   return z.coerce.number(`must be a whole number from ${min} to ${max}`).int().min(min).max(max);
 }
@@ -203,7 +206,7 @@ export const OPTIONS = {
     flag: '--max-freeze <seconds>',
     env: 'ETCD_LOCKSTEP_MAX_FREEZE',
     help: 'let writes in again if the target is not found equal by then',
-    schema: z.coerce.number('must be a number above 0, up to 86400').positive().max(86_400),
+    schema: someSeconds,
     default: '30',
   }),
   watch: option({
@@ -248,7 +251,7 @@ export const OPTIONS = {
     flag: '--sample <seconds>',
     env: 'ETCD_LOCKSTEP_SAMPLE',
     help: 'how long the source is watched to see what it writes',
-    schema: z.coerce.number('must be a number above 0, up to 86400').positive().max(86_400),
+    schema: someSeconds,
     default: '10',
   }),
   cacert: option({
