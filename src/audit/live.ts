@@ -43,8 +43,7 @@ export class LiveAudit {
   readonly #source: Waiting;
   readonly #target: Waiting;
   readonly #moved = new Wakeup();
-  /** When the source's last event came, in ms of performance.now(). */
-  #lastEventMs = 0;
+  #lastEvent: Revision;
 
   private constructor(
     private readonly source: HistorySide,
@@ -54,6 +53,7 @@ export class LiveAudit {
     const nothing = () => ({ position: proven(options.after), records: [], bytes: 0 });
     this.#source = nothing();
     this.#target = nothing();
+    this.#lastEvent = options.after;
   }
 
   static async of(
@@ -74,9 +74,14 @@ export class LiveAudit {
     return Math.min(this.#source.position, this.#target.position);
   }
 
-  /** Ms since the source's last event under the prefixes. */
-  get quietMs(): number {
-    return performance.now() - this.#lastEventMs;
+  /** The source's events up to here have come. */
+  get sourcePosition(): Revision {
+    return this.#source.position;
+  }
+
+  /** Revision of the last of them; where none came, up to where both sides were found equal before. */
+  get lastEvent(): Revision {
+    return this.#lastEvent;
   }
 
   /**
@@ -117,7 +122,8 @@ export class LiveAudit {
       into.records.push(record);
       into.bytes += recordBytes(record);
     }
-    if (into === this.#source && records.length > 0) this.#lastEventMs = performance.now();
+    const last = records.at(-1);
+    if (into === this.#source && last) this.#lastEvent = last.main;
   }
 
   #compare(): void {

@@ -188,6 +188,12 @@ export const OPTIONS = {
     help: 'apiservers that serve now and will be gone, where those of --apiservers were pre-warmed on the target',
     schema: apiservers,
   }),
+  without: option({
+    flag: '--without <urls>',
+    env: 'ETCD_LOCKSTEP_WITHOUT',
+    help: 'apiservers that are dead and stay so: they are left out, and must not answer until the end',
+    schema: apiservers,
+  }),
   margin: option({
     flag: '--margin <n>',
     env: 'ETCD_LOCKSTEP_MARGIN',
@@ -219,7 +225,7 @@ export const OPTIONS = {
   switchHook: option({
     flag: '--switch-hook <command>',
     env: 'ETCD_LOCKSTEP_SWITCH_HOOK',
-    help: 'shell command that moves one apiserver; finds it in $APISERVER, and $OVERRIDES',
+    help: 'shell command that moves one apiserver; finds it in $APISERVER, what to set in $OVERRIDES, and in $EPOCH a number that is higher in each later run',
     schema: text,
   }),
   flipHook: option({
@@ -345,9 +351,8 @@ export const OPTIONS = {
   resource: option({
     flag: '--resource <name...>',
     env: 'ETCD_LOCKSTEP_RESOURCE',
-    help: 'resource to freeze, as kubectl names it; may be given several times',
+    help: 'resource to freeze, as kubectl names it; may be given several times (default: pods; where there is a target, what it holds)',
     schema: resources,
-    default: 'pods',
   }),
   way: option({
     flag: '--way <way>',

@@ -1,12 +1,17 @@
 /**
  * Rollback: the apiservers go back to the source, and no client's revision goes backwards.
  *
- *     freeze ─► quiet ─► raise ─► bring back ─► compare ─► switch ─► unfreeze ─► clean up
+ *     preflight ─► go ─► preflight again ─► claim ─► freeze ─► quiet ─► raise ─► bring back ─► compare
+ *       ─► switch ─► unfreeze ─► clean up
  *
  * It is the cutover's mirror image. Clients now hold revisions of the target, so the source's head is
  * raised above the target's before any apiserver returns to it. What was changed on the target is
  * written to the source above that head: a client that has seen it there sees it once more, at a
  * higher revision, and none sees it at a lower one. What was never touched still has its revision.
+ *
+ * A cutover may be under way on another machine. The claim ends it: from then on it writes no phase,
+ * raises no head and starts no hook. A hook that it has started may still move an apiserver, so which
+ * etcd serves is looked at behind the claim, in the freeze, and again at the end.
  *
  * Killed anywhere, it begins anew: each step finds what was done. The phase on the target says that
  * it has begun, so that no cutover goes on meanwhile; and, before writes are let in, that the source
@@ -16,15 +21,16 @@
  * Where no apiserver has moved yet, the source counts from the beginning: a late write there is what
  * clients see, and stays.
  */
-import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import { LockstepError } from '../errors.js';
+import { thisRun } from '../cutoverowner.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { removeFreeze } from '../kube/freeze.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import type { ApiServer } from '../kube/api.js';
+import { Freeze } from '../kube/freeze.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Revision } from '../mvcc/revision.js';
-import { beside } from '../tasks.js';
+import { Patience } from '../patience.js';
+import { beside, untilAnswered } from '../tasks.js';
 import { pause } from '../backoff.js';
+import { Alarms } from './alarms.js';
 import {
   bringBack,
   compareContent,
@@ -32,29 +38,31 @@ import {
   type BringOptions,
   type Brought,
 } from './bring.js';
-import { freezeAll } from './freezing.js';
+import { Claim, resourcesIn } from './claim.js';
+import { frozenStill } from './crossing.js';
+import { DeadOnes } from './dead.js';
+import { freezeOver } from './freezeover.js';
 import { LateWrites } from './late.js';
-import type { CutoverOptions } from './options.js';
-import { gone, refuseOtherSource, setPhase } from './phase.js';
-import { endpointWarnings } from './preflight.js';
-import { mark, raiseSource, unmark } from './raise.js';
+import type { NightOptions } from './options.js';
+import { proveAgain, type Proofs } from './proofs.js';
+import { mark, raiseSource, unmark, type Marker } from './raise.js';
+import { preflightBack, type CheckedBack } from './preflightback.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { askHeads, servingNow, type Heads, type Serving } from './serving.js';
+import { servingNow, type Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
 import { moveAll } from './switch.js';
+import { thaw } from './thaw.js';
 import { nobodyMoved } from './unmoved.js';
 
-export type RollbackOptions = Omit<
-  CutoverOptions,
-  'sourceWatch' | 'oldApiservers' | 'flipHook' | 'onWaitGone' | 'maxFreezeSeconds'
->;
+export type RollbackOptions = NightOptions;
 
 /** The JSON contract in docs/reference.md is made of this. */
 export interface RollbackReport {
   prefixes: string[];
+  resources: string[];
   apiservers: string[];
   brought: Brought;
-  heads: Heads;
+  heads: Heads | null;
   frozenSeconds: number | null;
   steps: StepTime[];
   /** Written on the target after it was left. */
@@ -62,184 +70,293 @@ export interface RollbackReport {
   alarms: string[];
 }
 
-const POLL_MS = 20;
+/** What a run that has begun works with. */
+interface Begun {
+  claim: Claim;
+  prefixes: PrefixSet;
+  late: LateWrites;
+  freeze: Freeze;
+}
 
 export class Rollback {
+  readonly #self = thisRun('rollback');
   readonly #teller: StepTeller;
-  readonly #alarms: string[] = [];
-  /** From the go until writes are let in again, for all that anybody knows. */
+  readonly #alarms: Alarms;
+  readonly #tell: Patience;
+  readonly #dead: DeadOnes;
+  /** Writes were seen to be refused, and were not let in again. */
   #frozen = false;
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
 
   constructor(private readonly o: RollbackOptions) {
     this.#teller = new StepTeller(ROLLBACK_STEPS, o.onStep);
+    this.#alarms = new Alarms(o.onAlarm);
+    this.#tell = new Patience(o.onNote);
+    this.#dead = new DeadOnes(o.without);
   }
 
-  /** @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, and what etcds and apiservers say */
+  /**
+   * Where it is rolled back already that is the result.
+   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, OTHER_RUN, FREEZE_LOST,
+   *   and what etcds and apiservers say
+   */
   async run(): Promise<RollbackReport> {
+    const { o } = this;
+    const first = await this.#teller.step('preflight', () => preflightBack(o, true));
+    if (first.seen.stored.state.phase === 'rolled back') return this.#done(first);
+    await o.go(first);
+    const { seen, heads } = await preflightBack(o, false);
+    if (seen.stored.state.phase === 'rolled back') return this.#done(first);
+    const back = seen.stored.state.phase === 'switched back';
+    const claiming = { target: o.target, self: this.#self, tell: this.#tell, signal: o.signal };
+    const claim = await Claim.take(claiming, seen, back ? 'switched back' : 'rolling back');
+    o.onMustGoOn();
     try {
-      return await this.#run();
+      return await (back ? this.#afterwards(claim, heads) : this.#back(claim));
     } catch (error) {
-      if (this.#frozen) this.o.onNote('writes stay frozen: the same command goes on');
+      this.#tellFrozen(error);
       throw error;
     }
   }
 
-  async #run(): Promise<RollbackReport> {
-    const { target, signal, resources, apiservers } = this.o;
-    const teller = this.#teller;
-    const { stored, back } = await teller.step('preflight', () => this.#preflight());
-    await this.o.go(await endpointWarnings({ apiservers, oldApiservers: [] }));
-    this.#frozen = true;
-    await setPhase(target, back ? 'switched back' : 'rolling back', signal);
-    this.#quiet = back;
-    if (!back) {
-      const all = { ...this.o, oldApiservers: [] };
-      await teller.step('freeze', () => freezeAll(all, teller, signal));
-      failpoint('rollback.frozen');
-    }
-    const prefixes = PrefixSet.of(stored.state.prefixes);
-    const { revision: frozenHead } = await target.head(probeKey(prefixes));
-    const late = new LateWrites(target, prefixes, frozenHead, ({ key, revision }) => {
-      if (this.#quiet) this.#alarm(`late write on the target: ${key} at revision ${revision}`);
-    });
-    const brought = await beside(signal, [(stop) => late.run(stop)], async (stop) => {
-      const found = back
-        ? await this.#leave(prefixes, stop)
-        : await this.#bring(stored, prefixes, late, stop);
-      await setPhase(target, 'switched back', stop);
-      failpoint('rollback.switched');
-      await teller.step('unfreeze', async () => {
-        // First: what a dead run has sent must not land among what clients write.
-        await unmark(this.o.source);
-        await removeFreeze(apiservers, resources, { signal: stop });
-      });
-      teller.thawed();
-      this.#frozen = false;
-      failpoint('rollback.unfrozen');
-      await teller.step('clean up', () => setPhase(target, 'rolled back', stop));
-      await teller.step('watch', () => pause(this.o.watchSeconds * 1000, stop));
-      return found;
-    });
-    return this.#report(stored, brought, late);
+  #tellFrozen(error: unknown): void {
+    if (hasCode(error, 'OTHER_RUN', 'FREEZE_LOST')) return;
+    this.o.onNote(
+      this.#frozen
+        ? 'writes stay frozen: the same command goes on'
+        : 'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
+    );
   }
 
-  /** @returns whether the source is the one that counts already */
-  async #preflight(): Promise<{ stored: StoredCutover; back: boolean }> {
-    const { source, target, apiservers, resources, onNote, signal } = this.o;
-    const stored = (await new EtcdTarget(target).read()).cutover;
-    if (!stored) throw gone();
-    const { phase } = stored.state;
-    if (phase === 'rolled back') throw refuseCutOver(stored);
-    if (phase === 'rolling back' || phase === 'switched back')
-      onNote(`going on with the rollback that was begun (${phase})`);
-    const prefixes = PrefixSet.of(stored.state.prefixes);
-    const key = probeKey(prefixes);
-    await refuseOtherSource(source, stored.state);
-    const sides: Serving['from'][] = [];
-    for (const api of apiservers) {
-      const heads = () => askHeads(source, target, key);
-      const { from } = await servingNow(api, resources, heads);
-      sides.push(from);
-      onNote(`${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}`);
-    }
-    const unmoved = await nobodyMoved(target, stored, prefixes, sides, signal);
+  async #back(claim: Claim): Promise<RollbackReport> {
+    const { target, apiservers, onNote, signal } = this.o;
+    const prefixes = PrefixSet.of(claim.state.prefixes);
+    const freeze = await this.#teller.step('freeze', () => this.#freeze(claim, signal));
+    failpoint('rollback.frozen');
+    const heads = () => this.#heads(claim, prefixes);
+    const sides = await Promise.all(
+      apiservers.map((api) => this.#patiently(signal, () => servingNow(api, resourcesIn(claim), heads))),
+    );
+    const from = sides.map((one) => one.from);
+    const unmoved = await nobodyMoved(target, claim, prefixes, from, signal);
     if (unmoved)
       onNote('no apiserver has moved: the source has everything, nothing is brought back');
-    return { stored, back: unmoved || phase === 'switched back' };
+    const late = await this.#lateWrites(prefixes);
+    const begun = { claim, prefixes, late, freeze };
+    const tasks = [
+      (stop: AbortSignal) => late.run(stop),
+      (stop: AbortSignal) => this.#dead.watch(stop),
+    ];
+    return beside(signal, tasks, async (stop) => {
+      const { brought, marker } = await this.#bring(begun, unmoved, stop);
+      await this.#teller.step('switch', () => this.#switch(begun, stop));
+      await claim.setPhase('switched back');
+      failpoint('rollback.switched');
+      await this.#unfreeze(claim, marker, freeze, stop);
+      await this.#teller.step('watch', () => this.#watch(late, stop));
+      return this.#report(claim, brought, late, await heads());
+    });
   }
 
-  /** The source is left as it is. Its head is raised all the same: somebody may have asked the target. */
-  async #leave(prefixes: PrefixSet, signal: AbortSignal): Promise<Brought> {
-    await this.#teller.step('raise', () => this.#raise(prefixes, signal));
-    return noneBrought();
+  /** A run before came to where the source counts: what is left is to let writes in. */
+  async #afterwards(claim: Claim, heads: Heads): Promise<RollbackReport> {
+    const { source, signal, apiservers } = this.o;
+    const prefixes = PrefixSet.of(claim.state.prefixes);
+    const marker = await this.#patiently(signal, () => mark(source, this.#self.run));
+    await this.#patiently(signal, () => claim.check());
+    const standing = await this.#patiently(signal, () => Freeze.find(apiservers));
+    const late = await this.#lateWrites(prefixes);
+    return beside(signal, [(stop) => late.run(stop)], async (stop) => {
+      await this.#unfreeze(claim, marker, standing, stop);
+      await this.#teller.step('watch', () => this.#watch(late, stop));
+      return this.#report(claim, noneBrought(), late, heads);
+    });
   }
 
-  /** @returns the marker's revision */
-  async #raise(prefixes: PrefixSet, signal: AbortSignal): Promise<Revision> {
-    const { source, target, margin } = this.o;
-    const marker = await mark(source);
-    const heads = () => askHeads(source, target, probeKey(prefixes));
-    await raiseSource(source, heads, { marker, margin, signal });
-    return marker;
+  /** Over, by a run before: nothing is written. A freeze that it has left is no part of it. */
+  async #done({ seen, heads }: CheckedBack): Promise<RollbackReport> {
+    const { apiservers, onNote } = this.o;
+    onNote('it is rolled back already');
+    const left = await frozenStill(apiservers, seen.owner?.owner.run);
+    if (left) this.#alarms.raise(left);
+    return this.#report(seen.stored, noneBrought(), undefined, heads);
+  }
+
+  async #freeze(claim: Claim, signal: AbortSignal): Promise<Freeze> {
+    const { apiservers, onNote } = this.o;
+    const over = {
+      ...{ claim, self: this.#self, apis: apiservers, onNote, signal },
+      onFrozen: (at: Date) => {
+        this.#frozen = true;
+        this.#teller.frozen(at.getTime());
+      },
+    };
+    return (await this.#patiently(signal, () => freezeOver(over))).freeze;
   }
 
   async #bring(
-    stored: StoredCutover,
-    prefixes: PrefixSet,
-    late: LateWrites,
+    { claim, prefixes, late, freeze }: Begun,
+    unmoved: boolean,
     signal: AbortSignal,
-  ): Promise<Brought> {
-    const { source, target, onProgress } = this.o;
+  ): Promise<{ brought: Brought; marker: Marker }> {
+    const { source, target, margin, onProgress } = this.o;
     const teller = this.#teller;
-    const heads = () => askHeads(source, target, probeKey(prefixes));
-    await teller.step('quiet', () => this.#untilQuiet(prefixes, late, signal));
-    const marker = await teller.step('raise', () => this.#raise(prefixes, signal));
+    await teller.step('quiet', () => this.#untilQuiet(late, signal));
+    const marker = await teller.step('raise', async () => {
+      const put = await this.#patiently(signal, () => mark(source, this.#self.run));
+      await this.#patiently(signal, () => claim.check());
+      const heads = () => this.#heads(claim, prefixes);
+      // Also where nobody has moved: somebody may have asked the target.
+      await this.#patiently(signal, () => raiseSource(source, heads, { marker: put, margin, signal }));
+      return put;
+    });
     failpoint('rollback.raised');
+    if (unmoved) return { brought: noneBrought(), marker };
     const bring: BringOptions = {
       ...{ source, target, prefixes, marker, signal },
-      exact: stored.exact,
+      exact: claim.exact,
       onProgress: (keys, changes) => {
         onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
       },
     };
-    const brought = await teller.step('bring back', () => bringBack(bring));
-    const { count, keys } = brought.replaced;
-    if (count > 0)
-      this.#alarm(
-        `${count} late writes on the source were replaced by what the target has: ${keys.join(', ')}`,
-      );
-    await teller.step('compare', () => refuseDifferent(bring));
-    failpoint('rollback.brought');
-    await teller.step('switch', () => this.#switch(heads, signal));
-    return brought;
+    try {
+      const brought = await teller.step('bring back', () => bringBack(bring));
+      this.#tellReplaced(brought);
+      await teller.step('compare', () => refuseDifferent(bring));
+      failpoint('rollback.brought');
+      await proveAgain(this.#proofs({ claim, late, freeze }), signal);
+      this.#refuseLate(late);
+      return { brought, marker };
+    } catch (error) {
+      // Our writes are refused, too, when they are not ours any more.
+      if (hasCode(error, 'LATE_WRITE', 'ROLLBACK_GONE')) await claim.check();
+      throw error;
+    }
   }
 
-  async #untilQuiet(prefixes: PrefixSet, late: LateWrites, signal: AbortSignal): Promise<void> {
-    for (let seen = -1; late.count !== seen;) {
+  #tellReplaced({ replaced: { count, keys } }: Brought): void {
+    if (count === 0) return;
+    this.#alarms.raise(
+      `${count} late writes on the source were replaced by what the target has: ${keys.join(', ')}`,
+    );
+  }
+
+  /** Still on the target, whatever was written there: begun anew, it is brought as well. */
+  #refuseLate({ named: [first], count }: LateWrites): void {
+    if (!first) return;
+    throw new LockstepError(
+      'LATE_WRITE',
+      `${count} keys were written on the target while it was brought back, first ${first.key} at revision ${first.revision}`,
+      {
+        disposition: 'retry',
+        revision: first.revision,
+        hint: 'No apiserver has gone back yet. Run the same command again: it brings that as well. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
+      },
+    );
+  }
+
+  async #untilQuiet(late: LateWrites, signal: AbortSignal): Promise<void> {
+    for (let seen = -1; late.count !== seen; ) {
       seen = late.count;
       await pause(this.o.quietMs, signal);
-      const { revision } = await this.o.target.head(probeKey(prefixes));
-      while (late.position < revision && !signal.aborted) await pause(POLL_MS, signal);
       signal.throwIfAborted();
+      await late.passed(signal);
     }
     // It is read with all the rest.
     late.forget();
     this.#quiet = true;
   }
 
-  async #switch(heads: () => Promise<Heads>, signal: AbortSignal): Promise<void> {
-    const { apiservers, resources, switchHook, onWait, onNote } = this.o;
+  async #switch(begun: Begun, signal: AbortSignal): Promise<void> {
+    const { apiservers, without, switchHook, onWait, onNote } = this.o;
+    const { claim, prefixes } = begun;
+    const proofs = this.#proofs(begun);
+    const hook = async (api: ApiServer) => {
+      await proveAgain(proofs, signal);
+      await switchHook?.(api, moving);
+    };
+    const moving = { resources: resourcesIn(claim), epoch: claim.epoch };
     await moveAll({
-      ...{ apiservers, resources, heads, onWait, signal, to: 'source' },
-      ...(switchHook ? { hook: switchHook } : {}),
+      ...{ apiservers, without, signal, to: 'source' },
+      resources: moving.resources,
+      onWait: (waiting) => {
+        onWait(waiting, moving);
+      },
+      heads: () => this.#heads(claim, prefixes),
+      ...(switchHook ? { hook } : {}),
       onMoved: (apiserver) => {
         onNote(`${apiserver} serves from the source`);
       },
     });
+    await proveAgain(proofs, signal);
   }
 
-  #alarm(text: string): void {
-    this.#alarms.push(text);
-    this.o.onAlarm(text);
+  async #unfreeze(
+    claim: Claim,
+    marker: Marker,
+    freeze: Freeze | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { source, apiservers } = this.o;
+    await this.#teller.step('unfreeze', async () => {
+      // First: what a dead run has sent must not land among what clients write.
+      await this.#patiently(signal, () => unmark(source, marker));
+      await this.#patiently(signal, () => claim.check());
+      if (freeze) await this.#patiently(signal, () => thaw(apiservers, freeze, signal));
+    });
+    this.#teller.thawed();
+    this.#frozen = false;
+    failpoint('rollback.unfrozen');
+    await this.#teller.step('clean up', () => claim.setPhase('rolled back'));
   }
 
-  async #report(
-    { state }: StoredCutover,
+  async #watch(late: LateWrites, signal: AbortSignal): Promise<void> {
+    await pause(this.o.watchSeconds * 1000, signal);
+    if (!signal.aborted) await late.passed(signal);
+  }
+
+  /** From the target's head as it is now: all before it is read and brought. */
+  async #lateWrites(prefixes: PrefixSet): Promise<LateWrites> {
+    const { target } = this.o;
+    const { revision, clusterId } = await target.head(probeKey(prefixes));
+    return new LateWrites({
+      ...{ client: target, clusterId, prefixes, after: revision, tell: this.#tell },
+      onWrite: ({ key, revision: at }) => {
+        if (this.#quiet) this.#alarms.raise(`late write on the target: ${key} at revision ${at}`);
+      },
+    });
+  }
+
+  #proofs({ claim, late, freeze }: Pick<Begun, 'claim' | 'late' | 'freeze'>): Proofs {
+    return { claim, freeze, apis: this.o.apiservers, late, dead: this.#dead, tell: this.#tell };
+  }
+
+  async #heads(claim: Claim, prefixes: PrefixSet): Promise<Heads> {
+    const { revision } = await this.o.source.head(probeKey(prefixes));
+    return { source: revision, target: await claim.check() };
+  }
+
+  async #patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    return untilAnswered(signal, ask, this.#tell);
+  }
+
+  #report(
+    { state }: Pick<Claim, 'state'>,
     brought: Brought,
-    late: LateWrites,
-  ): Promise<RollbackReport> {
-    const { source, target, apiservers } = this.o;
+    late: LateWrites | undefined,
+    heads: Heads,
+  ): RollbackReport {
     return {
       prefixes: state.prefixes,
-      apiservers: apiservers.map(({ url }) => url),
+      resources: state.resources,
+      apiservers: this.o.apiservers.map(({ url }) => url),
       brought,
-      heads: await askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
+      heads,
       frozenSeconds: this.#teller.frozenSeconds,
       steps: this.#teller.times,
-      lateWrites: late.named,
-      alarms: this.#alarms,
+      lateWrites: late?.named ?? [],
+      alarms: this.#alarms.list,
     };
   }
 }

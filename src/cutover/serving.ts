@@ -60,6 +60,11 @@ export async function servingNow(
   return { apiserver: api.url, from: more.length > 0 ? 'unclear' : first };
 }
 
+/** `serves from target`, `does not answer`, or what left it unclear. */
+export function servingText({ from, why }: Serving): string {
+  return why ?? (from === 'does not answer' ? from : `serves from ${from}`);
+}
+
 function sideOf(revision: Revision, before: Heads, after: Heads): Serving['from'] {
   const within = (side: 'source' | 'target') => before[side] <= revision && revision <= after[side];
   if (within('source')) return within('target') ? 'unclear' : 'source';

@@ -2,9 +2,10 @@
  * Whether a cutover was given up before any apiserver had moved: then the source counts as it is.
  *
  * That the named apiservers serve from the source does not prove it: others may be left out, or be
- * behind the one address that was named. What was written through those is on the target.
+ * behind the one address that was named. What was written through those is on the target, which then is
+ * not what was taken over any more.
  */
-import type { StoredCutover } from '../cutoverstate.js';
+import type { CutoverState } from '../cutoverstate.js';
 import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
@@ -14,12 +15,12 @@ import type { Serving } from './serving.js';
 /** @param from where each of the apiservers serves from; reads the target only if that is the source */
 export async function nobodyMoved(
   target: EtcdClient,
-  { state }: StoredCutover,
+  { state }: { state: CutoverState },
   prefixes: PrefixSet,
   from: readonly Serving['from'][],
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (state.phase !== 'fenced' || from.some((side) => side !== 'source')) return false;
+  if (from.some((side) => side !== 'source')) return false;
   const tally = new Tally();
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);

@@ -5,6 +5,7 @@
  */
 import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
 import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.js';
+import { OWNER_KEY, parseOwner, type StoredOwner } from '../cutoverowner.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
@@ -28,6 +29,8 @@ export interface TargetState {
   slotWrites: number;
   /** Where there is one, the target is in lockstep no more. */
   cutover: StoredCutover | undefined;
+  /** Who claimed it last. */
+  owner: StoredOwner | undefined;
 }
 
 export interface Target {
@@ -59,6 +62,7 @@ export class EtcdTarget implements Target {
       slotMods: new Array<Revision>(SLOTS).fill(0),
       slotWrites: 0,
       cutover: undefined,
+      owner: undefined,
     };
     for (const row of rows) {
       const kv = parseKeyValue(row);
@@ -73,6 +77,8 @@ export class EtcdTarget implements Target {
         state.fenceMod = kv.modRevision;
       } else if (kv.key.equals(CUTOVER_KEY)) {
         state.cutover = parseCutover(row);
+      } else if (kv.key.equals(OWNER_KEY)) {
+        state.owner = parseOwner(row);
       } else {
         throw stray(kv.key.toString(), kv.modRevision, state.cursor);
       }

@@ -12,7 +12,7 @@ import { keyOf } from '../mvcc/keyvalue.js';
 import { prefixRange, WHOLE_STORE } from '../mvcc/prefix.js';
 import { hasCode } from '../errors.js';
 import type { EtcdClient } from '../wire/client.js';
-import { folderOf, isCompiledIn } from './names.js';
+import { folderOf, isCompiledIn } from '../kube/folders.js';
 
 export interface FolderSize {
   /** `/registry/pods/`; a key without a folder is its own. */
