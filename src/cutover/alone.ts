@@ -73,14 +73,14 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
 
 /** The live audit begins where the target stands: what came before, `etcd-lockstep audit` has compared. */
 async function drainAndTakeOver(options: FenceAloneOptions): Promise<StoredCutover> {
-  const { source, target, signal } = options;
+  const { source, target, onNote, signal } = options;
   const state = await new EtcdTarget(target).read();
   const prefixes = state.cursor ? PrefixSet.of(state.cursor.prefixes) : PrefixSet.everything();
   const key = probeKey(prefixes);
   const identity = { source: (await source.head(key)).clusterId, prefixes };
   const { position } = takeStock(state, identity);
   await options.go();
-  const live = await LiveAudit.of(source, target, { prefixes, after: position });
+  const live = await LiveAudit.of(source, target, { prefixes, after: position, onNote });
   return beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const since = performance.now();
     const deadline = since + options.maxFreezeSeconds * 1000;

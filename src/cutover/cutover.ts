@@ -27,6 +27,7 @@ import { removeFreeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { Patience } from '../patience.js';
 import { beside, untilAnswered } from '../tasks.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { Fence, overtakenText } from './fence.js';
@@ -74,12 +75,12 @@ export class Cutover {
   }
 
   async #untilTakenOver(): Promise<StoredCutover> {
-    const { source, target, apiservers, oldApiservers, signal } = this.#o;
+    const { source, target, apiservers, oldApiservers, onNote, signal } = this.#o;
     const checked = await this.#teller.step('preflight', () => preflight(this.#o));
     const equal = await this.#teller.step('audit', () => this.#auditAll(checked));
     failpoint('cutover.audited');
     const { prefixes } = checked;
-    const live = await LiveAudit.of(source, target, { prefixes, after: equal });
+    const live = await LiveAudit.of(source, target, { prefixes, after: equal, onNote });
     return beside(signal, [(stop) => live.run(stop)], async (stop) => {
       await this.#o.go(checked.warnings);
       try {
@@ -262,9 +263,7 @@ export class Cutover {
 
   /** While it is frozen and the fence has to be kept, nothing that passes may end us. */
   async #patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    return untilAnswered(signal, ask, ({ message }) => {
-      this.#o.onNote(`${message}; trying again`);
-    });
+    return untilAnswered(signal, ask, new Patience(this.#o.onNote));
   }
 
   async #unfreeze(signal: AbortSignal): Promise<void> {
