@@ -15,6 +15,7 @@ import { recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
+import { Patience } from '../patience.js';
 import { steadyRevisions } from '../source/steady.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -25,6 +26,8 @@ export interface LiveAuditOptions {
   prefixes: PrefixSet;
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;
+  /** A watch that is made anew. */
+  onNote: (note: string) => void;
 }
 
 /** Bytes of the one side's events that may wait for the other side's. */
@@ -104,7 +107,8 @@ export class LiveAudit {
       clusterId: side.status.clusterId,
       signal,
     };
-    for await (const batch of steadyRevisions(side.client, watch)) {
+    const patience = new Patience(this.options.onNote);
+    for await (const batch of steadyRevisions(side.client, watch, patience)) {
       for (const { records } of batch.revisions) this.#add(records, into);
       into.position = batch.position;
       this.#compare();

@@ -17,6 +17,7 @@ import { removeFiles } from '../journal/level.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
+import { Patience } from '../patience.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
@@ -130,15 +131,22 @@ async function fill(
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();
   };
+  const patience = new Patience(onNote);
   const captureBeside = (stopped: AbortSignal) =>
     lastValueFrom(
       capture(client, journal, {
         limits,
         signal: AbortSignal.any([stopped, enough.signal]),
         onRetry: (error) => {
-          onNote(`${error.message}; trying again`);
+          patience.failed(error);
         },
-      }).pipe(tap(report), tap(stopIfThere)),
+      }).pipe(
+        tap(() => {
+          patience.answered();
+        }),
+        tap(report),
+        tap(stopIfThere),
+      ),
       { defaultValue: undefined },
     );
   const read = async (stopped: AbortSignal) => {

@@ -301,10 +301,12 @@ export class Mirror {
 
   /** Does it until it goes well; undefined where `signal` aborts before. */
   async #insist<T>(signal: AbortSignal, once: () => Promise<T>): Promise<T | undefined> {
-    const onRetry = (error: LockstepError) => {
-      if (!signal.aborted) this.#failed(error);
+    const failed = (error: LockstepError) => {
+      this.#failed(error);
     };
-    return untilAnswered(signal, once, onRetry).catch((error: unknown) => {
+    // What ends the trouble of a side is told where its answer is seen.
+    const told = { failed, answered: () => undefined };
+    return untilAnswered(signal, once, told).catch((error: unknown) => {
       if (signal.aborted) return undefined;
       throw error;
     });

@@ -105,7 +105,11 @@ export class Pair {
   async liveAudit(): Promise<LiveAudit> {
     const after = (await this.heads()).target;
     const { prefixes } = this.identity;
-    return LiveAudit.of(this.source, this.targetClient, { prefixes, after });
+    return LiveAudit.of(this.source, this.targetClient, {
+      prefixes,
+      after,
+      onNote: () => undefined,
+    });
   }
 
   /** Drains as a cutover does. @returns up to where both sides were found equal */
