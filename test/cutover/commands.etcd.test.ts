@@ -5,7 +5,6 @@
 import { expect } from 'chai';
 import { z } from 'zod';
 import { CUTOVER_KEY } from '../../src/cutoverstate.js';
-import { setPhase } from '../../src/cutover/phase.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
@@ -170,12 +169,13 @@ describe('commands of a cutover', () => {
 
       // Where pages were being removed, nothing else would have kept it from removing those.
       const signal = new AbortController().signal;
-      await setPhase(pair.targetClient, 'retiring', signal);
+      await pair.setPhase('retiring');
       const error = await failure(
         retire({
-          ...{ source: client, target: pair.targetClient, resources: [], apiservers: [], signal },
+          ...{ source: client, target: pair.targetClient, resources: undefined, apiservers: [], signal },
           ...{ watchSeconds: 0, rate: 1000, go: () => Promise.resolve(true) },
           onProgress: () => undefined,
+          onNote: () => undefined,
         }),
       );
       expect(error.code).to.equal('TARGET_OTHER_SOURCE');
