@@ -12,7 +12,7 @@
  */
 import { audit } from '../audit/audit.js';
 import { LiveAudit } from '../audit/live.js';
-import { otherRun, ownerText, type Owner } from '../cutoverowner.js';
+import { otherRun, type Owner } from '../cutoverowner.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { resourceName } from '../kube/resource.js';
@@ -23,12 +23,12 @@ import type { Attempts } from '../patience.js';
 import { beside } from '../tasks.js';
 import type { Claim } from './claim.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
-import { freezeAll } from './freezing.js';
+import { freezeAll, thawOwn } from './freezing.js';
+import { freezeOwnerOf } from './freezeover.js';
 import type { CutoverOptions } from './options.js';
 import { preflight, type Checked } from './preflight.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
-import { thawOwn } from './thaw.js';
 
 /** What the approach has come to: the night is this run's, and nothing is written. */
 export interface Taken {
@@ -66,7 +66,7 @@ export class Approach {
       try {
         return await this.#frozen(again, live, stop);
       } catch (error) {
-        if (!hasCode(error, 'FREEZE_LOST')) await this.#letIn();
+        if (!hasCode(error, 'FREEZE_LOST')) await this.#letIn(again);
         throw error;
       }
     });
@@ -98,19 +98,13 @@ export class Approach {
     const { prefixes, moved, key } = checked;
     const { teller, self, tell } = this;
     const all = [...apiservers, ...oldApiservers];
+    const { onNote } = this.o;
+    const resources = moved.map(({ resource }) => resource);
+    const freezing = { apiservers: all, resources, onNote, signal };
     const { freeze, at } = await teller.step('freeze', () =>
-      freezeAll({
-        apiservers: all,
-        resources: moved.map(({ resource }) => resource),
-        owner: { run: self.run, text: ownerText(self) },
-        over: checked.standing,
-        onFrozen: (since) => {
-          teller.frozen(since.getTime());
-        },
-        onNote: this.o.onNote,
-        signal,
-      }),
+      freezeAll(freezing, freezeOwnerOf(self), checked.standing),
     );
+    teller.frozen(at.getTime());
     failpoint('cutover.frozen');
     // Whoever took it over while we were asked, or stood still, has done so before we froze.
     const { cutover, owner } = await new EtcdTarget(target).read();
@@ -125,7 +119,7 @@ export class Approach {
       this.#sent = true;
       const claim = await takeOver(target, {
         ...{ source: checked.source, prefixes, self, equal, frozenAt: at, tell, signal },
-        resources: moved.map(({ resource }) => resourceName(resource)),
+        resources: resources.map(resourceName),
       });
       this.o.onMustGoOn();
       await hold(freeze, all);
@@ -134,7 +128,7 @@ export class Approach {
   }
 
   /** Nothing has happened yet: writes are let in again. Unless the takeover landed and we never knew. */
-  async #letIn(): Promise<void> {
+  async #letIn({ moved }: Checked): Promise<void> {
     const { target, apiservers, oldApiservers, onNote } = this.o;
     const all = [...apiservers, ...oldApiservers];
     try {
@@ -149,7 +143,8 @@ export class Approach {
         return;
       }
       onNote('letting writes in again; nothing was changed');
-      await thawOwn(all, this.self.run);
+      const resources = moved.map(({ resource }) => resource);
+      await thawOwn(freezeOwnerOf(this.self), { apiservers: all, resources, onNote });
     } catch (failure) {
       const why = failure instanceof Error ? failure.message : String(failure);
       onNote(

@@ -28,7 +28,7 @@ import { proveAgain, type Proofs } from './proofs.js';
 import { servingNow } from './serving.js';
 import type { StepTeller } from './steps.js';
 import { moveAll, untilGone } from './switch.js';
-import { thaw } from './thaw.js';
+import { thaw } from './freezing.js';
 
 export interface CrossingOptions {
   o: CutoverOptions;
@@ -83,7 +83,9 @@ export class Crossing {
     await teller.step('unfreeze', async () => {
       const standing = freeze ?? (await this.#patiently(signal, () => Freeze.find(apis)));
       await this.#patiently(signal, () => claim.check());
-      if (standing) await this.#patiently(signal, () => thaw(o.apiservers, standing, signal));
+      const { apiservers, onNote } = o;
+      const options = { apiservers, resources: this.#resources, onNote, signal };
+      await this.#patiently(signal, () => thaw(standing, options));
     });
     teller.thawed();
     failpoint('cutover.unfrozen');
@@ -195,14 +197,14 @@ export class Crossing {
  * @returns what has to be told
  */
 export async function frozenStill(
-  apis: readonly ApiServer[],
+  { apiservers, onNote }: Pick<CutoverOptions, 'apiservers' | 'onNote'>,
   run: string | undefined,
 ): Promise<string | undefined> {
-  const standing = await Freeze.find(apis);
+  const standing = await Freeze.find(apiservers);
   if (!standing) return undefined;
   if (standing.owner !== undefined && standing.owner.run === run) {
     try {
-      await thaw(apis, standing);
+      await thaw(standing, { apiservers, resources: standing.resources, onNote });
       return undefined;
     } catch (error) {
       if (!hasCode(error, 'FREEZE_LOST')) throw error;

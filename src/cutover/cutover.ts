@@ -63,7 +63,7 @@ export class Cutover {
 
   /** What another run, or this one's command at another time, has begun. */
   async #goOn(): Promise<CutoverReport> {
-    const { source, target, resources, apiservers, onNote, onMustGoOn, signal } = this.#o;
+    const { source, target, resources, onNote, onMustGoOn, signal } = this.#o;
     const seen = await look(target);
     const { stored, owner } = seen;
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
@@ -77,7 +77,7 @@ export class Cutover {
     const options = { target, self: this.#self, tell: this.#tell, signal };
     const claim = await Claim.take(options, seen);
     if (phase !== 'done') onMustGoOn();
-    const left = phase === 'done' && (await frozenStill(apiservers, owner?.owner.run));
+    const left = phase === 'done' && (await frozenStill(this.#o, owner?.owner.run));
     if (left) this.#alarms.raise(left);
     return this.#cross({ claim });
   }

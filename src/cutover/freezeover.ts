@@ -9,8 +9,8 @@ import { hasCode } from '../errors.js';
 import { pause } from '../backoff.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
-import type { Claim } from './claim.js';
-import { resourcesIn } from './claim.js';
+import type { FreezeOwner } from '../kube/owner.js';
+import { resourcesIn, type Claim } from './claim.js';
 import { freezeAll } from './freezing.js';
 
 export interface FreezeOverOptions {
@@ -37,10 +37,9 @@ export async function freezeOver(
   for (let tries = 1; ; tries++) {
     try {
       const over = await Freeze.find(apis);
-      const { freeze } = await freezeAll({
-        ...{ apiservers: apis, resources: resourcesIn(claim), over, onFrozen, onNote, signal },
-        owner: { run: self.run, text: ownerText(self) },
-      });
+      const freezing = { apiservers: apis, resources: resourcesIn(claim), onNote, signal };
+      const { freeze, at } = await freezeAll(freezing, freezeOwnerOf(self), over);
+      onFrozen(at);
       await freeze.hold(apis);
       await claim.check();
       return { freeze, stood: over !== undefined };
@@ -52,4 +51,9 @@ export async function freezeOver(
       signal.throwIfAborted();
     }
   }
+}
+
+/** A run as the owner of a freeze. */
+export function freezeOwnerOf(self: Owner): FreezeOwner {
+  return { run: self.run, text: ownerText(self) };
 }

@@ -51,7 +51,7 @@ import { ROLLBACK_STEPS } from './script.js';
 import { servingNow, type Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
 import { moveAll } from './switch.js';
-import { thaw } from './thaw.js';
+import { thaw } from './freezing.js';
 import { nobodyMoved } from './unmoved.js';
 
 export type RollbackOptions = NightOptions;
@@ -176,9 +176,8 @@ export class Rollback {
 
   /** Over, by a run before: nothing is written. A freeze that it has left is no part of it. */
   async #done({ seen, heads }: CheckedBack): Promise<RollbackReport> {
-    const { apiservers, onNote } = this.o;
-    onNote('it is rolled back already');
-    const left = await frozenStill(apiservers, seen.owner?.owner.run);
+    this.o.onNote('it is rolled back already');
+    const left = await frozenStill(this.o, seen.owner?.owner.run);
     if (left) this.#alarms.raise(left);
     return this.#report(seen.stored, noneBrought(), undefined, heads);
   }
@@ -298,12 +297,13 @@ export class Rollback {
     freeze: Freeze | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { source, apiservers } = this.o;
+    const { source, apiservers, onNote } = this.o;
     await this.#teller.step('unfreeze', async () => {
       // First: what a dead run has sent must not land among what clients write.
       await this.#patiently(signal, () => unmark(source, marker));
       await this.#patiently(signal, () => claim.check());
-      if (freeze) await this.#patiently(signal, () => thaw(apiservers, freeze, signal));
+      const options = { apiservers, resources: resourcesIn(claim), onNote, signal };
+      await this.#patiently(signal, () => thaw(freeze, options));
     });
     this.#teller.thawed();
     this.#frozen = false;
