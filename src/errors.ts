@@ -61,7 +61,9 @@ export type ErrorCode =
   | 'ETCD'
   // talking to Kubernetes
   | 'KUBE_UNAVAILABLE'
-  | 'KUBE';
+  | 'KUBE'
+  | 'FREEZE_TAKEN'
+  | 'FREEZE_LOST';
 
 export interface LockstepErrorOptions {
   disposition: Disposition;

@@ -23,7 +23,8 @@ import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
 import type { ApiServer } from '../kube/api.js';
-import { removeFreeze } from '../kube/freeze.js';
+import { Freeze } from '../kube/freeze.js';
+import { freezeOwner } from '../kube/owner.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -31,7 +32,7 @@ import { beside, untilAnswered } from '../tasks.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
-import { freezeAll } from './freezing.js';
+import { freezeAll, thaw, thawOwn } from './freezing.js';
 import type { CutoverOptions, CutoverReport } from './options.js';
 import { refuseOtherSource, setPhase } from './phase.js';
 import { preflight, type Checked } from './preflight.js';
@@ -48,6 +49,7 @@ const STAYS_FROZEN =
 export class Cutover {
   readonly #o: CutoverOptions;
   readonly #run = randomUUID();
+  readonly #owner = freezeOwner('cutover', this.#run);
   readonly #teller: StepTeller;
   readonly #alarms: string[] = [];
 
@@ -115,7 +117,12 @@ export class Cutover {
   async #frozen(checked: Checked, live: LiveAudit, signal: AbortSignal): Promise<StoredCutover> {
     const { source, quietMs, maxFreezeSeconds } = this.#o;
     const teller = this.#teller;
-    const at = await teller.step('freeze', () => freezeAll(this.#o, teller, signal));
+    const apiservers = [...this.#o.apiservers, ...this.#o.oldApiservers];
+    const { at } = await teller.step('freeze', async () => {
+      const over = await Freeze.find(apiservers);
+      return freezeAll({ ...this.#o, apiservers, signal }, this.#owner, over);
+    });
+    teller.frozen(at.getTime());
     failpoint('cutover.frozen');
     const since = performance.now();
     const drain: DrainOptions = {
@@ -150,7 +157,7 @@ export class Cutover {
         return;
       }
       onNote('letting writes in again; nothing was changed');
-      await removeFreeze(apis, resources);
+      await thawOwn(this.#owner, { apiservers: apis, resources, onNote });
     } catch (failure) {
       const why = failure instanceof Error ? failure.message : String(failure);
       onNote(
@@ -268,8 +275,10 @@ export class Cutover {
   }
 
   async #unfreeze(signal: AbortSignal): Promise<void> {
-    const { target, apiservers, resources } = this.#o;
-    await this.#teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal }));
+    const { target, apiservers } = this.#o;
+    await this.#teller.step('unfreeze', async () =>
+      thaw(await Freeze.find(apiservers), { ...this.#o, signal }),
+    );
     this.#teller.thawed();
     failpoint('cutover.unfrozen');
     await setPhase(target, 'done', signal);

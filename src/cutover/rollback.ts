@@ -19,7 +19,8 @@
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { removeFreeze } from '../kube/freeze.js';
+import { Freeze } from '../kube/freeze.js';
+import { freezeOwner } from '../kube/owner.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -32,7 +33,7 @@ import {
   type BringOptions,
   type Brought,
 } from './bring.js';
-import { freezeAll } from './freezing.js';
+import { freezeAll, thaw } from './freezing.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions } from './options.js';
 import { gone, refuseOtherSource, setPhase } from './phase.js';
@@ -87,7 +88,7 @@ export class Rollback {
   }
 
   async #run(): Promise<RollbackReport> {
-    const { target, signal, resources, apiservers } = this.o;
+    const { target, signal, apiservers } = this.o;
     const teller = this.#teller;
     const { stored, back } = await teller.step('preflight', () => this.#preflight());
     await this.o.go(await endpointWarnings({ apiservers, oldApiservers: [] }));
@@ -95,8 +96,10 @@ export class Rollback {
     await setPhase(target, back ? 'switched back' : 'rolling back', signal);
     this.#quiet = back;
     if (!back) {
-      const all = { ...this.o, oldApiservers: [] };
-      await teller.step('freeze', () => freezeAll(all, teller, signal));
+      const { at } = await teller.step('freeze', async () =>
+        freezeAll(this.o, freezeOwner('rollback'), await Freeze.find(apiservers)),
+      );
+      teller.frozen(at.getTime());
       failpoint('rollback.frozen');
     }
     const prefixes = PrefixSet.of(stored.state.prefixes);
@@ -113,7 +116,7 @@ export class Rollback {
       await teller.step('unfreeze', async () => {
         // First: what a dead run has sent must not land among what clients write.
         await unmark(this.o.source);
-        await removeFreeze(apiservers, resources, { signal: stop });
+        await thaw(await Freeze.find(apiservers), { ...this.o, signal: stop });
       });
       teller.thawed();
       this.#frozen = false;
