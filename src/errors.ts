@@ -46,8 +46,6 @@ export type ErrorCode =
   | 'ROLLBACK_GONE'
   | 'OTHER_RUN'
   | 'OTHER_OBJECTS'
-  | 'FREEZE_TAKEN'
-  | 'FREEZE_LOST'
   | 'STILL_USED'
   | 'NO_GO'
   | 'MIRROR_INCOMPLETE'
@@ -65,7 +63,9 @@ export type ErrorCode =
   | 'ETCD'
   // talking to Kubernetes
   | 'KUBE_UNAVAILABLE'
-  | 'KUBE';
+  | 'KUBE'
+  | 'FREEZE_TAKEN'
+  | 'FREEZE_LOST';
 
 export interface LockstepErrorOptions {
   disposition: Disposition;

@@ -6,7 +6,10 @@ import type { CutoverStatus, TargetStatus } from '../lockstep/status.js';
  * @param kube null: Kubernetes was not asked
  * @returns one or two sentences
  */
-export function nextStep({ kind, trouble, cutover }: TargetStatus, kube: KubeStatus | null): string {
+export function nextStep(
+  { kind, trouble, cutover }: TargetStatus,
+  kube: KubeStatus | null,
+): string {
   if (cutover) return nightStep(cutover, kube);
   switch (kind) {
     case 'empty':

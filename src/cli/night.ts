@@ -27,7 +27,10 @@ export async function withNight<T>(
       withKube(kubeconfig, dead, (without) => {
         const apiservers = named.filter(({ url }) => !without.some((one) => one.url === url));
         if (apiservers.length === 0)
-          throw badArgument('--without leaves no apiserver', 'Name the living ones in --apiservers.');
+          throw badArgument(
+            '--without leaves no apiserver',
+            'Name the living ones in --apiservers.',
+          );
         return use({ ...sides, apiservers, without });
       }),
     ),

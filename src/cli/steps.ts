@@ -25,6 +25,7 @@ export function shownSteps({
       if (json) print({ alarm }, () => '');
       log.error(`ALARM: ${alarm}`);
     },
+    onMustGoOn: () => undefined,
     onProgress: (text) => {
       progress.show(() => text);
     },
@@ -33,9 +34,7 @@ export function shownSteps({
 
 /** @param toDo what to do about it, where somebody has to: lines of their own, to be copied from */
 export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
-  const each = waiting.map(
-    (one) => `  ${one.apiserver}  (${servingText(one)})`,
-  );
+  const each = waiting.map((one) => `  ${one.apiserver}  (${servingText(one)})`);
   return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
 }
 

@@ -366,6 +366,12 @@ export const OPTIONS = {
     help: 'probe: nothing should be refused',
     schema: z.union([z.boolean(), z.stringbool()]),
   }),
+  force: option({
+    flag: '--force',
+    env: 'ETCD_LOCKSTEP_FORCE',
+    help: 'remove: also the freeze of a cutover or rollback; once the target is taken over, what is written then may be lost',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
   writeOut: option({
     flag: '-w, --write-out <format>',
     env: 'ETCD_LOCKSTEP_WRITE_OUT',

@@ -118,5 +118,7 @@ async function standing({ source, target }: FenceAloneOptions) {
 /** For whoever goes on with it; none where somebody fences what is not Kubernetes'. */
 function resourcesUnder({ list }: PrefixSet): string[] {
   const found = list.map(resourceIn);
-  return found.flatMap((resource) => (resource && !found.includes(undefined) ? resourceName(resource) : []));
+  return found.flatMap((resource) =>
+    resource && !found.includes(undefined) ? resourceName(resource) : [],
+  );
 }

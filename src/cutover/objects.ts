@@ -37,11 +37,7 @@ export async function refuseOtherObjects(
   }
 }
 
-async function count(
-  etcd: EtcdClient,
-  prefix: string,
-  { revision }: ListSample,
-): Promise<number> {
+async function count(etcd: EtcdClient, prefix: string, { revision }: ListSample): Promise<number> {
   return (await etcd.range({ ...prefixRange(prefix), revision, countOnly: true })).count;
 }
 

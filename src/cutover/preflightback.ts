@@ -34,7 +34,8 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   const kinds = moved.map(({ resource }) => resource);
   await refuseOtherSource(source, state);
   const heads = () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes)));
-  if (state.phase === 'rolled back') return { seen, heads: await heads(), resources: kinds, warnings: [] };
+  if (state.phase === 'rolled back')
+    return { seen, heads: await heads(), resources: kinds, warnings: [] };
   await new DeadOnes(without).refuseAlive();
   const sides = await Promise.all(apiservers.map((api) => servingNow(api, kinds, heads)));
   for (const one of tell ? sides : []) o.onNote(`${one.apiserver}: ${servingText(one)}`);

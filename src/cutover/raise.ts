@@ -69,10 +69,14 @@ export async function raiseSource(
 }
 
 export function rollbackGone(): LockstepError {
-  return new LockstepError('ROLLBACK_GONE', 'the rollback on the source was taken over or ended by another run', {
-    disposition: 'fatal',
-    hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
-  });
+  return new LockstepError(
+    'ROLLBACK_GONE',
+    'the rollback on the source was taken over or ended by another run',
+    {
+      disposition: 'fatal',
+      hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
+    },
+  );
 }
 
 /** Takes marker and fillers off the source again; the marker first, so that no filler comes after. */

@@ -106,7 +106,11 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   const report = { ...found, cutOver: { keys: state.keys, checksum: state.checksum } };
   if (!(await options.go(found)))
     return { ...report, removed: false, revisions: null, left: found.keys };
-  const claim = await Claim.take({ target, self: thisRun('retire'), tell, signal }, seen, 'retiring');
+  const claim = await Claim.take(
+    { target, self: thisRun('retire'), tell, signal },
+    seen,
+    'retiring',
+  );
   await refuseReaders(options, moved);
   failpoint('retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);

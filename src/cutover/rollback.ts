@@ -136,7 +136,9 @@ export class Rollback {
     failpoint('rollback.frozen');
     const heads = () => this.#heads(claim, prefixes);
     const sides = await Promise.all(
-      apiservers.map((api) => this.#patiently(signal, () => servingNow(api, resourcesIn(claim), heads))),
+      apiservers.map((api) =>
+        this.#patiently(signal, () => servingNow(api, resourcesIn(claim), heads)),
+      ),
     );
     const from = sides.map((one) => one.from);
     const unmoved = await nobodyMoved(target, claim, prefixes, from, signal);
@@ -207,7 +209,9 @@ export class Rollback {
       await this.#patiently(signal, () => claim.check());
       const heads = () => this.#heads(claim, prefixes);
       // Also where nobody has moved: somebody may have asked the target.
-      await this.#patiently(signal, () => raiseSource(source, heads, { marker: put, margin, signal }));
+      await this.#patiently(signal, () =>
+        raiseSource(source, heads, { marker: put, margin, signal }),
+      );
       return put;
     });
     failpoint('rollback.raised');
@@ -256,7 +260,7 @@ export class Rollback {
   }
 
   async #untilQuiet(late: LateWrites, signal: AbortSignal): Promise<void> {
-    for (let seen = -1; late.count !== seen; ) {
+    for (let seen = -1; late.count !== seen;) {
       seen = late.count;
       await pause(this.o.quietMs, signal);
       signal.throwIfAborted();

@@ -28,13 +28,16 @@ const list = z.looseObject({
 /**
  * The first objects of a list that is not older than this moment: without a resourceVersion an
  * apiserver asks its etcd. `count` is all that there are; undefined where it does not say.
+ * @param namespace undefined: of all
  */
 export async function listFirst(
   api: ApiServer,
   served: Served,
   limit: number,
+  namespace?: string,
+  signal?: AbortSignal,
 ): Promise<{ resourceVersion: string; items: KubeObject[]; count: number | undefined }> {
-  const answer = await api.get(pathOf(served), { limit: String(limit) });
+  const answer = await api.get(pathOf(served, namespace), { limit: String(limit) }, signal);
   const { metadata: of, items } = read(answer, list);
   const whole = (of.continue ?? '') === '';
   const rest = whole ? 0 : of.remainingItemCount;

@@ -53,8 +53,7 @@ export async function targetStatus(
   await target.status();
   const mirrored = await target.few({ ...prefixRange(MIRRORS_PREFIX), countOnly: true });
   const own = await target.few({ ...prefixRange(OWN_PREFIX), countOnly: true });
-  if (own.count > mirrored.count)
-    return ofState(await new EtcdTarget(target).read(), source);
+  if (own.count > mirrored.count) return ofState(await new EtcdTarget(target).read(), source);
   const all = await target.few({ ...WHOLE_STORE, limit: 1, keysOnly: true });
   const kind = mirrored.count > 0 ? 'mirror' : all.count > 0 ? 'foreign' : 'empty';
   const head = source && (await source.head());

@@ -172,7 +172,13 @@ describe('commands of a cutover', () => {
       await pair.setPhase('retiring');
       const error = await failure(
         retire({
-          ...{ source: client, target: pair.targetClient, resources: undefined, apiservers: [], signal },
+          ...{
+            source: client,
+            target: pair.targetClient,
+            resources: undefined,
+            apiservers: [],
+            signal,
+          },
           ...{ watchSeconds: 0, rate: 1000, go: () => Promise.resolve(true) },
           onProgress: () => undefined,
           onNote: () => undefined,

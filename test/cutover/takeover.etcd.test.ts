@@ -171,7 +171,7 @@ describe('takeover', () => {
       const lost = ended.findIndex(({ status }) => status === 'rejected');
       const won = ended[1 - lost];
       expect(won?.status).to.equal('fulfilled');
-      const error = await failure(pair.takeOver(equal, runs[lost]!));
+      const error = await failure(pair.takeOver(equal, runs[lost]));
       expect(error.code).to.equal('OTHER_RUN');
       expect(error.message).to.contain(`(pid ${process.pid}, since ${runs[1 - lost]!.self.since})`);
       // The winner's own, sent again: it is still his.

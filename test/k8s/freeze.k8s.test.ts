@@ -5,10 +5,13 @@ import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
-import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw } from '../../src/cutover/freezing.js';
+import { Freeze } from '../../src/kube/freeze.js';
+import { freezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
+import { freezeWay } from '../../src/kube/way.js';
 import { describeKube } from './binaries.js';
 import { Cluster } from './cluster.js';
 import { KubeClient } from './client.js';
@@ -60,6 +63,22 @@ describeKube('freeze: real apiservers', () => {
     await cluster.remove();
   });
 
+  async function freeze(resources = [PODS]): Promise<Freeze> {
+    const over = await Freeze.find(apis);
+    const options = {
+      apiservers: apis,
+      resources,
+      way: 'webhook',
+      onNote: () => undefined,
+    } as const;
+    return (await freezeAll(options, freezeOwner('freeze apply'), over)).freeze;
+  }
+
+  async function unfreeze(resources = [PODS]): Promise<void> {
+    const options = { apiservers: apis, resources, onNote: () => undefined };
+    await thaw(await Freeze.find(apis), options);
+  }
+
   async function probes(expected: Expected, resources = [PODS]): Promise<ProbeReport[]> {
     return Promise.all(apis.map((api) => probe(api, resources, expected)));
   }
@@ -84,8 +103,8 @@ describeKube('freeze: real apiservers', () => {
 
   it('holds without any pod', async () => {
     for (const expected of ['open', 'frozen', 'open'] as const) {
-      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
-      else await removeFreeze(apis, [PODS]);
+      if (expected === 'frozen') await freeze();
+      else await unfreeze();
       for (const report of await probes(expected)) {
         const word = expected === 'open' ? 'accepted' : 'refused';
         expect(report.on).to.deep.equal([{ resource: 'pods', object: null }]);
@@ -107,8 +126,8 @@ describeKube('freeze: real apiservers', () => {
     await cluster.client.create(PODS_PATH, pod('waiting'));
     const there = await pods();
     for (const expected of ['open', 'frozen', 'open', 'frozen', 'open'] as const) {
-      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
-      else await removeFreeze(apis, [PODS]);
+      if (expected === 'frozen') await freeze();
+      else await unfreeze();
       for (const report of await probes(expected)) {
         const word = expected === 'open' ? 'accepted' : 'refused';
         expect(report.ok, JSON.stringify(report)).to.be.true;
@@ -141,7 +160,7 @@ describeKube('freeze: real apiservers', () => {
       ['POST', `${PODS_PATH}/bound/eviction`, eviction],
       ['DELETE', PODS_PATH],
     ];
-    await applyFreeze(apis, [PODS], 'webhook');
+    await freeze();
     const there = await pods();
     for (const truth of truths) {
       for (const [method, path, body] of writes)
@@ -155,7 +174,7 @@ describeKube('freeze: real apiservers', () => {
       expect(JSON.stringify(exec)).not.to.contain('freeze');
     }
     expect(await pods()).to.deep.equal(there);
-    await removeFreeze(apis, [PODS]);
+    await unfreeze();
     for (const [i, [method, path, body]] of writes.entries()) {
       const { status } = await truths[i % 2]!.send(method, path, body);
       expect(status, `${method} ${path}`).to.be.below(300);
@@ -164,7 +183,7 @@ describeKube('freeze: real apiservers', () => {
 
   it('holds while an apiserver restarts: none lets a write pass before it knows of the freeze', async () => {
     await cluster.client.create(PODS_PATH, pod('steady'));
-    await applyFreeze(apis, [PODS], 'webhook');
+    await freeze();
     const there = await pods();
     const [apiserver] = cluster.apiservers;
     const [truth] = truths;
@@ -186,7 +205,7 @@ describeKube('freeze: real apiservers', () => {
     expect(answers).to.include(500);
     expect(await pods()).to.deep.equal(there);
     expect((await probes('frozen')).map(({ ok }) => ok)).to.deep.equal([true, true]);
-    await removeFreeze(apis, [PODS]);
+    await unfreeze();
   });
 
   it('says accepted of an eviction that only a disruption budget refuses', async () => {
@@ -209,10 +228,8 @@ describeKube('freeze: real apiservers', () => {
       metadata: { name: 'some' },
       data: { a: 'b' },
     });
-    await applyFreeze(apis, [PODS], 'webhook');
-    const since = await frozenSince(apis[1]!);
-    await applyFreeze(apis, [CONFIGMAPS, LEASES], 'webhook');
-    expect(await frozenSince(apis[1]!)).to.deep.equal(since);
+    const { since } = await freeze();
+    expect((await freeze([CONFIGMAPS, LEASES])).since).to.deep.equal(since);
     for (const report of await probes('frozen', [CONFIGMAPS, LEASES])) {
       expect(report.ok, JSON.stringify(report)).to.be.true;
       for (const verb of ['create', 'update', 'patch', 'delete', 'deletecollection'])
@@ -220,17 +237,17 @@ describeKube('freeze: real apiservers', () => {
           expect(got(report, `${verb} ${resource}`)).to.equal('refused');
       expect(got(report, 'nodes/status')).to.equal('accepted');
     }
-    await removeFreeze(apis, [CONFIGMAPS, LEASES]);
-    expect(await frozenSince(apis[0]!)).to.equal(undefined);
+    await unfreeze([CONFIGMAPS, LEASES]);
+    expect(await Freeze.find(apis)).to.equal(undefined);
   });
 
   it('is a command: print, apply, probe, remove', async () => {
     const urls = cluster.apiservers.map(({ url }) => url).join(',');
-    const freeze = (...args: string[]) =>
+    const command = (...args: string[]) =>
       run(['freeze', ...args, '--kubeconfig', cluster.kubeconfig, '--apiservers', urls]);
-    expect((await freeze('print')).stdout).to.contain('kind: ValidatingWebhookConfiguration');
-    expect((await freeze('probe')).code).to.equal(1);
-    const applied = await freeze('apply', '-w', 'json');
+    expect((await command('print')).stdout).to.contain('kind: ValidatingWebhookConfiguration');
+    expect((await command('probe')).code).to.equal(1);
+    const applied = await command('apply', '-w', 'json');
     expect(applied.code, applied.stderr).to.equal(0);
     const { since, ...result } = contract.freeze.parse(whole(applied.stdout)[0]);
     expect(result).to.deep.equal({
@@ -240,13 +257,13 @@ describeKube('freeze: real apiservers', () => {
       apiservers: urls.split(','),
     });
     expect(since).not.to.equal(null);
-    const asked = await freeze('probe', '--open', '-w', 'json');
+    const asked = await command('probe', '--open', '-w', 'json');
     expect(asked.code).to.equal(1);
     expect(contract.freezeProbe.parse(whole(asked.stdout)[0]).probe.since).to.equal(since);
-    const probed = await freeze('probe');
+    const probed = await command('probe');
     expect(probed.code, probed.stdout).to.equal(0);
     expect(probed.stdout).to.contain('AS EXPECTED (frozen)');
-    expect((await freeze('remove')).code).to.equal(0);
-    expect((await freeze('probe', '--open')).code).to.equal(0);
+    expect((await command('remove')).code).to.equal(0);
+    expect((await command('probe', '--open')).code).to.equal(0);
   });
 });
