@@ -41,7 +41,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   rollback: [contract.rollback],
   retire: [contract.retire],
   'The cursor': [contract.cursor],
-  'The state of a cutover': [contract.cutoverState],
+  'The state of a cutover': [contract.cutoverState, contract.owner],
   "A mirror's cursor": [contract.mirrorCursor],
 };
 
