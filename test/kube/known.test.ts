@@ -91,7 +91,10 @@ describe('kube: every apiserver knows of a freeze', () => {
     const stop = new AbortController();
     const reason = new Error('stopped');
     s.fakes[0]!.slow = (asked) => {
-      if (isWrite(asked)) setImmediate(() => { stop.abort(reason); });
+      if (isWrite(asked))
+        setImmediate(() => {
+          stop.abort(reason);
+        });
       return isWrite(asked) ? 60_000 : 0;
     };
     const started = performance.now();
