@@ -178,7 +178,7 @@ function reportText({ apiserver, on, checks }: ProbeReport): string {
     table([['', 'expected', 'answer', 'asked on', ''], ...checks.map(row)]),
     ...checks
       .filter(({ why }) => why !== null)
-      .map(({ what, why }) => `  ${what} not asked: ${why}. The freeze covers it all the same`),
+      .map(({ what, why }) => `  ${what} is not asked: ${why}`),
     '',
   ].join('\n');
 }

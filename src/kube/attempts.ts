@@ -183,6 +183,7 @@ export function touched(served: Served, name: string, object: KubeObject | undef
       method: 'PATCH',
       path: `${pathOf(served, object.metadata.namespace, object.metadata.name)}/${name}`,
       body: TOUCH,
+      on: objectName(object),
     },
   );
 }

@@ -236,6 +236,8 @@ export const freezeProbe = z.strictObject({
     ok: z.boolean(),
     expected: z.enum(['frozen', 'open']),
     since: maybeTime,
+    owner: z.string().nullable(),
+    held: z.boolean(),
     apiservers: z
       .array(
         z.strictObject({
@@ -247,6 +249,8 @@ export const freezeProbe = z.strictObject({
               what: z.string(),
               expected: z.enum(['refused', 'accepted']),
               got: z.string().min(1),
+              on: z.string().nullable(),
+              why: z.string().nullable(),
               ok: z.boolean(),
             }),
           ),
