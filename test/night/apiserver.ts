@@ -1,0 +1,57 @@
+/** An apiserver as one process sees it. */
+import { LockstepError } from '../../src/errors.js';
+import type { Answer } from '../../src/kube/answer.js';
+import { ApiServer, type Method, type Query } from '../../src/kube/api.js';
+import { touchesFreeze, type KubeRequest, type KubeServer } from './kube.js';
+import type { Process } from './process.js';
+
+/** Told of each request that has changed something. */
+export type OnKube = (request: KubeRequest) => void;
+
+export class SimulatedApiServer extends ApiServer {
+  constructor(
+    private readonly process: Process,
+    readonly server: KubeServer,
+    private readonly onKube: OnKube,
+  ) {
+    super(server.url, () => Promise.reject(new Error('nothing is sent')));
+  }
+
+  override get(path: string, query: Query = {}): Promise<Answer> {
+    return this.#request({ method: 'GET', path, body: undefined, query });
+  }
+
+  override send(
+    method: Exclude<Method, 'GET'>,
+    path: string,
+    body?: unknown,
+    query: Query = {},
+  ): Promise<Answer> {
+    return this.#request({ method, path, body, query });
+  }
+
+  override close(): void {
+    // There is no connection.
+  }
+
+  #request(request: KubeRequest): Promise<Answer> {
+    const { method, path } = request;
+    const asked = `${method} ${this.url}${path}`;
+    const matters = touchesFreeze(request);
+    return this.process.call(
+      'kube',
+      `${this.server.name}: ${method} ${matters ? 'freeze' : path}`,
+      matters,
+      () => {
+        if (this.server.down !== undefined) throw unavailable(asked, this.server.down);
+        const { status, body } = this.server.answer(request);
+        if (matters && method !== 'GET' && status < 300) this.onKube(request);
+        return { status, body, asked };
+      },
+    );
+  }
+}
+
+function unavailable(asked: string, why: string): LockstepError {
+  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`, { disposition: 'retry' });
+}

@@ -1,0 +1,147 @@
+/**
+ * Nights of one operator and of two (night.ts), explored to the end: every one in which not more than so
+ * many things go wrong, with clients that write in different ways.
+ *
+ * `known` are the rules that are broken today. They are here so that the list can only get shorter: one
+ * that is mended has to be taken off.
+ */
+import { expect } from 'chai';
+import type { Command } from './commands.js';
+import { Exploration, type Finding } from './explore.js';
+import type { Happening, Scenario } from './night.js';
+import type { Rule } from './rules.js';
+
+type Kind = Happening['kind'];
+
+interface Nights {
+  before?: Command[];
+  commands: Command[];
+  /** What may go wrong first, and what then; one thing more in `make soak`. */
+  kinds: Kind[][];
+  known: Rule[];
+}
+
+const FAULTS: Kind[] = ['kill', 'kill late', 'interrupt', 'die', 'land'];
+
+const NIGHTS: Nights[] = [
+  {
+    commands: ['cutover'],
+    kinds: [FAULTS],
+    known: ['says frozen', 'not thawed', 'acts after loss', 'lost'],
+  },
+  {
+    before: ['cutover'],
+    commands: ['rollback'],
+    kinds: [FAULTS],
+    known: ['says frozen', 'acts after loss', 'begun though one was dead'],
+  },
+  {
+    before: ['cutover'],
+    commands: ['retire'],
+    kinds: [FAULTS],
+    known: ['begun though one was dead'],
+  },
+  {
+    before: ['freeze apply'],
+    commands: ['fence'],
+    kinds: [FAULTS],
+    known: ['acts after loss', 'lost'],
+  },
+  {
+    commands: ['cutover', 'rollback'],
+    kinds: [['switch']],
+    known: ['acts after loss', 'says frozen', 'missed', 'lost', 'does not end', 'split'],
+  },
+  {
+    commands: ['cutover', 'cutover'],
+    kinds: [['switch'], ['switch', 'interrupt']],
+    known: [
+      'acts after loss',
+      'freeze left',
+      'cannot be ended',
+      'says frozen',
+      'foreign thaw',
+      'missed',
+      'lost',
+    ],
+  },
+  {
+    commands: ['cutover', 'freeze remove'],
+    kinds: [['switch']],
+    known: ['missed', 'lost'],
+  },
+  {
+    before: ['cutover'],
+    commands: ['rollback', 'rollback'],
+    kinds: [['switch']],
+    known: ['acts after loss', 'lost', 'says frozen', 'foreign thaw'],
+  },
+  {
+    before: ['cutover'],
+    commands: ['rollback', 'cutover'],
+    kinds: [['switch']],
+    known: [],
+  },
+  {
+    before: ['cutover'],
+    commands: ['retire', 'rollback'],
+    kinds: [['switch']],
+    known: ['acts after loss', 'cannot be ended', 'lost'],
+  },
+  {
+    before: ['cutover'],
+    commands: ['rollback', 'retire'],
+    kinds: [['switch']],
+    known: ['says frozen'],
+  },
+  {
+    before: ['freeze apply'],
+    commands: ['fence', 'cutover'],
+    kinds: [['switch']],
+    known: ['acts after loss'],
+  },
+  {
+    before: ['freeze apply'],
+    commands: ['fence', 'rollback'],
+    kinds: [['switch']],
+    known: ['acts after loss'],
+  },
+];
+
+/** Those that write all the time keep others from seeing what happens when nobody does. */
+const CLIENTS: Pick<Scenario, 'writes' | 'watchDelayMs'>[] = [
+  { writes: 'always' },
+  { writes: 'once taken over', watchDelayMs: 300 },
+];
+
+const MORE: Kind[][] = process.env['SOAK'] ? [['switch', ...FAULTS]] : [];
+
+describe('the night, explored', function () {
+  this.timeout(0);
+  for (const { before = [], commands, kinds, known } of NIGHTS)
+    it(`${titleOf(before, commands)}, whatever ${kinds.map((one) => one.join(', ')).join('; then ')}`, async () => {
+      const found = new Map<Rule, Finding>();
+      let nights = 0;
+      for (const clients of CLIENTS) {
+        const exploration = new Exploration({ before, commands, ...clients });
+        await exploration.explore([...kinds, ...MORE]);
+        nights += exploration.nights;
+        for (const [rule, finding] of exploration.findings)
+          if (!found.has(rule)) found.set(rule, finding);
+      }
+      expect(nights).to.be.greaterThan(10);
+      const news = [...found.values()].filter(({ rule }) => !known.includes(rule));
+      // As an error, because chai cuts what is long.
+      if (news.length > 0) throw new Error(tell(news));
+      expect([...found.keys()]).to.have.members(known);
+    });
+});
+
+function titleOf(before: readonly Command[], commands: readonly Command[]): string {
+  return [...before.map((one) => `${one} done`), commands.join(' and ')].join(', then ');
+}
+
+function tell(findings: readonly Finding[]): string {
+  const all = findings.map(({ rule, what, plan }) => `${rule}: ${what} ${JSON.stringify(plan)}`);
+  return [...all, 'The first of them:', ...(findings[0]?.trace ?? [])].join('\n  ');
+}
