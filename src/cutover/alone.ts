@@ -97,11 +97,8 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
     const equal = await untilQuiet(drain);
     await untilEqual(drain, equal);
-    const { self, tell } = claiming;
     const resources = resourcesUnder(prefixes);
-    return takeOver(target, {
-      ...{ ...identity, self, resources, equal, frozenAt: null, tell, signal: stop },
-    });
+    return takeOver(claiming, { ...identity, resources, equal, frozenAt: null, signal: stop });
   });
 }
 

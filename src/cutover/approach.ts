@@ -117,8 +117,9 @@ export class Approach {
     return teller.step('takeover', async () => {
       await freeze.prove(all);
       this.#sent = true;
-      const claim = await takeOver(target, {
-        ...{ source: checked.source, prefixes, self, equal, frozenAt: at, tell, signal },
+      const claiming = { target, self, tell, signal: this.o.signal };
+      const claim = await takeOver(claiming, {
+        ...{ source: checked.source, prefixes, equal, frozenAt: at, signal },
         resources: resources.map(resourceName),
       });
       this.o.onMustGoOn();

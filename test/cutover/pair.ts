@@ -145,8 +145,10 @@ export class Pair {
     { self = thisRun('cutover'), client = this.targetClient }: TakeoverBy = {},
   ): Promise<Claim> {
     const signal = AbortSignal.timeout(DRAINED_WITHIN_MS);
-    const told = { ...{ self, equal, signal, tell: silent }, frozenAt: null, resources: ['pods'] };
-    return takeOver(client, { ...this.identity, ...told });
+    return takeOver(
+      { target: client, self, tell: silent, signal },
+      { ...this.identity, equal, signal, frozenAt: null, resources: ['pods'] },
+    );
   }
 
   /** As if a command had come to there; nobody is asked whose the night is. */
