@@ -42,6 +42,8 @@ export interface CrossingOptions {
 }
 
 export class Crossing {
+  /** Writes may be let in by now, for all that anybody knows. */
+  thawing = false;
   readonly #dead: DeadOnes;
   readonly #resources: readonly Resource[];
 
@@ -84,6 +86,7 @@ export class Crossing {
       const standing = freeze ?? (await this.#patiently(signal, () => Freeze.find(apis)));
       await this.#patiently(signal, () => claim.check());
       const { apiservers, onNote } = o;
+      this.thawing = true;
       const options = { apiservers, resources: this.#resources, onNote, signal };
       await this.#patiently(signal, () => thaw(standing, options));
     });

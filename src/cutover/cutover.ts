@@ -36,6 +36,9 @@ import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
 
+const LET_IN =
+  'every apiserver has moved, and writes are let in, or are about to be: the same command ends it';
+
 export class Cutover {
   readonly #o: CutoverOptions;
   readonly #self = thisRun('cutover');
@@ -93,17 +96,16 @@ export class Cutover {
       ...{ teller: this.#teller, alarms: this.#alarms },
     });
     const begun = claim.state.phase;
-    let frozen = begun !== 'done';
     try {
       await beside(signal, [(stop) => late.run(stop)], async (stop) => {
         const held = begun === 'fenced' ? await crossing.fenceAndSwitch(freeze, stop) : undefined;
         if (begun !== 'done') await crossing.unfreeze(held, stop);
-        frozen = false;
         await this.#teller.step('watch', () => this.#watch(late, stop));
       });
     } catch (error) {
-      // The others say themselves who has the night, or the freeze.
-      if (frozen && !hasCode(error, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STAYS_FROZEN);
+      // These say themselves who has the night, or the freeze.
+      if (begun !== 'done' && !hasCode(error, 'OTHER_RUN', 'FREEZE_LOST'))
+        onNote(crossing.thawing ? LET_IN : STAYS_FROZEN);
       throw error;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));

@@ -106,12 +106,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   const report = { ...found, cutOver: { keys: state.keys, checksum: state.checksum } };
   if (!(await options.go(found)))
     return { ...report, removed: false, revisions: null, left: found.keys };
+  // Once more: behind the claim there is no way back.
+  await refuseReaders(options, moved);
   const claim = await Claim.take(
     { target, self: thisRun('retire'), tell, signal },
     seen,
     'retiring',
   );
-  await refuseReaders(options, moved);
   failpoint('retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);
   const left = await count(source, prefixes);

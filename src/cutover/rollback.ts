@@ -70,6 +70,14 @@ export interface RollbackReport {
   alarms: string[];
 }
 
+/** What it means that it ends before its end. */
+const STOPPED = {
+  'not seen':
+    'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
+  seen: 'writes stay frozen: the same command goes on',
+  thawing: 'the source serves, and writes are let in, or are about to be: the same command ends it',
+};
+
 /** What a run that has begun works with. */
 interface Begun {
   claim: Claim;
@@ -84,8 +92,8 @@ export class Rollback {
   readonly #alarms: Alarms;
   readonly #tell: Patience;
   readonly #dead: DeadOnes;
-  /** Writes were seen to be refused, and were not let in again. */
-  #frozen = false;
+  /** Whether writes were seen to be refused, and whether they may be let in again by now. */
+  #frozen: 'not seen' | 'seen' | 'thawing' = 'not seen';
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
 
@@ -122,11 +130,7 @@ export class Rollback {
 
   #tellFrozen(error: unknown): void {
     if (hasCode(error, 'OTHER_RUN', 'FREEZE_LOST')) return;
-    this.o.onNote(
-      this.#frozen
-        ? 'writes stay frozen: the same command goes on'
-        : 'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
-    );
+    this.o.onNote(STOPPED[this.#frozen]);
   }
 
   async #back(claim: Claim): Promise<RollbackReport> {
@@ -165,7 +169,7 @@ export class Rollback {
   async #afterwards(claim: Claim, heads: Heads): Promise<RollbackReport> {
     const { source, signal, apiservers } = this.o;
     const prefixes = PrefixSet.of(claim.state.prefixes);
-    const marker = await this.#patiently(signal, () => mark(source, this.#self.run));
+    const marker = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
     await this.#patiently(signal, () => claim.check());
     const standing = await this.#patiently(signal, () => Freeze.find(apiservers));
     const late = await this.#lateWrites(prefixes);
@@ -189,7 +193,7 @@ export class Rollback {
     const over = {
       ...{ claim, self: this.#self, apis: apiservers, onNote, signal },
       onFrozen: (at: Date) => {
-        this.#frozen = true;
+        this.#frozen = 'seen';
         this.#teller.frozen(at.getTime());
       },
     };
@@ -205,7 +209,7 @@ export class Rollback {
     const teller = this.#teller;
     await teller.step('quiet', () => this.#untilQuiet(late, signal));
     const marker = await teller.step('raise', async () => {
-      const put = await this.#patiently(signal, () => mark(source, this.#self.run));
+      const put = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
       await this.#patiently(signal, () => claim.check());
       const heads = () => this.#heads(claim, prefixes);
       // Also where nobody has moved: somebody may have asked the target.
@@ -306,11 +310,11 @@ export class Rollback {
       // First: what a dead run has sent must not land among what clients write.
       await this.#patiently(signal, () => unmark(source, marker));
       await this.#patiently(signal, () => claim.check());
+      this.#frozen = 'thawing';
       const options = { apiservers, resources: resourcesIn(claim), onNote, signal };
       await this.#patiently(signal, () => thaw(freeze, options));
     });
     this.#teller.thawed();
-    this.#frozen = false;
     failpoint('rollback.unfrozen');
     await this.#teller.step('clean up', () => claim.setPhase('rolled back'));
   }
