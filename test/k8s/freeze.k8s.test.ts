@@ -7,11 +7,12 @@ import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
 import { freezeAll, thaw } from '../../src/cutover/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
-import { freezeOwner } from '../../src/kube/owner.js';
+import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
 import { freezeWay } from '../../src/kube/way.js';
+import { failure } from '../kube/scene.js';
 import { describeKube } from './binaries.js';
 import { Cluster } from './cluster.js';
 import { KubeClient } from './client.js';
@@ -239,6 +240,40 @@ describeKube('freeze: real apiservers', () => {
     }
     await unfreeze([CONFIGMAPS, LEASES]);
     expect(await Freeze.find(apis)).to.equal(undefined);
+  });
+
+  it('has one owner, and nobody else changes or removes it', async () => {
+    const [a, b] = [freezeOwner('cutover'), freezeOwner('rollback')];
+    const apply = async (owner: FreezeOwner, over?: Freeze) =>
+      Freeze.apply(apis, [PODS], 'webhook', owner, over);
+    const tries = await Promise.allSettled([apply(a), apply(b)]);
+    expect(tries.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected']);
+    const [won] = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const loser = won?.owner?.run === a.run ? b : a;
+    await failure(apply(loser), 'FREEZE_TAKEN');
+    await won!.prove(apis);
+    await won!.hold(apis);
+    await won!.prove(apis);
+
+    const next = await apply(loser, await Freeze.find([...apis].reverse()));
+    expect(next).to.deep.include({ held: true, owner: loser, since: won!.since });
+    for (const late of ['prove', 'hold', 'remove'] as const)
+      await failure(won![late](apis), 'FREEZE_LOST');
+    const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/etcd-lockstep-freeze`;
+    await cluster.client.patch(path, { metadata: { labels: { by: 'somebody' } } });
+    await next.prove(apis);
+    const rules = { webhooks: [] };
+    await cluster.client.patch(path, rules);
+    await failure(next.prove(apis), 'FREEZE_LOST');
+    await next.remove(apis);
+    expect(await Freeze.find(apis)).to.equal(undefined);
+
+    const gone = await apply(a);
+    await gone.remove(apis);
+    await apply(a);
+    await failure(gone.prove(apis), 'FREEZE_LOST');
+    await failure(gone.remove(apis), 'FREEZE_LOST');
+    await unfreeze();
   });
 
   it('is a command: print, apply, probe, remove', async () => {
