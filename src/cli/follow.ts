@@ -7,9 +7,10 @@ import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/fol
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EXIT_INTERRUPTED, register, type Context } from './command.js';
+import { register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides } from './sides.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function followCommand(program: Command): void {
   register(program, {

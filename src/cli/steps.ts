@@ -14,9 +14,8 @@ export function shownSteps({
 }: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress'> {
   return {
     onStep: (step) => {
-      progress.clear();
       if (json) print({ step }, () => '');
-      else process.stderr.write(`${stepText(step)}\n`);
+      else progress.say(`${stepText(step)}\n`);
     },
     onNote: (note) => {
       log.info(note);
