@@ -28,7 +28,7 @@ const POLL_MS = 5;
 
 /** A follower under way. */
 export interface Follower {
-  /** What it ended with; undefined after `stop`. */
+  /** What it ended with: the cutover that has taken it over, an error, undefined after `stop`. */
   ended: Promise<unknown>;
   /** Ends it as Ctrl-C would. */
   stop(): Promise<void>;
@@ -73,7 +73,7 @@ export class Pair {
       { journal, source: this.stage.source.endpoint, target },
       { until: { kind: 'signal' }, signal: stop.signal, onNote: () => undefined },
     ).then(
-      () => undefined,
+      ({ cutover }) => cutover ?? undefined,
       (error: unknown) => error,
     );
     const follower = {
