@@ -218,6 +218,15 @@ describe('commands of a cutover', () => {
     });
   });
 
+  it("a mirror's key on a target that was cut over is no concern; any other key among ours is", async () => {
+    await pair.target.ctl('put', 'etcd-lockstep/mirror/1:/a/:/a/', '{}');
+    const { code, stderr } = await fence(['--once']);
+    expect(code, stderr).to.equal(0);
+    await pair.target.ctl('put', 'etcd-lockstep/stray', 'v');
+    refused(await fence(['--once']), 'TARGET_FOREIGN_WRITE', 5);
+    await pair.target.ctl('del', 'etcd-lockstep/stray');
+  });
+
   it('goes on with the source that it began with, and with no other', async () => {
     const other = await pair.stage.etcd();
     const client = new EtcdClient(other.endpoint, 'source');
