@@ -39,14 +39,14 @@ describe('kube: every apiserver knows of a freeze', () => {
 
   it('when the last one does, and it is said which is waited for', async () => {
     await start(2);
-    s.fakes[1]!.late = 15;
+    s.fakes[1]!.late = 5;
     const { freeze, at } = await freezeAll(options, OWNER, undefined);
     expect(notes).to.have.length(1);
     expect(notes[0])
       .to.contain(s.apis[1]!.url)
       .and.to.match(/is still accepted$/);
     expect(Date.now() - at.getTime()).to.be.within(0, 60_000);
-    s.fakes[0]!.late = 15;
+    s.fakes[0]!.late = 5;
     await thaw(freeze, options);
     expect(notes[1])
       .to.contain(s.apis[0]!.url)
