@@ -173,7 +173,7 @@ describe('kube: the freeze', () => {
       ...object,
       spec: { policyName: 'etcd-lockstep-freeze', validationActions: ['Deny'] },
     }));
-    await failure(edited.prove(s.apis), 'FREEZE_LOST');
+    expect((await failure(edited.prove(s.apis), 'FREEZE_LOST')).message).to.contain('was changed');
     await failure(edited.hold(s.apis), 'FREEZE_LOST');
     await edited.remove(s.apis);
     const gone = await apply(A);
