@@ -19,9 +19,17 @@ interface Nights {
   /** What may go wrong first, and what then; one thing more in `make soak`. */
   kinds: Kind[][];
   known: Rule[];
+  /** Where so many nights are enough. */
+  clients?: Clients[];
 }
 
+type Clients = Pick<Scenario, 'writes' | 'watchDelayMs'>;
+
 const FAULTS: Kind[] = ['kill', 'kill late', 'interrupt', 'die', 'land'];
+
+/** Those that write all the time keep others from seeing what happens when nobody does. */
+const LATE_WATCH: Clients = { writes: 'once taken over', watchDelayMs: 300 };
+const CLIENTS: Clients[] = [{ writes: 'always' }, LATE_WATCH];
 
 const NIGHTS: Nights[] = [
   {
@@ -54,7 +62,8 @@ const NIGHTS: Nights[] = [
   },
   {
     commands: ['cutover', 'cutover'],
-    kinds: [['switch'], ['switch', 'interrupt']],
+    kinds: [['switch'], ['interrupt']],
+    clients: [LATE_WATCH],
     known: [
       'acts after loss',
       'freeze left',
@@ -108,22 +117,16 @@ const NIGHTS: Nights[] = [
   },
 ];
 
-/** Those that write all the time keep others from seeing what happens when nobody does. */
-const CLIENTS: Pick<Scenario, 'writes' | 'watchDelayMs'>[] = [
-  { writes: 'always' },
-  { writes: 'once taken over', watchDelayMs: 300 },
-];
-
 const MORE: Kind[][] = process.env['SOAK'] ? [['switch', ...FAULTS]] : [];
 
 describe('the night, explored', function () {
   this.timeout(0);
-  for (const { before = [], commands, kinds, known } of NIGHTS)
+  for (const { before = [], commands, kinds, known, clients = CLIENTS } of NIGHTS)
     it(`${titleOf(before, commands)}, whatever ${kinds.map((one) => one.join(', ')).join('; then ')}`, async () => {
       const found = new Map<Rule, Finding>();
       let nights = 0;
-      for (const clients of CLIENTS) {
-        const exploration = new Exploration({ before, commands, ...clients });
+      for (const some of clients) {
+        const exploration = new Exploration({ before, commands, ...some });
         await exploration.explore([...kinds, ...MORE]);
         nights += exploration.nights;
         for (const [rule, finding] of exploration.findings)
