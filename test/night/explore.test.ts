@@ -33,6 +33,16 @@ const CLIENTS: Clients[] = [{ writes: 'always' }, LATE_WATCH];
 
 const NIGHTS: Nights[] = [
   {
+    before: ['cutover'],
+    commands: ['retire', 'rollback'],
+    kinds: [['kill late'], ['deliver']],
+    known: [
+      ...(['acts after loss', 'lost', 'missed', 'says frozen'] as const),
+      ...(['does not end', 'freeze left', 'cannot be ended', 'split'] as const),
+    ],
+    clients: [LATE_WATCH],
+  },
+  {
     commands: ['cutover'],
     kinds: [FAULTS],
     known: ['says frozen', 'not thawed', 'acts after loss', 'lost'],
@@ -117,7 +127,7 @@ const NIGHTS: Nights[] = [
   },
 ];
 
-const MORE: Kind[][] = process.env['SOAK'] ? [['switch', ...FAULTS]] : [];
+const MORE: Kind[][] = process.env['SOAK'] ? [['switch', 'deliver', ...FAULTS]] : [];
 
 describe('the night, explored', function () {
   this.timeout(0);

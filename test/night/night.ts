@@ -50,6 +50,9 @@ export interface At {
   what: Happening;
 }
 
+/** Says what happens at a step instead of what is calm, of all that could. */
+export type Chooser = (step: number, options: readonly Happening[]) => Happening | undefined;
+
 /** Timers and steps in one night; the longest that ends has some thousand. */
 const MAX_TICKS = 20_000;
 const MAX_RECOVERIES = 4;
@@ -70,6 +73,8 @@ export class Night {
   #late: Call[] = [];
   /** The step after which the first hook to a side was sent for. */
   readonly #hooks = new Map<Side, number>();
+  /** Whether anything has gone wrong. */
+  #disturbed = false;
   #step = 0;
   #ticks = 0;
   /** Whether this is the part in which things go wrong. */
@@ -77,10 +82,10 @@ export class Night {
 
   constructor(
     private readonly scenario: Scenario,
-    private readonly plan: readonly At[],
+    private readonly plan: readonly At[] | Chooser,
   ) {
     this.#world = new World(scenario, (what) => {
-      const unkept = this.plan.length > 0 && this.#told(/overtaken/);
+      const unkept = this.#disturbed && this.#told(/overtaken/);
       if (!unkept) this.#rules.break('missed', what);
     });
     this.#rules = new Rules(this.#runs, this.#world.cluster, () => this.#step);
@@ -128,11 +133,22 @@ export class Night {
 
   #takeStep(run: Run): void {
     this.#world.clientsAct();
-    const deviation = this.#explored && this.plan.find(({ step }) => step === this.#step);
-    if (this.#explored) this.options[this.#step] = this.#optionsAt(run);
-    if (deviation) this.#happen(run, deviation.what);
+    const what = this.#explored ? this.#choose(run) : undefined;
+    if (what) this.#happen(run, what);
     else this.#carryOut(run);
     this.#step++;
+  }
+
+  #choose(run: Run): Happening | undefined {
+    const { plan } = this;
+    const options = this.#optionsAt(run);
+    this.options[this.#step] = options;
+    const what =
+      typeof plan === 'function'
+        ? plan(this.#step, options)
+        : plan.find(({ step }) => step === this.#step)?.what;
+    this.#disturbed ||= what !== undefined;
+    return what;
   }
 
   #carryOut({ process, steps }: Run): void {
