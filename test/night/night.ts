@@ -24,6 +24,13 @@
  * the first apiserver moved: it landed after the last step before that hook was sent for. It must have
  * been told by an alarm then. A fence that nobody keeps because its keeper hangs or is dead may be
  * overtaken, if an alarm says so. `freeze remove` by hand is at once with the look at `status` before it.
+ * What is written through an apiserver that nobody named (see `unnamed`) may be lost: the prompt warns of
+ * it. What its clients list does not count either.
+ *
+ * Tried and dropped: to forbid that anybody goes on at an etcd below his revision, which every rolling
+ * switch does for a moment (clients.ts says why that is harmless); clients that only ever write all the
+ * time, for then a guard on the cursor hides what happens when nobody does; late arrivals of what goes to
+ * Kubernetes, which no condition can hold back and no server keeps for long.
  */
 import { machineFor, type MachineOptions } from './machine.js';
 import type { Side } from './etcd.js';
