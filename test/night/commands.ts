@@ -20,6 +20,8 @@ export type Command =
 /** What a machine has, and whom it tells. */
 export interface Machine {
   process: Process;
+  /** In revisions. */
+  margin: number;
   source: EtcdClient;
   target: EtcdClient;
   /** For the watch for late writes. */
@@ -33,8 +35,6 @@ export interface Machine {
   onAlarm: (alarm: string) => void;
 }
 
-/** Above what is written in the longest night here, and few enough to be written quickly. */
-const MARGIN = 60;
 const QUIET_MS = 20;
 const MAX_FREEZE_SECONDS = 20;
 /** By when somebody has let go of a fence that he keeps by hand. */
@@ -82,7 +82,7 @@ function usual(machine: Machine, to: Side) {
   return {
     ...{ source, target, apiservers, without: [], onNote, onAlarm },
     resources: undefined,
-    margin: MARGIN,
+    margin: machine.margin,
     quietMs: QUIET_MS,
     watchSeconds: 0,
     go: machine.ask,
@@ -104,7 +104,12 @@ async function keepFence(machine: Machine): Promise<void> {
   }, FENCE_MS);
   await fenceAlone({
     ...{ source, target, onNote },
-    ...{ margin: MARGIN, quietMs: QUIET_MS, maxFreezeSeconds: MAX_FREEZE_SECONDS, once: false },
+    ...{
+      margin: machine.margin,
+      quietMs: QUIET_MS,
+      maxFreezeSeconds: MAX_FREEZE_SECONDS,
+      once: false,
+    },
     go: machine.ask,
     ...{ onRaised: nothing, onKeep: nothing },
     signal: process.abort.signal,
