@@ -37,7 +37,7 @@ import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
 
 const LET_IN =
-  'every apiserver has moved, and writes are let in, or are about to be: the same command ends it';
+  'every apiserver has moved; writes may still be frozen, or be let in already: the same command ends it';
 
 export class Cutover {
   readonly #o: CutoverOptions;

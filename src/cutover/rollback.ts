@@ -75,7 +75,8 @@ const STOPPED = {
   'not seen':
     'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
   seen: 'writes stay frozen: the same command goes on',
-  thawing: 'the source serves, and writes are let in, or are about to be: the same command ends it',
+  thawing:
+    'the source serves; writes may still be frozen, or be let in already: the same command ends it',
 };
 
 /** What a run that has begun works with. */

@@ -36,9 +36,7 @@ const NIGHTS: Nights[] = [
     before: ['cutover'],
     commands: ['retire', 'rollback'],
     kinds: [['kill late'], ['deliver']],
-    known: [] as const),
-      ...(['does not end', 'freeze left', 'cannot be ended', 'split'] as const),
-    ],
+    known: [],
     clients: [LATE_WATCH],
   },
   {

@@ -21,8 +21,9 @@
  * At the end somebody else does as the runbook says, until the night is at its end.
  *
  * What is allowed. A write that lands late (see `land`) may be lost if nobody could have seen it before
- * the first apiserver moved: it landed after the last step before that hook was sent for. It must have
- * been told by an alarm then. A fence that nobody keeps because its keeper hangs or is dead may be
+ * the first apiserver moved: it landed after the last step before that hook was sent for, or so shortly
+ * before it that the watch, which is late by `watchDelayMs`, could not show it. It must have been told by an
+ * alarm then. A fence that nobody keeps because its keeper hangs or is dead may be
  * overtaken, if an alarm says so. `freeze remove` by hand is at once with the look at `status` before it.
  * What is written through an apiserver that nobody named (see `unnamed`) may be lost: the prompt warns of
  * it. What its clients list does not count either.
@@ -38,7 +39,7 @@ import { run as runCommand, type Command } from './commands.js';
 import { Process, type Call } from './process.js';
 import { nameOf, Rules, type Run, type Violation } from './rules.js';
 import { settled } from './time.js';
-import { World, type WorldOptions } from './world.js';
+import { World, type Landed, type WorldOptions } from './world.js';
 
 export interface Scenario extends WorldOptions, MachineOptions {
   /** Done before the night, calmly. */
@@ -79,7 +80,7 @@ export class Night {
   /** What dead ones have sent, and has not arrived. */
   #late: Call[] = [];
   /** The step after which the first hook to a side was sent for. */
-  readonly #hooks = new Map<Side, number>();
+  readonly #hooks = new Map<Side, { after: number; ms: number }>();
   /** Whether anything has gone wrong. */
   #disturbed = false;
   #step = 0;
@@ -267,7 +268,8 @@ export class Night {
     };
     const onHook = (to: Side, madeAt: number) => {
       const after = run.steps.findLast((step) => step < madeAt) ?? 0;
-      if (this.#explored && !this.#hooks.has(to)) this.#hooks.set(to, after);
+      if (!this.#explored || this.#hooks.has(to)) return;
+      this.#hooks.set(to, { after, ms: this.#world.time.now });
     };
     const machine = machineFor(run, this.#world, this.#rules, this.scenario, tell, onHook);
     runCommand(command, machine).then(
@@ -332,15 +334,17 @@ export class Night {
   #judge(): void {
     const { split, landed } = this.#world;
     if (split !== undefined) this.#rules.break('split', split);
-    const unseen = landed.filter(({ on, step }) => step > this.#leftAt(on));
+    const unseen = landed.filter((write) => this.#isUnseen(write));
     const excused = this.#told(/^ALARM/) ? unseen.map(({ number }) => number) : [];
     const lost = this.#world.lost(new Set(excused));
     if (lost !== undefined) this.#rules.break('lost', lost);
   }
 
-  /** When the first apiserver was sent for to leave that side. */
-  #leftAt(side: Side): number {
-    return this.#hooks.get(side === 'source' ? 'target' : 'source') ?? Infinity;
+  /** When the first apiserver was sent for to leave that side, the watch there had not shown it yet. */
+  #isUnseen({ on, step, ms }: Landed): boolean {
+    const left = this.#hooks.get(on === 'source' ? 'target' : 'source');
+    if (!left) return false;
+    return step > left.after || ms + (this.scenario.watchDelayMs ?? 0) >= left.ms;
   }
 
   #say(line: string): void {

@@ -25,10 +25,12 @@ export interface WorldOptions {
 }
 
 /** A write that was let pass before a freeze, and landed late. */
-interface Landed {
+export interface Landed {
   number: number;
   on: Side;
   step: number;
+  /** When that was. */
+  ms: number;
 }
 
 const FOREIGN_MS = 400;
@@ -80,7 +82,8 @@ export class World {
   get over(): boolean {
     const { phase } = this;
     return (
-      !this.cluster.frozen && (phase === undefined || phase === 'done' || phase === 'rolled back')
+      !this.cluster.frozen &&
+      (phase === undefined || ['done', 'rolled back', 'retired'].includes(phase))
     );
   }
 
@@ -120,7 +123,7 @@ export class World {
     this.#landing = true;
     const number = this.#clients.writeAt(store, name);
     this.#landing = false;
-    this.landed.push({ number, on: serves, step });
+    this.landed.push({ number, on: serves, step, ms: this.time.now });
     return `write ${number}, let pass before the freeze, lands on the ${serves} through ${name}`;
   }
 
