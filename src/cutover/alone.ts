@@ -92,7 +92,7 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
   const { identity, key, position } = await standing(options);
   const { prefixes } = identity;
   const live = await LiveAudit.of(source, target, { prefixes, after: position, onNote });
-  return beside(signal, [(stop) => live.run(stop)], async (stop) => {
+  const taken = await beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const deadline = performance.now() + options.maxFreezeSeconds * 1000;
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
     const equal = await untilQuiet(drain);
@@ -103,6 +103,7 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
       ...{ ...identity, self, resources, equal, frozenAt: null, tell, signal: stop },
     });
   });
+  return taken.under(signal);
 }
 
 /** Looked at before go, and again behind it. */
