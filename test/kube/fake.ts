@@ -25,8 +25,8 @@ export type Reply = [status: number, body: unknown];
 
 export class FakeApiServer {
   readonly asked: Asked[] = [];
-  /** Looked at before all else. */
-  override: ((asked: Asked) => Reply | undefined) | undefined;
+  /** Looked at before all else; what it waits for keeps the answer back. */
+  override: ((asked: Asked) => Reply | undefined | Promise<Reply | undefined>) | undefined;
   /** It does what it is asked, and the answer is lost. */
   lose: ((asked: Asked) => boolean) | undefined;
   /** How long an answer takes, in ms. */
@@ -102,7 +102,7 @@ export class FakeApiServer {
     await this.#paused?.until;
     const ms = this.slow?.(asked) ?? 0;
     if (ms > 0) await delay(ms);
-    const [status, body] = this.override?.(asked) ?? this.#reply(asked);
+    const [status, body] = (await this.override?.(asked)) ?? this.#reply(asked);
     if (this.lose?.(asked)) request.socket.destroy();
     else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
