@@ -7,6 +7,7 @@
  *   TODO
  */
 import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LockstepError } from '../../src/errors.js';
 import { Stage } from '../cli/stage.js';
 import { status, type Reply } from '../kube/fake.js';
@@ -293,7 +294,9 @@ describe('proofs of the crossing', () => {
       let proven = false;
       night.onAsked = async ({ method, path }, server) => {
         proven ||= method === 'PATCH';
-        if (server === 1 && path === '/version') await until(() => proven);
+        if (server !== 1 || path !== '/version') return undefined;
+        await until(() => proven);
+        await sleep(300);
         return undefined;
       };
       const ended = night.cutover({ apiservers: [living!], without: [dead!] });
