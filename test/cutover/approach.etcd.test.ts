@@ -3,7 +3,9 @@
  * untrue behind it: it waits, or writes are let in again and nothing was taken. docs/proofs.md is its table.
  *
  * What it catches. Each of these was put into src/cutover, found, and taken out again:
- *   TODO
+ *   the wait for the source's watch, and for both; the freeze not proven before the takeover, or behind it
+ *   no second preflight; a freeze of others passed by; a list of any revision, number or content taken
+ *   writes let in although the takeover had landed, or nobody knew; no look for the target as the source
  */
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
@@ -205,6 +207,18 @@ describe('proofs of the approach', () => {
     expect(await night.phase()).to.equal('fenced');
     expect(night.frozen).to.equal(true);
     expect(night.notes.join()).to.contain('writes stay frozen');
+  });
+
+  it('nor can the target be asked: writes stay frozen', async () => {
+    night.target.meddle = async (send) => {
+      await send();
+      night.proxies.target.refuse(true);
+      night.proxies.target.cut();
+      throw new LockstepError('ETCD', 'nobody knows', { disposition: 'fatal' });
+    };
+    expect((await failure(night.cutover())).code).to.equal('ETCD');
+    expect(night.frozen).to.equal(true);
+    expect(night.notes.join()).to.contain('writes may still be frozen');
   });
 
   it('no apiserver says whether the freeze stands: nothing is taken', async () => {

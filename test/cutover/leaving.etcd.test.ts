@@ -4,7 +4,9 @@
  * is the table.
  *
  * What it catches. Each of these was put into src/cutover, found, and taken out again:
- *   TODO
+ *   the head that the watch has to pass not waited for; a head below the takeover, or the target itself
+ *   taken for the source; apiservers not looked at behind go, or wherever they serve from, whatever they
+ *   list; the claim not guarded by the owner that was looked at, or not looked at before a page
  */
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
