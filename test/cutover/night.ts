@@ -101,7 +101,10 @@ export class Night {
   static async start(stage: Stage, certs: Certs, servers = 2): Promise<Night> {
     await onlyTheUsual(stage);
     const { journal, base } = await stage.seed();
-    const target = await Etcd.startFromSnapshot(base);
+    const [target, scene] = await Promise.all([
+      Etcd.startFromSnapshot(base),
+      Scene.start(certs, servers, new FakeCluster('1.20.2')),
+    ]);
     const place = { journal, source: stage.source.endpoint, target: target.endpoint };
     const to = async ({ clientPort: port }: Etcd) => FaultProxy.start({ host: '127.0.0.1', port });
     const proxies = {
@@ -110,7 +113,6 @@ export class Night {
       target: await to(target),
       'target watch': await to(target),
     };
-    const scene = await Scene.start(certs, servers, new FakeCluster('1.20.2'));
     return new Night(stage, target, scene, proxies, await followHere(place));
   }
 
