@@ -26,7 +26,8 @@ import { pause } from '../backoff.js';
 import { beside } from '../tasks.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
-import { Claim, look, refuseOtherSource } from './claim.js';
+import { Claim, look } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
@@ -72,7 +73,7 @@ export class Cutover {
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     movedBy(prefixes, resources);
-    await refuseOtherSource(source, stored.state);
+    await refuseOtherSource(source, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));

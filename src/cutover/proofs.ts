@@ -30,6 +30,6 @@ export async function proveAgain(proofs: Proofs, signal: AbortSignal): Promise<v
   const { claim, freeze, apis, late, dead, tell } = proofs;
   await late.passed(signal);
   await untilAnswered(signal, () => freeze.prove(apis), tell);
-  dead.refuseSeen();
+  await dead.refuseSeen(signal);
   await untilAnswered(signal, () => claim.check(), tell);
 }

@@ -43,16 +43,19 @@ import { frozenStill } from './crossing.js';
 import { DeadOnes } from './dead.js';
 import { freezeOver } from './freezeover.js';
 import { LateWrites } from './late.js';
-import type { NightOptions } from './options.js';
+import { refuseOtherObjects } from './objects.js';
+import type { Moving, NightOptions } from './options.js';
 import { proveAgain, type Proofs } from './proofs.js';
+import { anyMoved } from './moved.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
+import { movedBy } from './resources.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { servingNow, type Heads } from './serving.js';
+import type { Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
-import { moveAll } from './switch.js';
+import { moveAll, type SwitchOptions } from './switch.js';
 import { thaw } from './freezing.js';
-import { nobodyMoved } from './unmoved.js';
+import { isAsTaken } from './unmoved.js';
 
 export type RollbackOptions = NightOptions;
 
@@ -135,20 +138,11 @@ export class Rollback {
   }
 
   async #back(claim: Claim): Promise<RollbackReport> {
-    const { target, apiservers, onNote, signal } = this.o;
+    const { signal } = this.o;
     const prefixes = PrefixSet.of(claim.state.prefixes);
     const freeze = await this.#teller.step('freeze', () => this.#freeze(claim, signal));
     failpoint('rollback.frozen');
     const heads = () => this.#heads(claim, prefixes);
-    const sides = await Promise.all(
-      apiservers.map((api) =>
-        this.#patiently(signal, () => servingNow(api, resourcesIn(claim), heads)),
-      ),
-    );
-    const from = sides.map((one) => one.from);
-    const unmoved = await nobodyMoved(target, claim, prefixes, from, signal);
-    if (unmoved)
-      onNote('no apiserver has moved: the source has everything, nothing is brought back');
     const late = await this.#lateWrites(prefixes);
     const begun = { claim, prefixes, late, freeze };
     const tasks = [
@@ -156,7 +150,7 @@ export class Rollback {
       (stop: AbortSignal) => this.#dead.watch(stop),
     ];
     return beside(signal, tasks, async (stop) => {
-      const { brought, marker } = await this.#bring(begun, unmoved, stop);
+      const { brought, marker } = await this.#bring(begun, stop);
       await this.#teller.step('switch', () => this.#switch(begun, stop));
       await claim.setPhase('switched back');
       failpoint('rollback.switched');
@@ -174,7 +168,14 @@ export class Rollback {
     await this.#patiently(signal, () => claim.check());
     const standing = await this.#patiently(signal, () => Freeze.find(apiservers));
     const late = await this.#lateWrites(prefixes);
-    return beside(signal, [(stop) => late.run(stop)], async (stop) => {
+    const tasks = [
+      (stop: AbortSignal) => late.run(stop),
+      (stop: AbortSignal) => this.#dead.watch(stop),
+    ];
+    return beside(signal, tasks, async (stop) => {
+      // One may have gone to the target again, with an old manifest, and would write there.
+      const begun = standing && { claim, prefixes, late, freeze: standing };
+      if (begun) await this.#untilAllServe(begun, {}, stop);
       await this.#unfreeze(claim, marker, standing, stop);
       await this.#teller.step('watch', () => this.#watch(late, stop));
       return this.#report(claim, noneBrought(), late, heads);
@@ -203,12 +204,13 @@ export class Rollback {
 
   async #bring(
     { claim, prefixes, late, freeze }: Begun,
-    unmoved: boolean,
     signal: AbortSignal,
   ): Promise<{ brought: Brought; marker: Marker }> {
     const { source, target, margin, onProgress } = this.o;
     const teller = this.#teller;
     await teller.step('quiet', () => this.#untilQuiet(late, signal));
+    // Not before: what was under way on the target is part of it.
+    const unmoved = await this.#nobodyMoved(claim, prefixes, signal);
     const marker = await teller.step('raise', async () => {
       const put = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
       await this.#patiently(signal, () => claim.check());
@@ -220,7 +222,6 @@ export class Rollback {
       return put;
     });
     failpoint('rollback.raised');
-    if (unmoved) return { brought: noneBrought(), marker };
     const bring: BringOptions = {
       ...{ source, target, prefixes, marker, signal },
       exact: claim.exact,
@@ -229,9 +230,11 @@ export class Rollback {
       },
     };
     try {
-      const brought = await teller.step('bring back', () => bringBack(bring));
+      const brought = unmoved
+        ? noneBrought()
+        : await teller.step('bring back', () => bringBack(bring));
       this.#tellReplaced(brought);
-      await teller.step('compare', () => refuseDifferent(bring));
+      if (!unmoved) await teller.step('compare', () => refuseDifferent(bring));
       failpoint('rollback.brought');
       await proveAgain(this.#proofs({ claim, late, freeze }), signal);
       this.#refuseLate(late);
@@ -241,6 +244,18 @@ export class Rollback {
       if (hasCode(error, 'LATE_WRITE', 'ROLLBACK_GONE')) await claim.check();
       throw error;
     }
+  }
+
+  /** Then the source counts as it is. */
+  async #nobodyMoved(claim: Claim, prefixes: PrefixSet, signal: AbortSignal): Promise<boolean> {
+    const { apiservers, target, onNote } = this.o;
+    const resources = resourcesIn(claim);
+    const heads = () => this.#heads(claim, prefixes);
+    if (await anyMoved({ apiservers, resources, heads, tell: this.#tell, signal })) return false;
+    const asTaken = () => isAsTaken(target, claim, prefixes, signal);
+    if (!(await this.#patiently(signal, asTaken))) return false;
+    onNote('no apiserver has moved: the source has everything, nothing is brought back');
+    return true;
   }
 
   #tellReplaced({ replaced: { count, keys } }: Brought): void {
@@ -277,27 +292,43 @@ export class Rollback {
   }
 
   async #switch(begun: Begun, signal: AbortSignal): Promise<void> {
-    const { apiservers, without, switchHook, onWait, onNote } = this.o;
-    const { claim, prefixes } = begun;
-    const proofs = this.#proofs(begun);
+    const { apiservers, resources, source, switchHook } = this.o;
+    const { claim } = begun;
     const hook = async (api: ApiServer) => {
-      await proveAgain(proofs, signal);
-      await switchHook?.(api, moving);
+      await proveAgain(this.#proofs(begun), signal);
+      await switchHook?.(api, this.#moving(claim));
     };
-    const moving = { resources: resourcesIn(claim), epoch: claim.epoch };
+    await this.#untilAllServe(begun, switchHook ? { hook } : {}, signal);
+    const moved = movedBy(claim.state.prefixes, resources);
+    for (const api of apiservers)
+      await this.#patiently(signal, () => refuseOtherObjects(source, api, moved));
+  }
+
+  /** Ends when each serves from the source, and all else still holds. */
+  async #untilAllServe(
+    begun: Begun,
+    hook: Pick<SwitchOptions, 'hook'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { apiservers, without, onWait, onNote } = this.o;
+    const { claim, prefixes } = begun;
+    const moving = this.#moving(claim);
     await moveAll({
-      ...{ apiservers, without, signal, to: 'source' },
+      ...{ apiservers, without, signal, to: 'source', ...hook },
       resources: moving.resources,
       onWait: (waiting) => {
         onWait(waiting, moving);
       },
       heads: () => this.#heads(claim, prefixes),
-      ...(switchHook ? { hook } : {}),
       onMoved: (apiserver) => {
         onNote(`${apiserver} serves from the source`);
       },
     });
-    await proveAgain(proofs, signal);
+    await proveAgain(this.#proofs(begun), signal);
+  }
+
+  #moving(claim: Claim): Moving {
+    return { resources: resourcesIn(claim), epoch: claim.epoch };
   }
 
   async #unfreeze(

@@ -24,8 +24,8 @@ export type Reply = [status: number, body: unknown];
 
 export class FakeApiServer {
   readonly asked: Asked[] = [];
-  /** Looked at before all else. */
-  override: ((asked: Asked) => Reply | undefined) | undefined;
+  /** Looked at before all else; what it waits for keeps the answer back. */
+  override: ((asked: Asked) => Reply | undefined | Promise<Reply | undefined>) | undefined;
   /** It does what it is asked, and the answer is lost. */
   lose: ((asked: Asked) => boolean) | undefined;
   /** What its answer waits for. */
@@ -103,7 +103,7 @@ export class FakeApiServer {
     this.asked.push(asked);
     await this.#paused?.until;
     await this.hold?.(asked);
-    const [status, body] = this.override?.(asked) ?? this.#reply(asked);
+    const [status, body] = (await this.override?.(asked)) ?? this.#reply(asked);
     if (this.lose?.(asked)) request.socket.destroy();
     else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
