@@ -29,7 +29,7 @@ import {
   type Phase,
   type StoredCutover,
 } from '../cutoverstate.js';
-import { LockstepError, passes } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { parseResource, type Resource } from '../kube/resource.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { modIs, put } from '../lockstep/txn.js';
@@ -166,6 +166,19 @@ export class Claim {
     if (!done && owner?.modRevision !== this.epoch) throw otherRun(owner);
     this.stored = stored;
   }
+}
+
+/**
+ * Why a run ends: where it has lost the night that is the reason, whatever it met first; its writes are
+ * refused by then, and its freeze is another's.
+ */
+export async function whyEnded(claim: Claim, error: unknown): Promise<unknown> {
+  try {
+    await claim.check();
+  } catch (lost) {
+    if (hasCode(lost, 'OTHER_RUN')) return lost;
+  }
+  return error;
 }
 
 /** As the state names them. */

@@ -22,11 +22,11 @@ import { hasCode } from '../errors.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { Patience } from '../patience.js';
-import { pause } from '../backoff.js';
 import { beside } from '../tasks.js';
+import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
-import { Claim, look } from './claim.js';
+import { Claim, look, resourcesIn, whyEnded } from './claim.js';
 import { refuseOtherSource } from './othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
 import { Fence, overtakenText } from './fence.js';
@@ -101,13 +101,14 @@ export class Cutover {
       await beside(signal, [(stop) => late.run(stop)], async (stop) => {
         const held = begun === 'fenced' ? await crossing.fenceAndSwitch(freeze, stop) : undefined;
         if (begun !== 'done') await crossing.unfreeze(held, stop);
-        await this.#teller.step('watch', () => this.#watch(late, stop));
+        await this.#teller.step('watch', () => this.#watch(claim, fence, late, stop));
       });
     } catch (error) {
+      const why = await whyEnded(claim, error);
       // These say themselves who has the night, or the freeze.
-      if (begun !== 'done' && !hasCode(error, 'OTHER_RUN', 'FREEZE_LOST'))
+      if (begun !== 'done' && !hasCode(why, 'OTHER_RUN', 'FREEZE_LOST'))
         onNote(crossing.thawing ? LET_IN : STAYS_FROZEN);
-      throw error;
+      throw why;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));
     return this.#report(claim, fence, late);
@@ -128,10 +129,16 @@ export class Cutover {
     });
   }
 
-  /** Ends when the time is over and all that was written until then is known. */
-  async #watch(late: LateWrites, signal: AbortSignal): Promise<void> {
-    await pause(this.#o.watchSeconds * 1000, signal);
-    if (!signal.aborted) await late.passed(signal);
+  async #watch(claim: Claim, fence: Fence, late: LateWrites, signal: AbortSignal): Promise<void> {
+    const { apiservers, watchSeconds, onNote } = this.#o;
+    await watchAfterwards({
+      ...{ apiservers, resources: resourcesIn(claim), left: 'source', late, onNote, signal },
+      heads: () => fence.ask(),
+      seconds: watchSeconds,
+      onAlarm: (text) => {
+        this.#alarms.raise(text);
+      },
+    });
   }
 
   #report(claim: Claim, fence: Fence, late: LateWrites): CutoverReport {

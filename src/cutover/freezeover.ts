@@ -3,9 +3,13 @@
  *
  * That run may still be alive, and write its freeze once more before it notices. So where it was faster
  * the claim is looked at, and the freeze is taken anew.
+ *
+ * And this run may be the one that has lost the night. What it finds is looked at before the claim is, so a
+ * freeze that the next run has made is never taken over. Where none was, it may have made one when all was
+ * over: it lets go of that again, which the next run, if it is still at it, has taken over or makes anew.
  */
 import { ownerText, type Owner } from '../cutoverowner.js';
-import { hasCode } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { pause } from '../backoff.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
@@ -37,20 +41,36 @@ export async function freezeOver(
   for (let tries = 1; ; tries++) {
     try {
       const over = await Freeze.find(apis);
+      await claim.check();
       const freezing = { apiservers: apis, resources: resourcesIn(claim), onNote, signal };
       const { freeze, at } = await freezeAll(freezing, freezeOwnerOf(self), over);
       onFrozen(at);
-      await freeze.hold(apis);
       await claim.check();
+      await freeze.hold(apis);
       return { freeze, stood: over !== undefined };
     } catch (error) {
-      if (!hasCode(error, 'FREEZE_TAKEN', 'FREEZE_LOST')) throw error;
+      if (!hasCode(error, 'FREEZE_TAKEN', 'FREEZE_LOST')) throw await letGo(error, options);
       await claim.check();
       if (tries === TRIES) throw error;
       await pause(TRY_AGAIN_MS, signal);
       signal.throwIfAborted();
     }
   }
+}
+
+/** @returns the error, when a freeze of a run that has lost the night is gone */
+async function letGo(error: unknown, { self, apis, onNote }: FreezeOverOptions): Promise<unknown> {
+  if (!hasCode(error, 'OTHER_RUN')) return error;
+  try {
+    await (await Freeze.findOwn(apis, freezeOwnerOf(self)))?.remove(apis);
+  } catch (failure) {
+    if (!(failure instanceof LockstepError)) throw failure;
+    // Another one's by now, which is as well; or nobody knows.
+    onNote(
+      `writes may be frozen by this run (${failure.message}): \`etcd-lockstep freeze probe\` says`,
+    );
+  }
+  return error;
 }
 
 /** A run as the owner of a freeze. */

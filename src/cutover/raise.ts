@@ -92,9 +92,9 @@ export function rollbackGone(): LockstepError {
   );
 }
 
-/** Takes marker and fillers off the source again; the marker first, so that no filler comes after. */
+/** Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after. */
 export async function unmark(source: EtcdClient, marker: Marker): Promise<void> {
-  const gone = { requestDeleteRange: { key: MARKER_KEY } };
-  await source.txn({ compare: [marker.guard], success: [gone] });
-  await source.txn({ success: [{ requestDeleteRange: prefixRange(SLOT_PREFIX) }] });
+  const slots = { requestDeleteRange: prefixRange(SLOT_PREFIX) };
+  const success = [{ requestDeleteRange: { key: MARKER_KEY } }, slots];
+  await source.txn({ compare: [marker.guard], success });
 }

@@ -30,6 +30,7 @@ import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { Patience } from '../patience.js';
 import { beside, untilAnswered } from '../tasks.js';
 import { pause } from '../backoff.js';
+import { tellGoneBack, watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import {
   bringBack,
@@ -38,7 +39,7 @@ import {
   type BringOptions,
   type Brought,
 } from './bring.js';
-import { Claim, resourcesIn } from './claim.js';
+import { Claim, resourcesIn, whyEnded } from './claim.js';
 import { frozenStill } from './crossing.js';
 import { DeadOnes } from './dead.js';
 import { freezeOver } from './freezeover.js';
@@ -51,7 +52,7 @@ import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
 import { movedBy } from './resources.js';
 import { ROLLBACK_STEPS } from './script.js';
-import type { Heads } from './serving.js';
+import { askHeads, type Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
 import { moveAll, type SwitchOptions } from './switch.js';
 import { thaw } from './freezing.js';
@@ -127,8 +128,9 @@ export class Rollback {
     try {
       return await (back ? this.#afterwards(claim, heads) : this.#back(claim));
     } catch (error) {
-      this.#tellFrozen(error);
-      throw error;
+      const why = await whyEnded(claim, error);
+      this.#tellFrozen(why);
+      throw why;
     }
   }
 
@@ -155,17 +157,16 @@ export class Rollback {
       await claim.setPhase('switched back');
       failpoint('rollback.switched');
       await this.#unfreeze(claim, marker, freeze, stop);
-      await this.#teller.step('watch', () => this.#watch(late, stop));
+      await this.#teller.step('watch', () => this.#watch(claim, prefixes, late, stop));
       return this.#report(claim, brought, late, await heads());
     });
   }
 
   /** A run before came to where the source counts: what is left is to let writes in. */
   async #afterwards(claim: Claim, heads: Heads): Promise<RollbackReport> {
-    const { source, signal, apiservers } = this.o;
+    const { signal, apiservers } = this.o;
     const prefixes = PrefixSet.of(claim.state.prefixes);
-    const marker = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
-    await this.#patiently(signal, () => claim.check());
+    const marker = await this.#mark(claim, signal);
     const standing = await this.#patiently(signal, () => Freeze.find(apiservers));
     const late = await this.#lateWrites(prefixes);
     const tasks = [
@@ -177,16 +178,25 @@ export class Rollback {
       const begun = standing && { claim, prefixes, late, freeze: standing };
       if (begun) await this.#untilAllServe(begun, {}, stop);
       await this.#unfreeze(claim, marker, standing, stop);
-      await this.#teller.step('watch', () => this.#watch(late, stop));
+      await this.#teller.step('watch', () => this.#watch(claim, prefixes, late, stop));
       return this.#report(claim, noneBrought(), late, heads);
     });
   }
 
   /** Over, by a run before: nothing is written. A freeze that it has left is no part of it. */
   async #done({ seen, heads }: CheckedBack): Promise<RollbackReport> {
-    this.o.onNote('it is rolled back already');
+    const { source, target, apiservers, onNote } = this.o;
+    const { state } = seen.stored;
+    onNote('it is rolled back already');
     const left = await frozenStill(this.o, seen.owner?.owner.run);
     if (left) this.#alarms.raise(left);
+    await tellGoneBack({
+      ...{ apiservers, resources: resourcesIn(seen.stored), left: 'target' },
+      heads: () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
+      onAlarm: (text) => {
+        this.#alarms.raise(text);
+      },
+    });
     return this.#report(seen.stored, noneBrought(), undefined, heads);
   }
 
@@ -212,8 +222,7 @@ export class Rollback {
     // Not before: what was under way on the target is part of it.
     const unmoved = await this.#nobodyMoved(claim, prefixes, signal);
     const marker = await teller.step('raise', async () => {
-      const put = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
-      await this.#patiently(signal, () => claim.check());
+      const put = await this.#mark(claim, signal);
       const heads = () => this.#heads(claim, prefixes);
       // Also where nobody has moved: somebody may have asked the target.
       await this.#patiently(signal, () =>
@@ -229,21 +238,28 @@ export class Rollback {
         onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
       },
     };
+    const brought = unmoved
+      ? noneBrought()
+      : await teller.step('bring back', () => bringBack(bring));
+    this.#tellReplaced(brought);
+    if (!unmoved) await teller.step('compare', () => refuseDifferent(bring));
+    failpoint('rollback.brought');
+    await proveAgain(this.#proofs({ claim, late, freeze }), signal);
+    this.#refuseLate(late);
+    return { brought, marker };
+  }
+
+  /** Whoever puts it when all is over takes it off again. */
+  async #mark(claim: Claim, signal: AbortSignal): Promise<Marker> {
+    const { source } = this.o;
+    const marker = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
     try {
-      const brought = unmoved
-        ? noneBrought()
-        : await teller.step('bring back', () => bringBack(bring));
-      this.#tellReplaced(brought);
-      if (!unmoved) await teller.step('compare', () => refuseDifferent(bring));
-      failpoint('rollback.brought');
-      await proveAgain(this.#proofs({ claim, late, freeze }), signal);
-      this.#refuseLate(late);
-      return { brought, marker };
+      await this.#patiently(signal, () => claim.check());
     } catch (error) {
-      // Our writes are refused, too, when they are not ours any more.
-      if (hasCode(error, 'LATE_WRITE', 'ROLLBACK_GONE')) await claim.check();
+      if (hasCode(error, 'OTHER_RUN')) await unmark(source, marker);
       throw error;
     }
+    return marker;
   }
 
   /** Then the source counts as it is. */
@@ -351,9 +367,21 @@ export class Rollback {
     await this.#teller.step('clean up', () => claim.setPhase('rolled back'));
   }
 
-  async #watch(late: LateWrites, signal: AbortSignal): Promise<void> {
-    await pause(this.o.watchSeconds * 1000, signal);
-    if (!signal.aborted) await late.passed(signal);
+  async #watch(
+    claim: Claim,
+    prefixes: PrefixSet,
+    late: LateWrites,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { apiservers, watchSeconds, onNote } = this.o;
+    await watchAfterwards({
+      ...{ apiservers, resources: resourcesIn(claim), left: 'target', late, onNote, signal },
+      heads: () => this.#heads(claim, prefixes),
+      seconds: watchSeconds,
+      onAlarm: (text) => {
+        this.#alarms.raise(text);
+      },
+    });
   }
 
   /** From the target's head as it is now: all before it is read and brought. */

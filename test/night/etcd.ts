@@ -129,8 +129,9 @@ export class SimulatedEtcd extends EtcdClient {
     let wake: () => void = () => undefined;
     let watched: pb.WatchCreateRequest.$Properties = {};
     const push = (message: pb.WatchResponse.$Properties) => {
+      const sent = said(this.#header(), message);
       const add = () => {
-        queue.push(said(this.#header(), message));
+        queue.push(sent);
         wake();
       };
       if (this.options.watchDelayMs === 0) add();

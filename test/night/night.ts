@@ -25,6 +25,8 @@
  * before it that the watch, which is late by `watchDelayMs`, could not show it. It must have been told by an
  * alarm then. A fence that nobody keeps because its keeper hangs or is dead may be
  * overtaken, if an alarm says so. `freeze remove` by hand is at once with the look at `status` before it.
+ * A hook that was sent for in time and comes when another run has the night moves an apiserver to where
+ * nothing counts: no look before it can prevent that. The watch at the end tells it, where it still runs.
  * What is written through an apiserver that nobody named (see `unnamed`) may be lost: the prompt warns of
  * it. What its clients list does not count either.
  *
@@ -94,7 +96,7 @@ export class Night {
   ) {
     this.#world = new World(scenario, (what) => {
       const unkept = this.#disturbed && this.#told(/overtaken/);
-      if (!unkept) this.#rules.break('missed', what);
+      if (!unkept && !this.#rules.staleHook) this.#rules.break('missed', what);
     });
     this.#rules = new Rules(this.#runs, this.#world.cluster, () => this.#step);
     this.violations = this.#rules.violations;
@@ -258,7 +260,7 @@ export class Night {
     const process = new Process(name, () => this.#step);
     const run: Run = {
       ...{ command, process, told: [], ended: false, steps: [] },
-      ...{ lostAt: undefined, acted: false, deadAtGo: [] },
+      ...{ lostAt: undefined, acted: false, claimed: false, deadAtGo: [] },
     };
     this.#say(`${name} begins: ${command}`);
     this.#runs.push(run);
@@ -333,6 +335,7 @@ export class Night {
 
   #judge(): void {
     const { split, landed } = this.#world;
+    if (this.#rules.staleHook) return;
     if (split !== undefined) this.#rules.break('split', split);
     const unseen = landed.filter((write) => this.#isUnseen(write));
     const excused = this.#told(/^ALARM/) ? unseen.map(({ number }) => number) : [];
