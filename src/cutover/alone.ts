@@ -100,7 +100,8 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
     const { self, tell } = claiming;
     const resources = resourcesUnder(prefixes);
     return takeOver(target, {
-      ...{ ...identity, self, resources, equal, frozenAt: null, tell, signal: stop },
+      ...{ ...identity, self, resources, equal, frozenAt: null, tell },
+      ...{ signal: stop, claimSignal: signal },
     });
   });
 }

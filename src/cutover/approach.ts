@@ -119,6 +119,7 @@ export class Approach {
       this.#sent = true;
       const claim = await takeOver(target, {
         ...{ source: checked.source, prefixes, self, equal, frozenAt: at, tell, signal },
+        claimSignal: this.o.signal,
         resources: resources.map(resourceName),
       });
       this.o.onMustGoOn();

@@ -39,7 +39,10 @@ export interface TakeoverOptions extends Identity {
   equal: Revision;
   frozenAt: Date | null;
   tell: Attempts;
+  /** Ends the takeover. */
   signal: AbortSignal;
+  /** Of the claim, which outlives what the takeover is a part of. */
+  claimSignal: AbortSignal;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface TakeoverOptions extends Identity {
  *   was faster, and all that takes stock
  */
 export async function takeOver(client: EtcdClient, options: TakeoverOptions): Promise<Claim> {
-  const { self, signal, tell } = options;
+  const { self, signal, claimSignal, tell } = options;
   const target = new EtcdTarget(client);
   for (let attempt = 0; ; attempt++) {
     try {
@@ -57,7 +60,7 @@ export async function takeOver(client: EtcdClient, options: TakeoverOptions): Pr
         if (state.owner?.owner.run !== self.run) throw otherRun(state.owner);
         await accountFor(client, state.cutover);
         tell.answered();
-        const claimed = { target: client, self, tell, signal };
+        const claimed = { target: client, self, tell, signal: claimSignal };
         return new Claim(claimed, state.cutover, state.owner.modRevision);
       }
       await write(client, takeStock(state, options), options);

@@ -145,7 +145,11 @@ export class Pair {
     { self = thisRun('cutover'), client = this.targetClient }: TakeoverBy = {},
   ): Promise<Claim> {
     const signal = AbortSignal.timeout(DRAINED_WITHIN_MS);
-    const told = { ...{ self, equal, signal, tell: silent }, frozenAt: null, resources: ['pods'] };
+    const told = {
+      ...{ self, equal, signal, claimSignal: signal, tell: silent },
+      frozenAt: null,
+      resources: ['pods'],
+    };
     return takeOver(client, { ...this.identity, ...told });
   }
 
