@@ -24,7 +24,7 @@ import { overtakenText, type Fence } from './fence.js';
 import { freezeOver } from './freezeover.js';
 import type { LateWrites } from './late.js';
 import type { CutoverOptions, Moving } from './options.js';
-import { proveAgain, type Proofs } from './proofs.js';
+import { keepProving, proveAgain, type Proofs } from './proofs.js';
 import { servingNow } from './serving.js';
 import type { StepTeller } from './steps.js';
 import { moveAll, untilGone } from './switch.js';
@@ -69,7 +69,10 @@ export class Crossing {
         return held;
       });
       failpoint('cutover.fenced');
-      await teller.step('switch', () => this.#switch(frozen, stop));
+      const proofs = this.#proofs(frozen);
+      await teller.step('switch', () =>
+        beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(proofs, end)),
+      );
       await claim.setPhase('switched');
       failpoint('cutover.switched');
       return frozen;
@@ -92,10 +95,9 @@ export class Crossing {
     await claim.setPhase('done');
   }
 
-  async #switch(freeze: Freeze, signal: AbortSignal): Promise<void> {
+  async #switch(proofs: Proofs, signal: AbortSignal): Promise<void> {
     const { o, fence } = this.c;
     const { apiservers, oldApiservers, without } = o;
-    const proofs = this.#proofs(freeze);
     const heads = () => fence.ask();
     const moving = this.#moving();
     const common = { resources: this.#resources, heads, to: 'target' as const, signal };
@@ -112,7 +114,7 @@ export class Crossing {
     });
     if (oldApiservers.length > 0) {
       await this.#ready(proofs, signal);
-      await o.flipHook?.(moving);
+      await o.flipHook?.(moving, signal);
       await untilGone({ ...common, apiservers: oldApiservers, onWait: o.onWaitGone });
     }
     // Whatever was written on the source until the last one had moved is known before anybody writes.
@@ -126,7 +128,7 @@ export class Crossing {
     return {
       hook: async (api) => {
         await this.#ready(proofs, signal);
-        await switchHook(api, this.#moving());
+        await switchHook(api, this.#moving(), signal);
       },
     };
   }

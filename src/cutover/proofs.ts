@@ -6,10 +6,13 @@
  *   writes are still refused            the freeze's objects, unchanged since we wrote them
  *   nothing was written late            the watch has passed the head of the etcd that was left
  *   what was left out is still dead     it did not answer when it was asked last
+ *
+ * While an apiserver is being moved, by a hook or by hand, that takes minutes, and the drain may take some,
+ * too: the first two are looked at all the time then, so that nobody goes on for a run that has lost them.
  */
 import type { ApiServer } from '../kube/api.js';
 import type { Freeze } from '../kube/freeze.js';
-import { untilAnswered } from '../tasks.js';
+import { repeat, untilAnswered } from '../tasks.js';
 import type { Attempts } from '../patience.js';
 import type { Claim } from './claim.js';
 import type { DeadOnes } from './dead.js';
@@ -25,6 +28,8 @@ export interface Proofs {
   tell: Attempts;
 }
 
+const PROVE_EVERY_MS = 1000;
+
 /** @throws LockstepError OTHER_RUN, FREEZE_LOST, STILL_USED; waits for what does not answer */
 export async function proveAgain(proofs: Proofs, signal: AbortSignal): Promise<void> {
   const { claim, freeze, apis, late, dead, tell } = proofs;
@@ -32,4 +37,20 @@ export async function proveAgain(proofs: Proofs, signal: AbortSignal): Promise<v
   await untilAnswered(signal, () => freeze.prove(apis), tell);
   dead.refuseSeen();
   await untilAnswered(signal, () => claim.check(), tell);
+}
+
+type Kept = Pick<Proofs, 'freeze' | 'apis' | 'tell'> & Partial<Pick<Proofs, 'claim'>>;
+
+/**
+ * Until `signal` aborts.
+ * @param kept without a claim before the takeover: nobody has the night then
+ * @throws LockstepError OTHER_RUN, FREEZE_LOST
+ */
+export async function keepProving(kept: Kept, signal: AbortSignal): Promise<void> {
+  const { claim, freeze, apis, tell } = kept;
+  const once = async () => {
+    await freeze.prove(apis);
+    await claim?.check();
+  };
+  await repeat(PROVE_EVERY_MS, signal, once, tell);
 }

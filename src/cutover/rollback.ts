@@ -44,7 +44,7 @@ import { DeadOnes } from './dead.js';
 import { freezeOver } from './freezeover.js';
 import { LateWrites } from './late.js';
 import type { NightOptions } from './options.js';
-import { proveAgain, type Proofs } from './proofs.js';
+import { keepProving, proveAgain, type Proofs } from './proofs.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
 import { ROLLBACK_STEPS } from './script.js';
@@ -152,7 +152,10 @@ export class Rollback {
     ];
     return beside(signal, tasks, async (stop) => {
       const { brought, marker } = await this.#bring(begun, unmoved, stop);
-      await this.#teller.step('switch', () => this.#switch(begun, stop));
+      const proofs = this.#proofs(begun);
+      await this.#teller.step('switch', () =>
+        beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(begun, end)),
+      );
       await claim.setPhase('switched back');
       failpoint('rollback.switched');
       await this.#unfreeze(claim, marker, freeze, stop);
@@ -277,7 +280,7 @@ export class Rollback {
     const proofs = this.#proofs(begun);
     const hook = async (api: ApiServer) => {
       await proveAgain(proofs, signal);
-      await switchHook?.(api, moving);
+      await switchHook?.(api, moving, signal);
     };
     const moving = { resources: resourcesIn(claim), epoch: claim.epoch };
     await moveAll({

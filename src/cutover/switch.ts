@@ -87,7 +87,8 @@ async function untilNone(
 
 /**
  * Those that do not serve from there. An apiserver that has just started refuses this and that, and an
- * etcd may be away for a moment; that must not end us, for then nobody would keep the fence.
+ * etcd may be away for a moment; that must not end us, for then nobody would keep the fence. Only who has
+ * lost the night has no reason to wait.
  */
 async function where(
   { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,
@@ -95,7 +96,7 @@ async function where(
 ): Promise<Serving[]> {
   const ask = (api: ApiServer): Promise<Serving> =>
     servingNow(api, resources, heads).catch((error: unknown) => {
-      if (!(error instanceof LockstepError)) throw error;
+      if (!(error instanceof LockstepError) || error.code === 'OTHER_RUN') throw error;
       return { apiserver: api.url, from: 'unclear', why: error.message };
     });
   return (await Promise.all(apis.map(ask))).filter(({ from }) => from !== to);
