@@ -118,7 +118,7 @@ export class Crossing {
       await untilGone({ ...common, apiservers: oldApiservers, onWait: o.onWaitGone });
     }
     // Whatever was written on the source until the last one had moved is known before anybody writes.
-    await proveAgain(proofs, signal);
+    await proveAgain({ ...proofs, dead: undefined }, signal);
   }
 
   /** The operator's command, when all that it relies on was looked at once more. */

@@ -4,7 +4,7 @@
  */
 import { otherRun } from '../cutoverowner.js';
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
 import { Freeze } from '../kube/freeze.js';
 import type { ApiServer } from '../kube/api.js';
@@ -12,7 +12,7 @@ import { takeStock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { DeadOnes } from './dead.js';
+import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { CutoverOptions } from './options.js';
 import { movedBy, type Moved } from './resources.js';
@@ -47,7 +47,13 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
-  await Promise.all(all.map((api) => refuseOtherObjects(source, api, moved)));
+  await Promise.all(
+    all.map((api) =>
+      refuseOtherObjects(source, api, moved).catch((error: unknown) => {
+        throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
+      }),
+    ),
+  );
   const standing = await Freeze.find(all);
   return {
     ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },

@@ -1,12 +1,11 @@
 /** What must hold before a rollback. It changes nothing, and is done before go and again behind it. */
 import { refuseCutOver } from '../cutoverstate.js';
 import { ownerText } from '../cutoverowner.js';
-import { LockstepError } from '../errors.js';
 import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { look, refuseOtherSource, type Seen } from './claim.js';
-import { DeadOnes } from './dead.js';
+import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { NightOptions } from './options.js';
 import { endpointWarnings, frozenWarnings, ownedWarnings } from './preflight.js';
@@ -58,11 +57,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
 /** Nobody can freeze it, nor know where it serves from. */
 function refuseSilent(sides: readonly Serving[]): void {
   const silent = sides.find(({ from }) => from === 'does not answer');
-  if (!silent) return;
-  throw new LockstepError('KUBE_UNAVAILABLE', `${silent.apiserver} does not answer`, {
-    disposition: 'retry',
-    hint: `Bring it up. If it is dead and stays so, leave it out: --without ${silent.apiserver}. Nothing was changed.`,
-  });
+  if (silent) throw doesNotAnswer(silent.apiserver);
 }
 
 async function refuseOther(

@@ -10,9 +10,11 @@
  * While an apiserver is being moved, by a hook or by hand, that takes minutes, and the drain may take some,
  * too: the first two are looked at all the time then, so that nobody goes on for a run that has lost them.
  */
+import { pause } from '../backoff.js';
+import { LockstepError, type ErrorCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Freeze } from '../kube/freeze.js';
-import { repeat, untilAnswered } from '../tasks.js';
+import { untilAnswered } from '../tasks.js';
 import type { Attempts } from '../patience.js';
 import type { Claim } from './claim.js';
 import type { DeadOnes } from './dead.js';
@@ -24,33 +26,43 @@ export interface Proofs {
   /** Apiservers through which the freeze is looked at; any that lives will do. */
   apis: readonly ApiServer[];
   late: LateWrites;
-  dead: DeadOnes;
+  /** undefined: they were looked at just now. */
+  dead: DeadOnes | undefined;
   tell: Attempts;
 }
 
 const PROVE_EVERY_MS = 1000;
+const LOST: readonly ErrorCode[] = ['OTHER_RUN', 'FREEZE_LOST'];
 
 /** @throws LockstepError OTHER_RUN, FREEZE_LOST, STILL_USED; waits for what does not answer */
 export async function proveAgain(proofs: Proofs, signal: AbortSignal): Promise<void> {
   const { claim, freeze, apis, late, dead, tell } = proofs;
   await late.passed(signal);
   await untilAnswered(signal, () => freeze.prove(apis), tell);
-  dead.refuseSeen();
+  dead?.refuseSeen();
   await untilAnswered(signal, () => claim.check(), tell);
 }
 
 type Kept = Pick<Proofs, 'freeze' | 'apis' | 'tell'> & Partial<Pick<Proofs, 'claim'>>;
 
 /**
- * Until `signal` aborts.
+ * Until `signal` aborts. Nothing ends it but the loss itself: an apiserver that has just started refuses
+ * this and that, rights above all.
  * @param kept without a claim before the takeover: nobody has the night then
  * @throws LockstepError OTHER_RUN, FREEZE_LOST
  */
 export async function keepProving(kept: Kept, signal: AbortSignal): Promise<void> {
   const { claim, freeze, apis, tell } = kept;
-  const once = async () => {
-    await freeze.prove(apis);
-    await claim?.check();
-  };
-  await repeat(PROVE_EVERY_MS, signal, once, tell);
+  const isOver = () => signal.aborted;
+  while (!isOver()) {
+    try {
+      await freeze.prove(apis);
+      await claim?.check();
+      tell.answered();
+    } catch (error) {
+      if (!(error instanceof LockstepError) || LOST.includes(error.code)) throw error;
+      if (!isOver()) tell.failed(error);
+    }
+    await pause(PROVE_EVERY_MS, signal);
+  }
 }

@@ -295,7 +295,7 @@ export class Rollback {
         onNote(`${apiserver} serves from the source`);
       },
     });
-    await proveAgain(proofs, signal);
+    await proveAgain({ ...proofs, dead: undefined }, signal);
   }
 
   async #unfreeze(
