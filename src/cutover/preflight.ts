@@ -8,6 +8,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
 import { Freeze } from '../kube/freeze.js';
 import type { ApiServer } from '../kube/api.js';
+import { needFreezeRights } from '../kube/rights.js';
 import { takeStock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
@@ -54,6 +55,7 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
       }),
     ),
   );
+  await needFreezeRights(all);
   const standing = await Freeze.find(all);
   return {
     ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },

@@ -3,6 +3,7 @@ import { refuseCutOver } from '../cutoverstate.js';
 import { ownerText } from '../cutoverowner.js';
 import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
+import { needFreezeRights } from '../kube/rights.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { look, refuseOtherSource, type Seen } from './claim.js';
 import { DeadOnes, doesNotAnswer } from './dead.js';
@@ -40,6 +41,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   for (const one of tell ? sides : []) o.onNote(`${one.apiserver}: ${servingText(one)}`);
   refuseSilent(sides);
   await refuseOther(o, moved, sides);
+  await needFreezeRights(apiservers);
   const standing = await Freeze.find(apiservers);
   const owner = seen.owner && ownerText(seen.owner.owner);
   return {
