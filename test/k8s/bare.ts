@@ -1,6 +1,7 @@
 /** A control plane that is nothing but its API, and a target in lockstep: enough for what asks that alone. */
 import { Running, type Ended } from '../cli/run.js';
 import type { ApiServer } from './apiserver.js';
+import { KubeClient } from './client.js';
 import { Cluster, type ClusterOptions } from './cluster.js';
 import { Hook, type Asked } from './hook.js';
 import { Lockstep } from './lockstep.js';
@@ -65,6 +66,11 @@ export class Bare {
 
   first(): ApiServer {
     return this.cluster.apiservers[0]!;
+  }
+
+  /** As the administrator, at one apiserver; the caller closes it. */
+  clientAt(url: string): KubeClient {
+    return new KubeClient(this.cluster.pki, url);
   }
 
   async restart({ apiserver, overrides }: Asked): Promise<void> {
