@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import { errorOf, type Running } from '../cli/run.js';
 import { FaultProxy } from '../rig/proxy.js';
+import { WatchProxy } from '../rig/watchproxy.js';
 import { Bare } from './bare.js';
 import { describeKube } from './binaries.js';
 import { clonePod } from './clones.js';
@@ -12,42 +13,83 @@ import { PREFIX } from './lockstep.js';
 import { frozen, phaseOf, reached } from './night.js';
 import { until } from './until.js';
 
-const SLOW_MS = 300;
+/** Longer than the fence takes. */
+const SLOW_MS = 5000;
 const TROUBLE = /trying again/;
 
+/** What is between the command and the source. */
 interface Fault {
+  readonly endpoint: string;
   /** Done while the command stands still behind the takeover. */
-  readonly begin: (proxy: FaultProxy) => void;
+  readonly begin: () => void;
   /** Returns when the fault is over. */
-  readonly end: (proxy: FaultProxy, running: Running) => Promise<void>;
+  readonly end: (running: Running) => Promise<void>;
+  readonly close: () => Promise<void> | void;
 }
 
-const FAULTS: Record<string, Fault> = {
-  [`${SLOW_MS} ms slow`]: {
-    begin: (proxy) => {
-      proxy.delay(SLOW_MS, 'answers');
+/** Everything is stalled, or cut, as by a network. */
+async function network(
+  source: string,
+  act: (proxy: FaultProxy, on: boolean) => void,
+): Promise<Fault> {
+  const proxy = await FaultProxy.start({ host: '127.0.0.1', port: Number(new URL(source).port) });
+  return {
+    endpoint: proxy.endpoint,
+    begin: () => {
+      act(proxy, true);
     },
-    end: () => Promise.resolve(),
-  },
-  stalled: {
-    begin: (proxy) => {
-      proxy.stall(true);
-    },
-    end: async (proxy, running) => {
+    end: async (running) => {
       await running.until(({ stderr }) => TROUBLE.test(stderr));
-      proxy.stall(false);
+      act(proxy, false);
     },
-  },
-  'cut off': {
-    begin: (proxy) => {
-      proxy.refuse(true);
-      proxy.cut();
+    close: () => proxy.close(),
+  };
+}
+
+/** The watch alone; all else is answered. */
+async function watch(
+  source: string,
+  begin: (proxy: WatchProxy) => void,
+  end: (proxy: WatchProxy, running: Running) => Promise<void>,
+): Promise<Fault> {
+  const proxy = await WatchProxy.start(source);
+  return {
+    endpoint: proxy.endpoint,
+    begin: () => {
+      begin(proxy);
     },
-    end: async (proxy, running) => {
-      await running.until(({ stderr }) => TROUBLE.test(stderr));
-      proxy.refuse(false);
+    end: (running) => end(proxy, running),
+    close: () => {
+      proxy.close();
     },
-  },
+  };
+}
+
+const FAULTS: Record<string, (source: string) => Promise<Fault>> = {
+  [`the watch is ${SLOW_MS} ms slow`]: (source) =>
+    watch(
+      source,
+      (proxy) => (proxy.delayMs = SLOW_MS),
+      () => Promise.resolve(),
+    ),
+  'the watch is silent': (source) =>
+    watch(
+      source,
+      (proxy) => (proxy.stalled = true),
+      async (proxy, running) => {
+        await running.until(({ stderr }) => /whether something was written late/.test(stderr));
+        proxy.stalled = false;
+      },
+    ),
+  'the source is stalled': (source) =>
+    network(source, (proxy, on) => {
+      proxy.stall(on);
+    }),
+  'the source is cut off': (source) =>
+    network(source, (proxy, on) => {
+      proxy.refuse(on);
+      if (on) proxy.cut();
+    }),
 };
 
 describeKube('a watch for late writes that is starved', () => {
@@ -61,29 +103,23 @@ describeKube('a watch for late writes that is starved', () => {
     await bare.end();
   });
 
-  for (const [how, { begin, end }] of Object.entries(FAULTS))
+  for (const [how, fault] of Object.entries(FAULTS))
     it(`${how}: no apiserver is moved before the late write is known`, async () => {
       const { source, target } = bare.lockstep;
-      const proxy = await FaultProxy.start({
-        host: '127.0.0.1',
-        port: Number(new URL(source.endpoint).port),
-      });
-      const running = bare.start('cutover', {
-        source: proxy.endpoint,
-        flags: ['--margin', '5000'],
-      });
+      const { endpoint, begin, end, close } = await fault(source.endpoint);
+      const running = bare.start('cutover', { source: endpoint });
       await running.until(reached('takeover'));
       await until('the takeover', async () => (await phaseOf(target)) !== undefined);
       running.signal('SIGSTOP');
       expect(reached('switch')(running), 'too late to tell').to.equal(false);
-      begin(proxy);
+      begin();
       const late = `pod-${3 + n++}`;
       await clonePod(source, 'pod-0', [late]);
       running.signal('SIGCONT');
-      await end(proxy, running);
+      await end(running);
 
       const ended = await running.ended;
-      await proxy.close();
+      await close();
       expect(errorOf(ended).code, ended.stderr).to.equal('LATE_WRITE');
       expect(errorOf(ended).message).to.include(`${PREFIX}default/${late}`);
       expect(bare.hook.asked).to.deep.equal([]);
