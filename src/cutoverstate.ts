@@ -93,13 +93,20 @@ export function parseCutover(row: Uint8Array): StoredCutover {
   }
 }
 
-/** For who wants to go on in lockstep. */
-export function refuseCutOver({ state, exact }: StoredCutover): LockstepError {
-  return new LockstepError(
-    'TARGET_CUT_OVER',
-    `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
-    { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
-  );
+/** For who wants to go on in lockstep: TARGET_CUT_OVER, with the state that was met. */
+export class TargetCutOver extends LockstepError {
+  constructor(readonly cutover: StoredCutover) {
+    const { state, exact } = cutover;
+    super(
+      'TARGET_CUT_OVER',
+      `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
+      { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
+    );
+  }
+}
+
+export function refuseCutOver(cutover: StoredCutover): LockstepError {
+  return new TargetCutOver(cutover);
 }
 
 function hintFor(phase: Phase): string {

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'JOURNAL_OTHER'
   | 'JOURNAL_NOT_SEEDED'
   | 'IO'
+  | 'OUTPUT_LOST'
   // source
   | 'HISTORY_GAP'
   | 'GAP_NOT_EXACT'

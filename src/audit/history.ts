@@ -63,6 +63,8 @@ async function* records(
     for (const whole of revisions) if (whole.revision <= to) yield* whole.records;
     if (position >= to) return;
   }
+  // Ended before its time, one side would have less than the other.
+  signal.throwIfAborted();
 }
 
 /** By revision and order inside it; the key plays no part. */

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { flagOf } from '../config/options.js';
 import { badArgument, LockstepError } from '../errors.js';
 import type { Context } from './command.js';
+import { stopping } from './stopping.js';
 
 /**
  * Before anything has begun: somebody must be there to ask.
@@ -30,7 +31,7 @@ export async function askGo(
   // The terminal keeps its own mode: readline would set it back in the end, which fails where it is gone.
   const lines = createInterface({
     input: process.stdin,
-    output: process.stderr,
+    output: stopping.stderr.stream(),
     terminal: false,
   });
   try {
@@ -86,8 +87,9 @@ export class Hook {
 }
 
 /**
- * In a process group of its own: what the shell has started has to end with it, or it moves an apiserver
- * for a run that has ended.
+ * What it prints goes to stderr by itself. Where that is lost already it goes nowhere: a script that
+ * cannot print may end at its first line. It has a process group of its own: what the shell has started
+ * has to end with it, or it moves an apiserver for a run that has ended.
  * @returns how it failed; nothing if it did not
  */
 async function shell(
@@ -95,10 +97,11 @@ async function shell(
   env: Record<string, string>,
   signal: AbortSignal,
 ): Promise<string> {
+  const out = stopping.stderr.isLost ? 'ignore' : 2;
   return new Promise((resolve) => {
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 2, 2],
+      stdio: ['ignore', out, out],
       detached: true,
     });
     const stop = () => {

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCommands } from './commands.js';
-import { closeLostTerminals, readerGone } from './stopping.js';
+import { endCode } from './command.js';
+import { guardProcess, stopping } from './stopping.js';
 
 const EXIT_USAGE = 2;
 
@@ -11,9 +12,7 @@ const EXIT_USAGE = 2;
 // that is dialled by its address instead of by a name.
 process.noDeprecation = true;
 
-// A reader that has seen enough (`| head`) is no error. What it means to a command: stopping.ts.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', readerGone);
-closeLostTerminals();
+guardProcess();
 
 const program = new Command('etcd-lockstep')
   .description(
@@ -22,23 +21,28 @@ const program = new Command('etcd-lockstep')
   .version(version())
   .showHelpAfterError('Try: --help says more.')
   .configureOutput({
+    writeOut: (text) => {
+      stopping.stdout.write(text);
+    },
+    writeErr: (text) => {
+      stopping.stderr.write(text);
+    },
     outputError: (text, write) => {
       write(text.replace(/^error: /, 'Error: ').replace('\n(', ' ('));
     },
   })
   .configureHelp({ sortOptions: false });
 
-await addCommands(program, process.argv[2]);
-
-program.commands.forEach((command) => command.exitOverride());
-program.exitOverride();
 try {
+  await addCommands(program, process.argv[2]);
+  program.commands.forEach((command) => command.exitOverride());
+  program.exitOverride();
   await program.parseAsync();
 } catch (error) {
   // commander has printed its own message; help and version are no errors.
   const code = (error as { exitCode?: number }).exitCode;
-  if (code === undefined) throw error;
-  process.exitCode = code === 0 ? 0 : EXIT_USAGE;
+  if (code === undefined) stopping.bug(error);
+  process.exitCode = endCode(code === 0 ? 0 : EXIT_USAGE, false);
 }
 
 function version(): string {

@@ -9,9 +9,10 @@ import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EXIT_INTERRUPTED, register, type Context } from './command.js';
+import { register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides, type Sides } from './sides.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {

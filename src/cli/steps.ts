@@ -11,12 +11,12 @@ export function shownSteps({
   log,
   progress,
   print,
+  mustGoOn,
 }: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress' | 'onMustGoOn'> {
   return {
     onStep: (step) => {
-      progress.clear();
       if (json) print({ step }, () => '');
-      else process.stderr.write(`${stepText(step)}\n`);
+      else progress.say(`${stepText(step)}\n`);
     },
     onNote: (note) => {
       log.info(note);
@@ -25,7 +25,7 @@ export function shownSteps({
       if (json) print({ alarm }, () => '');
       log.error(`ALARM: ${alarm}`);
     },
-    onMustGoOn: () => undefined,
+    onMustGoOn: mustGoOn,
     onProgress: (text) => {
       progress.show(() => text);
     },

@@ -11,7 +11,8 @@ import type { Revision } from '../mvcc/revision.js';
 import { Patience } from '../patience.js';
 import { beside, repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
-import { Claim, look, refuseOtherSource, type ClaimOptions } from './claim.js';
+import { Claim, look, type ClaimOptions } from './claim.js';
+import { refuseItself, refuseOtherSource } from './othersource.js';
 import { untilEqual, untilQuiet } from './drain.js';
 import { Fence, overtakenText } from './fence.js';
 import type { Heads } from './serving.js';
@@ -79,7 +80,7 @@ async function goOn({ source, onNote }: FenceAloneOptions, claiming: ClaimOption
   if (stored.state.phase !== 'fenced' && stored.state.phase !== 'switched')
     throw refuseCutOver(stored);
   onNote(`the target was taken over at revision ${stored.exact} already`);
-  await refuseOtherSource(source, stored.state);
+  await refuseOtherSource(source, stored);
   await accountFor(claiming.target, stored);
   return Claim.take(claiming, seen);
 }
@@ -92,18 +93,15 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
   const { identity, key, position } = await standing(options);
   const { prefixes } = identity;
   const live = await LiveAudit.of(source, target, { prefixes, after: position, onNote });
-  return beside(signal, [(stop) => live.run(stop)], async (stop) => {
+  const taken = await beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const deadline = performance.now() + options.maxFreezeSeconds * 1000;
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
     const equal = await untilQuiet(drain);
     await untilEqual(drain, equal);
-    const { self, tell } = claiming;
     const resources = resourcesUnder(prefixes);
-    return takeOver(target, {
-      ...{ ...identity, self, resources, equal, frozenAt: null, tell },
-      ...{ signal: stop, claimSignal: signal },
-    });
+    return takeOver(claiming, { ...identity, resources, equal, frozenAt: null, signal: stop });
   });
+  return taken.under(signal);
 }
 
 /** Looked at before go, and again behind it. */
@@ -113,6 +111,7 @@ async function standing({ source, target }: FenceAloneOptions) {
   const key = probeKey(prefixes);
   const identity = { source: (await source.head(key)).clusterId, prefixes };
   const { position } = takeStock(state, identity);
+  await refuseItself(source, state);
   return { identity, key, position };
 }
 

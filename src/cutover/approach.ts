@@ -59,7 +59,7 @@ export class Approach {
     failpoint('cutover.audited');
     const { prefixes } = checked;
     const live = await LiveAudit.of(source, target, { prefixes, after: equal, onNote });
-    return beside(signal, [(stop) => live.run(stop)], async (stop) => {
+    const taken = await beside(signal, [(stop) => live.run(stop)], async (stop) => {
       const { warnings, moved } = checked;
       await this.o.go({ warnings, resources: moved.map(({ resource }) => resource) });
       const again = await preflight(this.o);
@@ -71,6 +71,7 @@ export class Approach {
         throw error;
       }
     });
+    return { ...taken, claim: taken.claim.under(signal) };
   }
 
   async #auditAll({ prefixes }: Checked): Promise<Revision> {
@@ -122,9 +123,9 @@ export class Approach {
     return teller.step('takeover', async () => {
       await freeze.prove(all);
       this.#sent = true;
-      const claim = await takeOver(target, {
-        ...{ source: checked.source, prefixes, self, equal, frozenAt: at, tell, signal },
-        claimSignal: this.o.signal,
+      const claiming = { target, self, tell, signal: this.o.signal };
+      const claim = await takeOver(claiming, {
+        ...{ source: checked.source, prefixes, equal, frozenAt: at, signal },
         resources: resources.map(resourceName),
       });
       this.o.onMustGoOn();

@@ -33,7 +33,6 @@ import { LockstepError, passes } from '../errors.js';
 import { parseResource, type Resource } from '../kube/resource.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { modIs, put } from '../lockstep/txn.js';
-import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../patience.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -99,6 +98,11 @@ export class Claim {
     }
   }
 
+  /** The same for what comes after a part of the run: its tries end with `signal`. */
+  under(signal: AbortSignal): Claim {
+    return new Claim({ ...this.o, signal }, this.stored, this.epoch);
+  }
+
   get state(): CutoverState {
     return this.stored.state;
   }
@@ -162,21 +166,6 @@ export class Claim {
     if (!done && owner?.modRevision !== this.epoch) throw otherRun(owner);
     this.stored = stored;
   }
-}
-
-/**
- * Who goes on must go on with the same source: a fence above another one's head is none, and retire
- * would remove keys from a store that has nothing to do with it.
- * @throws LockstepError TARGET_OTHER_SOURCE
- */
-export async function refuseOtherSource(source: EtcdClient, state: CutoverState): Promise<void> {
-  const { clusterId } = await source.head(probeKey(PrefixSet.of(state.prefixes)));
-  if (clusterId === state.source) return;
-  throw new LockstepError(
-    'TARGET_OTHER_SOURCE',
-    `the target was cut over from cluster ${state.source}, not from ${clusterId}`,
-    { disposition: 'fatal', hint: 'Check --endpoints and --dest-endpoints.' },
-  );
 }
 
 /** As the state names them. */

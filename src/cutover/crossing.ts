@@ -24,10 +24,13 @@ import { overtakenText, type Fence } from './fence.js';
 import { freezeOver } from './freezeover.js';
 import type { LateWrites } from './late.js';
 import type { CutoverOptions, Moving } from './options.js';
+import { refuseOtherObjects } from './objects.js';
 import { keepProving, proveAgain, type Proofs } from './proofs.js';
+import { movedBy } from './resources.js';
+import { anyMoved } from './moved.js';
 import { servingNow } from './serving.js';
 import type { StepTeller } from './steps.js';
-import { moveAll, untilGone } from './switch.js';
+import { moveAll, untilGone, type SwitchOptions } from './switch.js';
 import { thaw } from './freezing.js';
 
 export interface CrossingOptions {
@@ -42,6 +45,8 @@ export interface CrossingOptions {
 }
 
 export class Crossing {
+  /** Writes may be let in by now, for all that anybody knows. */
+  thawing = false;
   readonly #dead: DeadOnes;
   readonly #resources: readonly Resource[];
 
@@ -55,15 +60,9 @@ export class Crossing {
     const { claim, fence, teller, alarms } = this.c;
     const before = await this.#patiently(signal, () => fence.ask());
     if (!freeze && before.target <= before.source) alarms.raise(overtakenText(before));
-    const stands = new Wakeup();
-    const keep = async (stop: AbortSignal) => {
-      await stands.after(0, stop);
-      await fence.keep(stop);
-    };
-    return beside(signal, [keep, (stop) => this.#dead.watch(stop)], async (stop) => {
+    return this.#besideFence(signal, async (begun, stop) => {
       const frozen = await teller.step('fence', async () => {
-        await this.#patiently(stop, () => fence.begin(stop));
-        stands.wake();
+        await begun();
         const held = freeze ?? (await this.#freezeAgain(stop));
         await this.#ready(this.#proofs(held), stop);
         return held;
@@ -79,14 +78,51 @@ export class Crossing {
     });
   }
 
+  /** @param main gets what raises the fence; from then on it is kept, until that ends */
+  async #besideFence<T>(
+    signal: AbortSignal,
+    main: (begun: () => Promise<void>, stop: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { fence } = this.c;
+    const stands = new Wakeup();
+    const keep = async (stop: AbortSignal) => {
+      await stands.after(0, stop);
+      await fence.keep(stop);
+    };
+    return beside(signal, [keep, (stop) => this.#dead.watch(stop)], async (stop) => {
+      const begun = async () => {
+        await this.#patiently(stop, () => fence.begin(stop));
+        stands.wake();
+      };
+      return main(begun, stop);
+    });
+  }
+
+  /**
+   * Before an earlier run's writes are let in: an apiserver may have gone back meanwhile, with an old
+   * manifest, and would write to the source. Nothing is to be done where it has let them in already.
+   * @param standing its freeze
+   */
+  async #seeMoved(standing: Freeze | undefined, signal: AbortSignal): Promise<void> {
+    if (!standing) return;
+    await this.#besideFence(signal, async (begun, stop) => {
+      await begun();
+      await this.#untilAllServe({}, stop);
+      await this.#untilOldGone(stop);
+      await proveAgain(this.#proofs(standing), stop);
+    });
+  }
+
   /** @param freeze undefined: whatever an earlier run has left */
   async unfreeze(freeze: Freeze | undefined, signal: AbortSignal): Promise<void> {
     const { o, claim, teller } = this.c;
     const apis = [...o.apiservers, ...o.oldApiservers];
     await teller.step('unfreeze', async () => {
       const standing = freeze ?? (await this.#patiently(signal, () => Freeze.find(apis)));
+      if (!freeze) await this.#seeMoved(standing, signal);
       await this.#patiently(signal, () => claim.check());
       const { apiservers, onNote } = o;
+      this.thawing = true;
       const options = { apiservers, resources: this.#resources, onNote, signal };
       await this.#patiently(signal, () => thaw(standing, options));
     });
@@ -96,29 +132,51 @@ export class Crossing {
   }
 
   async #switch(proofs: Proofs, signal: AbortSignal): Promise<void> {
+    const { o } = this.c;
+    await this.#untilAllServe(this.#hook(proofs, signal), signal);
+    if (o.oldApiservers.length > 0) {
+      await this.#ready(proofs, signal);
+      await o.flipHook?.(this.#moving(), signal);
+      await this.#untilOldGone(signal);
+    }
+    // Whatever was written on the source until the last one had moved is known before anybody writes.
+    await proveAgain({ ...proofs, dead: undefined }, signal);
+    await this.#refuseOtherLists(signal);
+  }
+
+  /** Ends when each serves from the target. */
+  async #untilAllServe(hook: Pick<SwitchOptions, 'hook'>, signal: AbortSignal): Promise<void> {
     const { o, fence } = this.c;
-    const { apiservers, oldApiservers, without } = o;
-    const heads = () => fence.ask();
+    const { apiservers, without } = o;
     const moving = this.#moving();
-    const common = { resources: this.#resources, heads, to: 'target' as const, signal };
     await moveAll({
-      ...{ ...common, apiservers, without },
+      ...{ apiservers, without, resources: this.#resources, to: 'target', signal, ...hook },
+      heads: () => fence.ask(),
       onWait: (waiting) => {
         o.onWait(waiting, moving);
       },
-      ...this.#hook(proofs, signal),
       onMoved: (apiserver) => {
         failpoint('cutover.moved');
         o.onNote(`${apiserver} serves from the target`);
       },
     });
-    if (oldApiservers.length > 0) {
-      await this.#ready(proofs, signal);
-      await o.flipHook?.(moving, signal);
-      await untilGone({ ...common, apiservers: oldApiservers, onWait: o.onWaitGone });
-    }
-    // Whatever was written on the source until the last one had moved is known before anybody writes.
-    await proveAgain({ ...proofs, dead: undefined }, signal);
+  }
+
+  async #untilOldGone(signal: AbortSignal): Promise<void> {
+    const { o, fence } = this.c;
+    await untilGone({
+      ...{ apiservers: o.oldApiservers, resources: this.#resources, to: 'target', signal },
+      heads: () => fence.ask(),
+      onWait: o.onWaitGone,
+    });
+  }
+
+  /** A list has the target's revision wherever in it the apiserver looks: it must find what lies there. */
+  async #refuseOtherLists(signal: AbortSignal): Promise<void> {
+    const { o, claim } = this.c;
+    const moved = movedBy(claim.state.prefixes, o.resources);
+    for (const api of o.apiservers)
+      await this.#patiently(signal, () => refuseOtherObjects(o.target, api, moved));
   }
 
   /** The operator's command, when all that it relies on was looked at once more. */
@@ -133,9 +191,15 @@ export class Crossing {
     };
   }
 
+  /** What was proven while the fence was raised anew is proven again. */
   async #ready(proofs: Proofs, signal: AbortSignal): Promise<void> {
-    await proveAgain(proofs, signal);
-    await this.#refuseLate(signal);
+    const { fence } = this.c;
+    while (true) {
+      await proveAgain(proofs, signal);
+      await this.#refuseLate(signal);
+      if (await this.#patiently(signal, () => fence.holds())) return;
+      await this.#patiently(signal, () => fence.begin(signal));
+    }
   }
 
   /** A write on the source alone stops it, as long as nobody has moved: then the source has everything. */
@@ -144,14 +208,18 @@ export class Crossing {
     if (late.count > 0 && !(await this.#anyMoved(signal))) late.refuseAny();
   }
 
-  /** Whether clients may have seen the target already: then there is no way back but rollback. */
+  /**
+   * Whether clients may have seen the target already: then there is no way back but rollback. Where new
+   * apiservers were pre-warmed the old ones do not answer when clients were taken to the new.
+   */
   async #anyMoved(signal: AbortSignal): Promise<boolean> {
-    const { o, fence } = this.c;
-    const serving = o.oldApiservers.length > 0 ? o.oldApiservers : o.apiservers;
+    const { o, fence, tell } = this.c;
+    const { apiservers, oldApiservers } = o;
+    const [resources, heads] = [this.#resources, () => fence.ask()];
+    if (oldApiservers.length === 0) return anyMoved({ apiservers, resources, heads, tell, signal });
     const ask = (api: ApiServer) =>
-      this.#patiently(signal, () => servingNow(api, this.#resources, () => fence.ask()));
-    const all = await Promise.all(serving.map(ask));
-    return all.some(({ from }) => from !== 'source');
+      this.#patiently(signal, () => servingNow(api, resources, heads));
+    return (await Promise.all(oldApiservers.map(ask))).some(({ from }) => from !== 'source');
   }
 
   /**

@@ -26,7 +26,8 @@ import { pause } from '../backoff.js';
 import { beside } from '../tasks.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
-import { Claim, look, refuseOtherSource } from './claim.js';
+import { Claim, look } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
@@ -35,6 +36,9 @@ import { movedBy } from './resources.js';
 import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
+
+const LET_IN =
+  'every apiserver has moved; writes may still be frozen, or be let in already: the same command ends it';
 
 export class Cutover {
   readonly #o: CutoverOptions;
@@ -69,7 +73,7 @@ export class Cutover {
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     movedBy(prefixes, resources);
-    await refuseOtherSource(source, stored.state);
+    await refuseOtherSource(source, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
@@ -93,17 +97,16 @@ export class Cutover {
       ...{ teller: this.#teller, alarms: this.#alarms },
     });
     const begun = claim.state.phase;
-    let frozen = begun !== 'done';
     try {
       await beside(signal, [(stop) => late.run(stop)], async (stop) => {
         const held = begun === 'fenced' ? await crossing.fenceAndSwitch(freeze, stop) : undefined;
         if (begun !== 'done') await crossing.unfreeze(held, stop);
-        frozen = false;
         await this.#teller.step('watch', () => this.#watch(late, stop));
       });
     } catch (error) {
-      // The others say themselves who has the night, or the freeze.
-      if (frozen && !hasCode(error, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STAYS_FROZEN);
+      // These say themselves who has the night, or the freeze.
+      if (begun !== 'done' && !hasCode(error, 'OTHER_RUN', 'FREEZE_LOST'))
+        onNote(crossing.thawing ? LET_IN : STAYS_FROZEN);
       throw error;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));

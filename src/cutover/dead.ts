@@ -2,10 +2,11 @@
  * Apiservers that are left out because they are dead, and whether they still are.
  *
  * One that comes back would serve from where it did before, and take writes once they are let in. So they
- * are asked all the time, beside everything else: one that hangs takes ten seconds to be told from one that
- * answers, which nobody should wait for in the freeze.
+ * are asked all the time, beside everything else, each by itself: one that hangs takes ten seconds to be told
+ * from one that answers, which nobody should wait for in the freeze, nor with the others. Only the first
+ * answer is waited for: who was never asked is not known to be dead.
  */
-import { pause } from '../backoff.js';
+import { pause, Wakeup } from '../backoff.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 
@@ -13,36 +14,49 @@ const ASK_AGAIN_MS = 1000;
 
 export class DeadOnes {
   readonly #alive = new Set<string>();
+  /** Those that were asked, and have answered or not. */
+  readonly #asked = new Set<string>();
+  readonly #heard = new Wakeup();
 
   constructor(private readonly apis: readonly ApiServer[]) {}
 
   /** Asks each once. @throws LockstepError STILL_USED for one that answers */
   async refuseAlive(): Promise<void> {
-    await this.#askAll();
-    this.refuseSeen();
+    await Promise.all(this.apis.map((api) => this.#ask(api)));
+    this.#refuse();
   }
 
   /** Asks until `signal` aborts. */
   async watch(signal: AbortSignal): Promise<void> {
-    if (this.apis.length === 0) return;
-    while (!signal.aborted) {
-      await this.#askAll();
-      await pause(ASK_AGAIN_MS, signal);
-    }
+    const one = async (api: ApiServer) => {
+      while (!signal.aborted) {
+        await this.#ask(api);
+        await pause(ASK_AGAIN_MS, signal);
+      }
+    };
+    await Promise.all(this.apis.map(one));
   }
 
-  /** @throws LockstepError STILL_USED for one that answered when it was asked last */
-  refuseSeen(): void {
+  /**
+   * Beside {@link watch}: waits until each was asked at least once.
+   * @throws LockstepError STILL_USED for one that answered when it was asked last
+   */
+  async refuseSeen(signal: AbortSignal): Promise<void> {
+    for (let seen = this.#heard.generation; this.#asked.size < this.apis.length;) {
+      await this.#heard.after(seen, signal);
+      signal.throwIfAborted();
+      seen = this.#heard.generation;
+    }
+    this.#refuse();
+  }
+
+  #refuse(): void {
     const [url] = this.#alive;
     if (url === undefined) return;
     throw new LockstepError('STILL_USED', `${url} was left out as dead, and answers`, {
       disposition: 'fatal',
       hint: 'Stop it for good (process, unit, manifest), or take it out of --without. Then run the same command again.',
     });
-  }
-
-  async #askAll(): Promise<void> {
-    await Promise.all(this.apis.map((api) => this.#ask(api)));
   }
 
   async #ask(api: ApiServer): Promise<void> {
@@ -54,6 +68,8 @@ export class DeadOnes {
       // Whoever refuses our certificates is there.
       else this.#alive.add(api.url);
     }
+    this.#asked.add(api.url);
+    this.#heard.wake();
   }
 }
 

@@ -40,6 +40,8 @@ export interface FenceOptions {
 export class Fence {
   #heads: Heads | undefined;
   #overtaken: Heads | undefined;
+  /** It has been raised. */
+  #stands = false;
   readonly #rate = new Rate();
 
   constructor(private readonly o: FenceOptions) {}
@@ -64,6 +66,7 @@ export class Fence {
   async raise(signal: AbortSignal, margin = this.o.margin): Promise<Heads> {
     const { source, target } = await this.ask();
     if (target < source + margin) await this.#raiseTo(source + margin, signal);
+    this.#stands = true;
     return this.ask();
   }
 
@@ -78,9 +81,9 @@ export class Fence {
    */
   async keep(signal: AbortSignal): Promise<void> {
     const { margin, tell } = this.o;
+    this.#stands = true;
     const once = async () => {
       const { source, target } = await this.ask();
-      if (target <= source) this.#overtaken ??= { source, target };
       const reserve = Math.round(this.#rate.per(source) * RESERVE_SECONDS);
       const goal = source + margin + reserve;
       // In steps, so that the source's head is not out of sight for long.
@@ -89,12 +92,23 @@ export class Fence {
     await repeat(POLL_MS, signal, once, tell);
   }
 
+  /**
+   * Whether it stands now. That it is kept proves nothing: this process may have stood still, or the target
+   * may not take what {@link keep} writes.
+   */
+  async holds(): Promise<boolean> {
+    const { source, target } = await this.ask();
+    return target > source;
+  }
+
   /** Both heads now, the source's first. @throws LockstepError OTHER_RUN as {@link keep} */
   async ask(): Promise<Heads> {
     const { source, claim, key } = this.o;
     const { revision } = await source.head(key);
-    this.#heads = { source: revision, target: await claim.check() };
-    return this.#heads;
+    const heads = { source: revision, target: await claim.check() };
+    if (this.#stands && heads.target <= heads.source) this.#overtaken ??= heads;
+    this.#heads = heads;
+    return heads;
   }
 
   async #raiseTo(goal: Revision, signal: AbortSignal): Promise<void> {

@@ -16,6 +16,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { CutoverOptions } from './options.js';
+import { refuseItself } from './othersource.js';
 import { movedBy, type Moved } from './resources.js';
 
 export interface Checked {
@@ -45,12 +46,13 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   const { clusterId, revision } = await source.head(key);
   const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
   const { position } = takeStock(state, identity);
+  await refuseItself(source, state);
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
   await Promise.all(
     all.map((api) =>
-      refuseOtherObjects(source, api, moved).catch((error: unknown) => {
+      refuseOtherObjects(source, api, moved, position).catch((error: unknown) => {
         throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
       }),
     ),

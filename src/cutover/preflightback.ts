@@ -5,7 +5,8 @@ import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
 import { needFreezeRights } from '../kube/rights.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import { look, refuseOtherSource, type Seen } from './claim.js';
+import { look, type Seen } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
 import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { NightOptions } from './options.js';
@@ -32,7 +33,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   if (state.phase === 'retiring' || state.phase === 'retired') throw refuseCutOver(seen.stored);
   const moved = movedBy(state.prefixes, resources);
   const kinds = moved.map(({ resource }) => resource);
-  await refuseOtherSource(source, state);
+  await refuseOtherSource(source, seen.stored);
   const heads = () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes)));
   if (state.phase === 'rolled back')
     return { seen, heads: await heads(), resources: kinds, warnings: [] };

@@ -39,7 +39,7 @@ export async function proveAgain(proofs: Proofs, signal: AbortSignal): Promise<v
   const { claim, freeze, apis, late, dead, tell } = proofs;
   await late.passed(signal);
   await untilAnswered(signal, () => freeze.prove(apis), tell);
-  dead?.refuseSeen();
+  await dead?.refuseSeen(signal);
   await untilAnswered(signal, () => claim.check(), tell);
 }
 
@@ -56,8 +56,9 @@ export async function keepProving(kept: Kept, signal: AbortSignal): Promise<void
   const isOver = () => signal.aborted;
   while (!isOver()) {
     try {
-      await freeze.prove(apis);
+      // First: whoever has the night now may have let writes in already, and that is what to say.
       await claim?.check();
+      await freeze.prove(apis);
       tell.answered();
     } catch (error) {
       if (!(error instanceof LockstepError) || LOST.includes(error.code)) throw error;

@@ -11,6 +11,7 @@
  * The marker does not say who has the night. A run that stood still may put it when all is over, so each
  * looks at its claim once more behind that (rollback.ts).
  */
+import { z } from 'zod';
 import { LockstepError } from '../errors.js';
 import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
@@ -31,22 +32,34 @@ export interface Marker {
   guard: pb.Compare.$Properties;
 }
 
-/** Puts the marker, over that of a run before. @param run of this run */
-export async function mark(source: EtcdClient, run: string): Promise<Marker> {
-  const value = Buffer.from(JSON.stringify({ run, at: new Date().toISOString() }));
+const content = z.object({ run: z.string(), exact: z.number(), at: z.string() });
+
+/**
+ * Puts the marker, over that of a run before. One of another night, which came too late to be taken
+ * away, is removed first: its create revision divides nothing here.
+ * @param run of this run
+ * @param exact of this night: the last revision at which the target was the source's copy
+ */
+export async function mark(source: EtcdClient, run: string, exact: Revision): Promise<Marker> {
+  const value = Buffer.from(JSON.stringify({ run, exact, at: new Date().toISOString() }));
   while (true) {
     const { rows } = await source.few({ key: MARKER_KEY });
     const there = rows[0] && parseKeyValue(rows[0]);
-    if (there && runOf(there.value) === run)
+    const said = there && contentOf(there.value);
+    if (there && said?.run === run)
       return { created: there.createRevision, guard: modIs(MARKER_KEY, there.modRevision) };
     const compare = [modIs(MARKER_KEY, there?.modRevision ?? 0)];
-    await source.txn({ compare, success: [put(MARKER_KEY, value)] });
+    const success =
+      there && said?.exact !== exact
+        ? [{ requestDeleteRange: { key: MARKER_KEY } }]
+        : [put(MARKER_KEY, value)];
+    await source.txn({ compare, success });
   }
 }
 
-function runOf(value: Buffer): unknown {
+function contentOf(value: Buffer): z.output<typeof content> | undefined {
   try {
-    return (JSON.parse(value.toString()) as { run?: unknown }).run;
+    return content.parse(JSON.parse(value.toString()));
   } catch {
     return undefined;
   }

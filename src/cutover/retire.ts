@@ -31,7 +31,8 @@ import { sideBySide } from '../source/rows.js';
 import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { Claim, look, refuseOtherSource, type Seen } from './claim.js';
+import { Claim, look, type Seen } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
 import { LateWrites } from './late.js';
 import { refuseOtherObjects } from './objects.js';
 import { movedBy, type Moved } from './resources.js';
@@ -98,7 +99,7 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   if (state.phase === 'retired') return retiredAlready(options, state);
   refusePhase(state);
   const moved = movedBy(state.prefixes, options.resources);
-  await refuseOtherSource(source, state);
+  await refuseOtherSource(source, seen.stored);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, moved);
   await refuseWriters(options, seen, prefixes, tell);
@@ -106,12 +107,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   const report = { ...found, cutOver: { keys: state.keys, checksum: state.checksum } };
   if (!(await options.go(found)))
     return { ...report, removed: false, revisions: null, left: found.keys };
+  // Once more: behind the claim there is no way back.
+  await refuseReaders(options, moved);
   const claim = await Claim.take(
     { target, self: thisRun('retire'), tell, signal },
     seen,
     'retiring',
   );
-  await refuseReaders(options, moved);
   failpoint('retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);
   const left = await count(source, prefixes);

@@ -43,16 +43,19 @@ import { frozenStill } from './crossing.js';
 import { DeadOnes } from './dead.js';
 import { freezeOver } from './freezeover.js';
 import { LateWrites } from './late.js';
-import type { NightOptions } from './options.js';
+import { refuseOtherObjects } from './objects.js';
+import type { Moving, NightOptions } from './options.js';
 import { keepProving, proveAgain, type Proofs } from './proofs.js';
+import { anyMoved } from './moved.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
+import { movedBy } from './resources.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { servingNow, type Heads } from './serving.js';
+import type { Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
-import { moveAll } from './switch.js';
+import { moveAll, type SwitchOptions } from './switch.js';
 import { thaw } from './freezing.js';
-import { nobodyMoved } from './unmoved.js';
+import { isAsTaken } from './unmoved.js';
 
 export type RollbackOptions = NightOptions;
 
@@ -70,6 +73,15 @@ export interface RollbackReport {
   alarms: string[];
 }
 
+/** What it means that it ends before its end. */
+const STOPPED = {
+  'not seen':
+    'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
+  seen: 'writes stay frozen: the same command goes on',
+  thawing:
+    'the source serves; writes may still be frozen, or be let in already: the same command ends it',
+};
+
 /** What a run that has begun works with. */
 interface Begun {
   claim: Claim;
@@ -84,8 +96,8 @@ export class Rollback {
   readonly #alarms: Alarms;
   readonly #tell: Patience;
   readonly #dead: DeadOnes;
-  /** Writes were seen to be refused, and were not let in again. */
-  #frozen = false;
+  /** Whether writes were seen to be refused, and whether they may be let in again by now. */
+  #frozen: 'not seen' | 'seen' | 'thawing' = 'not seen';
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
 
@@ -122,28 +134,15 @@ export class Rollback {
 
   #tellFrozen(error: unknown): void {
     if (hasCode(error, 'OTHER_RUN', 'FREEZE_LOST')) return;
-    this.o.onNote(
-      this.#frozen
-        ? 'writes stay frozen: the same command goes on'
-        : 'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
-    );
+    this.o.onNote(STOPPED[this.#frozen]);
   }
 
   async #back(claim: Claim): Promise<RollbackReport> {
-    const { target, apiservers, onNote, signal } = this.o;
+    const { signal } = this.o;
     const prefixes = PrefixSet.of(claim.state.prefixes);
     const freeze = await this.#teller.step('freeze', () => this.#freeze(claim, signal));
     failpoint('rollback.frozen');
     const heads = () => this.#heads(claim, prefixes);
-    const sides = await Promise.all(
-      apiservers.map((api) =>
-        this.#patiently(signal, () => servingNow(api, resourcesIn(claim), heads)),
-      ),
-    );
-    const from = sides.map((one) => one.from);
-    const unmoved = await nobodyMoved(target, claim, prefixes, from, signal);
-    if (unmoved)
-      onNote('no apiserver has moved: the source has everything, nothing is brought back');
     const late = await this.#lateWrites(prefixes);
     const begun = { claim, prefixes, late, freeze };
     const tasks = [
@@ -151,7 +150,7 @@ export class Rollback {
       (stop: AbortSignal) => this.#dead.watch(stop),
     ];
     return beside(signal, tasks, async (stop) => {
-      const { brought, marker } = await this.#bring(begun, unmoved, stop);
+      const { brought, marker } = await this.#bring(begun, stop);
       const proofs = this.#proofs(begun);
       await this.#teller.step('switch', () =>
         beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(begun, end)),
@@ -168,11 +167,18 @@ export class Rollback {
   async #afterwards(claim: Claim, heads: Heads): Promise<RollbackReport> {
     const { source, signal, apiservers } = this.o;
     const prefixes = PrefixSet.of(claim.state.prefixes);
-    const marker = await this.#patiently(signal, () => mark(source, this.#self.run));
+    const marker = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
     await this.#patiently(signal, () => claim.check());
     const standing = await this.#patiently(signal, () => Freeze.find(apiservers));
     const late = await this.#lateWrites(prefixes);
-    return beside(signal, [(stop) => late.run(stop)], async (stop) => {
+    const tasks = [
+      (stop: AbortSignal) => late.run(stop),
+      (stop: AbortSignal) => this.#dead.watch(stop),
+    ];
+    return beside(signal, tasks, async (stop) => {
+      // One may have gone to the target again, with an old manifest, and would write there.
+      const begun = standing && { claim, prefixes, late, freeze: standing };
+      if (begun) await this.#untilAllServe(begun, {}, stop);
       await this.#unfreeze(claim, marker, standing, stop);
       await this.#teller.step('watch', () => this.#watch(late, stop));
       return this.#report(claim, noneBrought(), late, heads);
@@ -192,7 +198,7 @@ export class Rollback {
     const over = {
       ...{ claim, self: this.#self, apis: apiservers, onNote, signal },
       onFrozen: (at: Date) => {
-        this.#frozen = true;
+        this.#frozen = 'seen';
         this.#teller.frozen(at.getTime());
       },
     };
@@ -201,14 +207,15 @@ export class Rollback {
 
   async #bring(
     { claim, prefixes, late, freeze }: Begun,
-    unmoved: boolean,
     signal: AbortSignal,
   ): Promise<{ brought: Brought; marker: Marker }> {
     const { source, target, margin, onProgress } = this.o;
     const teller = this.#teller;
     await teller.step('quiet', () => this.#untilQuiet(late, signal));
+    // Not before: what was under way on the target is part of it.
+    const unmoved = await this.#nobodyMoved(claim, prefixes, signal);
     const marker = await teller.step('raise', async () => {
-      const put = await this.#patiently(signal, () => mark(source, this.#self.run));
+      const put = await this.#patiently(signal, () => mark(source, this.#self.run, claim.exact));
       await this.#patiently(signal, () => claim.check());
       const heads = () => this.#heads(claim, prefixes);
       // Also where nobody has moved: somebody may have asked the target.
@@ -218,7 +225,6 @@ export class Rollback {
       return put;
     });
     failpoint('rollback.raised');
-    if (unmoved) return { brought: noneBrought(), marker };
     const bring: BringOptions = {
       ...{ source, target, prefixes, marker, signal },
       exact: claim.exact,
@@ -227,9 +233,11 @@ export class Rollback {
       },
     };
     try {
-      const brought = await teller.step('bring back', () => bringBack(bring));
+      const brought = unmoved
+        ? noneBrought()
+        : await teller.step('bring back', () => bringBack(bring));
       this.#tellReplaced(brought);
-      await teller.step('compare', () => refuseDifferent(bring));
+      if (!unmoved) await teller.step('compare', () => refuseDifferent(bring));
       failpoint('rollback.brought');
       await proveAgain(this.#proofs({ claim, late, freeze }), signal);
       this.#refuseLate(late);
@@ -239,6 +247,18 @@ export class Rollback {
       if (hasCode(error, 'LATE_WRITE', 'ROLLBACK_GONE')) await claim.check();
       throw error;
     }
+  }
+
+  /** Then the source counts as it is. */
+  async #nobodyMoved(claim: Claim, prefixes: PrefixSet, signal: AbortSignal): Promise<boolean> {
+    const { apiservers, target, onNote } = this.o;
+    const resources = resourcesIn(claim);
+    const heads = () => this.#heads(claim, prefixes);
+    if (await anyMoved({ apiservers, resources, heads, tell: this.#tell, signal })) return false;
+    const asTaken = () => isAsTaken(target, claim, prefixes, signal);
+    if (!(await this.#patiently(signal, asTaken))) return false;
+    onNote('no apiserver has moved: the source has everything, nothing is brought back');
+    return true;
   }
 
   #tellReplaced({ replaced: { count, keys } }: Brought): void {
@@ -275,27 +295,43 @@ export class Rollback {
   }
 
   async #switch(begun: Begun, signal: AbortSignal): Promise<void> {
-    const { apiservers, without, switchHook, onWait, onNote } = this.o;
-    const { claim, prefixes } = begun;
-    const proofs = this.#proofs(begun);
+    const { apiservers, resources, source, switchHook } = this.o;
+    const { claim } = begun;
     const hook = async (api: ApiServer) => {
-      await proveAgain(proofs, signal);
-      await switchHook?.(api, moving, signal);
+      await proveAgain(this.#proofs(begun), signal);
+      await switchHook?.(api, this.#moving(claim), signal);
     };
-    const moving = { resources: resourcesIn(claim), epoch: claim.epoch };
+    await this.#untilAllServe(begun, switchHook ? { hook } : {}, signal);
+    const moved = movedBy(claim.state.prefixes, resources);
+    for (const api of apiservers)
+      await this.#patiently(signal, () => refuseOtherObjects(source, api, moved));
+  }
+
+  /** Ends when each serves from the source, and all else still holds. */
+  async #untilAllServe(
+    begun: Begun,
+    hook: Pick<SwitchOptions, 'hook'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { apiservers, without, onWait, onNote } = this.o;
+    const { claim, prefixes } = begun;
+    const moving = this.#moving(claim);
     await moveAll({
-      ...{ apiservers, without, signal, to: 'source' },
+      ...{ apiservers, without, signal, to: 'source', ...hook },
       resources: moving.resources,
       onWait: (waiting) => {
         onWait(waiting, moving);
       },
       heads: () => this.#heads(claim, prefixes),
-      ...(switchHook ? { hook } : {}),
       onMoved: (apiserver) => {
         onNote(`${apiserver} serves from the source`);
       },
     });
-    await proveAgain({ ...proofs, dead: undefined }, signal);
+    await proveAgain({ ...this.#proofs(begun), dead: undefined }, signal);
+  }
+
+  #moving(claim: Claim): Moving {
+    return { resources: resourcesIn(claim), epoch: claim.epoch };
   }
 
   async #unfreeze(
@@ -309,11 +345,11 @@ export class Rollback {
       // First: what a dead run has sent must not land among what clients write.
       await this.#patiently(signal, () => unmark(source, marker));
       await this.#patiently(signal, () => claim.check());
+      this.#frozen = 'thawing';
       const options = { apiservers, resources: resourcesIn(claim), onNote, signal };
       await this.#patiently(signal, () => thaw(freeze, options));
     });
     this.#teller.thawed();
-    this.#frozen = false;
     failpoint('rollback.unfrozen');
     await this.#teller.step('clean up', () => claim.setPhase('rolled back'));
   }

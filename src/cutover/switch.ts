@@ -87,8 +87,8 @@ async function untilNone(
 
 /**
  * Those that do not serve from there. An apiserver that has just started refuses this and that, and an
- * etcd may be away for a moment; that must not end us, for then nobody would keep the fence. Only who has
- * lost the night has no reason to wait.
+ * etcd may be away for a moment; that must not end us, for then nobody would keep the fence. Who has lost
+ * the night keeps nothing any more.
  */
 async function where(
   { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,

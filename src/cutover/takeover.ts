@@ -14,7 +14,7 @@
  */
 import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { encodeOwner, otherRun, OWNER_KEY, type Owner } from '../cutoverowner.js';
+import { encodeOwner, otherRun, OWNER_KEY } from '../cutoverowner.js';
 import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
@@ -26,32 +26,28 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
-import type { Attempts } from '../patience.js';
 import type { EtcdClient } from '../wire/client.js';
-import { Claim } from './claim.js';
+import { Claim, type ClaimOptions } from './claim.js';
 
 export interface TakeoverOptions extends Identity {
-  /** This run: it has the night from then on. */
-  self: Owner;
   /** As kubectl names them. */
   resources: readonly string[];
   /** Up to here both sides were found equal, and above it nothing was written under the prefixes. */
   equal: Revision;
   frozenAt: Date | null;
-  tell: Attempts;
-  /** Ends the takeover. */
+  /** Ends the tries; the claim outlives it. */
   signal: AbortSignal;
-  /** Of the claim, which outlives what the takeover is a part of. */
-  claimSignal: AbortSignal;
 }
 
 /**
- * @returns this run's claim to the night
+ * @param claiming the target, and the run that has the night from then on
+ * @returns its claim
  * @throws LockstepError NOT_DRAINED where data was written above `equal`, OTHER_RUN where another run
  *   was faster, and all that takes stock
  */
-export async function takeOver(client: EtcdClient, options: TakeoverOptions): Promise<Claim> {
-  const { self, signal, claimSignal, tell } = options;
+export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions): Promise<Claim> {
+  const { target: client, self, tell } = claiming;
+  const { signal } = options;
   const target = new EtcdTarget(client);
   for (let attempt = 0; ; attempt++) {
     try {
@@ -60,10 +56,9 @@ export async function takeOver(client: EtcdClient, options: TakeoverOptions): Pr
         if (state.owner?.owner.run !== self.run) throw otherRun(state.owner);
         await accountFor(client, state.cutover);
         tell.answered();
-        const claimed = { target: client, self, tell, signal: claimSignal };
-        return new Claim(claimed, state.cutover, state.owner.modRevision);
+        return new Claim(claiming, state.cutover, state.owner.modRevision);
       }
-      await write(client, takeStock(state, options), options);
+      await write(claiming, takeStock(state, options), options);
       failpoint('takeover.answer');
     } catch (error) {
       // Whether it took effect shows when the target is read again.
@@ -75,8 +70,12 @@ export async function takeOver(client: EtcdClient, options: TakeoverOptions): Pr
   }
 }
 
-async function write(client: EtcdClient, stock: Stock, options: TakeoverOptions): Promise<void> {
-  const { self, source, prefixes, resources, frozenAt } = options;
+async function write(
+  { target: client, self }: ClaimOptions,
+  stock: Stock,
+  options: TakeoverOptions,
+): Promise<void> {
+  const { source, prefixes, resources, frozenAt } = options;
   const { cursor, fenceMod, tally } = stock;
   if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
   failpoint('takeover.send');

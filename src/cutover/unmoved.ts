@@ -1,5 +1,6 @@
 /**
- * Whether a cutover was given up before any apiserver had moved: then the source counts as it is.
+ * Whether a target still holds what it held when it was taken over: then nobody has written to it, and
+ * where no apiserver has moved the source counts as it is.
  *
  * That the named apiservers serve from the source does not prove it: others may be left out, or be
  * behind the one address that was named. What was written through those is on the target, which then is
@@ -10,17 +11,13 @@ import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Serving } from './serving.js';
 
-/** @param from where each of the apiservers serves from; reads the target only if that is the source */
-export async function nobodyMoved(
+export async function isAsTaken(
   target: EtcdClient,
   { state }: { state: CutoverState },
   prefixes: PrefixSet,
-  from: readonly Serving['from'][],
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (from.some((side) => side !== 'source')) return false;
   const tally = new Tally();
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);

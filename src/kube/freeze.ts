@@ -61,14 +61,11 @@ export class Freeze {
    * @returns undefined: none stands
    * @throws LockstepError FREEZE_LOST where another's does, KUBE_UNAVAILABLE as {@link find}
    */
-  static async findOwn(
-    apis: readonly ApiServer[],
-    { run }: FreezeOwner,
-  ): Promise<Freeze | undefined> {
+  static async findOwn(apis: readonly ApiServer[], own: FreezeOwner): Promise<Freeze | undefined> {
     const found = await Freeze.find(apis);
     const objects = found ? found.#objects : [];
-    const foreign = objects.find(({ owner }) => owner?.run !== run);
-    if (foreign) throw lost(foreign);
+    const foreign = objects.find(({ owner }) => owner?.run !== own.run);
+    if (foreign) throw lost(foreign, own);
     return found;
   }
 
@@ -145,9 +142,13 @@ export class Freeze {
   async prove(apis: readonly ApiServer[]): Promise<void> {
     const now = await byLiving(apis, READ_FIRST, readStanding);
     const missing = this.#objects.find((known) => !now.some((one) => isSame(known, one)));
-    if (missing) throw lost(now.find(({ kind }) => kind === missing.kind));
+    if (missing)
+      throw lost(
+        now.find(({ kind }) => kind === missing.kind),
+        this.owner,
+      );
     const foreign = now.find(({ owner }) => owner?.run !== this.owner?.run);
-    if (foreign) throw lost(foreign);
+    if (foreign) throw lost(foreign, this.owner);
   }
 
   /**
@@ -179,7 +180,7 @@ export class Freeze {
     try {
       await byLiving(apis, READ_FIRST, use);
     } catch (error) {
-      throw error instanceof Changed ? lost(error.now) : error;
+      throw error instanceof Changed ? lost(error.now, this.owner) : error;
     }
   }
 }
@@ -244,14 +245,20 @@ function taken(now: Standing | undefined): LockstepError {
       });
 }
 
-function lost(now: Standing | undefined): LockstepError {
-  const what = now
-    ? `somebody else has it: ${whoHas(now)}`
-    : 'it is gone, and writes may have been let in';
-  return new LockstepError('FREEZE_LOST', `the freeze is not ours any more; ${what}`, {
-    disposition: 'fatal',
-    hint: now
-      ? askOwner(now)
-      : 'Find out who removed it (the audit log of the apiservers). `etcd-lockstep status` says how far the night is; the same command begins anew or goes on.',
-  });
+function lost(now: Standing | undefined, own: FreezeOwner | undefined): LockstepError {
+  const isOurs = now !== undefined && now.owner?.run === own?.run;
+  if (now && !isOurs)
+    return new LockstepError('FREEZE_LOST', `somebody else has the freeze now: ${whoHas(now)}`, {
+      disposition: 'fatal',
+      hint: askOwner(now),
+    });
+  const what = isOurs ? 'was changed by somebody' : 'is gone';
+  return new LockstepError(
+    'FREEZE_LOST',
+    `the freeze ${what}: writes may have been let in meanwhile`,
+    {
+      disposition: 'fatal',
+      hint: 'Find out who did it (the audit log of the apiservers). `etcd-lockstep status` says how far it is; the same command begins anew or goes on.',
+    },
+  );
 }

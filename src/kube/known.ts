@@ -2,9 +2,10 @@
  * Waits until every apiserver knows of a freeze, or of its end.
  *
  * Each learns of the objects by a watch of its own, about a second after they were written. Until
- * then it is asked by one cheap request every 100 ms, not one after the other: with somebody's slow
- * webhook or from far away an answer takes seconds, and the first that has turned is waited for.
- * Then all paths at once. So it takes what the apiserver needs, and one round of answers.
+ * then it is glanced at, by one cheap request every 150 ms and not one after the other: with
+ * somebody's slow webhook or from far away an answer takes seconds. The first answer that has turned
+ * ends that; then all paths at once, over connections that are open. So it takes what the apiserver
+ * needs, and one round of answers.
  *
  * A freeze counts as seen where at least one path was refused in our words, and none was accepted.
  * After its end others may still refuse; only ours must not.
@@ -13,10 +14,10 @@ import { pause } from '../backoff.js';
 import { LockstepError, passes } from '../errors.js';
 import { runTogether } from '../tasks.js';
 import type { Check } from './ask.js';
-import type { WriteProbe } from './writeprobe.js';
+import { GLANCES_AT_ONCE, type WriteProbe } from './writeprobe.js';
 
-const ASK_EVERY_MS = 100;
-const UNANSWERED = 24;
+const ASK_AGAIN_MS = 100;
+const GLANCE_EVERY_MS = 150;
 const TELL_EVERY_MS = 10_000;
 /** An apiserver that is cut off from its etcd, or has policies turned off, would never know. */
 const KNOWN_WITHIN_MS = 60_000;
@@ -83,6 +84,7 @@ class Wait {
   #answered = performance.now();
   #told = -Infinity;
   #turned: Date | undefined;
+  readonly #glances = new Set<Promise<void>>();
   /** What it said last, of whatever it did not do yet. */
   #last = 'does not answer';
 
@@ -92,61 +94,68 @@ class Wait {
     private readonly o: WaitOptions,
   ) {}
 
-  async over(signal: AbortSignal): Promise<Date> {
-    await this.#again(async () => {
-      await this.probe.prepare(signal);
-      return true;
-    }, signal);
-    await this.#glanceUntilTurned(signal);
-    await this.#again(async () => {
-      const { checks } = await this.probe.all(this.expected, signal);
-      return this.#isOver(checks);
-    }, signal);
-    return this.#turned ?? new Date();
+  async over(outer: AbortSignal): Promise<Date> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([outer, over.signal]);
+    try {
+      await this.#again(async () => {
+        await this.probe.prepare(signal);
+        return true;
+      }, signal);
+      await this.#glanceUntilTurned(signal);
+      await this.#again(async () => {
+        const { checks } = await this.probe.all(this.expected, signal);
+        return this.#isOver(checks);
+      }, signal);
+      return this.#turned ?? new Date();
+    } finally {
+      over.abort();
+      await Promise.all(this.#glances);
+    }
   }
 
   /** @param ask false: it has answered, and not yet as it should */
   async #again(ask: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     while ((await this.#patiently(ask, signal)) !== true) {
       this.#mayGoOn();
-      await pause(ASK_EVERY_MS, signal);
+      await pause(ASK_AGAIN_MS, signal);
       signal.throwIfAborted();
     }
   }
 
-  /** Or until a glance says nothing: then all paths have to be asked. */
-  async #glanceUntilTurned(outer: AbortSignal): Promise<void> {
+  /**
+   * Or until a glance says nothing: then all paths have to be asked. Those that are still on their way
+   * are left alone, because ending a request ends its connection.
+   */
+  async #glanceUntilTurned(signal: AbortSignal): Promise<void> {
     const turned = new AbortController();
-    const signal = AbortSignal.any([outer, turned.signal]);
-    const under = new Set<Promise<void>>();
     const failed: unknown[] = [];
-    const glance = async () => {
-      const seen = await this.#patiently(async () => this.probe.glance(signal), signal);
-      if (!seen) return;
-      if (seen.verdict === this.#opposite) this.#tell(`${seen.what} is still ${seen.verdict}`);
-      else turned.abort();
-      if (seen.verdict === this.expected) this.#turned ??= new Date();
-    };
-    try {
-      while (true) {
-        if (under.size < UNANSWERED) {
-          const one: Promise<void> = glance()
-            .catch((error: unknown) => {
-              if (!signal.aborted) failed.push(error);
-            })
-            .finally(() => under.delete(one));
-          under.add(one);
-        }
-        await pause(ASK_EVERY_MS, signal);
-        if (failed.length > 0) throw failed[0];
-        if (signal.aborted) break;
-        this.#mayGoOn();
+    while (true) {
+      if (this.#glances.size < GLANCES_AT_ONCE) {
+        const glance: Promise<void> = this.#glance(turned, signal)
+          .catch((error: unknown) => failed.push(error))
+          .then(() => {
+            this.#glances.delete(glance);
+          });
+        this.#glances.add(glance);
       }
-    } finally {
-      turned.abort();
-      await Promise.all(under);
+      await pause(GLANCE_EVERY_MS, AbortSignal.any([signal, turned.signal]));
+      signal.throwIfAborted();
+      if (failed.length > 0) throw failed[0];
+      if (turned.signal.aborted) return;
+      this.#mayGoOn();
     }
-    outer.throwIfAborted();
+  }
+
+  async #glance(turned: AbortController, signal: AbortSignal): Promise<void> {
+    const seen = await this.#patiently(async () => this.probe.glance(signal), signal);
+    if (!seen || turned.signal.aborted) return;
+    if (seen.verdict === this.#opposite) {
+      this.#tell(`${seen.what} is still ${seen.verdict}`);
+      return;
+    }
+    if (seen.verdict === this.expected) this.#turned = new Date();
+    turned.abort();
   }
 
   get #opposite(): Expected {

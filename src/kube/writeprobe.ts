@@ -12,6 +12,8 @@ import type { Verdict } from './verdict.js';
 
 /** Objects that change or go while they are asked about. */
 const TRIES = 4;
+/** Of one apiserver; an answer may take seconds. */
+export const GLANCES_AT_ONCE = 12;
 
 /** What the writes were aimed at first; object null: there is none, and only some paths can be asked. */
 export type On = { resource: string; object: string | null };
@@ -38,7 +40,8 @@ export class WriteProbe {
     if (this.#subjects) return;
     await needDryRuns(this.api, signal);
     const subjects = await this.#read(signal);
-    await this.api.warm(subjects.flatMap(({ paths }) => paths).length, signal);
+    const paths = subjects.flatMap((subject) => subject.paths);
+    await this.api.warm(paths.length + GLANCES_AT_ONCE, signal);
     this.#subjects = subjects;
   }
 

@@ -10,6 +10,7 @@
  */
 import { pause } from '../backoff.js';
 import { CURSOR_KEY } from '../cursor.js';
+import { TargetCutOver, type Phase } from '../cutoverstate.js';
 import { type ErrorCode, hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet } from '../mvcc/prefix.js';
@@ -41,7 +42,8 @@ export type FollowState =
   | 'waiting for the target'
   | 'bridging a gap'
   | 'catching up'
-  | 'in lockstep';
+  | 'in lockstep'
+  | 'taken over';
 
 export interface FollowStatus {
   state: FollowState;
@@ -61,6 +63,8 @@ export interface FollowStatus {
   compactRevision: Revision;
   /** What it waits for or tries again; null while all is well. */
   trouble: { code: ErrorCode; message: string } | null;
+  /** The cutover that has taken the target over, and with it this follower's work; null before. */
+  cutover: { phase: Phase; exact: Revision } | null;
 }
 
 export class Follower {
@@ -76,6 +80,7 @@ export class Follower {
   readonly #done = new AbortController();
   /** What the source did not answer when the target was to be written, and where that stood then. */
   #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
+  #cutover: FollowStatus['cutover'] = null;
 
   constructor(options: FollowOptions) {
     this.#options = options;
@@ -119,10 +124,12 @@ export class Follower {
       ...this.#applier.written,
       compactRevision: this.#compactions.compacted,
       trouble: this.#trouble(lag?.revisions ?? 0),
+      cutover: this.#cutover,
     };
   }
 
   #trouble(lagRevisions: number): FollowStatus['trouble'] {
+    if (this.#cutover) return null;
     // The source first, as in the state: whoever waits for it says for what.
     if (this.#head.isSilent) return told(this.#intake.trouble) ?? SILENT;
     if (this.#targetTrouble.error) return told(this.#targetTrouble.error);
@@ -133,8 +140,10 @@ export class Follower {
   }
 
   /**
-   * Ends when `until` is fulfilled or `signal` aborts, after the write that is under way.
-   * @throws LockstepError for what only a person can mend
+   * Ends when `until` is fulfilled or `signal` aborts, after the write that is under way; and when a
+   * cutover has taken the target over, now or long ago: `status.cutover` says so, and the work is done.
+   * @throws LockstepError for what only a person can mend; TARGET_CUT_OVER where the end that was asked
+   *   for cannot be reached any more
    */
   async run(): Promise<void> {
     const { source, journal, onNote, signal } = this.#options;
@@ -160,10 +169,23 @@ export class Follower {
       (stop) => this.#pollTarget(stop),
       (stop) => this.#compactions.run(stop),
       (stop) => this.#endWhenReached(stop),
-    ]);
+    ]).catch((error: unknown) => {
+      this.#takenOver(error);
+    });
+  }
+
+  /** @throws the error, where it is another one or `until` lies behind it */
+  #takenOver(error: unknown): void {
+    const { until } = this.#options;
+    if (!(error instanceof TargetCutOver)) throw error;
+    const { exact, state } = error.cutover;
+    if (until.kind === 'synced') throw error;
+    if (until.kind === 'revision' && until.revision > exact) throw error;
+    this.#cutover = { phase: state.phase, exact };
   }
 
   #state(caughtUp: boolean): FollowState {
+    if (this.#cutover) return 'taken over';
     if (this.#head.isSilent) return 'waiting for the source';
     if (!this.#targetTrouble.reachable || this.#targetTrouble.error?.code === 'NO_SPACE')
       return 'waiting for the target';

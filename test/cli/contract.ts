@@ -50,6 +50,7 @@ export const follow = z.strictObject({
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'taken over',
   ]),
   position: revision.nullable(),
   journalPosition: revision,
@@ -61,6 +62,7 @@ export const follow = z.strictObject({
   bytes: count,
   compactRevision: count,
   trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
   revisionsPerSecond: count,
   journalBytes: count,
 });

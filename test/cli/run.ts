@@ -1,6 +1,6 @@
 /** The built command line as a process, as a user runs it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,15 @@ export interface Ended {
   stderr: string;
 }
 
+/** Instead of pipes that are read here, and of the command line itself. */
+export interface Elsewhere {
+  /** Paths of files that are written on. */
+  stdout?: string;
+  stderr?: string;
+  /** What node is started with, in place of the built command line. */
+  program?: readonly string[];
+}
+
 /** A command under way. */
 export class Running {
   stdout = '';
@@ -35,12 +44,15 @@ export class Running {
     args: readonly string[],
     env: Record<string, string> = {},
     killedAfterMs = KILLED_AFTER_MS,
+    { stdout, stderr, program = [MAIN] }: Elsewhere = {},
   ) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const files = [stdout, stderr].map((path) => path && openSync(path, 'a'));
+    this.#child = spawn(process.execPath, [...program, ...args], {
+      stdio: ['ignore', ...files.map((file) => file || 'pipe')],
       env: { ...cleanEnv(), ...env },
     });
+    for (const file of files) if (file) closeSync(file);
     running.add(this.#child);
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
@@ -147,8 +159,12 @@ export class OnTerminal {
 }
 
 /** Runs a command to its end. */
-export async function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
-  return new Running(args, env).ended;
+export async function run(
+  args: readonly string[],
+  env?: Record<string, string>,
+  elsewhere?: Elsewhere,
+): Promise<Ended> {
+  return new Running(args, env, KILLED_AFTER_MS, elsewhere).ended;
 }
 
 /** The objects on stdout, one a line; a last line without its end is left out. */

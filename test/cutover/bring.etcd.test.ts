@@ -30,6 +30,8 @@ import { failure, MeddledClient, until } from './pair.js';
 const RUNS = 20;
 const KEYS = 8;
 const MARGIN = 20;
+/** Tells the marker of this night from another's. */
+const EXACT = 7;
 const NONE: Marker = { created: 0, guard: {} };
 const LEASE = 0x7000_0000_0000_0001n;
 const never = new AbortController().signal;
@@ -137,7 +139,7 @@ describe('bringing back', () => {
     const { source: exact } = await heads();
     await write(here, to);
     await write(late, from);
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     await write(later, from);
     await raiseSource(from, heads, { marker, margin: MARGIN, signal: never });
     const raised = await heads();
@@ -198,7 +200,7 @@ describe('bringing back', () => {
     await to.txn({
       success: [0, 1, 2].map((key) => put(Buffer.from(nameOf(key)), Buffer.from('leased'), 5n)),
     });
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     await bringBack(options(exact, marker));
     expect(await from.leaseTtl(5n)).to.equal(1234);
     const { keys = [] } = (await from.leaseInfo(5n)) ?? {};
@@ -215,7 +217,7 @@ describe('bringing back', () => {
     await write(all, from, to);
     const { source: exact } = await heads();
     await write(all, to);
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     const looker = new EtcdClient(source.endpoint, 'source');
     let open = 0;
     from.meddle = async (send, _) => {
@@ -243,7 +245,7 @@ describe('bringing back', () => {
     await inStep();
     const { source: exact } = await heads();
     await write([{ key: 0, kind: 'put' }], to);
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     let late: Parameters<NonNullable<typeof from.meddle>>[0] | undefined;
     from.meddle = (send) => {
       late = send;
@@ -273,7 +275,7 @@ describe('bringing back', () => {
       ],
       from,
     );
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     await write([{ key: 2, kind: 'put' }], from);
     const brought = await bringBack(options(exact, marker));
     expect(brought).to.include({ keys: 5, put: 4, deleted: 1, unchanged: 0 });
@@ -311,7 +313,7 @@ describe('bringing back', () => {
       to,
     );
     const stop = new AbortController();
-    const marker = await mark(from, 'run');
+    const marker = await mark(from, 'run', EXACT);
     from.meddle = (send, _) => {
       stop.abort();
       return send();
@@ -324,16 +326,16 @@ describe('bringing back', () => {
 
   describe('the marker', () => {
     it('of two runs is the one of the last, and what the other has on its way is void', async () => {
-      const [a, b] = await Promise.all([mark(from, 'a'), mark(from, 'b')]);
+      const [a, b] = await Promise.all([mark(from, 'a', EXACT), mark(from, 'b', EXACT)]);
       expect(a.created).to.equal(b.created);
       const held = async ({ guard }: Marker) =>
         (await from.txn({ compare: [guard], success: [] })).succeeded;
       const first = (await held(a)) ? 'a' : 'b';
       const [mine, other] = first === 'a' ? [a, b] : [b, a];
       expect(await held(other)).to.equal(false);
-      expect(await mark(from, first)).to.deep.equal(mine);
+      expect(await mark(from, first, EXACT)).to.deep.equal(mine);
       // Whoever takes it over keeps the revision that divides the rows.
-      const taken = await mark(from, 'c');
+      const taken = await mark(from, 'c', EXACT);
       expect(taken.created).to.equal(mine.created);
       expect(await held(mine)).to.equal(false);
       await unmark(from, mine);
@@ -342,12 +344,20 @@ describe('bringing back', () => {
       expect(await held(taken)).to.equal(false);
     });
 
+    it('of another night, left by a run that died, divides nothing in this one', async () => {
+      const left = await mark(from, 'a', EXACT);
+      await from.txn({ success: [put(Buffer.from('/foreign'), Buffer.from('v'))] });
+      const now = await mark(from, 'b', EXACT + 1);
+      expect(now.created).to.be.greaterThan(left.created + 1);
+      await unmark(from, now);
+    });
+
     it('taken away while the head is raised: ROLLBACK_GONE, and late fillers have no effect', async () => {
       await inStep();
       const proxy = await FaultProxy.start({ host: '127.0.0.1', port: source.clientPort });
       const behind = new EtcdClient(proxy.endpoint, 'source');
       try {
-        const marker = await mark(from, 'run');
+        const marker = await mark(from, 'run', EXACT);
         const { revision } = await from.head();
         const margin = 1_000_000;
         const raising = failure(raiseSource(behind, heads, { marker, margin, signal: never }));
@@ -361,7 +371,7 @@ describe('bringing back', () => {
         expect((await from.range(prefixRange(OWN_PREFIX))).count).to.equal(0);
 
         // Nor for a marker of the next rollback.
-        const next = await mark(from, 'the next');
+        const next = await mark(from, 'the next', EXACT);
         const late = failure(raiseSource(behind, heads, { marker, margin, signal: never }));
         expect((await late).code).to.equal('ROLLBACK_GONE');
         await unmark(from, next);

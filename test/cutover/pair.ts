@@ -40,7 +40,7 @@ export const silent: Attempts = { failed: () => undefined, answered: () => undef
 
 /** A follower under way. */
 export interface Follower {
-  /** What it ended with; undefined after `stop`. */
+  /** What it ended with: the cutover that has taken it over, an error, undefined after `stop`. */
   ended: Promise<unknown>;
   /** Ends it as Ctrl-C would. */
   stop(): Promise<void>;
@@ -85,7 +85,7 @@ export class Pair {
       { journal, source: this.stage.source.endpoint, target },
       { until: { kind: 'signal' }, signal: stop.signal, onNote: () => undefined },
     ).then(
-      () => undefined,
+      ({ cutover }) => cutover ?? undefined,
       (error: unknown) => error,
     );
     const follower = {
@@ -145,12 +145,10 @@ export class Pair {
     { self = thisRun('cutover'), client = this.targetClient }: TakeoverBy = {},
   ): Promise<Claim> {
     const signal = AbortSignal.timeout(DRAINED_WITHIN_MS);
-    const told = {
-      ...{ self, equal, signal, claimSignal: signal, tell: silent },
-      frozenAt: null,
-      resources: ['pods'],
-    };
-    return takeOver(client, { ...this.identity, ...told });
+    return takeOver(
+      { target: client, self, tell: silent, signal },
+      { ...this.identity, equal, signal, frozenAt: null, resources: ['pods'] },
+    );
   }
 
   /** As if a command had come to there; nobody is asked whose the night is. */

@@ -14,7 +14,6 @@ import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/cursor.js';
 import { OWNER_KEY, thisRun } from '../../src/cutoverowner.js';
 import { CUTOVER_KEY } from '../../src/cutoverstate.js';
 import type { Claim } from '../../src/cutover/claim.js';
-import { hasCode } from '../../src/errors.js';
 import { EtcdTarget } from '../../src/lockstep/target.js';
 import { guardedTxn, put } from '../../src/lockstep/txn.js';
 import { digest } from '../../src/mvcc/tally.js';
@@ -51,9 +50,9 @@ describe('takeover', () => {
         expect(state.keys).to.equal(rows.source.length);
 
         // Its next filler finds out, and one that is started anew looks first.
-        expect(hasCode(await follower.ended, 'TARGET_CUT_OVER')).to.equal(true);
+        expect(await follower.ended).to.deep.equal({ phase: 'fenced', exact });
         if (round % 4 === 0)
-          expect(hasCode(await pair.follow().ended, 'TARGET_CUT_OVER')).to.equal(true);
+          expect(await pair.follow().ended).to.deep.equal({ phase: 'fenced', exact });
         expect((await targetClient.head()).revision).to.equal(exact + 1);
         await pair.undo();
       }
@@ -84,7 +83,7 @@ describe('takeover', () => {
       const equal = (await pair.targetClient.head()).revision;
       const { exact } = await pair.takeOver(equal);
       proxy.stall(false);
-      expect(hasCode(await follower.ended, 'TARGET_CUT_OVER')).to.equal(true);
+      expect(await follower.ended).to.deep.equal({ phase: 'fenced', exact });
       expect((await pair.targetClient.head()).revision).to.equal(exact + 1);
       const { target } = await pair.rowsAt(exact + 1);
       expect(target.join()).not.to.contain(`${PODS}late`);

@@ -5,17 +5,20 @@ import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
-import { freezeAll, thaw } from '../../src/cutover/freezing.js';
+import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/cutover/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
-import { freezeOwner } from '../../src/kube/owner.js';
+import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
 import { freezeWay } from '../../src/kube/way.js';
+import { failure } from '../kube/scene.js';
 import { describeKube } from './binaries.js';
 import { Cluster } from './cluster.js';
 import { KubeClient } from './client.js';
 import { Nodes } from './nodes.js';
+import { until } from './until.js';
+import { othersWebhook } from './webhook.js';
 
 const PODS_PATH = '/api/v1/namespaces/default/pods';
 const CONFIGMAPS: Resource = { group: '', resource: 'configmaps' };
@@ -63,20 +66,30 @@ describeKube('freeze: real apiservers', () => {
     await cluster.remove();
   });
 
+  function options(resources = [PODS]): FreezingOptions {
+    return { apiservers: apis, resources, onNote: () => undefined };
+  }
+
   async function freeze(resources = [PODS]): Promise<Freeze> {
     const over = await Freeze.find(apis);
-    const options = {
-      apiservers: apis,
-      resources,
-      way: 'webhook',
-      onNote: () => undefined,
-    } as const;
-    return (await freezeAll(options, freezeOwner('freeze apply'), over)).freeze;
+    return (await freezeAll(options(resources), freezeOwner('freeze apply'), over)).freeze;
   }
 
   async function unfreeze(resources = [PODS]): Promise<void> {
-    const options = { apiservers: apis, resources, onNote: () => undefined };
-    await thaw(await Freeze.find(apis), options);
+    await thaw(await Freeze.find(apis), options(resources));
+  }
+
+  /** Until every apiserver asks the webhook that answers so slowly. */
+  async function untilReached(slowMs: number): Promise<void> {
+    const body = { metadata: { labels: { a: 'b' } } };
+    const asks = async (truth: KubeClient) => {
+      const started = performance.now();
+      await truth.send('PATCH', `${PODS_PATH}/some`, body, { dryRun: 'All' });
+      return performance.now() - started >= slowMs;
+    };
+    await until('the webhook is asked', async () =>
+      (await Promise.all(truths.map(asks))).every(Boolean),
+    );
   }
 
   async function probes(expected: Expected, resources = [PODS]): Promise<ProbeReport[]> {
@@ -239,6 +252,72 @@ describeKube('freeze: real apiservers', () => {
     }
     await unfreeze([CONFIGMAPS, LEASES]);
     expect(await Freeze.find(apis)).to.equal(undefined);
+  });
+
+  it('has one owner, and nobody else changes or removes it', async () => {
+    const [a, b] = [freezeOwner('cutover'), freezeOwner('rollback')];
+    const apply = async (owner: FreezeOwner, over?: Freeze) =>
+      Freeze.apply(apis, [PODS], 'webhook', owner, over);
+    const tries = await Promise.allSettled([apply(a), apply(b)]);
+    expect(tries.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected']);
+    const [won] = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const loser = won?.owner?.run === a.run ? b : a;
+    await failure(apply(loser), 'FREEZE_TAKEN');
+    await won!.prove(apis);
+    await won!.hold(apis);
+    await won!.prove(apis);
+
+    const next = await apply(loser, await Freeze.find([...apis].reverse()));
+    expect(next).to.deep.include({ held: true, owner: loser, since: won!.since });
+    for (const late of ['prove', 'hold', 'remove'] as const)
+      await failure(won![late](apis), 'FREEZE_LOST');
+    const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/etcd-lockstep-freeze`;
+    await cluster.client.patch(path, { metadata: { labels: { by: 'somebody' } } });
+    await next.prove(apis);
+    const rules = { webhooks: [] };
+    await cluster.client.patch(path, rules);
+    await failure(next.prove(apis), 'FREEZE_LOST');
+    await next.remove(apis);
+    expect(await Freeze.find(apis)).to.equal(undefined);
+
+    const gone = await apply(a);
+    await gone.remove(apis);
+    await apply(a);
+    await failure(gone.prove(apis), 'FREEZE_LOST');
+    await failure(gone.remove(apis), 'FREEZE_LOST');
+    await unfreeze();
+  });
+
+  it('takes one round of a slow webhook of others, and no more', async () => {
+    const SLOW = 1500;
+    await cluster.client.create(PODS_PATH, pod('some'));
+    const end = await othersWebhook(cluster, SLOW);
+    try {
+      await untilReached(SLOW);
+      const { at } = await freezeAll(options(), freezeOwner('cutover'), undefined);
+      const took = Date.now() - at.getTime();
+      // A pod is asked in six ways that this webhook sees.
+      expect(took).to.be.above(SLOW / 2);
+      expect(took).to.be.below(2 * SLOW);
+    } finally {
+      await end();
+      await unfreeze();
+    }
+  });
+
+  it('is not believed where a broken webhook of others says no first', async () => {
+    const end = await othersWebhook(cluster, undefined);
+    try {
+      await until('it refuses', async () => (await probes('open')).every(({ ok }) => !ok));
+      const owner = freezeOwner('cutover');
+      const error = await failure(freezeAll(options(), owner, undefined), 'KUBE');
+      expect(error.message).to.contain('others.example.org');
+      await thawOwn(owner, options());
+      expect(await Freeze.find(apis)).to.equal(undefined);
+    } finally {
+      await end();
+      await until('it is gone', async () => (await probes('open')).every(({ ok }) => ok));
+    }
   });
 
   it('is a command: print, apply, probe, remove', async () => {

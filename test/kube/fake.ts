@@ -9,7 +9,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Certs } from '../rig/certs.js';
 import { FakeCluster } from './fakecluster.js';
 
@@ -25,12 +24,14 @@ export type Reply = [status: number, body: unknown];
 
 export class FakeApiServer {
   readonly asked: Asked[] = [];
-  /** Looked at before all else. */
-  override: ((asked: Asked) => Reply | undefined) | undefined;
+  /** Looked at before all else; what it waits for keeps the answer back. */
+  override: ((asked: Asked) => Reply | undefined | Promise<Reply | undefined>) | undefined;
   /** It does what it is asked, and the answer is lost. */
   lose: ((asked: Asked) => boolean) | undefined;
-  /** How long an answer takes, in ms. */
-  slow: ((asked: Asked) => number) | undefined;
+  /** What its answer waits for. */
+  hold: ((asked: Asked) => Promise<void> | undefined) | undefined;
+  /** That were opened. */
+  connections = 0;
   /** Writes to pods that it lets pass before it knows of a freeze, or refuses after its end. */
   late = 0;
   readonly #cluster: FakeCluster;
@@ -50,6 +51,7 @@ export class FakeApiServer {
       },
       (request, response) => void this.#answer(request, response),
     );
+    this.#server.on('secureConnection', () => this.connections++);
   }
 
   static async start(certs: Certs, cluster = new FakeCluster()): Promise<FakeApiServer> {
@@ -100,15 +102,14 @@ export class FakeApiServer {
     };
     this.asked.push(asked);
     await this.#paused?.until;
-    const ms = this.slow?.(asked) ?? 0;
-    if (ms > 0) await delay(ms);
-    const [status, body] = this.override?.(asked) ?? this.#reply(asked);
+    await this.hold?.(asked);
+    const [status, body] = (await this.override?.(asked)) ?? this.#reply(asked);
     if (this.lose?.(asked)) request.socket.destroy();
     else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
   #reply(asked: Asked): Reply {
-    if (asked.method === 'GET') return this.#cluster.read(asked.path);
+    if (asked.method === 'GET') return this.#cluster.read(asked);
     return this.#cluster.write(asked, () => this.#isFrozen());
   }
 

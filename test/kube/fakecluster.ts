@@ -53,15 +53,18 @@ export class FakeCluster {
     if (there) this.#store(`${kind}/${NAME}`, change(structuredClone(there)), there);
   }
 
-  read(path: string): Reply {
+  read({ path, query }: Pick<Asked, 'path' | 'query'>): Reply {
     if (path.startsWith(`${ADMISSION}/`)) {
       const there = this.objects.get(path);
       return there ? [200, there] : [404, status(404, 'NotFound', 'not found')];
     }
     const [, namespace] = /^\/api\/v1\/namespaces\/([^/]+)\/pods$/.exec(path) ?? [];
-    if (namespace !== undefined)
-      return [200, list(...this.pods.filter(({ metadata }) => metadata.namespace === namespace))];
-    if (path === '/api/v1/pods') return [200, list(...this.pods)];
+    if (namespace !== undefined || path === '/api/v1/pods') {
+      const pods = this.pods.filter(
+        ({ metadata }) => namespace === undefined || metadata.namespace === namespace,
+      );
+      return [200, list(...pods.slice(0, Number(query.get('limit'))))];
+    }
     if (path === '/api/v1/namespaces') return [200, list(...this.namespaces)];
     return [200, READS[this.version][path] ?? {}];
   }

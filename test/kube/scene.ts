@@ -63,3 +63,14 @@ export async function failure(
   if (hasCode(error, code)) return error;
   throw error instanceof Error ? error : new Error(String(error));
 }
+
+/** Something that others wait for. */
+export class Gate {
+  open: () => boolean = () => false;
+  readonly opened = new Promise<void>((resolve) => {
+    this.open = () => {
+      resolve();
+      return false;
+    };
+  });
+}

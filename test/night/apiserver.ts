@@ -1,4 +1,5 @@
 /** An apiserver as one process sees it. */
+import { pause } from '../../src/backoff.js';
 import { LockstepError } from '../../src/errors.js';
 import type { Answer } from '../../src/kube/answer.js';
 import { ApiServer, type Method, type Query } from '../../src/kube/api.js';
@@ -12,6 +13,8 @@ export class SimulatedApiServer extends ApiServer {
   constructor(
     private readonly process: Process,
     readonly server: KubeServer,
+    /** A bug that may be put in: it refuses dry runs before it refuses writes. */
+    private readonly refusesProbes: boolean,
     private readonly onKube: OnKube,
   ) {
     super(server.url, () => Promise.reject(new Error('nothing is sent')));
@@ -34,21 +37,19 @@ export class SimulatedApiServer extends ApiServer {
     // There is no connection.
   }
 
-  #request(request: KubeRequest): Promise<Answer> {
+  async #request(request: KubeRequest): Promise<Answer> {
     const { method, path } = request;
     const asked = `${method} ${this.url}${path}`;
     const matters = touchesFreeze(request);
-    return this.process.call(
-      'kube',
-      `${this.server.name}: ${method} ${matters ? 'freeze' : path}`,
-      matters,
-      () => {
-        if (this.server.down !== undefined) throw unavailable(asked, this.server.down);
-        const { status, body } = this.server.answer(request);
-        if (matters && method !== 'GET' && status < 300) this.onKube(request);
-        return { status, body, asked };
-      },
-    );
+    const label = `${this.server.name}: ${method} ${matters ? 'freeze' : path}`;
+    const answer = await this.process.call('kube', label, matters, () => {
+      if (this.server.down !== undefined) throw unavailable(asked, this.server.down);
+      const { status, body } = this.server.answer(request, this.refusesProbes);
+      if (matters && method !== 'GET' && status < 300) this.onKube(request);
+      return { status, body, asked };
+    });
+    if (this.server.answersMs > 0) await pause(this.server.answersMs);
+    return answer;
   }
 }
 

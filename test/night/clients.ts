@@ -32,6 +32,8 @@ export class Clients {
   /** The highest revision that a list has had, and where it was from. */
   #held = { revision: 0, at: '' };
   #numbers = 0;
+  /** Through which apiserver a write goes just now. */
+  writingAt: string | undefined;
   /** A pod that somebody has made and deletes next time, where it was made last. */
   readonly #gone = new Set<string>();
 
@@ -60,6 +62,7 @@ export class Clients {
 
   /** What an apiserver lets pass; or what it let pass before, and only lands now. */
   writeAt(store: Store, at: string): number {
+    this.writingAt = at;
     const number = ++this.#numbers;
     const pod = `default/w${number % KEPT}`;
     store.put(`${PODS}${pod}`, JSON.stringify([...numbersIn(store, pod), number]));
@@ -74,17 +77,24 @@ export class Clients {
         this.#gone.delete(short);
       }
     }
+    this.writingAt = undefined;
     return number;
   }
 
-  /** @returns what is wrong with what is there in the end; `excused` are writes that may be gone */
-  lost(store: Store, excused: ReadonlySet<number>): string | undefined {
+  /**
+   * @param excused writes that may be gone
+   * @param forgotten an apiserver whose writes may be
+   * @returns what is wrong with what is there in the end
+   */
+  lost(store: Store, excused: ReadonlySet<number>, forgotten?: string): string | undefined {
     const gone = this.accepted.filter(
-      ({ pod, number }) => !excused.has(number) && !numbersIn(store, pod).includes(number),
+      ({ pod, number, at }) =>
+        !excused.has(number) && at !== forgotten && !numbersIn(store, pod).includes(number),
     );
     const [first] = gone;
     if (first)
       return `${gone.length} accepted writes are lost, first ${first.number} to ${first.pod} at ${first.at}`;
+    if (forgotten !== undefined) return undefined;
     const back = [...this.#gone].find((pod) => store.get(`${PODS}${pod}`));
     return back && `${back} was deleted and is there again`;
   }

@@ -5,7 +5,9 @@ import { retire } from '../../src/cutover/retire.js';
 import { Rollback } from '../../src/cutover/rollback.js';
 import { EtcdTarget } from '../../src/lockstep/target.js';
 import { LockstepError } from '../../src/errors.js';
-import { applyFreeze, removeFreeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw } from '../../src/cutover/freezing.js';
+import { Freeze } from '../../src/kube/freeze.js';
+import { freezeOwner } from '../../src/kube/owner.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { PODS as PODS_RESOURCE } from '../../src/kube/resource.js';
 import type { EtcdClient } from '../../src/wire/client.js';
@@ -18,6 +20,8 @@ export type Command =
 /** What a machine has, and whom it tells. */
 export interface Machine {
   process: Process;
+  /** In revisions. */
+  margin: number;
   source: EtcdClient;
   target: EtcdClient;
   /** For the watch for late writes. */
@@ -31,8 +35,6 @@ export interface Machine {
   onAlarm: (alarm: string) => void;
 }
 
-/** Above what is written in the longest night here, and few enough to be written quickly. */
-const MARGIN = 60;
 const QUIET_MS = 20;
 const MAX_FREEZE_SECONDS = 20;
 /** By when somebody has let go of a fence that he keeps by hand. */
@@ -68,7 +70,7 @@ export async function run(command: Command, machine: Machine): Promise<void> {
       await keepFence(machine);
       return;
     case 'freeze apply':
-      await applyFreeze(machine.apiservers, [PODS_RESOURCE], 'webhook');
+      await applyByHand(machine);
       return;
     case 'freeze remove':
       await removeByHand(machine);
@@ -78,9 +80,9 @@ export async function run(command: Command, machine: Machine): Promise<void> {
 function usual(machine: Machine, to: Side) {
   const { process, source, target, apiservers, onNote, onAlarm } = machine;
   return {
-    ...{ source, target, apiservers, onNote, onAlarm },
-    resources: [PODS_RESOURCE],
-    margin: MARGIN,
+    ...{ source, target, apiservers, without: [], onNote, onAlarm },
+    resources: undefined,
+    margin: machine.margin,
     quietMs: QUIET_MS,
     watchSeconds: 0,
     go: machine.ask,
@@ -90,7 +92,7 @@ function usual(machine: Machine, to: Side) {
         machine.move(url, to, madeAt);
       });
     },
-    ...{ onWait: nothing, onStep: nothing, onProgress: nothing },
+    ...{ onWait: nothing, onStep: nothing, onProgress: nothing, onMustGoOn: nothing },
     signal: process.abort.signal,
   };
 }
@@ -102,7 +104,12 @@ async function keepFence(machine: Machine): Promise<void> {
   }, FENCE_MS);
   await fenceAlone({
     ...{ source, target, onNote },
-    ...{ margin: MARGIN, quietMs: QUIET_MS, maxFreezeSeconds: MAX_FREEZE_SECONDS, once: false },
+    ...{
+      margin: machine.margin,
+      quietMs: QUIET_MS,
+      maxFreezeSeconds: MAX_FREEZE_SECONDS,
+      once: false,
+    },
     go: machine.ask,
     ...{ onRaised: nothing, onKeep: nothing },
     signal: process.abort.signal,
@@ -114,12 +121,22 @@ async function keepFence(machine: Machine): Promise<void> {
  * As the runbook says: not where the target was taken over. Nothing comes between the look and the
  * removal, for who looks first and removes a minute later is beyond help.
  */
-async function removeByHand({ process, target, apiservers }: Machine): Promise<void> {
+async function removeByHand({ process, target, apiservers, onNote }: Machine): Promise<void> {
   const { cutover } = await new EtcdTarget(target).read();
   if (cutover)
     throw new LockstepError('TARGET_CUT_OVER', 'status says CUT OVER: no freeze remove', {
       disposition: 'fatal',
     });
   process.inOneGo = true;
-  await removeFreeze(apiservers, [PODS_RESOURCE], { signal: process.abort.signal });
+  const { signal } = process.abort;
+  await thaw(await Freeze.find(apiservers), {
+    ...{ apiservers, onNote, signal },
+    resources: [PODS_RESOURCE],
+  });
+}
+
+async function applyByHand({ process, apiservers, onNote }: Machine): Promise<void> {
+  const { signal } = process.abort;
+  const options = { ...{ apiservers, onNote, signal }, resources: [PODS_RESOURCE] };
+  await freezeAll(options, freezeOwner('freeze apply'), await Freeze.find(apiservers));
 }

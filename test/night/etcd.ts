@@ -15,27 +15,30 @@ import {
   type WatchStream,
 } from '../../src/wire/client.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
+import type { Planted } from './machine.js';
 import type { Process } from './process.js';
 import { within, type Store } from './store.js';
 
 export type Side = 'source' | 'target';
-type Txn = pb.TxnRequest.$Properties;
+export type Txn = pb.TxnRequest.$Properties;
 
-/** Told of each transaction that has taken effect. */
-export type OnTxn = (request: Txn) => void;
+export interface SimulatedOptions {
+  /** How much later events and progress come, in ms; Infinity: they never do. */
+  watchDelayMs: number;
+  planted: Planted;
+  /** Told of each transaction that has taken effect. */
+  onTxn: (request: Txn) => void;
+}
 
 export class SimulatedEtcd extends EtcdClient {
-  /** How much later events and progress come, in ms; Infinity: they never do. */
-  watchDelayMs = 0;
-
   constructor(
     readonly process: Process,
     readonly store: Store,
-    side: Side,
-    private readonly onTxn: OnTxn,
+    readonly which: Side,
+    private readonly options: SimulatedOptions,
   ) {
     // Nothing is ever sent there.
-    super('http://127.0.0.1:1', side);
+    super('http://127.0.0.1:1', which);
   }
 
   override another(): EtcdClient {
@@ -65,8 +68,9 @@ export class SimulatedEtcd extends EtcdClient {
 
   override txn(request: Txn): Promise<{ succeeded: boolean; revision: Revision }> {
     return this.process.call('etcd', `${this.side}: ${describe(request)}`, true, () => {
-      const answer = this.store.txn(request);
-      if (answer.succeeded) this.onTxn(request);
+      const { planted, onTxn } = this.options;
+      const answer = this.store.txn(planted.txn?.(request, this.which) ?? request);
+      if (answer.succeeded) onTxn(request);
       return answer;
     });
   }
@@ -129,8 +133,9 @@ export class SimulatedEtcd extends EtcdClient {
         queue.push(said(this.#header(), message));
         wake();
       };
-      if (this.watchDelayMs === 0) add();
-      else if (Number.isFinite(this.watchDelayMs)) setTimeout(add, this.watchDelayMs);
+      if (this.options.watchDelayMs === 0) add();
+      else if (Number.isFinite(this.options.watchDelayMs))
+        setTimeout(add, this.options.watchDelayMs);
     };
     const onRows = (rows: readonly Record[]) => {
       const events = rows

@@ -82,6 +82,8 @@ export class KubeServer {
     private readonly cluster: Cluster,
     public serves: Side,
     private readonly learnsMs: number,
+    /** How long its answers take. */
+    readonly answersMs: number,
   ) {
     cluster.servers.push(this);
     this.frozen = cluster.frozen;
@@ -126,7 +128,9 @@ export class KubeServer {
     }, downMs);
   }
 
-  answer(request: KubeRequest): Reply {
+  /** @param refusesProbes also when it does not know of the freeze yet */
+  answer(request: KubeRequest, refusesProbes: boolean): Reply {
+    if (refusesProbes && request.query['dryRun'] && this.cluster.frozen) return FROZEN;
     const { path } = request;
     if (path.startsWith(ADMISSION_BASE)) return this.#admission(request);
     if (path.startsWith('/api/v1')) return this.#core(request);
@@ -174,12 +178,7 @@ export class KubeServer {
 
   /** By a dry run; what clients write goes past this. */
   #writePods({ method, path, query }: KubeRequest): Reply {
-    if (this.frozen)
-      return refusal(
-        500,
-        'InternalError',
-        `Internal error occurred: failed calling webhook "${WEBHOOK_NAME}": connection refused`,
-      );
+    if (this.frozen) return FROZEN;
     if (query['dryRun'] !== 'All') throw new Error(`${method} ${path} is no dry run`);
     if (path.endsWith('/bindings')) return refusal(409, 'Conflict', 'the pod is bound already');
     return { status: method === 'POST' ? 201 : 200, body: named('probe') };
@@ -281,6 +280,12 @@ function conflict({ metadata }: KubeObject): Reply {
 function refusal(status: number, reason: string, message: string): Reply {
   return { status, body: { kind: 'Status', status: 'Failure', code: status, reason, message } };
 }
+
+const FROZEN = refusal(
+  500,
+  'InternalError',
+  `Internal error occurred: failed calling webhook "${WEBHOOK_NAME}": connection refused`,
+);
 
 /** No subresources and few verbs, so that a probe is a few requests. */
 const RESOURCES = {

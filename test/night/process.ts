@@ -28,6 +28,8 @@ export class Process {
   readonly abort = new AbortController();
   /** Made, and waiting for their turn. */
   calls: Call[] = [];
+  /** What it has looked at since it did something last. */
+  readonly #looked = new Set<string>();
 
   /** @param step the number of the next step */
   constructor(
@@ -39,12 +41,13 @@ export class Process {
   async call<T>(kind: Kind, label: string, matters: boolean, serve: () => T): Promise<T> {
     // Nobody runs the code of a dead process, but what it waited for may still have come.
     if (!this.alive) return new Promise<never>(() => undefined);
-    if ((!matters || this.inOneGo) && !this.stopped) return serve();
+    const counts = matters && this.#isNew(label);
+    if ((!counts || this.inOneGo) && !this.stopped) return serve();
     return new Promise<T>((resolve, reject) => {
       this.calls.push({
         kind,
         label,
-        matters,
+        matters: counts,
         madeAt: this.step(),
         carryOut: () => {
           try {
@@ -57,6 +60,18 @@ export class Process {
         refuse: reject,
       });
     });
+  }
+
+  /**
+   * Whoever looks at the same thing again, and has done nothing in between, may as well be stopped before
+   * the first look, or before what he does next. In loops of looks nearly all are of this kind.
+   */
+  #isNew(label: string): boolean {
+    const look = /(?:: read |: GET freeze).*/.exec(label)?.[0];
+    if (look === undefined) this.#looked.clear();
+    else if (this.#looked.has(look)) return false;
+    else this.#looked.add(look);
+    return true;
   }
 
   /** The next call that matters, with those that go with it: fillers are sent in dozens. */

@@ -50,8 +50,15 @@ export interface Run {
 }
 
 const OWNER_KEY = `${OWN_PREFIX}owner`;
-/** Who writes one of these has ended what others were about. */
-const ENDS_OTHERS: Phase[] = ['done', 'rolling back', 'switched back', 'rolled back', 'retiring'];
+const ALL: readonly Command[] = ['cutover', 'fence', 'rollback', 'retire'];
+/** Whose night is over when another run has written that. From `done` and `retiring` one may go back. */
+const ENDS: Partial<Record<Phase, readonly Command[]>> = {
+  done: ['cutover', 'fence'],
+  retiring: ['cutover', 'fence'],
+  'rolling back': ALL,
+  'switched back': ALL,
+  'rolled back': ALL,
+};
 
 /** Those who freeze and thaw; the others leave that to somebody. */
 const FREEZES: Command[] = ['cutover', 'rollback', 'freeze remove'];
@@ -81,7 +88,7 @@ export class Rules {
     );
     if (side === 'target' && keys.includes(OWNER_KEY)) {
       run.lostAt = undefined;
-      this.#lostTo(run);
+      this.#lostTo(run, ALL);
     }
     this.#act(run, isRaise(request) ? `raises the ${side}` : `writes ${keys.join(', ')}`);
     if (side === 'target' && keys.includes(CUTOVER_KEY.toString())) this.#onPhase(run);
@@ -138,11 +145,15 @@ export class Rules {
         'begun though one was dead',
         `${nameOf(run)} begins, and ${dead.name} never answered`,
       );
-    if (!this.#phase || ENDS_OTHERS.includes(this.#phase)) this.#lostTo(run);
+    this.#lostTo(run, this.#phase ? (ENDS[this.#phase] ?? []) : ALL);
   }
 
-  #lostTo(run: Run): void {
-    for (const other of this.runs) if (other !== run && !other.ended) other.lostAt ??= this.step();
+  /** What a dead run has sent takes the night from nobody. */
+  #lostTo(run: Run, commands: readonly Command[]): void {
+    if (!run.process.alive) return;
+    for (const other of this.runs)
+      if (other !== run && !other.ended && commands.includes(other.command))
+        other.lostAt ??= this.step();
   }
 
   #act(run: Run, what: string): void {

@@ -112,6 +112,13 @@ describe('follow refuses a target that is not ours', () => {
     expect(error.hint).to.contain('audit --values');
   });
 
+  it("a mirror's key beside a cursor, where nothing was cut over", async () => {
+    const target = await stage.etcd(seeded.base);
+    await target.ctl('put', 'etcd-lockstep/mirror/1:/a/:/a/', '{}');
+    const error = await refused(stage, seeded.journal, target, fatal('TARGET_FOREIGN_WRITE'));
+    expect(error.message).to.contain('etcd-lockstep/mirror/');
+  });
+
   it('a base that was cropped from a file', async () => {
     const snapshot = join(stage.dir, 'snapshot.db');
     await stage.source.ctl('snapshot', 'save', snapshot);
