@@ -68,9 +68,11 @@ function cutoverOptions(
     go: ({ resources, warnings }) =>
       askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
     ...(hook.given
-      ? { switchHook: ({ url }, moving) => hook.run({ ...env(moving), APISERVER: url }) }
+      ? {
+          switchHook: ({ url }, moving, stop) => hook.run({ ...env(moving), APISERVER: url }, stop),
+        }
       : {}),
-    ...(flip.given ? { flipHook: (moving) => flip.run(env(moving)) } : {}),
+    ...(flip.given ? { flipHook: (moving, stop) => flip.run(env(moving), stop) } : {}),
     ...shownSteps(context),
     onWait: (waiting, moving) => {
       const flag = overrides(moving.resources, targetEndpoints);

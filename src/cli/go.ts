@@ -59,7 +59,7 @@ export class Hook {
   constructor(
     private readonly name: 'switchHook' | 'flipHook',
     private readonly command: string | undefined,
-    private readonly context: Pick<Context, 'log' | 'signal'>,
+    private readonly context: Pick<Context, 'log'>,
   ) {}
 
   get given(): boolean {
@@ -71,9 +71,12 @@ export class Hook {
     return this.#failed || !this.given;
   }
 
-  /** @param env added to our own variables */
-  async run(env: Record<string, string>): Promise<void> {
-    const { log, signal } = this.context;
+  /**
+   * @param env added to our own variables
+   * @param signal ends it
+   */
+  async run(env: Record<string, string>, signal: AbortSignal): Promise<void> {
+    const { log } = this.context;
     const ended = await shell(this.command ?? '', env, signal);
     signal.throwIfAborted();
     this.#failed = ended !== '';
@@ -85,7 +88,8 @@ export class Hook {
 
 /**
  * What it prints goes to stderr by itself. Where that is lost already it goes nowhere: a script that
- * cannot print may end at its first line.
+ * cannot print may end at its first line. It has a process group of its own: what the shell has started
+ * has to end with it, or it moves an apiserver for a run that has ended.
  * @returns how it failed; nothing if it did not
  */
 async function shell(
@@ -98,13 +102,28 @@ async function shell(
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, ...env },
       stdio: ['ignore', out, out],
-      signal,
+      detached: true,
     });
+    const stop = () => {
+      endGroup(child.pid);
+      resolve('ended by us');
+    };
+    signal.addEventListener('abort', stop, { once: true });
     child.on('error', (error) => {
       resolve(error.message);
     });
     child.on('exit', (code, by) => {
+      signal.removeEventListener('abort', stop);
       resolve(code === 0 ? '' : `ended with ${by ?? `exit code ${code ?? 0}`}`);
     });
   });
+}
+
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGTERM');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

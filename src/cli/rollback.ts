@@ -54,8 +54,8 @@ function rollbackOptions(
       askGo(whatGoMeans(resourceList(resources)), warnings, options.yes, context),
     ...(hook.given
       ? {
-          switchHook: ({ url }, { epoch }) =>
-            hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }),
+          switchHook: ({ url }, { epoch }, stop) =>
+            hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }, stop),
         }
       : {}),
     ...shownSteps(context),

@@ -27,6 +27,7 @@ import { freezeAll, thawOwn } from './freezing.js';
 import { freezeOwnerOf } from './freezeover.js';
 import type { CutoverOptions } from './options.js';
 import { preflight, type Checked } from './preflight.js';
+import { keepProving } from './proofs.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
 
@@ -111,10 +112,14 @@ export class Approach {
     const { cutover, owner } = await new EtcdTarget(target).read();
     if (cutover) throw otherRun(owner);
     const deadline = performance.now() + maxFreezeSeconds * 1000 - (Date.now() - at.getTime());
-    const drain: DrainOptions = { source, key, audit, quietMs, deadline, signal };
-    const equal = await teller.step('drain', () => untilQuiet(drain));
-    failpoint('cutover.drained');
-    await teller.step('compare', () => untilEqual(drain, equal));
+    const standing = (stop: AbortSignal) => keepProving({ freeze, apis: all, tell }, stop);
+    const equal = await beside(signal, [standing], async (stop) => {
+      const drain: DrainOptions = { source, key, audit, quietMs, deadline, signal: stop };
+      const quiet = await teller.step('drain', () => untilQuiet(drain));
+      failpoint('cutover.drained');
+      await teller.step('compare', () => untilEqual(drain, quiet));
+      return quiet;
+    });
     return teller.step('takeover', async () => {
       await freeze.prove(all);
       this.#sent = true;

@@ -25,7 +25,7 @@ import { freezeOver } from './freezeover.js';
 import type { LateWrites } from './late.js';
 import type { CutoverOptions, Moving } from './options.js';
 import { refuseOtherObjects } from './objects.js';
-import { proveAgain, type Proofs } from './proofs.js';
+import { keepProving, proveAgain, type Proofs } from './proofs.js';
 import { movedBy } from './resources.js';
 import { anyMoved } from './moved.js';
 import { servingNow } from './serving.js';
@@ -68,7 +68,10 @@ export class Crossing {
         return held;
       });
       failpoint('cutover.fenced');
-      await teller.step('switch', () => this.#switch(frozen, stop));
+      const proofs = this.#proofs(frozen);
+      await teller.step('switch', () =>
+        beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(proofs, end)),
+      );
       await claim.setPhase('switched');
       failpoint('cutover.switched');
       return frozen;
@@ -128,17 +131,16 @@ export class Crossing {
     await claim.setPhase('done');
   }
 
-  async #switch(freeze: Freeze, signal: AbortSignal): Promise<void> {
+  async #switch(proofs: Proofs, signal: AbortSignal): Promise<void> {
     const { o } = this.c;
-    const proofs = this.#proofs(freeze);
     await this.#untilAllServe(this.#hook(proofs, signal), signal);
     if (o.oldApiservers.length > 0) {
       await this.#ready(proofs, signal);
-      await o.flipHook?.(this.#moving());
+      await o.flipHook?.(this.#moving(), signal);
       await this.#untilOldGone(signal);
     }
     // Whatever was written on the source until the last one had moved is known before anybody writes.
-    await proveAgain(proofs, signal);
+    await proveAgain({ ...proofs, dead: undefined }, signal);
     await this.#refuseOtherLists(signal);
   }
 
@@ -184,7 +186,7 @@ export class Crossing {
     return {
       hook: async (api) => {
         await this.#ready(proofs, signal);
-        await switchHook(api, this.#moving());
+        await switchHook(api, this.#moving(), signal);
       },
     };
   }

@@ -73,6 +73,15 @@ export class DeadOnes {
   }
 }
 
+/** Before anything was done: of one that should be there, and may be left out. */
+export function doesNotAnswer(url: string, cause?: LockstepError): LockstepError {
+  return new LockstepError('KUBE_UNAVAILABLE', cause?.message ?? `${url} does not answer`, {
+    disposition: 'retry',
+    hint: `Bring it up. If it is dead and stays so, leave it out: --without ${url}. Nothing was changed.`,
+    cause,
+  });
+}
+
 /** Those that answer now. @throws LockstepError KUBE_UNAVAILABLE where none does */
 export async function answering(apis: readonly ApiServer[]): Promise<ApiServer[]> {
   const errors: unknown[] = [];

@@ -38,7 +38,8 @@ export interface NightOptions {
   watchSeconds: number;
   /** Asks whether to freeze. @throws LockstepError NO_GO */
   go: (about: GoAbout) => Promise<void>;
-  switchHook?: (api: ApiServer, moving: Moving) => Promise<void>;
+  /** @param signal ends it: it must not move anybody for a run that has lost the night */
+  switchHook?: (api: ApiServer, moving: Moving, signal: AbortSignal) => Promise<void>;
   onWait: (waiting: readonly Serving[], moving: Moving) => void;
   onStep: (step: Step) => void;
   onNote: (note: string) => void;
@@ -59,7 +60,7 @@ export interface CutoverOptions extends NightOptions {
   oldApiservers: readonly ApiServer[];
   /** Writes are let in again if the target is not equal by then, from the first refused write on. */
   maxFreezeSeconds: number;
-  flipHook?: (moving: Moving) => Promise<void>;
+  flipHook?: (moving: Moving, signal: AbortSignal) => Promise<void>;
   onWaitGone: (waiting: readonly Serving[]) => void;
 }
 

@@ -4,15 +4,16 @@
  */
 import { otherRun } from '../cutoverowner.js';
 import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
 import { Freeze } from '../kube/freeze.js';
 import type { ApiServer } from '../kube/api.js';
+import { needFreezeRights } from '../kube/rights.js';
 import { takeStock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { DeadOnes } from './dead.js';
+import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { CutoverOptions } from './options.js';
 import { refuseItself } from './othersource.js';
@@ -49,7 +50,14 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
-  await Promise.all(all.map((api) => refuseOtherObjects(source, api, moved, position)));
+  await Promise.all(
+    all.map((api) =>
+      refuseOtherObjects(source, api, moved, position).catch((error: unknown) => {
+        throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
+      }),
+    ),
+  );
+  await needFreezeRights(all);
   const standing = await Freeze.find(all);
   return {
     ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },

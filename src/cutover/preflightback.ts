@@ -1,13 +1,13 @@
 /** What must hold before a rollback. It changes nothing, and is done before go and again behind it. */
 import { refuseCutOver } from '../cutoverstate.js';
 import { ownerText } from '../cutoverowner.js';
-import { LockstepError } from '../errors.js';
 import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
+import { needFreezeRights } from '../kube/rights.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { look, type Seen } from './claim.js';
 import { refuseOtherSource } from './othersource.js';
-import { DeadOnes } from './dead.js';
+import { DeadOnes, doesNotAnswer } from './dead.js';
 import { refuseOtherObjects } from './objects.js';
 import type { NightOptions } from './options.js';
 import { endpointWarnings, frozenWarnings, ownedWarnings } from './preflight.js';
@@ -42,6 +42,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   for (const one of tell ? sides : []) o.onNote(`${one.apiserver}: ${servingText(one)}`);
   refuseSilent(sides);
   await refuseOther(o, moved, sides);
+  await needFreezeRights(apiservers);
   const standing = await Freeze.find(apiservers);
   const owner = seen.owner && ownerText(seen.owner.owner);
   return {
@@ -59,11 +60,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
 /** Nobody can freeze it, nor know where it serves from. */
 function refuseSilent(sides: readonly Serving[]): void {
   const silent = sides.find(({ from }) => from === 'does not answer');
-  if (!silent) return;
-  throw new LockstepError('KUBE_UNAVAILABLE', `${silent.apiserver} does not answer`, {
-    disposition: 'retry',
-    hint: `Bring it up. If it is dead and stays so, leave it out: --without ${silent.apiserver}. Nothing was changed.`,
-  });
+  if (silent) throw doesNotAnswer(silent.apiserver);
 }
 
 async function refuseOther(

@@ -46,7 +46,7 @@ import { freezeOver } from './freezeover.js';
 import { LateWrites } from './late.js';
 import { refuseOtherObjects } from './objects.js';
 import type { Moving, NightOptions } from './options.js';
-import { proveAgain, type Proofs } from './proofs.js';
+import { keepProving, proveAgain, type Proofs } from './proofs.js';
 import { anyMoved } from './moved.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
@@ -153,7 +153,10 @@ export class Rollback {
     ];
     return beside(signal, tasks, async (stop) => {
       const { brought, marker } = await this.#bring(begun, stop);
-      await this.#teller.step('switch', () => this.#switch(begun, stop));
+      const proofs = this.#proofs(begun);
+      await this.#teller.step('switch', () =>
+        beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(begun, end)),
+      );
       await claim.setPhase('switched back');
       failpoint('rollback.switched');
       await this.#unfreeze(claim, marker, freeze, stop);
@@ -312,7 +315,7 @@ export class Rollback {
     const { claim } = begun;
     const hook = async (api: ApiServer) => {
       await proveAgain(this.#proofs(begun), signal);
-      await switchHook?.(api, this.#moving(claim));
+      await switchHook?.(api, this.#moving(claim), signal);
     };
     await this.#untilAllServe(begun, switchHook ? { hook } : {}, signal);
     const moved = movedBy(claim.state.prefixes, resources);
@@ -340,7 +343,7 @@ export class Rollback {
         onNote(`${apiserver} serves from the source`);
       },
     });
-    await proveAgain(this.#proofs(begun), signal);
+    await proveAgain({ ...this.#proofs(begun), dead: undefined }, signal);
   }
 
   #moving(claim: Claim): Moving {
