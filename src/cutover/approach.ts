@@ -188,7 +188,7 @@ export async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): 
 /** What stood before go has to stand as it was, and nothing new. */
 function refuseChanged(before: Checked, now: Checked): void {
   const [was, is] = [before.standing, now.standing];
-  if (!is || was?.owner?.run === is.owner?.run) return;
+  if (!is || (was && was.owner?.run === is.owner?.run)) return;
   throw new LockstepError(
     'FREEZE_TAKEN',
     `writes have been frozen by ${is.owner?.text ?? 'somebody, by hand'} while this run waited for go`,

@@ -253,9 +253,17 @@ function fits({ metadata }: KubeObject, { uid, resourceVersion }: Preconditions)
   );
 }
 
-/** A JSON merge patch of what is an object, one level deep and in metadata. */
-function merged(object: KubeObject, patch: Partial<KubeObject>): KubeObject {
-  return { ...object, ...patch, metadata: { ...object.metadata, ...patch.metadata } };
+/** RFC 7386, as far as anybody here needs it: nothing is taken away. */
+function merged<T extends object>(object: T, patch: Partial<T>): T {
+  const entries = Object.entries(patch).map(([field, value]): [string, unknown] => {
+    const there = (object as Record<string, unknown>)[field];
+    return [field, isObject(value) && isObject(there) ? merged(there, value) : value];
+  });
+  return { ...object, ...Object.fromEntries(entries) };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function podOf(row: Buffer): object {
