@@ -56,8 +56,9 @@ export async function keepProving(kept: Kept, signal: AbortSignal): Promise<void
   const isOver = () => signal.aborted;
   while (!isOver()) {
     try {
-      await freeze.prove(apis);
+      // First: whoever has the night now may have let writes in already, and that is what to say.
       await claim?.check();
+      await freeze.prove(apis);
       tell.answered();
     } catch (error) {
       if (!(error instanceof LockstepError) || LOST.includes(error.code)) throw error;
