@@ -93,7 +93,7 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
   const { identity, key, position } = await standing(options);
   const { prefixes } = identity;
   const live = await LiveAudit.of(source, target, { prefixes, after: position, onNote });
-  const taken = await beside(signal, [(stop) => live.run(stop)], async (stop) => {
+  return beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const deadline = performance.now() + options.maxFreezeSeconds * 1000;
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
     const equal = await untilQuiet(drain);
@@ -101,7 +101,6 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
     const resources = resourcesUnder(prefixes);
     return takeOver(claiming, { ...identity, resources, equal, frozenAt: null, signal: stop });
   });
-  return taken.under(signal);
 }
 
 /** Looked at before go, and again behind it. */

@@ -59,7 +59,7 @@ export class Approach {
     failpoint('cutover.audited');
     const { prefixes } = checked;
     const live = await LiveAudit.of(source, target, { prefixes, after: equal, onNote });
-    const taken = await beside(signal, [(stop) => live.run(stop)], async (stop) => {
+    return beside(signal, [(stop) => live.run(stop)], async (stop) => {
       const { warnings, moved } = checked;
       await this.o.go({ warnings, resources: moved.map(({ resource }) => resource) });
       const again = await preflight(this.o);
@@ -71,7 +71,6 @@ export class Approach {
         throw error;
       }
     });
-    return { ...taken, claim: taken.claim.under(signal) };
   }
 
   async #auditAll({ prefixes }: Checked): Promise<Revision> {

@@ -98,11 +98,6 @@ export class Claim {
     }
   }
 
-  /** The same for what comes after a part of the run: its tries end with `signal`. */
-  under(signal: AbortSignal): Claim {
-    return new Claim({ ...this.o, signal }, this.stored, this.epoch);
-  }
-
   get state(): CutoverState {
     return this.stored.state;
   }
