@@ -24,7 +24,7 @@ import { beside } from '../tasks.js';
 import type { Claim } from './claim.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { freezeAll, thawOwn } from './freezing.js';
-import { freezeOwnerOf } from './freezeover.js';
+import { freezeOwnerOf, tellOwnFreeze } from './freezeover.js';
 import type { CutoverOptions } from './options.js';
 import { preflight, type Checked } from './preflight.js';
 import { keepProving } from './proofs.js';
@@ -37,8 +37,8 @@ export interface Taken {
   freeze: Freeze;
 }
 
-/** Phases in which writes must stay frozen, whoever has done it. */
-const FROZEN_PHASES = ['fenced', 'switched', 'rolling back'];
+/** Phases in which apiservers are on both sides, or on their way: whoever has frozen then must not let go. */
+const FROZEN_PHASES = ['fenced', 'rolling back'];
 
 export class Approach {
   /** The takeover may have been sent: from then on nobody lets writes in without looking. */
@@ -142,10 +142,11 @@ export class Approach {
         if (this.#sent) throw error;
         return undefined;
       });
-      if (found?.cutover && FROZEN_PHASES.includes(found.cutover.state.phase)) {
-        const who = found.owner && found.owner.owner.run !== this.self.run;
-        onNote(who ? otherRun(found.owner).message : STAYS_FROZEN);
-        onNote('writes stay frozen: the target is taken over');
+      const { cutover, owner } = found ?? {};
+      const mine = owner?.owner.run === this.self.run;
+      if (cutover && (mine || FROZEN_PHASES.includes(cutover.state.phase))) {
+        if (mine) onNote(STAYS_FROZEN);
+        else await tellOwnFreeze({ self: this.self, apis: all, onNote });
         return;
       }
       onNote('letting writes in again; nothing was changed');

@@ -45,8 +45,8 @@ export interface CrossingOptions {
 }
 
 export class Crossing {
-  /** Writes may be let in by now, for all that anybody knows. */
-  thawing = false;
+  /** Whether this run has seen that writes are refused, and whether they may be let in again by now. */
+  frozen: 'not seen' | 'seen' | 'thawing' = 'not seen';
   readonly #dead: DeadOnes;
   readonly #resources: readonly Resource[];
 
@@ -64,6 +64,7 @@ export class Crossing {
       const frozen = await teller.step('fence', async () => {
         await begun();
         const held = freeze ?? (await this.#freezeAgain(stop));
+        this.frozen = 'seen';
         await this.#ready(this.#proofs(held), stop);
         return held;
       });
@@ -122,7 +123,7 @@ export class Crossing {
       if (!freeze) await this.#seeMoved(standing, signal);
       await this.#patiently(signal, () => claim.check());
       const { apiservers, onNote } = o;
-      this.thawing = true;
+      this.frozen = 'thawing';
       const options = { apiservers, resources: this.#resources, onNote, signal };
       await this.#patiently(signal, () => thaw(standing, options));
     });

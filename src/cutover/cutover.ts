@@ -29,6 +29,7 @@ import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
 import { Claim, look, resourcesIn, whyEnded } from './claim.js';
 import { refuseOtherSource } from './othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
+import { tellOwnFreeze } from './freezeover.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
 import type { CutoverOptions, CutoverReport } from './options.js';
@@ -37,8 +38,14 @@ import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
 
-const LET_IN =
-  'every apiserver has moved; writes may still be frozen, or be let in already: the same command ends it';
+/** What it means that it ends before its end, by what this run has seen of the freeze. */
+const STOPPED = {
+  'not seen':
+    'the target is taken over, and writes should be frozen (`etcd-lockstep status` with --kubeconfig says): the same command goes on, `etcd-lockstep rollback` goes back',
+  seen: STAYS_FROZEN,
+  thawing:
+    'every apiserver has moved; writes may still be frozen, or be let in already: the same command ends it',
+};
 
 export class Cutover {
   readonly #o: CutoverOptions;
@@ -105,9 +112,12 @@ export class Cutover {
       });
     } catch (error) {
       const why = await whyEnded(claim, error);
+      const { apiservers, oldApiservers } = this.#o;
+      const apis = [...apiservers, ...oldApiservers];
+      if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       // These say themselves who has the night, or the freeze.
       if (begun !== 'done' && !hasCode(why, 'OTHER_RUN', 'FREEZE_LOST'))
-        onNote(crossing.thawing ? LET_IN : STAYS_FROZEN);
+        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen]);
       throw why;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));

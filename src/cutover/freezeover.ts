@@ -73,6 +73,24 @@ async function letGo(error: unknown, { self, apis, onNote }: FreezeOverOptions):
   return error;
 }
 
+/**
+ * For a run that has lost the night: whether it leaves a freeze that bears its name. Whoever has the night
+ * takes it over, or has let writes in already.
+ */
+export async function tellOwnFreeze({
+  self,
+  apis,
+  onNote,
+}: Pick<FreezeOverOptions, 'self' | 'apis' | 'onNote'>): Promise<void> {
+  try {
+    if ((await Freeze.find(apis))?.owner?.run !== self.run) return;
+    onNote('writes are still frozen, by this run; the one that has the night goes on with that');
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    onNote(`writes may be frozen by this run (${error.message})`);
+  }
+}
+
 /** A run as the owner of a freeze. */
 export function freezeOwnerOf(self: Owner): FreezeOwner {
   return { run: self.run, text: ownerText(self) };

@@ -42,7 +42,7 @@ import {
 import { Claim, resourcesIn, whyEnded } from './claim.js';
 import { frozenStill } from './crossing.js';
 import { DeadOnes } from './dead.js';
-import { freezeOver } from './freezeover.js';
+import { freezeOver, tellOwnFreeze } from './freezeover.js';
 import { LateWrites } from './late.js';
 import { refuseOtherObjects } from './objects.js';
 import type { Moving, NightOptions } from './options.js';
@@ -129,6 +129,8 @@ export class Rollback {
       return await (back ? this.#afterwards(claim, heads) : this.#back(claim));
     } catch (error) {
       const why = await whyEnded(claim, error);
+      const { apiservers: apis, onNote } = o;
+      if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       this.#tellFrozen(why);
       throw why;
     }

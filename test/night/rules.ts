@@ -7,6 +7,7 @@
  * they must have no effect, however late they come.
  */
 import { CUTOVER_KEY, parseCutover, type Phase } from '../../src/cutoverstate.js';
+import { SLOT_PREFIX } from '../../src/lockstep/guard.js';
 import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import type { Command } from './commands.js';
@@ -107,7 +108,8 @@ export class Rules {
    * claim (cutover/raise.ts); from a dead one a page of what every retire removes.
    */
   #isHarmless({ command, process }: Run, keys: readonly string[]): boolean {
-    if (command === 'rollback') return keys.every((key) => key === MARKER_KEY);
+    if (command === 'rollback')
+      return keys.every((key) => key === MARKER_KEY || key.startsWith(SLOT_PREFIX));
     const retires = this.#phase === 'retiring' || this.#phase === 'retired';
     return command === 'retire' && !process.alive && retires;
   }
@@ -120,8 +122,9 @@ export class Rules {
   onKube(run: Run, { method }: KubeRequest): void {
     const thaws = method === 'DELETE';
     const other = this.#freezer;
-    // A creation has no condition that reaches to the target: who was late by that much lets go again.
-    const own = method === 'POST' || (thaws && other === run);
+    // A creation has no condition that reaches to the target: who was late by that much lets go again. Nor
+    // is anybody harmed by what it does to its own, which is guarded by what it was.
+    const own = method === 'POST' || other === run;
     if (!own) this.#act(run, thaws ? 'thaws' : 'freezes');
     else run.acted = true;
     this.#freezer = thaws ? undefined : run;
@@ -153,7 +156,8 @@ export class Rules {
   onQuiet(): void {
     const last = this.#last;
     if (!this.cluster.frozen || !last?.ended) return;
-    if (!last.told.some((line) => /frozen/.test(line)))
+    const tells = ({ told }: Run) => told.some((line) => /frozen|freeze/.test(line));
+    if (!tells(last) && !(this.#freezer?.ended && tells(this.#freezer)))
       this.break('freeze left', `${nameOf(last)} ends without a word of the freeze that is left`);
   }
 
