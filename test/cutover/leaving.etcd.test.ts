@@ -65,7 +65,7 @@ describe('proofs of leaving', () => {
         return Promise.resolve(true);
       };
       await refused(night.retire({ go }), 'STILL_USED');
-      expect(await night.phase()).to.equal('retiring');
+      expect(await night.phase()).to.equal('done');
     });
 
     it("the source's watch is silent, a write behind it: it waits, and says so; LATE_WRITE", async () => {
