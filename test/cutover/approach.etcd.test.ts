@@ -128,10 +128,7 @@ describe('proofs of the approach', () => {
 
   it('an apiserver that learns late of the freeze is waited for, by name; its last write is moved', async () => {
     night.fakes[1]!.late = 4;
-    night.once(
-      ({ method }) => method === 'POST',
-      () => night.put('source', 'default/last'),
-    );
+    night.once(isFreeze, () => night.put('source', 'default/last'));
     await night.cutover();
     expect(night.notes.join()).to.match(/waiting for .*is still accepted/);
     expect(await night.pods('target')).to.include('default/last');

@@ -265,6 +265,6 @@ export async function failure(done: Promise<unknown>): Promise<LockstepError> {
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof LockstepError))
-    throw new Error('not refused by one of ours', { cause: error });
+    throw new Error(`not refused by one of ours: ${String(error)}`, { cause: error });
   return error;
 }

@@ -35,7 +35,7 @@ export function isHold({ method, query }: Asked): boolean {
   return method === 'PATCH' && !query.has('dryRun');
 }
 
-/** The first write of a freeze. */
-export function isFreeze({ method, query }: Asked): boolean {
-  return method === 'POST' && !query.has('dryRun');
+/** The first write of a freeze, and not a question about rights, which is a POST as well. */
+export function isFreeze({ method, path, query }: Asked): boolean {
+  return method === 'POST' && path.includes('admissionregistration') && !query.has('dryRun');
 }
