@@ -13,6 +13,7 @@ export type ErrorCode =
   // usage
   | 'BAD_ARGUMENT'
   | 'FILE_EXISTS'
+  | 'NO_KEYS'
   // files
   | 'BOLT_DAMAGED'
   | 'SNAPSHOT_DAMAGED'

@@ -66,6 +66,7 @@ export class Stage {
       journal,
       out: base,
       from: 'range',
+      allowEmpty: true,
       onBase: () => undefined,
       onNote: () => undefined,
       signal: AbortSignal.timeout(30_000),

@@ -25,8 +25,8 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
-    seed: ['endpoints', 'prefix', 'journal', 'out', 'from', ...SOURCE_ACCESS],
-    crop: ['prefix', 'out'],
+    seed: ['endpoints', 'prefix', 'journal', 'out', 'from', 'allowEmpty', ...SOURCE_ACCESS],
+    crop: ['prefix', 'out', 'allowEmpty'],
     follow: [
       ...(['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'] as const),
       ...SOURCE_ACCESS,
@@ -41,7 +41,7 @@ describe('usage', () => {
     status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     mirror: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'destPrefix', 'noDestPrefix', 'rev'] as const),
-      ...(['maxTxnOps', 'prune', 'untilSynced'] as const),
+      ...(['maxTxnOps', 'prune', 'untilSynced', 'allowEmpty'] as const),
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
