@@ -13,18 +13,22 @@ import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
+import { refuseSelf } from '../mirror/checks.js';
 import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
+import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
 
 export interface ValuesOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
+  /** Nothing on either side is equal, too. */
+  allowEmpty?: boolean;
   onDifference: OnDifference;
   /** Called for each page, with keys so far, keys in all and bytes. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
@@ -61,13 +65,15 @@ const COMPARED: readonly Field[] = ['value', 'lease'];
 const MAX_TRIES = 5;
 
 /**
- * @throws LockstepError TARGET_NOT_OURS without a mirror's cursor, MIRROR_INCOMPLETE while it is
+ * @throws LockstepError SAME_ETCD for keys and themselves, NOTHING_COMPARED where there is nothing to be
+ *   found equal; TARGET_NOT_OURS without a mirror's cursor, MIRROR_INCOMPLETE while it is
  *   comparing, COMPACTED where a side does not hold its revision any more
  */
 export async function auditValues(options: ValuesOptions): Promise<ValuesReport> {
   const { source, target, map } = options;
   const started = performance.now();
   const [from, to] = await Promise.all([source.status(), target.status()]);
+  await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
@@ -109,7 +115,7 @@ async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
 }
 
 async function compareAt(
-  { source, target, map, onDifference, onProgress, signal }: ValuesOptions,
+  { source, target, map, allowEmpty, onDifference, onProgress, signal }: ValuesOptions,
   moment: Moment,
   from: ServerStatus,
   to: ServerStatus,
@@ -141,6 +147,7 @@ async function compareAt(
   };
   const left = seen(readPages(source, map.sourceRange, moment.source), onPage);
   await mergeWalk(left, readPages(target, map.targetRange, moment.target), map, visit);
+  if (keys.source + keys.target === 0 && !allowEmpty) throw nothingCompared([map.prefix]);
   const known = extra.equals(tallyOf(moment.foreign));
   const differences = differing + (known ? 0 : extra.keys);
   return {

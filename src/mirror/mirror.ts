@@ -110,7 +110,7 @@ export class Mirror {
       return status;
     });
     const [from, to] = await Promise.all([answered, target.status()]);
-    refuseSelf(from, to, map);
+    await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
     await refuseLockstep(target);
     const parts = (this.#parts = this.#assemble(from));
     try {

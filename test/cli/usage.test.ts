@@ -34,7 +34,7 @@ describe('usage', () => {
     ],
     audit: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'] as const),
-      ...(['values', 'destPrefix', 'noDestPrefix'] as const),
+      ...(['values', 'destPrefix', 'noDestPrefix', 'allowEmpty'] as const),
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
@@ -192,7 +192,6 @@ describe('usage', () => {
       ],
       /exclude each other/,
     ],
-    'an audit without a prefix': [['audit', ...SOURCE, ...DEST], /--prefix missing/],
     'another prefix in lockstep': [
       ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--dest-prefix', '/b/'],
       /go with --values/,

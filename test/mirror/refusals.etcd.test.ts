@@ -29,7 +29,7 @@ describe('mirror refuses, and changes nothing:', () => {
   it('a cluster onto itself', async () => {
     const self = { target: pair.source.endpoint };
     for (const map of [new KeyMap('/a/'), new KeyMap('/a/', '/a/b/'), new KeyMap('/a/', '')])
-      await refused(map, self, 'BAD_ARGUMENT', /same cluster .* onto itself/);
+      await refused(map, self, 'SAME_ETCD', /same etcd: cluster .* against itself/);
   });
 
   it('--prune over the whole target', () =>
