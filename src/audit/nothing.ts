@@ -27,6 +27,6 @@ export function nothingCompared(prefixes: readonly string[]): LockstepError {
     : `no key begins with ${prefixes.map((p) => JSON.stringify(p)).join(' or ')}`;
   return new LockstepError('NOTHING_COMPARED', `nothing was compared: ${what}, on either side`, {
     disposition: 'usage',
-    hint: "Check --prefix, letter by letter: without it the cursor's are compared. If there are no keys, and that is meant, add --allow-empty.",
+    hint: "Check --prefix, letter by letter; without it audit compares the cursor's. If there are no keys, and that is meant: audit --allow-empty.",
   });
 }

@@ -79,12 +79,14 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
     reported++;
     options.onDifference(difference);
   };
+  const key = mirrorKey(from.clusterId, map);
   for (let tries = 1; ; tries++) {
-    const moment = await readMoment(target, mirrorKey(from.clusterId, map));
+    const moment = await readMoment(target, key);
     try {
       const report = await compareAt({ ...options, onDifference }, moment, from, to);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
     } catch (error) {
+      if (hasCode(error, 'FUTURE_REVISION')) throw wentBack(error, moment, key);
       if (!hasCode(error, 'COMPACTED')) throw error;
       if (reported > 0 || tries === MAX_TRIES) throw compactedAway(error);
       options.onNote?.('a revision was compacted away during the audit; starting over');
@@ -173,6 +175,20 @@ function side(
   keys: number,
 ): ValuesReport['source'] {
   return { cluster: clusterId, version, revision, keys };
+}
+
+/** The mirror has brought a revision that the source does not have: another try would not help. */
+function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): LockstepError {
+  return new LockstepError(
+    'SOURCE_CHANGED',
+    `the mirror has brought the source's revision ${source}, which the source does not have`,
+    {
+      disposition: 'fatal',
+      revision: source,
+      hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
+      cause,
+    },
+  );
 }
 
 function compactedAway(cause: LockstepError): LockstepError {
