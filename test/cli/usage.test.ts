@@ -177,7 +177,7 @@ describe('usage', () => {
     'our own prefix': [seed(...SOURCE, '--prefix', 'etcd-'), /etcd-lockstep's own/],
     'one etcd as both sides': [
       ['audit', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--prefix', '/a/'],
-      /both/,
+      /are the same etcd: http/,
     ],
     'two ends': [
       [
