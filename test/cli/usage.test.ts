@@ -110,7 +110,7 @@ describe('usage', () => {
     'a fence with nobody to ask': [['fence', ...SOURCE, ...DEST, '--once'], /no terminal/],
     'a cutover onto itself': [
       ['cutover', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--yes'],
-      /both/,
+      /are the same etcd: http/,
     ],
     'no margin': [['fence', ...SOURCE, ...DEST, '--margin', '0'], /--margin "0"/],
     'an apiserver twice': [
