@@ -13,6 +13,9 @@ export type ErrorCode =
   // usage
   | 'BAD_ARGUMENT'
   | 'FILE_EXISTS'
+  | 'NO_KEYS'
+  | 'NOTHING_COMPARED'
+  | 'SAME_ETCD'
   // files
   | 'BOLT_DAMAGED'
   | 'SNAPSHOT_DAMAGED'
@@ -42,6 +45,7 @@ export type ErrorCode =
   | 'TARGET_IN_LOCKSTEP'
   | 'TARGET_CUT_OVER'
   | 'TARGET_DIFFERENT'
+  | 'TARGET_INCONSISTENT'
   | 'LATE_WRITE'
   | 'NOT_DRAINED'
   | 'ROLLBACK_GONE'

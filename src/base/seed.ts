@@ -17,6 +17,7 @@ import { removeFiles } from '../journal/level.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
+import { refuseEmpty } from '../source/nokeys.js';
 import { Patience } from '../patience.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -36,6 +37,8 @@ export interface SeedOptions {
   journal: string;
   out: string;
   from: BaseProgress['how'];
+  /** A prefix that no key begins with is no error. */
+  allowEmpty?: boolean;
   /** Called for each page and each batch of the watch. */
   onBase: (count: SeedCount) => void;
   onSeal?: (rows: number) => void;
@@ -47,7 +50,10 @@ export interface SeedOptions {
 /** How often a base is begun anew because the source compacted faster than it was read. */
 const MAX_STARTS = 5;
 
-/** @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes */
+/**
+ * @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes; NO_KEYS
+ *   before anything is made
+ */
 export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
   checkOut(options.out);
   const status = await client.status();
@@ -74,10 +80,13 @@ async function openOrStart(
   client: EtcdClient,
   clusterId: string,
   limits: WatchLimits,
-  { journal: directory, prefixes, from, onNote }: SeedOptions,
+  { journal: directory, prefixes, from, allowEmpty = false, onNote }: SeedOptions,
 ): Promise<Journal> {
   const journal = await openExisting(directory);
-  if (!journal) return startJournal(client, directory, { clusterId, prefixes }, from, limits);
+  if (!journal) {
+    if (!allowEmpty) await refuseEmpty(client, prefixes.list);
+    return startJournal(client, directory, { clusterId, prefixes }, from, limits);
+  }
   const { base } = journal.state;
   try {
     checkIdentity(journal, clusterId, prefixes);

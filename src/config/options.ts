@@ -8,6 +8,7 @@ import { PrefixSet } from '../mvcc/prefix.js';
 import { badArgument } from '../errors.js';
 import { WAYS } from '../kube/manifests.js';
 import { parseResource, type Resource } from '../kube/resource.js';
+import { isMisread, splitPrefixes } from './prefixlist.js';
 
 interface OptionSpec<T> {
   flag: string;
@@ -62,6 +63,15 @@ const resources = z.union([z.string(), z.array(z.string())]).transform((given, c
   });
 });
 
+const MISREAD = 'holds bytes that are not UTF-8, or a U+FFFD that stands for them';
+
+const prefixes = z.union([z.string(), z.array(z.string())]).transform((given, context) => {
+  const list = [given].flat().flatMap(splitPrefixes);
+  if (!list.some(isMisread)) return PrefixSet.of(list);
+  context.addIssue(MISREAD);
+  return z.NEVER;
+});
+
 const text = z.string().min(1, 'must not be empty');
 
 const revision = z.coerce
@@ -93,8 +103,14 @@ export const OPTIONS = {
   prefix: option({
     flag: '--prefix <prefix...>',
     env: 'ETCD_LOCKSTEP_PREFIX',
-    help: 'keys to move, e.g. /registry/pods/; may be given several times (mirror: one)',
-    schema: z.union([z.string(), z.array(z.string())]).transform((p) => PrefixSet.of([p].flat())),
+    help: String.raw`keys to move, e.g. /registry/pods/; several with commas, or several times (mirror: one); a comma in a prefix is \,`,
+    schema: prefixes,
+  }),
+  allowEmpty: option({
+    flag: '--allow-empty',
+    env: 'ETCD_LOCKSTEP_ALLOW_EMPTY',
+    help: 'go on where no key begins with a prefix, or nothing is there to be compared',
+    schema: z.union([z.boolean(), z.stringbool()]),
   }),
   journal: option({
     flag: '--journal <dir>',
@@ -125,7 +141,7 @@ export const OPTIONS = {
     flag: '--dest-prefix <prefix>',
     env: 'ETCD_LOCKSTEP_DEST_PREFIX',
     help: 'what keys begin with on the target in place of --prefix',
-    schema: text,
+    schema: text.refine((prefix) => !isMisread(prefix), MISREAD),
   }),
   noDestPrefix: option({
     flag: '--no-dest-prefix',

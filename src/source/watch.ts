@@ -24,7 +24,7 @@ import { isStaleToken } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Side } from '../wire/side.js';
 import { compactRevision } from './compaction.js';
-import { cancelled, historyGap, inconsistent, sourceChanged } from './ended.js';
+import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
 import type { WatchLimits } from './limits.js';
 
 export interface WatchBatch {
@@ -39,6 +39,11 @@ export interface WatchOptions {
   limits: WatchLimits;
   /** The cluster that `after` is a position in; another one is an error. */
   clusterId: string;
+  /**
+   * The store may lack revisions, so that one which is left out proves no loss: a target that was
+   * restored from a base has no rows of foreign revisions up to its seed's head.
+   */
+  sparse?: boolean;
   /** Ends the watch quietly. */
   signal: AbortSignal;
 }
@@ -53,8 +58,9 @@ const SILENCE_MS = 15_000;
 /**
  * Ends only by an error, or when the caller stops reading.
  * @throws LockstepError HISTORY_GAP when the source has compacted past `after`; its `revision` is
- *   the compact revision. SOURCE_CHANGED for another cluster or a head below `after`.
- *   SOURCE_INCONSISTENT when the watch left out revisions. UNAVAILABLE when the stream broke.
+ *   the compact revision. SOURCE_CHANGED for another cluster or a head below `after`; of a target,
+ *   TARGET_NOT_OURS and TARGET_HEAD_OFF. SOURCE_INCONSISTENT or TARGET_INCONSISTENT when the watch
+ *   left out revisions. UNAVAILABLE when the stream broke.
  */
 export async function* watchRevisions(
   client: EtcdClient,
@@ -110,7 +116,9 @@ async function* readStream(
       if (batch) yield batch;
       pulse.listen();
     }
-    throw new LockstepError('UNAVAILABLE', 'the source ended the watch', { disposition: 'retry' });
+    throw new LockstepError('UNAVAILABLE', `the ${client.side} ended the watch`, {
+      disposition: 'retry',
+    });
   } finally {
     options.signal.removeEventListener('abort', stop);
     pulse.stop();
@@ -191,14 +199,14 @@ async function refuseLostEvent(
   { after, prefixes }: WatchOptions,
 ): Promise<void> {
   const compacted = await compactRevision(client, probeKey(prefixes));
-  if (compacted > after) throw historyGap(compacted);
+  if (compacted > after) throw historyGap(compacted, client.side);
 }
 
 /** etcd takes a watch from the future without a word and then skips everything below it. */
 async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions): Promise<void> {
   const { revision } = await client.head(probeKey(prefixes));
   if (revision >= after) return;
-  throw sourceChanged(`the source's head went back to ${revision}, below ${after}`, revision);
+  throw headWentBack(revision, after, client.side);
 }
 
 /** Joins messages into whole revisions; holds at most one revision and one message. */
@@ -238,7 +246,8 @@ class Reader {
 
   #progress(revision: Revision): WatchBatch | undefined {
     if (!this.#options.limits.progressIsProof || revision <= this.#position) return undefined;
-    if (this.#open) throw inconsistent(`a progress answer inside revision ${this.#open.revision}`);
+    if (this.#open)
+      throw inconsistent(`a progress answer inside revision ${this.#open.revision}`, this.#side);
     this.#lastSeen = revision;
     this.#position = proven(revision);
     return { revisions: [], position: this.#position };
@@ -250,10 +259,10 @@ class Reader {
     // Old servers send events twice.
     if (revision <= this.#position) return;
     if (revision < this.#lastSeen)
-      throw inconsistent(`revision ${revision} came after ${this.#lastSeen}`);
+      throw inconsistent(`revision ${revision} came after ${this.#lastSeen}`, this.#side);
     if (revision > this.#lastSeen) {
-      if (!this.#options.limits.progressIsProof && revision !== this.#lastSeen + 1)
-        throw inconsistent(`its watch went from revision ${this.#lastSeen} to ${revision}`);
+      if (this.#leftOut(revision))
+        throw inconsistent(`it went from revision ${this.#lastSeen} to ${revision}`, this.#side);
       this.#close(done);
       this.#lastSeen = revision;
     }
@@ -269,6 +278,12 @@ class Reader {
     });
   }
 
+  /** Where the whole store is watched, every revision shows up. */
+  #leftOut(revision: Revision): boolean {
+    const { limits, sparse = false } = this.#options;
+    return !limits.progressIsProof && !sparse && revision !== this.#lastSeen + 1;
+  }
+
   #close(done: WholeRevision[]): void {
     if (this.#open) done.push(this.#open);
     this.#open = undefined;
@@ -276,8 +291,6 @@ class Reader {
 
   #checkCluster(clusterId: string): void {
     if (clusterId === this.#options.clusterId) return;
-    throw sourceChanged(
-      `the source is cluster ${clusterId}, not ${this.#options.clusterId} as before`,
-    );
+    throw otherCluster(clusterId, this.#options.clusterId, this.#side);
   }
 }

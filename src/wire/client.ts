@@ -54,6 +54,13 @@ export interface Header {
   revision: Revision;
 }
 
+/** How far a store has come. Both only go up, whichever member is asked. */
+export interface Standing {
+  head: Revision;
+  /** Entries that raft has committed; undefined where that is told to root only, or by another member. */
+  raftIndex: bigint | undefined;
+}
+
 export interface RangeAnswer {
   header: Header;
   /** mvccpb.KeyValue messages as they came. */
@@ -146,6 +153,24 @@ export class EtcdClient {
    */
   async head(key: Uint8Array = ANY_KEY): Promise<Header> {
     return (await this.few({ key, limit: 1, keysOnly: true })).header;
+  }
+
+  /**
+   * A linearizable read, and then where the member that has answered it stands: at or above whatever
+   * any other member of its cluster has told before.
+   * @param key one that the user may read
+   */
+  async standing(key: Uint8Array): Promise<Standing> {
+    const read = await this.#transport.unary(METHODS.range, { key, limit: 1, keysOnly: true });
+    const head = readHeader(read.header).revision;
+    try {
+      const { header, raftIndex } = await this.#transport.unary(METHODS.status, {});
+      const same = toBigInt(header?.memberId ?? 0) === toBigInt(read.header?.memberId ?? 0);
+      return { head, raftIndex: same ? toBigInt(raftIndex) : undefined };
+    } catch (error) {
+      if (hasCode(error, 'PERMISSION')) return { head, raftIndex: undefined };
+      throw error;
+    }
   }
 
   /** One transaction; `revision` is the head after it, which is its own if it wrote anything. */

@@ -133,6 +133,7 @@ export const auditReport = z.strictObject({
       .strictObject({ revision, keys: count, checksum, gap, agrees: z.boolean() })
       .nullable(),
     differences: count,
+    ahead: z.strictObject({ source: revision, target: revision }).nullable(),
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
     bytes: count,
     seconds: z.number().nonnegative(),
