@@ -75,28 +75,33 @@ const TO_BE_NAMED = {
  */
 export async function makePlan(options: PlanOptions): Promise<Plan> {
   const { source: from, target: to, onProgress } = options;
-  const source = new EtcdClient(from, 'source');
-  const target = to && new EtcdClient(to, 'target');
+  const { signal } = options;
+  const source = new EtcdClient(from, 'source').closeAt(signal);
+  const target = to && new EtcdClient(to, 'target').closeAt(signal);
   try {
     onProgress({ step: 'members' });
     const root = await findReadableRoot(source, options.prefixes);
     const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
     const key = probeKey(prefixes);
     const { revision: head } = await source.head(key);
-    const members = await askMembers(from, 'source', key);
-    const targetMembers = to && (await askMembers(to, 'target', key));
+    const members = await askMembers(from, 'source', key, signal);
+    const targetMembers = to && (await askMembers(to, 'target', key, signal));
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
       ...checkData(facts),
       ...checkServers(members, targetMembers, facts),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
+    signal.throwIfAborted();
     return {
       ...compile(facts, to?.endpoints),
       checks,
       source: { head, members: members.members },
       target: targetMembers ? { members: targetMembers.members } : null,
     };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     source.close();
     target?.close();

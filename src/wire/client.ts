@@ -112,8 +112,19 @@ export class EtcdClient {
     return new EtcdClient(this.#connection, this.side, this.#cluster);
   }
 
+  /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
     this.#transport.close();
+  }
+
+  /** For one that is only asked: nobody has to wait for its answers once `signal` has aborted. */
+  closeAt(signal: AbortSignal): this {
+    const close = () => {
+      this.close();
+    };
+    signal.addEventListener('abort', close, { once: true });
+    if (signal.aborted) close();
+    return this;
   }
 
   /** @throws LockstepError COMPACTED, FUTURE_REVISION, ANSWER_TOO_LARGE, UNAVAILABLE, … */

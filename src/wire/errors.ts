@@ -85,11 +85,15 @@ const RETRY = new Set<number>([
 
 /** What went wrong, without what grpc-js and etcd3 put around it. */
 function plainText(error: unknown): string {
-  return rawText(error)
-    .replace(/^\d+ [A-Z_]+: /, '')
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? ?Resolution note: ?.*$/s, '')
-    .trim();
+  return (
+    rawText(error)
+      .replace(/^\d+ [A-Z_]+: /, '')
+      .replace(/^No connection established\. Last error: (Error: )?/, '')
+      .replace(/\.? ?Resolution note: ?.*$/s, '')
+      .trim()
+      // grpc-js has no reason for a connection that ended before it began.
+      .replace(/^(undefined|null|)$/, 'no connection came about')
+  );
 }
 
 function rawText(error: unknown): string {
