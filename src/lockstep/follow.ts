@@ -89,7 +89,11 @@ export class Follower {
     this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
     this.#intake = new Intake(options);
     this.#head = new SourceHead(source, journal);
-    this.#leases = new LeaseKeeper(source, target);
+    this.#leases = new LeaseKeeper(source, target, {
+      onTrouble: ({ message, hint }) => {
+        options.onNote(`${message}. ${hint ?? ''}`);
+      },
+    });
     this.#targetTrouble = new TargetTrouble(options.onNote);
     const position = () => this.#applier.position;
     this.#compactions = new CompactionMirror(options, this.#head, position);
@@ -136,7 +140,7 @@ export class Follower {
     const held = this.#heldUp?.at === this.#applier.position ? this.#heldUp : undefined;
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (this.#intake.trouble ?? held?.error) : undefined;
-    return told(source ?? this.#compactions.trouble);
+    return told(this.#leases.trouble ?? source ?? this.#compactions.trouble);
   }
 
   /**
