@@ -9,6 +9,7 @@
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { answersProgress } from '../source/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
@@ -85,11 +86,12 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const key = probeKey(prefixes);
     const { revision: head } = await source.head(key);
     const members = await askMembers(from, 'source', key, signal);
+    const progress = await answersProgress(source, key);
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
       ...checkData(facts),
-      ...checkServers(members, targetMembers, facts),
+      ...checkServers(members, targetMembers, facts, progress),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
     signal.throwIfAborted();
@@ -206,9 +208,10 @@ function checkServers(
   source: Members,
   target: Members | undefined,
   { contents, rates }: Facts,
+  sourceAnswersProgress: boolean,
 ): Check[] {
   return [
-    servers.versions('source', source),
+    servers.versions('source', source, sourceAnswersProgress),
     servers.versions('target', target),
     servers.health('source', source),
     servers.health('target', target),

@@ -232,7 +232,7 @@ export class EtcdClient {
     for (const id of ids) stream.send({ ID: toLong(id) });
     try {
       for await (const { ID } of stream.messages()) {
-        answered.add(toBigInt(ID ?? 0));
+        answered.add(toBigInt(ID));
         if (answered.size === ids.length) break;
       }
     } catch (error) {
