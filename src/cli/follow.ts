@@ -39,6 +39,7 @@ export function followCommand(program: Command): void {
       const { signal } = context;
       const repair = options.repair ?? false;
       return withSides(options, async (sides) => {
+        for (const asked of [sides.source, sides.sourceWatch]) asked.closeAt(signal);
         if (repair) await repairWithProgress({ ...sides, journal: options.journal }, context);
         const journal = await Journal.open(options.journal);
         try {

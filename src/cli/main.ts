@@ -7,6 +7,8 @@ import { endCode } from './command.js';
 import { guardProcess, stopping } from './stopping.js';
 
 const EXIT_USAGE = 2;
+/** Connections that nobody waits for any more keep no command alive for longer. */
+const ENDS_WITHIN_MS = 1000;
 
 // Node's warnings to developers would stand between a user's lines: there is one for each TLS server
 // that is dialled by its address instead of by a name.
@@ -44,6 +46,9 @@ try {
   if (code === undefined) stopping.bug(error);
   process.exitCode = endCode(code === 0 ? 0 : EXIT_USAGE, false);
 }
+// A connection to a network that swallows everything cannot be taken back (wire/sockets.ts). All is
+// written and closed by now, and where nothing is left to wait for, this does not wait either.
+setTimeout(() => process.exit(), ENDS_WITHIN_MS).unref();
 
 function version(): string {
   // Two levels up from src/cli when run from sources, three from dist/src/cli.

@@ -15,7 +15,7 @@ import { type ErrorCode, hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { repeat, runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Applier } from './apply.js';
@@ -89,7 +89,11 @@ export class Follower {
     this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
     this.#intake = new Intake(options);
     this.#head = new SourceHead(source, journal);
-    this.#leases = new LeaseKeeper(source, target);
+    this.#leases = new LeaseKeeper(source, target, {
+      onTrouble: ({ message, hint }) => {
+        options.onNote(`${message}. ${hint ?? ''}`);
+      },
+    });
     this.#targetTrouble = new TargetTrouble(options.onNote);
     const position = () => this.#applier.position;
     this.#compactions = new CompactionMirror(options, this.#head, position);
@@ -136,7 +140,7 @@ export class Follower {
     const held = this.#heldUp?.at === this.#applier.position ? this.#heldUp : undefined;
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (this.#intake.trouble ?? held?.error) : undefined;
-    return told(source ?? this.#compactions.trouble);
+    return told(this.#leases.trouble ?? source ?? this.#compactions.trouble);
   }
 
   /**
@@ -146,7 +150,7 @@ export class Follower {
    *   for cannot be reached any more
    */
   async run(): Promise<void> {
-    const { source, journal, onNote, signal } = this.#options;
+    const { journal, signal } = this.#options;
     if (!journal.state.base.done)
       throw new LockstepError(
         'JOURNAL_NOT_SEEDED',
@@ -156,12 +160,27 @@ export class Follower {
           hint: 'Run `etcd-lockstep seed` again with the same flags: it goes on where it was.',
         },
       );
+    try {
+      await this.#follow(await this.#firstContact());
+    } catch (error) {
+      // What the source was asked just then has been given up with it.
+      if (!signal.aborted || !passes(error)) this.#takenOver(error);
+    }
+  }
+
+  /** How its watch has to be read. */
+  async #firstContact(): Promise<WatchLimits> {
+    const { source, journal, onNote } = this.#options;
     const status = await source.status();
     checkIdentity(journal, status.clusterId);
     this.#head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
-    await runTogether(AbortSignal.any([signal, this.#done.signal]), [
+    return limits;
+  }
+
+  async #follow(limits: WatchLimits): Promise<void> {
+    await runTogether(AbortSignal.any([this.#options.signal, this.#done.signal]), [
       (stop) => this.#intake.run(limits, stop),
       (stop) => this.#applier.run(stop),
       (stop) => this.#leases.run(stop),
@@ -169,9 +188,7 @@ export class Follower {
       (stop) => this.#pollTarget(stop),
       (stop) => this.#compactions.run(stop),
       (stop) => this.#endWhenReached(stop),
-    ]).catch((error: unknown) => {
-      this.#takenOver(error);
-    });
+    ]);
   }
 
   /** @throws the error, where it is another one or `until` lies behind it */

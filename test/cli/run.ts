@@ -21,6 +21,8 @@ export interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
+  /** How long it was still there after the last thing that it said. */
+  lingeredMs: number;
 }
 
 /** Instead of pipes that are read here, and of the command line itself. */
@@ -39,6 +41,7 @@ export class Running {
   readonly #child: ChildProcess;
   readonly ended: Promise<Ended>;
   #over = false;
+  #saidMs = performance.now();
 
   constructor(
     args: readonly string[],
@@ -54,15 +57,19 @@ export class Running {
     });
     for (const file of files) if (file) closeSync(file);
     running.add(this.#child);
-    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
-    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    for (const name of ['stdout', 'stderr'] as const)
+      this.#child[name]?.on('data', (chunk: Buffer) => {
+        this[name] += chunk.toString();
+        this.#saidMs = performance.now();
+      });
     const late = setTimeout(() => this.#child.kill('SIGKILL'), killedAfterMs);
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (code) => {
         clearTimeout(late);
         running.delete(this.#child);
         this.#over = true;
-        resolve({ code, stdout: this.stdout, stderr: this.stderr });
+        const { stdout, stderr } = this;
+        resolve({ code, stdout, stderr, lingeredMs: performance.now() - this.#saidMs });
       });
     });
   }
