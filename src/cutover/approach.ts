@@ -80,6 +80,8 @@ export class Approach {
       target,
       prefixes,
       history: false,
+      // That there is nothing is held against what Kubernetes lists (objects.ts).
+      allowEmpty: true,
       onDifference: () => undefined,
       onProgress: (keys, total) => {
         onProgress(`comparing: ${keys} of ${total} keys`);

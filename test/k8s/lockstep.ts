@@ -28,7 +28,15 @@ export class Lockstep {
     removeAtExit(dir);
     const [journal, base] = [join(dir, 'pods.journal'), join(dir, 'base.db')];
     const what = ['--endpoints', source.endpoint, '--prefix', ...prefixes];
-    const { code, stderr } = await run(['seed', ...what, '--journal', journal, '--out', base]);
+    const { code, stderr } = await run([
+      'seed',
+      '--allow-empty',
+      ...what,
+      '--journal',
+      journal,
+      '--out',
+      base,
+    ]);
     if (code !== 0) throw new Error(`seed ended with ${code ?? '?'}:\n${stderr}`);
     const target = await Etcd.startFromSnapshot(base, options);
     const ends = { source: source.endpoint, target: target.endpoint, journal };
