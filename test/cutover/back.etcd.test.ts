@@ -255,4 +255,17 @@ describe('proofs of the way back', () => {
       },
     };
   }
+
+  it('one that goes to the target again when all is over is told, by this run and by the next', async () => {
+    await moved();
+    night.onStep = (step) => {
+      if (step === 'watch') night.serves[1] = 'target';
+    };
+    const text = `${night.apis[1]?.url ?? '?'} serves from the target again`;
+    for (const report of [await night.rollback(), await night.rollback()]) {
+      expect(report.alarms).to.have.length(1);
+      expect(report.alarms[0]).to.contain(text);
+    }
+    expect(await night.phase()).to.equal('rolled back');
+  });
 });

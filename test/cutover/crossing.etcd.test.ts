@@ -316,4 +316,16 @@ describe('proofs of the crossing', () => {
     await night.cutover();
     expect(night.notes.join()).to.match(/waiting for .*is still refused/);
   });
+
+  it('one that goes back when all is over is told, by name', async () => {
+    night.onStep = (step) => {
+      if (step === 'watch') night.serves[1] = 'source';
+    };
+    const report = await night.cutover();
+    expect(report.alarms).to.have.length(1);
+    expect(report.alarms[0]).to.contain(
+      `${night.apis[1]?.url ?? '?'} serves from the source again`,
+    );
+    expect(await night.phase()).to.equal('done');
+  });
 });
