@@ -32,9 +32,8 @@ export function fenceCommand(program: Command): void {
               options.yes,
               { log, signal },
             ),
+          onMustGoOn: mustGoOn,
           onRaised: (report) => {
-            // Without us nobody keeps it.
-            mustGoOn();
             print({ fence: report }, () => reportText(report));
           },
           onKeep: ({ source: at, target: ahead }) => {

@@ -30,6 +30,8 @@ export interface FenceAloneOptions {
   onRaised: (report: FenceReport) => void;
   onKeep: (heads: Heads) => void;
   onNote: (note: string) => void;
+  /** From here on nobody else keeps it: no more than what the operator asks for may end the run. */
+  onMustGoOn: () => void;
   signal: AbortSignal;
 }
 
@@ -54,6 +56,7 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
   const claiming = { target, self: thisRun('fence'), tell, signal };
   const found = (await new EtcdTarget(target).read()).cutover !== undefined;
   const claim = found ? await goOn(options, claiming) : await drainAndTakeOver(options, claiming);
+  options.onMustGoOn();
   const { keys, checksum, prefixes } = claim.state;
   const key = probeKey(PrefixSet.of(prefixes));
   const fence = new Fence({ source, target, claim, key, margin, tell });

@@ -179,6 +179,7 @@ export class Night {
         go: () => Promise.resolve(),
         onRaised: () => this.steps.push('raised'),
         onKeep: () => undefined,
+        onMustGoOn: () => undefined,
         onNote: (note) => this.notes.push(note),
         signal: this.#stop.signal,
         ...more,

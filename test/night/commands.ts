@@ -111,7 +111,7 @@ async function keepFence(machine: Machine): Promise<void> {
       once: false,
     },
     go: machine.ask,
-    ...{ onRaised: nothing, onKeep: nothing },
+    ...{ onRaised: nothing, onKeep: nothing, onMustGoOn: nothing },
     signal: process.abort.signal,
   });
   clearTimeout(timer);
