@@ -105,13 +105,13 @@ export class Rules {
   /**
    * No condition on the source reaches to the target, so what a run has sent that lost the night may still
    * come where it does nothing: a marker, which divides no other night and is followed by a look at the
-   * claim (cutover/raise.ts); from a dead one a page of what every retire removes.
+   * claim (cutover/raise.ts); a page of what every retire removes, once there is no way back.
    */
-  #isHarmless({ command, process }: Run, keys: readonly string[]): boolean {
+  #isHarmless({ command }: Run, keys: readonly string[]): boolean {
     if (command === 'rollback')
       return keys.every((key) => key === MARKER_KEY || key.startsWith(SLOT_PREFIX));
     const retires = this.#phase === 'retiring' || this.#phase === 'retired';
-    return command === 'retire' && !process.alive && retires;
+    return command === 'retire' && retires;
   }
 
   onHook(run: Run, what: string, madeAt: number): void {
