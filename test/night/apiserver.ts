@@ -4,6 +4,7 @@ import { LockstepError } from '../../src/errors.js';
 import type { Answer } from '../../src/kube/answer.js';
 import { ApiServer, type Method, type Query } from '../../src/kube/api.js';
 import { touchesFreeze, type KubeRequest, type KubeServer } from './kube.js';
+import type { Planted } from './machine.js';
 import type { Process } from './process.js';
 
 /** Told of each request that has changed something. */
@@ -13,8 +14,7 @@ export class SimulatedApiServer extends ApiServer {
   constructor(
     private readonly process: Process,
     readonly server: KubeServer,
-    /** A bug that may be put in: it refuses dry runs before it refuses writes. */
-    private readonly refusesProbes: boolean,
+    private readonly planted: Planted,
     private readonly onKube: OnKube,
   ) {
     super(server.url, () => Promise.reject(new Error('nothing is sent')));
@@ -37,14 +37,17 @@ export class SimulatedApiServer extends ApiServer {
     // There is no connection.
   }
 
-  async #request(request: KubeRequest): Promise<Answer> {
+  async #request(meant: KubeRequest): Promise<Answer> {
+    const { kube, refusesProbes = false, answeredForDead = false } = this.planted;
+    const request = kube?.(meant) ?? meant;
     const { method, path } = request;
     const asked = `${method} ${this.url}${path}`;
     const matters = touchesFreeze(request);
     const label = `${this.server.name}: ${method} ${matters ? 'freeze' : path}`;
     const answer = await this.process.call('kube', label, matters, () => {
-      if (this.server.down !== undefined) throw unavailable(asked, this.server.down);
-      const { status, body } = this.server.answer(request, this.refusesProbes);
+      const server = answeredForDead ? this.server.orAnother : this.server;
+      if (server.down !== undefined) throw unavailable(asked, server.down);
+      const { status, body } = server.answer(request, refusesProbes);
       if (matters && method !== 'GET' && status < 300) this.onKube(request);
       return { status, body, asked };
     });

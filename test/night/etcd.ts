@@ -31,6 +31,9 @@ export interface SimulatedOptions {
 }
 
 export class SimulatedEtcd extends EtcdClient {
+  #looks = 0;
+  #first: RangeAnswer | undefined;
+
   constructor(
     readonly process: Process,
     readonly store: Store,
@@ -54,7 +57,7 @@ export class SimulatedEtcd extends EtcdClient {
       'etcd',
       `${this.side}: read ${text(query.key)}`,
       isOwn(query.key),
-      () => this.#read(query),
+      () => (query.rangeEnd && isOwn(query.key) ? this.#look(query) : this.#read(query)),
     );
   }
 
@@ -120,6 +123,13 @@ export class SimulatedEtcd extends EtcdClient {
     const all = this.store.range(range, revision);
     const rows = countOnly ? [] : all.slice(0, limit ? limit : undefined);
     return { header: this.#header(), rows, more: rows.length < all.length, count: all.length };
+  }
+
+  #look(query: RangeQuery): RangeAnswer {
+    const before = this.#looks++ === 1 ? this.#first : undefined;
+    const now = this.#read(query);
+    this.#first ??= now;
+    return (this.options.planted.looksOnce && before) || now;
   }
 
   #watch(): WatchStream {

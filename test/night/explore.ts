@@ -10,6 +10,21 @@ export interface Finding {
   trace: readonly string[];
 }
 
+/** One thing that may go wrong. */
+export interface Deviation {
+  kinds: readonly Happening['kind'][];
+  /** Only before calls with such a label; undefined: before any. */
+  before?: RegExp;
+}
+
+/** Of all the longest plans this one and each so many further on, so that all of them have their turn. */
+export interface Share {
+  of: number;
+  turn: number;
+}
+
+const ALL: Share = { of: 1, turn: 0 };
+
 export class Exploration {
   nights = 0;
   readonly findings = new Map<Rule, Finding>();
@@ -18,32 +33,39 @@ export class Exploration {
 
   /**
    * Every night with so many deviations and fewer; the fewer first, so that what is found is short.
-   * @param kinds what may be the first deviation, what the second, …
+   * @param deviations what may be the first, what the second, …
    */
-  async explore(kinds: readonly (readonly Happening['kind'][])[]): Promise<void> {
-    let plans = await this.#play([], kinds[0]);
-    for (const more of [...kinds.slice(1), undefined]) {
+  async explore(deviations: readonly Deviation[], { of, turn }: Share = ALL): Promise<void> {
+    let plans: At[][] = [[]];
+    for (const [i, one] of [...deviations, undefined].entries()) {
       const longer: At[][] = [];
-      for (const plan of plans) longer.push(...(await this.#play(plan, more)));
-      plans = longer;
+      for (const plan of plans) longer.push(...(await this.#play(plan, one)));
+      const isLast = i === deviations.length - 1;
+      plans = isLast ? longer.filter((plan, at) => (sumOf(plan) + at) % of === turn % of) : longer;
     }
   }
 
   /** @returns the plans with one deviation more, behind the last */
-  async #play(plan: At[], more: readonly Happening['kind'][] = []): Promise<At[][]> {
+  async #play(plan: At[], more: Deviation | undefined): Promise<At[][]> {
     const night = new Night(this.scenario, plan);
     this.nights++;
     await night.play();
     for (const { rule, what } of night.violations)
       if (!this.findings.has(rule))
         this.findings.set(rule, { rule, what, plan, trace: night.trace });
+    if (!more) return [];
     const from = (plan.at(-1)?.step ?? -1) + 1;
-    return night.options.flatMap((options, step) =>
-      step < from
+    return night.options.flatMap(({ label, may }, step) =>
+      step < from || more.before?.test(label) === false
         ? []
-        : options
-            .filter(({ kind }) => more.includes(kind))
+        : may
+            .filter(({ kind }) => more.kinds.includes(kind))
             .map((what) => [...plan, { step, what }]),
     );
   }
+}
+
+/** What comes in the same place at one step comes in another one at the next. */
+function sumOf(plan: readonly At[]): number {
+  return plan.reduce((sum, { step }) => sum + step, 0);
 }

@@ -97,6 +97,12 @@ export class KubeServer {
     return this.cluster.stores[this.serves];
   }
 
+  /** Whom a load balancer asks. */
+  get orAnother(): KubeServer {
+    const { servers } = this.cluster;
+    return this.down === undefined ? this : (servers.find(({ down }) => !down) ?? this);
+  }
+
   learnLater(): void {
     const life = this.#life;
     if (this.cluster.frozen && !this.frozen) this.hasLate = true;

@@ -2,6 +2,7 @@
 import { SimulatedApiServer } from './apiserver.js';
 import type { Machine } from './commands.js';
 import { SimulatedEtcd, type Side, type Txn } from './etcd.js';
+import type { KubeRequest } from './kube.js';
 import type { Rules, Run } from './rules.js';
 import type { World } from './world.js';
 
@@ -9,10 +10,16 @@ import type { World } from './world.js';
 export interface Planted {
   /** What becomes of a transaction before it takes effect. */
   txn?: (request: Txn, side: Side) => Txn;
+  /** When it looks at all that is ours for the second time it sees what it has seen the first time. */
+  looksOnce?: boolean;
+  /** What becomes of a request to Kubernetes. */
+  kube?: (request: KubeRequest) => KubeRequest;
   /** Instead of a margin that holds. */
   margin?: number;
   /** Apiservers refuse probes by our name as soon as there is a freeze, and what is meant later. */
   refusesProbes?: boolean;
+  /** Where one is dead another answers, as a load balancer has it. */
+  answeredForDead?: boolean;
 }
 
 export interface MachineOptions {
@@ -53,7 +60,7 @@ export function machineFor(
     sourceWatch: etcd('source', watchDelayMs),
     apiservers: world.named.map(
       (server) =>
-        new SimulatedApiServer(process, server, planted.refusesProbes === true, (request) => {
+        new SimulatedApiServer(process, server, planted, (request) => {
           rules.onKube(run, request);
         }),
     ),

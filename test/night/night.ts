@@ -70,8 +70,8 @@ const MAX_RECOVERIES = 4;
 export class Night {
   readonly violations: Violation[];
   readonly trace: string[] = [];
-  /** What could happen at each step. */
-  readonly options: Happening[][] = [];
+  /** What was about to be done at each step, and what could happen instead. */
+  readonly options: { label: string; may: Happening[] }[] = [];
   readonly #world: World;
   readonly #runs: Run[] = [];
   readonly #rules: Rules;
@@ -152,7 +152,7 @@ export class Night {
   #choose(run: Run): Happening | undefined {
     const { plan } = this;
     const options = this.#optionsAt(run);
-    this.options[this.#step] = options;
+    this.options[this.#step] = { label: run.process.next[0]?.label ?? '', may: options };
     const what =
       typeof plan === 'function'
         ? plan(this.#step, options)

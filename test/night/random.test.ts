@@ -1,25 +1,14 @@
 /**
  * Longer nights by chance: up to three operators, clients of each kind, and half a dozen things that go
- * wrong. What is broken today is found within a few nights, so these are only held against the rules that
- * hold; the list of those that do not is to become empty.
+ * wrong. None of them breaks a rule.
  */
 import fc from 'fast-check';
 import type { Command } from './commands.js';
 import { Night, type Chooser, type Happening, type Scenario } from './night.js';
-import type { Rule } from './rules.js';
 
 const COMMANDS: Command[] = ['cutover', 'rollback', 'retire', 'freeze remove'];
 /** Steps between two things that go wrong, at most. */
 const MOST_CALM = 40;
-
-/** Rules that two operators break today. */
-const BROKEN: Rule[] = [
-  ...(['lost', 'missed', 'split', 'freeze left', 'not thawed', 'says frozen'] as const),
-  ...(['foreign thaw', 'acts after loss', 'begun though one was dead'] as const),
-  ...(['does not end', 'cannot be ended'] as const),
-];
-/** And those that one alone does. */
-const BROKEN_ALONE: Rule[] = ['not thawed', 'says frozen', 'begun though one was dead'];
 
 interface Draw {
   calm: number;
@@ -62,19 +51,18 @@ async function holds(
   scenario: Scenario,
   all: readonly Draw[],
   kinds: readonly Happening['kind'][],
-  broken: readonly Rule[],
 ): Promise<void> {
   const seen: string[] = [];
   const night = new Night(scenario, chooser(all, kinds, seen));
   await night.play();
-  const [first] = night.violations.filter(({ rule }) => !broken.includes(rule));
+  const [first] = night.violations;
   if (first)
     throw new Error(
       [`${first.rule}: ${first.what}`, `[${seen.join(',')}]`, ...night.trace].join('\n  '),
     );
 }
 
-const RUNS = process.env['SOAK'] ? 20_000 : 100;
+const RUNS = process.env['SOAK'] ? 20_000 : 80;
 
 describe('the night, by chance', function () {
   this.timeout(0);
@@ -83,7 +71,7 @@ describe('the night, by chance', function () {
     const kinds = ['kill', 'interrupt', 'die'] as const;
     await fc.assert(
       fc.asyncProperty(scenarios(1, ['cutover', 'rollback']), draws, (scenario, all) =>
-        holds(scenario, all, kinds, BROKEN_ALONE),
+        holds(scenario, all, kinds),
       ),
       { numRuns: RUNS },
     );
@@ -93,7 +81,7 @@ describe('the night, by chance', function () {
     const kinds = ['switch', 'kill', 'kill late', 'deliver', 'interrupt', 'die', 'land'] as const;
     await fc.assert(
       fc.asyncProperty(scenarios(3, COMMANDS), draws, (scenario, all) =>
-        holds(scenario, all, kinds, BROKEN),
+        holds(scenario, all, kinds),
       ),
       { numRuns: RUNS },
     );

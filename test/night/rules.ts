@@ -52,6 +52,7 @@ export interface Run {
   deadAtGo: readonly KubeServer[];
 }
 
+const NONE = Buffer.alloc(0);
 const OWNER_KEY = `${OWN_PREFIX}owner`;
 const MARKER_KEY = `${OWN_PREFIX}rollback`;
 const ALL: readonly Command[] = ['cutover', 'fence', 'rollback', 'retire'];
@@ -90,9 +91,9 @@ export class Rules {
   /** A transaction that has taken effect. */
   onTxn(run: Run, side: Side, request: pb.TxnRequest.$Properties): void {
     const keys = (request.success ?? []).map(({ requestPut, requestDeleteRange }) =>
-      text(requestPut?.key ?? requestDeleteRange?.key ?? Buffer.alloc(0)),
+      text(requestPut?.key ?? requestDeleteRange?.key ?? NONE),
     );
-    if (side === 'target' && keys.includes(OWNER_KEY)) {
+    if (side === 'target' && claims(request)) {
       run.lostAt = undefined;
       run.claimed = true;
       this.#lostTo(run, ALL);
@@ -105,13 +106,13 @@ export class Rules {
   /**
    * No condition on the source reaches to the target, so what a run has sent that lost the night may still
    * come where it does nothing: a marker, which divides no other night and is followed by a look at the
-   * claim (cutover/raise.ts); from a dead one a page of what every retire removes.
+   * claim (cutover/raise.ts); a page of what every retire removes, once there is no way back.
    */
-  #isHarmless({ command, process }: Run, keys: readonly string[]): boolean {
+  #isHarmless({ command }: Run, keys: readonly string[]): boolean {
     if (command === 'rollback')
       return keys.every((key) => key === MARKER_KEY || key.startsWith(SLOT_PREFIX));
     const retires = this.#phase === 'retiring' || this.#phase === 'retired';
-    return command === 'retire' && !process.alive && retires;
+    return command === 'retire' && retires;
   }
 
   onHook(run: Run, what: string, madeAt: number): void {
@@ -187,6 +188,11 @@ export class Rules {
     if (run.lostAt !== undefined)
       this.break('acts after loss', `${nameOf(run)} ${what} after it has lost the night`);
   }
+}
+
+/** Retire takes the owner away with its last write, and claims nothing by that. */
+function claims({ success }: pb.TxnRequest.$Properties): boolean {
+  return (success ?? []).some(({ requestPut }) => text(requestPut?.key ?? NONE) === OWNER_KEY);
 }
 
 export function nameOf({ command, process }: Run): string {

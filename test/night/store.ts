@@ -22,6 +22,7 @@ export class Store {
   readonly rows: Record[] = [];
   /** Told of each revision's rows. */
   readonly watchers = new Set<(rows: readonly Record[]) => void>();
+  /** The KeyValue message by the key's bytes, in a string that sorts as they do. */
   readonly #live = new Map<string, Buffer>();
 
   constructor(readonly clusterId: string) {}
@@ -65,8 +66,16 @@ export class Store {
         disposition: 'retry',
       });
     const live = revision === 0 || revision === this.head ? this.#live : this.#liveAt(revision);
-    const rows = [...live.values()].filter((row) => within(keyOf(row), key, rangeEnd));
-    return rows.sort((a, b) => keyOf(a).compare(keyOf(b)));
+    const from = nameOf(key);
+    if (!rangeEnd || rangeEnd.length === 0) {
+      const row = live.get(from);
+      return row ? [row] : [];
+    }
+    const end = TO_THE_END.equals(rangeEnd) ? undefined : nameOf(rangeEnd);
+    const names = [...live.keys()].filter(
+      (name) => name >= from && (end === undefined || name < end),
+    );
+    return names.sort().map((name) => live.get(name) ?? NONE);
   }
 
   since(revision: Revision): Record[] {

@@ -50,6 +50,10 @@ export class World {
   readonly #clients: Clients;
   /** What lands late is nowhere but there, whoever sees it. */
   #landing = false;
+  #state: { row: Buffer | undefined; phase: Phase | undefined } = {
+    row: undefined,
+    phase: undefined,
+  };
 
   /** @param onMissed told of a change that a client never sees */
   constructor(
@@ -75,7 +79,9 @@ export class World {
 
   get phase(): Phase | undefined {
     const row = this.#target.get(CUTOVER_KEY);
-    return row && parseCutover(row).state.phase;
+    // It is asked for at each step, and seldom another one.
+    if (row !== this.#state.row) this.#state = { row, phase: row && parseCutover(row).state.phase };
+    return this.#state.phase;
   }
 
   /** Nothing is frozen, and nothing on the way from one etcd to the other. */
@@ -175,10 +181,11 @@ export class World {
   /** Until it is taken over the target says again what the source has said; retire only tidies up. */
   #missed(side: Side, rows: readonly Record[]): string | undefined {
     const pod = rows.find(({ key }) => key.toString().startsWith(PODS));
+    if (!pod) return undefined;
     const counts = side === 'target' ? this.phase !== undefined : this.phase !== 'retiring';
     const unnamed = this.#unnamed?.name;
     const late = this.#landing || (unnamed !== undefined && this.#clients.writingAt === unnamed);
-    if (!pod || late || !counts) return undefined;
+    if (late || !counts) return undefined;
     return this.#clients.miss(pod.main, side);
   }
 }
