@@ -33,6 +33,9 @@ import type { StepTeller } from './steps.js';
 import { moveAll, untilGone, type SwitchOptions } from './switch.js';
 import { thaw } from './freezing.js';
 
+/** Where the source has overtaken what was just raised. */
+const RAISE_AGAIN_MS = 10;
+
 export interface CrossingOptions {
   o: CutoverOptions;
   self: Owner;
@@ -200,6 +203,8 @@ export class Crossing {
       await this.#refuseLate(signal);
       if (await this.#patiently(signal, () => fence.holds())) return;
       await this.#patiently(signal, () => fence.begin(signal));
+      await pause(RAISE_AGAIN_MS, signal);
+      signal.throwIfAborted();
     }
   }
 

@@ -74,8 +74,8 @@ async function letGo(error: unknown, { self, apis, onNote }: FreezeOverOptions):
 }
 
 /**
- * For a run that has lost the night: whether it leaves a freeze that bears its name. Whoever has the night
- * takes it over, or has let writes in already.
+ * For a run that has lost the night: whether writes are frozen as it ends, and by whom. The run that has the
+ * night sees to that, if it is not dead.
  */
 export async function tellOwnFreeze({
   self,
@@ -83,8 +83,13 @@ export async function tellOwnFreeze({
   onNote,
 }: Pick<FreezeOverOptions, 'self' | 'apis' | 'onNote'>): Promise<void> {
   try {
-    if ((await Freeze.find(apis))?.owner?.run !== self.run) return;
-    onNote('writes are still frozen, by this run; the one that has the night goes on with that');
+    const standing = await Freeze.find(apis);
+    if (!standing) return;
+    const own = standing.owner?.run === self.run;
+    const who = own ? 'this run' : (standing.owner?.text ?? 'somebody, by hand');
+    onNote(
+      `writes are frozen, by ${who}: the run that has the night goes on with that, or, if it is dead, the same command started again`,
+    );
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     onNote(`writes may be frozen by this run (${error.message})`);
