@@ -97,8 +97,9 @@ function neverWaits(): () => void {
 /** A rollback writes its phase, and goes on by the epoch that it finds. */
 function claimless(): () => void {
   const take = Claim.take.bind(Claim);
-  return replaced(Claim, 'take', async (options, seen, phase = seen.stored.state.phase) => {
-    if (options.self.command !== 'rollback') return take(options, seen, phase);
+  return replaced(Claim, 'take', async (options, seen, ...rest) => {
+    if (options.self.command !== 'rollback') return take(options, seen, ...rest);
+    const [phase = seen.stored.state.phase] = rest;
     const compare = [modIs(CUTOVER_KEY, seen.stored.modRevision)];
     const state = encodeCutover({ ...seen.stored.state, phase });
     await options.target.txn({ compare, success: [put(CUTOVER_KEY, state)] });
