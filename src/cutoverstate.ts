@@ -13,7 +13,7 @@ import { OWN_PREFIX } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
 
 export const CUTOVER_KEY = Buffer.from(`${OWN_PREFIX}cutover`);
-const CUTOVER_FORMAT = 1;
+const CUTOVER_FORMAT = 2;
 
 const PHASES = [
   /** The target's head is above the source's; the apiservers are being moved. */
@@ -29,15 +29,20 @@ const PHASES = [
   'rolled back',
   /** What was moved is being removed from the source. */
   'retiring',
+  /** It is over. Nothing else of ours is on the target any more. */
+  'retired',
 ] as const;
 
 const schema = z.object({
   format: z.literal(CUTOVER_FORMAT),
   phase: z.enum(PHASES),
-  /** Random id of the run that took the target over: whose write it was, if its answer is lost. */
-  run: z.string(),
   source: z.string(),
   prefixes: z.array(z.string()).min(1),
+  /**
+   * What Kubernetes keeps under the prefixes, as kubectl names it: what was frozen, what is moved, what
+   * every later command has to look at. Empty where a prefix is no folder of Kubernetes' (`fence`).
+   */
+  resources: z.array(z.string()),
   /** What the target held when it was taken over: keys, and the sum of their digests. */
   keys: z.number().int().nonnegative(),
   checksum: z.string(),
@@ -88,13 +93,20 @@ export function parseCutover(row: Uint8Array): StoredCutover {
   }
 }
 
-/** For who wants to go on in lockstep. */
-export function refuseCutOver({ state, exact }: StoredCutover): LockstepError {
-  return new LockstepError(
-    'TARGET_CUT_OVER',
-    `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
-    { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
-  );
+/** For who wants to go on in lockstep: TARGET_CUT_OVER, with the state that was met. */
+export class TargetCutOver extends LockstepError {
+  constructor(readonly cutover: StoredCutover) {
+    const { state, exact } = cutover;
+    super(
+      'TARGET_CUT_OVER',
+      `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
+      { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
+    );
+  }
+}
+
+export function refuseCutOver(cutover: StoredCutover): LockstepError {
+  return new TargetCutOver(cutover);
 }
 
 function hintFor(phase: Phase): string {
@@ -106,6 +118,8 @@ function hintFor(phase: Phase): string {
       return 'The source serves again, and this target is of no use any more: seed a new one.';
     case 'retiring':
       return 'The source is being emptied: run `etcd-lockstep retire` to its end.';
+    case 'retired':
+      return 'It is over: the target serves, and the source was emptied. There is nothing to be done.';
     default:
       return 'A follower has done its work: nothing is wrong. `etcd-lockstep cutover` goes on, `etcd-lockstep rollback` goes back. To begin anew, seed a new target.';
   }

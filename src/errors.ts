@@ -13,6 +13,9 @@ export type ErrorCode =
   // usage
   | 'BAD_ARGUMENT'
   | 'FILE_EXISTS'
+  | 'NO_KEYS'
+  | 'NOTHING_COMPARED'
+  | 'SAME_ETCD'
   // files
   | 'BOLT_DAMAGED'
   | 'SNAPSHOT_DAMAGED'
@@ -22,6 +25,7 @@ export type ErrorCode =
   | 'JOURNAL_OTHER'
   | 'JOURNAL_NOT_SEEDED'
   | 'IO'
+  | 'OUTPUT_LOST'
   // source
   | 'HISTORY_GAP'
   | 'GAP_NOT_EXACT'
@@ -41,9 +45,12 @@ export type ErrorCode =
   | 'TARGET_IN_LOCKSTEP'
   | 'TARGET_CUT_OVER'
   | 'TARGET_DIFFERENT'
+  | 'TARGET_INCONSISTENT'
   | 'LATE_WRITE'
   | 'NOT_DRAINED'
   | 'ROLLBACK_GONE'
+  | 'OTHER_RUN'
+  | 'OTHER_OBJECTS'
   | 'STILL_USED'
   | 'NO_GO'
   | 'MIRROR_INCOMPLETE'
@@ -61,7 +68,9 @@ export type ErrorCode =
   | 'ETCD'
   // talking to Kubernetes
   | 'KUBE_UNAVAILABLE'
-  | 'KUBE';
+  | 'KUBE'
+  | 'FREEZE_TAKEN'
+  | 'FREEZE_LOST';
 
 export interface LockstepErrorOptions {
   disposition: Disposition;

@@ -1,11 +1,12 @@
 /**
- * Fail points: places where a test may have this process die, as by `kill -9`.
+ * Fail points: places where a test may have this process die, as by `kill -9`, or meet a bug.
  *
  * A crash that matters happens between two steps that belong together; a kill from outside, at a
  * random time, meets such a place once in thousands of tries. So the places have names, and the
  * environment variable ETCD_LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
- * passing, `name:n:ms` for so many milliseconds after it, when a request is on its way. Nobody
- * but the tests sets it; without it, passing costs one comparison.
+ * passing, `name:n:ms` for so many milliseconds after it, when a request is on its way. With
+ * `name:n:uncaught` an error is thrown there that nobody catches, with `name:n:rejection` a promise
+ * rejected that nobody awaits. Nobody but the tests sets it; without it, passing costs one comparison.
  */
 
 export const FAILPOINTS = [
@@ -86,8 +87,14 @@ const armed = parse(process.env['ETCD_LOCKSTEP_FAILPOINT']);
 /** Ends the process here if it was told so. */
 export function failpoint(name: Failpoint): void {
   if (armed?.name !== name || --armed.passings !== 0) return;
-  if (armed.afterMs === undefined) die();
-  else setTimeout(die, armed.afterMs);
+  if (armed.how === undefined) die();
+  else if (armed.how === 'uncaught') setImmediate(throwBug);
+  else if (armed.how === 'rejection') void Promise.resolve().then(throwBug);
+  else setTimeout(die, Number(armed.how));
+}
+
+function throwBug(): never {
+  throw new Error('a fail point');
 }
 
 function die(): void {
@@ -96,12 +103,9 @@ function die(): void {
 
 function parse(text: string | undefined) {
   if (text === undefined) return undefined;
-  const [, named, passings, afterMs] = /^([a-z.]+)(?::([1-9]\d*)(?::(\d+))?)?$/.exec(text) ?? [];
+  const [, named, passings, how] =
+    /^([a-z.]+)(?::([1-9]\d*)(?::(\d+|uncaught|rejection))?)?$/.exec(text) ?? [];
   const name = FAILPOINTS.find((known) => known === named);
   if (!name) throw new Error(`ETCD_LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
-  return {
-    name,
-    passings: Number(passings ?? 1),
-    afterMs: afterMs === undefined ? undefined : Number(afterMs),
-  };
+  return { name, passings: Number(passings ?? 1), how };
 }

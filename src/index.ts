@@ -1,5 +1,6 @@
 /** etcd-lockstep as a library: what its commands are made of. */
 export { audit, type AuditOptions } from './audit/audit.js';
+export type { Ahead } from './audit/ahead.js';
 export type { AuditReport, Difference, SideReport } from './audit/report.js';
 export { auditValues, type ValuesOptions, type ValuesReport } from './audit/values.js';
 export { crop, type Cropped, type CropOptions } from './base/crop.js';

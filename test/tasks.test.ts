@@ -5,11 +5,13 @@
  *   of several failures the last thrown, by tasks or by lanes; a failure that does not abort the others
  *   tasks beside the main one that go on without it; a pause that takes no notice of an abort
  *   one lane too many; an end that does not wait for all
+ *   a try that nobody hears of; what is told of a try that was ended from outside
  */
 import { expect } from 'chai';
 import { pause } from '../src/backoff.js';
 import { LockstepError } from '../src/errors.js';
-import { beside, Lanes, repeat, runTogether } from '../src/tasks.js';
+import type { Attempts } from '../src/patience.js';
+import { beside, Lanes, repeat, runTogether, untilAnswered } from '../src/tasks.js';
 
 const never = new AbortController().signal;
 const passing = new LockstepError('UNAVAILABLE', 'away', { disposition: 'retry' });
@@ -123,6 +125,57 @@ describe('tasks', () => {
         return Promise.resolve();
       });
       expect(times).to.equal(1);
+    });
+  });
+
+  describe('who is told', () => {
+    /** Writes down what it hears. */
+    const listener = () => {
+      const heard: string[] = [];
+      const told = {
+        failed: ({ code }: LockstepError) => heard.push(code),
+        answered: () => heard.push('answered'),
+      };
+      return { heard, told };
+    };
+
+    it('repeat: of each time; not of what nobody can mend', async () => {
+      const { heard, told } = listener();
+      const results = [passing, passing, undefined, passing, lasting];
+      const next = () => {
+        const result = results.shift();
+        return result ? Promise.reject(result) : Promise.resolve();
+      };
+      expect(await thrown(repeat(0, never, next, told))).to.equal(lasting);
+      expect(heard).to.deep.equal(['UNAVAILABLE', 'UNAVAILABLE', 'answered', 'UNAVAILABLE']);
+    });
+
+    it('untilAnswered: of each failure, and of the answer', async () => {
+      const { heard, told } = listener();
+      const results = [passing, undefined];
+      const ask = () => {
+        const result = results.shift();
+        return result ? Promise.reject(result) : Promise.resolve('there');
+      };
+      expect(await untilAnswered(never, ask, told)).to.equal('there');
+      expect(heard).to.deep.equal(['UNAVAILABLE', 'answered']);
+    });
+
+    it('neither of what fails because it was ended', async () => {
+      for (const run of [
+        (signal: AbortSignal, once: () => Promise<void>, told: Attempts) =>
+          repeat(0, signal, once, told),
+        untilAnswered<void>,
+      ]) {
+        const { heard, told } = listener();
+        const stop = new AbortController();
+        const once = () => {
+          stop.abort();
+          return Promise.reject(passing);
+        };
+        await thrown(run(stop.signal, once, told));
+        expect(heard).to.deep.equal([]);
+      }
     });
   });
 

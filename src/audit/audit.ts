@@ -5,6 +5,9 @@
  * stand still. The checksum that the cursor carries is recomputed from the target's own rows, so
  * the audit also checks the follower's bookkeeping, and the cursor can vouch for the target later
  * when the source is gone.
+ *
+ * EQUAL is a proof, so what proves nothing is an error: an etcd against itself, and no keys at all.
+ * A target above the source is a difference, whatever the keys below are.
  */
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
 import { CUTOVER_KEY, parseCutover } from '../cutoverstate.js';
@@ -16,8 +19,11 @@ import { Tally } from '../mvcc/tally.js';
 import { compactRevision } from '../source/compaction.js';
 import { readPages, seen } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { areOne, sameEtcd } from '../sameetcd.js';
+import { aheadAndCompacted, nameAhead, type Ahead } from './ahead.js';
 import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
+import { refuseNothing } from './nothing.js';
 import type { AuditReport } from './report.js';
 
 export interface AuditOptions {
@@ -30,6 +36,8 @@ export interface AuditOptions {
    */
   revision?: Revision;
   history: boolean;
+  /** Nothing on either side is equal, too. */
+  allowEmpty?: boolean;
   onDifference: OnDifference;
   /** Called for each page, with keys so far and keys in all where that is known. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
@@ -40,11 +48,21 @@ export interface AuditOptions {
 /** How often a revision that was compacted away under the audit is chosen anew. */
 const MAX_TRIES = 5;
 
-/** @throws LockstepError COMPACTED or FUTURE_REVISION where a side does not hold the revision */
+interface Pinned extends AuditOptions {
+  revision: Revision;
+  /** Where the target is above the source; the revision is the source's head then. */
+  ahead: Ahead | null;
+}
+
+/**
+ * @throws LockstepError SAME_ETCD for an etcd and itself; NOTHING_COMPARED where there is nothing to be
+ *   found equal; COMPACTED or FUTURE_REVISION where a side does not hold the revision
+ */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { source, target } = options;
   const started = performance.now();
   const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
+  await refuseItself(options, sourceStatus, targetStatus);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
@@ -52,9 +70,9 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   };
   let gone = 0;
   for (let tries = 1; ; tries++) {
-    const revision = options.revision ?? (await lastCopy(target));
-    if (revision === gone) throw tooFarBehind(revision);
-    const pinned = { ...options, onDifference, revision };
+    const pinned = { ...options, onDifference, ...(await chooseRevision(options)) };
+    const { revision, ahead } = pinned;
+    if (revision === gone) throw ahead ? aheadAndCompacted(ahead) : tooFarBehind(revision);
     try {
       const report = await auditAt(pinned, sourceStatus, targetStatus);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
@@ -70,47 +88,79 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   }
 }
 
+async function refuseItself(
+  { source, target, prefixes }: AuditOptions,
+  { clusterId }: ServerStatus,
+  targetStatus: ServerStatus,
+): Promise<void> {
+  const key = probeKey(prefixes);
+  const to = { client: target, clusterId: targetStatus.clusterId, key };
+  if (await areOne({ client: source, clusterId, key }, to)) throw sameEtcd(`cluster ${clusterId}`);
+}
+
+async function chooseRevision({
+  source,
+  target,
+  prefixes,
+  revision,
+}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead'>> {
+  if (revision !== undefined) return { revision, ahead: null };
+  const copy = await lastCopy(target);
+  // Asked for after the target's: it has been further ever since.
+  const { revision: head } = await source.head(probeKey(prefixes));
+  if (copy <= head) return { revision: copy, ahead: null };
+  return { revision: head, ahead: { source: head, target: copy } };
+}
+
 async function lastCopy(target: EtcdClient): Promise<Revision> {
   const { header, rows } = await target.few({ key: CUTOVER_KEY });
   return rows[0] ? parseCutover(rows[0]).exact : header.revision;
 }
 
 async function auditAt(
-  options: AuditOptions & { revision: Revision },
+  options: Pinned,
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<Omit<AuditReport, 'seconds'>> {
-  const { target, prefixes, revision } = options;
+  const { target, prefixes, revision, ahead } = options;
   let differences = 0;
-  const onDifference: OnDifference = (difference) => {
-    differences++;
-    options.onDifference(difference);
+  const counting: Pinned = {
+    ...options,
+    onDifference: (difference) => {
+      differences++;
+      options.onDifference(difference);
+    },
   };
-  const sum = await compareKeys(options, onDifference);
+  const { empty, ...sum } = await compareKeys(counting);
   const cursor = await checkCursor(target, revision, prefixes, sum.target);
-  const history = options.history
-    ? await checkHistory({ ...options, onDifference }, sourceStatus, targetStatus)
-    : null;
+  const history = options.history ? await checkHistory(counting, sourceStatus, targetStatus) : null;
+  const above = { client: target, status: targetStatus };
+  if (ahead) await nameAhead(above, ahead, options, counting.onDifference);
+  const equal = differences === 0 && cursor?.agrees !== false && ahead === null;
+  if (equal && !options.allowEmpty)
+    refuseNothing(empty, prefixes, cursor !== null, history?.events ?? 0);
   return {
-    equal: differences === 0 && cursor?.agrees !== false,
+    equal,
     revision,
     prefixes: [...prefixes.list],
     source: side(sourceStatus, sum.source),
     target: side(targetStatus, sum.target),
     cursor,
     differences,
+    ahead,
     history,
     bytes: sum.bytes,
   };
 }
 
-async function compareKeys(
-  { source, target, prefixes, revision, onProgress, signal }: AuditOptions & { revision: Revision },
-  onDifference: OnDifference,
-): Promise<Compared> {
+/** `empty`: prefixes that no key begins with, on either side. */
+async function compareKeys(options: Pinned): Promise<Compared & { empty: string[] }> {
+  const { source, target, prefixes, revision, onDifference, onProgress, signal } = options;
   const sum: Compared = { source: new Tally(), target: new Tally(), bytes: 0 };
+  const empty: string[] = [];
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);
+    const before = sum.source.keys + sum.target.keys;
     let total = 0;
     const left = seen(readPages(source, range, revision), (page) => {
       total = sum.source.keys + page.remaining;
@@ -119,8 +169,9 @@ async function compareKeys(
       signal.throwIfAborted();
       onProgress?.(sum.source.keys, total, sum.bytes);
     });
+    if (sum.source.keys + sum.target.keys === before) empty.push(prefix);
   }
-  return sum;
+  return { ...sum, empty };
 }
 
 /** Holds the cursor, as it was at the revision, against what the target's rows add up to. */
@@ -145,7 +196,7 @@ async function checkCursor(
 }
 
 async function checkHistory(
-  options: AuditOptions & { revision: Revision },
+  options: Pinned,
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<AuditReport['history']> {
@@ -190,7 +241,7 @@ function notThere(cause: LockstepError, revision: Revision): LockstepError {
   return new LockstepError('FUTURE_REVISION', cause.message, {
     disposition: 'retry',
     revision,
-    hint: "One side has not reached it yet. Without --revision it is the target's head: then the target is ahead of the source, and `etcd-lockstep status` says more.",
+    hint: "That side has not reached it yet. Give an older --revision, or none to compare at the target's head.",
     cause,
   });
 }

@@ -1,4 +1,11 @@
-/** Every event of both sides between two revisions, compared one by one in their order. */
+/**
+ * Every event of both sides between two revisions, compared one by one in their order.
+ *
+ * A server whose watch has known faults is watched whole (source/limits.ts). On the source every
+ * revision shows up then. On the target those do not that were foreign when it was seeded; what its
+ * watch loses is noticed all the same, because it is missing beside the source's. The last event is
+ * always there: at its head the target has the cursor, or what was written since.
+ */
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -47,7 +54,8 @@ export async function compareHistory(
   return events;
 }
 
-async function* records(
+/** In order; none where `after` is the end. */
+export async function* records(
   { client, status }: HistorySide,
   { prefixes, after, to, signal }: HistoryRange,
 ): AsyncGenerator<Record, undefined> {
@@ -57,12 +65,15 @@ async function* records(
     after: proven(after),
     limits: watchLimits(status.version),
     clusterId: status.clusterId,
+    sparse: client.side === 'target',
     signal,
   };
   for await (const { revisions, position } of watchRevisions(client, options)) {
     for (const whole of revisions) if (whole.revision <= to) yield* whole.records;
     if (position >= to) return;
   }
+  // Ended before its time, one side would have less than the other.
+  signal.throwIfAborted();
 }
 
 /** By revision and order inside it; the key plays no part. */

@@ -15,6 +15,7 @@ import { recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
+import { Patience } from '../patience.js';
 import { steadyRevisions } from '../source/steady.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -25,6 +26,8 @@ export interface LiveAuditOptions {
   prefixes: PrefixSet;
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;
+  /** A watch that is made anew. */
+  onNote: (note: string) => void;
 }
 
 /** Bytes of the one side's events that may wait for the other side's. */
@@ -43,8 +46,7 @@ export class LiveAudit {
   readonly #source: Waiting;
   readonly #target: Waiting;
   readonly #moved = new Wakeup();
-  /** When the source's last event came, in ms of performance.now(). */
-  #lastEventMs = 0;
+  #lastEvent: Revision;
 
   private constructor(
     private readonly source: HistorySide,
@@ -54,6 +56,7 @@ export class LiveAudit {
     const nothing = () => ({ position: proven(options.after), records: [], bytes: 0 });
     this.#source = nothing();
     this.#target = nothing();
+    this.#lastEvent = options.after;
   }
 
   static async of(
@@ -74,9 +77,14 @@ export class LiveAudit {
     return Math.min(this.#source.position, this.#target.position);
   }
 
-  /** Ms since the source's last event under the prefixes. */
-  get quietMs(): number {
-    return performance.now() - this.#lastEventMs;
+  /** The source's events up to here have come. */
+  get sourcePosition(): Revision {
+    return this.#source.position;
+  }
+
+  /** Revision of the last of them; where none came, up to where both sides were found equal before. */
+  get lastEvent(): Revision {
+    return this.#lastEvent;
   }
 
   /**
@@ -99,7 +107,8 @@ export class LiveAudit {
       clusterId: side.status.clusterId,
       signal,
     };
-    for await (const batch of steadyRevisions(side.client, watch)) {
+    const patience = new Patience(this.options.onNote);
+    for await (const batch of steadyRevisions(side.client, watch, patience)) {
       for (const { records } of batch.revisions) this.#add(records, into);
       into.position = batch.position;
       this.#compare();
@@ -117,7 +126,8 @@ export class LiveAudit {
       into.records.push(record);
       into.bytes += recordBytes(record);
     }
-    if (into === this.#source && records.length > 0) this.#lastEventMs = performance.now();
+    const last = records.at(-1);
+    if (into === this.#source && last) this.#lastEvent = last.main;
   }
 
   #compare(): void {

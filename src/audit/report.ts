@@ -1,6 +1,7 @@
 /** What an audit finds. The JSON contract in docs/reference.md is made of these types. */
 import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Ahead } from './ahead.js';
 
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
 
@@ -41,6 +42,8 @@ export interface AuditReport {
     agrees: boolean;
   } | null;
   differences: number;
+  /** Both heads, where the target's is above the source's; null: it is not. */
+  ahead: Ahead | null;
   /** Events above `after`, up to the revision; null if the history was not asked for. */
   history: { after: Revision; events: number; differences: number } | null;
   bytes: number;

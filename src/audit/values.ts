@@ -13,18 +13,22 @@ import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
+import { refuseSelf } from '../mirror/checks.js';
 import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
+import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
 
 export interface ValuesOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
+  /** Nothing on either side is equal, too. */
+  allowEmpty?: boolean;
   onDifference: OnDifference;
   /** Called for each page, with keys so far, keys in all and bytes. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
@@ -61,24 +65,28 @@ const COMPARED: readonly Field[] = ['value', 'lease'];
 const MAX_TRIES = 5;
 
 /**
- * @throws LockstepError TARGET_NOT_OURS without a mirror's cursor, MIRROR_INCOMPLETE while it is
+ * @throws LockstepError SAME_ETCD for keys and themselves, NOTHING_COMPARED where there is nothing to be
+ *   found equal; TARGET_NOT_OURS without a mirror's cursor, MIRROR_INCOMPLETE while it is
  *   comparing, COMPACTED where a side does not hold its revision any more
  */
 export async function auditValues(options: ValuesOptions): Promise<ValuesReport> {
   const { source, target, map } = options;
   const started = performance.now();
   const [from, to] = await Promise.all([source.status(), target.status()]);
+  await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
     options.onDifference(difference);
   };
+  const key = mirrorKey(from.clusterId, map);
   for (let tries = 1; ; tries++) {
-    const moment = await readMoment(target, mirrorKey(from.clusterId, map));
+    const moment = await readMoment(target, key);
     try {
       const report = await compareAt({ ...options, onDifference }, moment, from, to);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
     } catch (error) {
+      if (hasCode(error, 'FUTURE_REVISION')) throw wentBack(error, moment, key);
       if (!hasCode(error, 'COMPACTED')) throw error;
       if (reported > 0 || tries === MAX_TRIES) throw compactedAway(error);
       options.onNote?.('a revision was compacted away during the audit; starting over');
@@ -109,7 +117,7 @@ async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
 }
 
 async function compareAt(
-  { source, target, map, onDifference, onProgress, signal }: ValuesOptions,
+  { source, target, map, allowEmpty, onDifference, onProgress, signal }: ValuesOptions,
   moment: Moment,
   from: ServerStatus,
   to: ServerStatus,
@@ -141,6 +149,7 @@ async function compareAt(
   };
   const left = seen(readPages(source, map.sourceRange, moment.source), onPage);
   await mergeWalk(left, readPages(target, map.targetRange, moment.target), map, visit);
+  if (keys.source + keys.target === 0 && !allowEmpty) throw nothingCompared([map.prefix]);
   const known = extra.equals(tallyOf(moment.foreign));
   const differences = differing + (known ? 0 : extra.keys);
   return {
@@ -166,6 +175,20 @@ function side(
   keys: number,
 ): ValuesReport['source'] {
   return { cluster: clusterId, version, revision, keys };
+}
+
+/** The mirror has brought a revision that the source does not have: another try would not help. */
+function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): LockstepError {
+  return new LockstepError(
+    'SOURCE_CHANGED',
+    `the mirror has brought the source's revision ${source}, which the source does not have`,
+    {
+      disposition: 'fatal',
+      revision: source,
+      hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
+      cause,
+    },
+  );
 }
 
 function compactedAway(cause: LockstepError): LockstepError {

@@ -24,6 +24,7 @@ import { attempt } from '../bolt/failure.js';
 import { BoltWriter } from '../bolt/writer.js';
 import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
@@ -59,12 +60,6 @@ export interface Sealed {
 
 /** Granted TTL in seconds of a lease that a row names; undefined where it is gone. */
 export type LeaseTtl = (id: bigint) => Promise<number | undefined>;
-
-/**
- * For leases that have gone on the source since: their keys' deletions are on their way through
- * the watch, and until then the target must not delete the keys by itself.
- */
-const GONE_LEASE_TTL_SECONDS = 3600;
 
 /** Writes one base. End it with `publish` or `abort`. Methods throw LockstepError IO. */
 export class BaseFile {
@@ -127,7 +122,7 @@ export class BaseFile {
   async #writeLeases(leaseTtl: LeaseTtl): Promise<void> {
     this.#db.beginBucket('lease');
     for (const id of [...this.#leases].sort(unsigned))
-      this.#db.put(int64(id), encodeLease(id, (await leaseTtl(id)) ?? GONE_LEASE_TTL_SECONDS));
+      this.#db.put(int64(id), encodeLease(id, (await leaseTtl(id)) ?? LOST_LEASE_TTL_SECONDS));
     this.#db.endBucket();
   }
 

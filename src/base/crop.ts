@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
+import { noKeys, Unmatched } from '../source/nokeys.js';
 import { BaseFile, checkOut, type Sealed } from './basefile.js';
 import { Census, type Counted } from './census.js';
 import { noBase, type OnBase } from './read.js';
@@ -27,6 +28,8 @@ export interface CropOptions {
   snapshot: string;
   prefixes: PrefixSet;
   out: string;
+  /** A prefix that no key begins with is no error. */
+  allowEmpty?: boolean;
   onBase: OnBase;
   signal: AbortSignal;
 }
@@ -42,7 +45,7 @@ export interface Cropped {
 /** Between two looks at whether it is to go on. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
-/** @throws LockstepError SNAPSHOT_DAMAGED, SNAPSHOT_NO_CHECKSUM, BOLT_DAMAGED, FILE_EXISTS, IO */
+/** @throws LockstepError SNAPSHOT_DAMAGED, SNAPSHOT_NO_CHECKSUM, BOLT_DAMAGED, FILE_EXISTS, NO_KEYS, IO */
 export async function crop(options: CropOptions): Promise<Cropped> {
   const { snapshot, prefixes, out } = options;
   checkOut(out);
@@ -78,6 +81,7 @@ async function takeCensus(
 ): Promise<Counted> {
   const scratch = await mkdtemp(join(dirname(options.out), '.crop-'));
   const census = new Census(join(scratch, 'census'), file.compactRevision);
+  const unmatched = new Unmatched(options.prefixes.list);
   try {
     await writeRows(
       file,
@@ -86,9 +90,14 @@ async function takeCensus(
       () => true,
       (row, ours) => {
         census.see(row, ours);
+        if (ours) unmatched.see(row.key);
       },
     );
-    return census.count();
+    const counted = census.count();
+    // Of several prefixes, one may have nothing but history.
+    const empty = counted.tally.keys === 0 ? options.prefixes.list : unmatched.prefixes;
+    if (empty.length > 0 && !options.allowEmpty) throw noKeys(empty, options.snapshot);
+    return counted;
   } finally {
     census.close();
     await rm(scratch, { recursive: true, force: true });

@@ -17,6 +17,8 @@ import { removeFiles } from '../journal/level.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
+import { refuseEmpty } from '../source/nokeys.js';
+import { Patience } from '../patience.js';
 import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
@@ -35,6 +37,8 @@ export interface SeedOptions {
   journal: string;
   out: string;
   from: BaseProgress['how'];
+  /** A prefix that no key begins with is no error. */
+  allowEmpty?: boolean;
   /** Called for each page and each batch of the watch. */
   onBase: (count: SeedCount) => void;
   onSeal?: (rows: number) => void;
@@ -46,7 +50,10 @@ export interface SeedOptions {
 /** How often a base is begun anew because the source compacted faster than it was read. */
 const MAX_STARTS = 5;
 
-/** @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes */
+/**
+ * @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes; NO_KEYS
+ *   before anything is made
+ */
 export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
   checkOut(options.out);
   const status = await client.status();
@@ -73,10 +80,13 @@ async function openOrStart(
   client: EtcdClient,
   clusterId: string,
   limits: WatchLimits,
-  { journal: directory, prefixes, from, onNote }: SeedOptions,
+  { journal: directory, prefixes, from, allowEmpty = false, onNote }: SeedOptions,
 ): Promise<Journal> {
   const journal = await openExisting(directory);
-  if (!journal) return startJournal(client, directory, { clusterId, prefixes }, from, limits);
+  if (!journal) {
+    if (!allowEmpty) await refuseEmpty(client, prefixes.list);
+    return startJournal(client, directory, { clusterId, prefixes }, from, limits);
+  }
   const { base } = journal.state;
   try {
     checkIdentity(journal, clusterId, prefixes);
@@ -130,15 +140,22 @@ async function fill(
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();
   };
+  const patience = new Patience(onNote);
   const captureBeside = (stopped: AbortSignal) =>
     lastValueFrom(
       capture(client, journal, {
         limits,
         signal: AbortSignal.any([stopped, enough.signal]),
         onRetry: (error) => {
-          onNote(`${error.message}; trying again`);
+          patience.failed(error);
         },
-      }).pipe(tap(report), tap(stopIfThere)),
+      }).pipe(
+        tap(() => {
+          patience.answered();
+        }),
+        tap(report),
+        tap(stopIfThere),
+      ),
       { defaultValue: undefined },
     );
   const read = async (stopped: AbortSignal) => {

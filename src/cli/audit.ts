@@ -1,15 +1,19 @@
 /** etcd-lockstep audit */
 import type { Command } from 'commander';
+import type { Ahead } from '../audit/ahead.js';
 import { audit } from '../audit/audit.js';
 import type { AuditReport, Difference } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import type { Options } from '../config/options.js';
+import { CURSOR_KEY, parseCursor } from '../cursor.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
-import type { PrefixSet } from '../mvcc/prefix.js';
+import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { PrefixSet } from '../mvcc/prefix.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
+import type { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { withSides, type Sides } from './sides.js';
 import { runValues, valuesText } from './values.js';
@@ -23,15 +27,24 @@ export function auditCommand(program: Command): void {
     description: 'Compare source and target key by key at one revision, while both are live.',
     required: ['endpoints', 'destEndpoints'],
     optional: [
-      ...(['prefix', 'revision', 'history', 'values', 'destPrefix', 'noDestPrefix'] as const),
+      ...([
+        'prefix',
+        'revision',
+        'history',
+        'values',
+        'destPrefix',
+        'noDestPrefix',
+        'allowEmpty',
+      ] as const),
       ...BOTH_ACCESS,
     ],
     example:
-      'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/pods/ --history',
+      'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --history',
     run: async (options, context) => {
       const { json, log, print, progress, signal } = context;
+      const { allowEmpty = false } = options;
       const map = options.values ? keyMap(options) : undefined;
-      const prefixes = map?.prefixes ?? lockstepPrefixes(options);
+      if (!map) refuseMirrorFlags(options);
       if (map && (options.revision !== undefined || options.history))
         throw badArgument(
           '--values goes with neither --revision nor --history',
@@ -44,16 +57,20 @@ export function auditCommand(program: Command): void {
       };
       const use = async ({ source, target }: Sides) => {
         if (map) {
-          const report = await runValues({ source, target }, map, onDifference, context);
+          const report = await runValues(
+            { source, target, map, allowEmpty, onDifference },
+            context,
+          );
           print({ report }, () => [...unlisted(report), valuesText(report, map)].join('\n'));
           return report.equal ? 0 : EXIT_DIFFERENT;
         }
         const report = await audit({
           source,
           target,
-          prefixes,
+          prefixes: options.prefix ?? (await cursorPrefixes(target)),
           ...(options.revision === undefined ? {} : { revision: options.revision }),
           history: options.history ?? false,
+          allowEmpty,
           onDifference,
           onProgress: (keys, total, read) => {
             progress.show(
@@ -74,18 +91,25 @@ export function auditCommand(program: Command): void {
 }
 
 /** @throws LockstepError BAD_ARGUMENT for flags of an audit of a mirror */
-function lockstepPrefixes({
-  prefix,
+function refuseMirrorFlags({
   destPrefix,
   noDestPrefix,
-}: Partial<Pick<Options, 'prefix' | 'destPrefix' | 'noDestPrefix'>>): PrefixSet {
-  if (!prefix) throw badArgument('--prefix missing', 'Add --prefix …');
-  if (destPrefix !== undefined || noDestPrefix)
-    throw badArgument(
-      '--dest-prefix and --no-dest-prefix go with --values',
-      'In lockstep keys keep their names; only a mirror can give them others.',
-    );
-  return prefix;
+}: Partial<Pick<Options, 'destPrefix' | 'noDestPrefix'>>): void {
+  if (destPrefix === undefined && !noDestPrefix) return;
+  throw badArgument(
+    '--dest-prefix and --no-dest-prefix go with --values',
+    'In lockstep keys keep their names; only a mirror can give them others.',
+  );
+}
+
+/** @throws LockstepError BAD_ARGUMENT where the target has no cursor */
+async function cursorPrefixes(target: EtcdClient): Promise<PrefixSet> {
+  const { rows } = await target.few({ key: CURSOR_KEY });
+  if (rows[0]) return PrefixSet.of(parseCursor(parseKeyValue(rows[0]).value).prefixes);
+  throw badArgument(
+    '--prefix missing, and the target has no cursor that names the prefixes',
+    'Check --dest-endpoints; or add --prefix …. A plain mirror is audited with --values.',
+  );
 }
 
 function unlisted({ differences }: { differences: number }): string[] {
@@ -100,6 +124,10 @@ function differenceLine({ key, kind, fields, revision }: Difference): string {
 
 function gapText({ after, to }: Gap): string {
   return `  a gap in the source's history was bridged: what the target has between revisions ${count(after)} and ${count(to)} is not the source's`;
+}
+
+function aheadText({ source, target }: Ahead): string {
+  return `  the target's head ${count(target)} is above the source's ${count(source)}: somebody else writes to the target, or the source was restored from a backup`;
 }
 
 function reportText(r: AuditReport): string {
@@ -125,6 +153,7 @@ function reportText(r: AuditReport): string {
     r.cursor
       ? ''
       : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
+    ...(r.ahead ? [aheadText(r.ahead)] : []),
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
     `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');

@@ -6,19 +6,19 @@ import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
 import { LockstepError, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
-import { stopping } from './stopping.js';
+import type { Output } from './output.js';
+import { EXIT_INTERRUPTED, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
 const EXIT: Record<Disposition, number> = { usage: 2, retry: 3, reseed: 4, fatal: 5 };
-const EXIT_BUG = 70;
-/** Ended by a signal before it was done. */
-export const EXIT_INTERRUPTED = 130;
 
 export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */
   signal: AbortSignal;
   json: boolean;
+  /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
+  mustGoOn: () => void;
   log: Logger;
   progress: ProgressLine;
   /** The result, to stdout: the object with `-w json`, else the text. */
@@ -91,34 +91,46 @@ async function guarded(
   json: boolean,
   run: (context: Context) => Promise<number | undefined>,
 ): Promise<number> {
-  const progress = new ProgressLine(!json);
-  const { signal, onError, release } = stopping(
-    (name) => {
-      log.info(`${name}: stopping after what is under way (Ctrl-C once more: at once)`);
+  const { signal, stdout, stderr } = stopping;
+  const progress = new ProgressLine(!json, stderr);
+  const log = logger(json, progress, stderr);
+  const release = stopping.heed((why) => {
+    log.info(why);
+  });
+  const context: Context = {
+    signal,
+    json,
+    mustGoOn: () => {
+      stopping.mustGoOn();
     },
-    () => process.exit(EXIT_INTERRUPTED),
-  );
-  const log = logger(json, progress, onError);
-  try {
-    const print: Context['print'] = (object, text) => {
+    log,
+    progress,
+    print: (object, text) => {
       progress.clear();
-      process.stdout.write(`${json ? JSON.stringify(object) : text()}\n`);
-    };
-    return (await run({ signal, json, log, progress, print })) ?? 0;
+      stdout.write(`${json ? JSON.stringify(object) : text()}\n`);
+    },
+  };
+  try {
+    return endCode((await run(context)) ?? 0, json);
   } catch (error) {
     progress.end();
-    return report(error, json, signal.aborted);
+    return endCode(report(error, json), json);
   } finally {
     release();
   }
 }
 
-function logger(json: boolean, progress: ProgressLine, onError: (error: Error) => void): Logger {
-  if (json) {
-    const stderr = pino.destination({ dest: 2, sync: true });
-    stderr.on('error', onError);
-    return pino({ base: null }, stderr);
-  }
+/**
+ * The exit code of the process; tells what output was lost, if that can still be told.
+ * @param own the code that the command came to
+ */
+export function endCode(own: number, json: boolean): number {
+  if (stopping.lost) tell(stopping.lost, json);
+  return stopping.exitCode(own);
+}
+
+function logger(json: boolean, progress: ProgressLine, stderr: Output): Logger {
+  if (json) return pino({ base: null }, stderr);
   return pino(
     { base: null },
     pretty({
@@ -130,31 +142,25 @@ function logger(json: boolean, progress: ProgressLine, onError: (error: Error) =
   );
 }
 
-/** `Error:` says what was wrong, `Try:` what to do. */
-function report(error: unknown, json: boolean, interrupted: boolean): number {
-  if (interrupted && !(error instanceof LockstepError)) {
-    process.stderr.write(
+function report(error: unknown, json: boolean): number {
+  if (error instanceof LockstepError) {
+    tell(error, json);
+    return EXIT[error.disposition];
+  }
+  if (stopping.signal.aborted) {
+    stopping.stderr.write(
       'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
     );
     return EXIT_INTERRUPTED;
   }
-  if (!(error instanceof LockstepError)) {
-    process.stderr.write(
-      `Error: ${error instanceof Error ? (error.stack ?? '') : String(error)}\n`,
-    );
-    process.stderr.write(
-      'Try: this is a bug in etcd-lockstep; please report it with the lines above.\n',
-    );
-    return EXIT_BUG;
-  }
-  const { code, message, hint, revision, disposition } = error;
-  if (json) {
-    process.stderr.write(
-      `${JSON.stringify({ error: { code, message, hint, revision, disposition } })}\n`,
-    );
-  } else {
-    process.stderr.write(`Error: ${message} [${code}]\n`);
-    if (hint !== undefined) process.stderr.write(`Try: ${hint}\n`);
-  }
-  return EXIT[disposition];
+  stopping.bug(error);
+  return EXIT_INTERRUPTED;
+}
+
+/** `Error:` says what was wrong, `Try:` what to do. */
+function tell({ code, message, hint, revision, disposition }: LockstepError, json: boolean): void {
+  const text = json
+    ? JSON.stringify({ error: { code, message, hint, revision, disposition } })
+    : `Error: ${message} [${code}]${hint === undefined ? '' : `\nTry: ${hint}`}`;
+  stopping.stderr.write(`${text}\n`);
 }

@@ -13,13 +13,18 @@ export function cropCommand(program: Command): void {
     description: 'Crop a snapshot file to the given prefixes, offline; revisions stay as they are.',
     argument: ['snapshot', 'file from `etcdctl snapshot save`'],
     required: ['prefix', 'out'],
-    optional: [],
+    optional: ['allowEmpty'],
     example: 'etcd-lockstep crop backup.db --prefix /registry/pods/ --out base.db',
-    run: async ({ prefix, out }, { signal, log, print, progress }, snapshot) => {
+    run: async (
+      { prefix, out, allowEmpty = false },
+      { signal, log, print, progress },
+      snapshot,
+    ) => {
       const cropped = await crop({
         snapshot,
         prefixes: prefix,
         out,
+        allowEmpty,
         signal,
         onBase: ({ keys, bytes: read }) => {
           progress.show(() => `cropping: ${count(keys)} rows, ${bytes(read)}`);

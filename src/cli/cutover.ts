@@ -3,44 +3,43 @@ import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Options } from '../config/options.js';
 import { Cutover } from '../cutover/cutover.js';
-import type { CutoverOptions, CutoverReport } from '../cutover/options.js';
+import type { CutoverOptions, CutoverReport, Moving } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
-import { withSides, type Sides } from './sides.js';
+import { withNight, type Night } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
-type GivenOptions = Pick<Options, 'resource' | 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
-  Partial<Pick<Options, 'switchHook' | 'flipHook' | 'yes'>>;
+type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
+  Partial<Pick<Options, 'resource' | 'switchHook' | 'flipHook' | 'yes'>>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
     name: 'cutover',
     description:
       'Move the apiservers from source to target: freeze, drain, compare, fence, switch, unfreeze.',
-    required: ['endpoints', 'destEndpoints', 'resource', 'margin', 'quiet', 'maxFreeze', 'watch'],
+    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze', 'watch'],
     optional: [
-      ...(['kubeconfig', 'apiservers', 'oldApiservers', 'switchHook', 'flipHook', 'yes'] as const),
+      ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
+      ...(['switchHook', 'flipHook', 'yes'] as const),
       ...BOTH_ACCESS,
     ],
     example:
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
       needsGo(options.yes);
-      const { kubeconfig, apiservers: now, oldApiservers: old = [] } = options;
-      return withSides(options, ({ source, sourceWatch, target, targetEndpoints }) =>
-        withKube(kubeconfig, now, (apiservers) =>
-          withKube(kubeconfig, old, async (oldApiservers) => {
-            const report = await new Cutover({
-              ...{ source, sourceWatch, target, apiservers, oldApiservers },
-              ...cutoverOptions(options, targetEndpoints, context),
-            }).run();
-            context.print({ cutover: report }, () => reportText(report));
-            return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
-          }),
-        ),
+      const { kubeconfig, oldApiservers: old = [] } = options;
+      return withNight(options, ({ source, sourceWatch, target, targetEndpoints, ...night }) =>
+        withKube(kubeconfig, old, async (oldApiservers) => {
+          const report = await new Cutover({
+            ...{ source, sourceWatch, target, oldApiservers, ...night },
+            ...cutoverOptions(options, targetEndpoints, context),
+          }).run();
+          context.print({ cutover: report }, () => reportText(report));
+          return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+        }),
       );
     },
   });
@@ -50,25 +49,33 @@ function cutoverOptions(
   options: GivenOptions,
   targetEndpoints: readonly string[],
   context: Context,
-): Omit<CutoverOptions, keyof Sides | 'apiservers' | 'oldApiservers'> {
-  const { resource, maxFreeze, yes } = options;
+): Omit<CutoverOptions, keyof Night | 'oldApiservers'> {
+  const { maxFreeze, yes } = options;
   const hook = new Hook('switchHook', options.switchHook, context);
   const flip = new Hook('flipHook', options.flipHook, context);
-  const flag = overrides(resource, targetEndpoints);
-  const env = { OVERRIDES: flag };
   const { log, signal } = context;
+  const env = ({ resources, epoch }: Moving) => ({
+    OVERRIDES: overrides(resources, targetEndpoints),
+    EPOCH: String(epoch),
+  });
   return {
     signal,
-    resources: resource,
+    resources: options.resource,
     margin: options.margin,
     quietMs: options.quiet,
     maxFreezeSeconds: maxFreeze,
     watchSeconds: options.watch,
-    go: (warnings) => askGo(whatGoMeans(resourceList(resource), maxFreeze), warnings, yes, context),
-    ...(hook.given ? { switchHook: ({ url }) => hook.run({ ...env, APISERVER: url }) } : {}),
-    ...(flip.given ? { flipHook: () => flip.run(env) } : {}),
+    go: ({ resources, warnings }) =>
+      askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
+    ...(hook.given
+      ? {
+          switchHook: ({ url }, moving, stop) => hook.run({ ...env(moving), APISERVER: url }, stop),
+        }
+      : {}),
+    ...(flip.given ? { flipHook: (moving, stop) => flip.run(env(moving), stop) } : {}),
     ...shownSteps(context),
-    onWait: (waiting) => {
+    onWait: (waiting, moving) => {
+      const flag = overrides(moving.resources, targetEndpoints);
       const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
       log.info(waitText(waiting, hook.byHand ? toDo : []));
     },
@@ -87,6 +94,7 @@ function reportText(r: CutoverReport): string {
   return [
     `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
     fields([
+      ['resources', r.resources.join(', ')],
       ['exact copy up to', `revision ${count(r.exact)}`],
       ['keys', count(r.keys)],
       ['checksum', r.checksum],

@@ -16,7 +16,7 @@ export function fenceCommand(program: Command): void {
     optional: ['once', 'yes', ...BOTH_ACCESS],
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
-    run: async (options, { signal, progress, print, json, log }) => {
+    run: async (options, { signal, mustGoOn, progress, print, json, log }) => {
       needsGo(options.yes);
       return withSides(options, async ({ source, target }) => {
         await fenceAlone({
@@ -32,6 +32,7 @@ export function fenceCommand(program: Command): void {
               options.yes,
               { log, signal },
             ),
+          onMustGoOn: mustGoOn,
           onRaised: (report) => {
             print({ fence: report }, () => reportText(report));
           },

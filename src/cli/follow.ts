@@ -1,15 +1,17 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
+import type { Phase } from '../cutoverstate.js';
 import { badArgument } from '../errors.js';
 import { Journal } from '../journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
 import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EXIT_INTERRUPTED, register, type Context } from './command.js';
+import { register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides } from './sides.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -37,6 +39,7 @@ export function followCommand(program: Command): void {
       const { signal } = context;
       const repair = options.repair ?? false;
       return withSides(options, async (sides) => {
+        for (const asked of [sides.source, sides.sourceWatch]) asked.closeAt(signal);
         if (repair) await repairWithProgress({ ...sides, journal: options.journal }, context);
         const journal = await Journal.open(options.journal);
         try {
@@ -85,6 +88,7 @@ async function show(follower: Follower, journal: Journal, context: Context): Pro
 
 function statusLine(s: Line): string {
   const kept = `journal ${bytes(s.journalBytes)}`;
+  if (s.cutover) return s.state;
   if (s.position === null)
     return `${s.state}; captured up to revision ${count(s.journalPosition)}; ${kept}`;
   const why = s.trouble ? ` (${s.trouble.code})` : '';
@@ -92,11 +96,24 @@ function statusLine(s: Line): string {
 }
 
 function summary(s: FollowStatus, seconds: number): string {
+  if (s.cutover) return takenOver(s.cutover);
   if (s.position === null)
     return `Stopped before the target was there; captured up to revision ${count(s.journalPosition)}.`;
   return [
     `Stopped at revision ${count(s.position)}, ${count(s.lagRevisions ?? 0)} behind the source's ${count(s.sourceHead)}.`,
     `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
     'The same command goes on from there.',
+  ].join('\n');
+}
+
+const BACK: readonly Phase[] = ['rolling back', 'switched back', 'rolled back'];
+
+function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): string {
+  const next = BACK.includes(phase)
+    ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
+    : 'Nothing is left to do for it.';
+  return [
+    `TAKEN OVER at revision ${count(exact)} for a cutover (${phase}): the target was the source's exact copy up to there.`,
+    `This follower has done its work and need not be started again. ${next}`,
   ].join('\n');
 }

@@ -1,19 +1,23 @@
 /** etcd-lockstep freeze */
 import type { Command } from 'commander';
 import type { Options } from '../config/options.js';
-import { badArgument } from '../errors.js';
+import { freezeAll, thaw, type FreezingOptions } from '../cutover/freezing.js';
+import { badArgument, LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
+import type { Check } from '../kube/ask.js';
 import { withKube } from '../kube/config.js';
-import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../kube/freeze.js';
+import { askOwner, Freeze, whoHas } from '../kube/freeze.js';
 import { freezeObjects } from '../kube/manifests.js';
-import { probe, type Check, type Expected, type ProbeReport } from '../kube/probe.js';
-import { resourceName } from '../kube/resource.js';
+import { freezeOwner } from '../kube/owner.js';
+import { probe, type Expected, type ProbeReport } from '../kube/probe.js';
+import { PODS, resourceName } from '../kube/resource.js';
+import { freezeWay } from '../kube/way.js';
 import { toYaml } from '../kube/yaml.js';
 import { table } from '../status/format.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 
 type FreezeOptions = Pick<Options, 'resource'> &
-  Partial<Pick<Options, 'kubeconfig' | 'apiservers' | 'way' | 'open'>>;
+  Partial<Pick<Options, 'kubeconfig' | 'apiservers' | 'way' | 'open' | 'force'>>;
 
 /** With the apiservers that are asked. */
 type Action = (
@@ -30,11 +34,12 @@ export function freezeCommand(program: Command): void {
     description:
       'Stop every write to a resource in Kubernetes, and nothing else; print, apply or remove that, or probe every apiserver.',
     argument: ['action', 'print, apply, remove or probe'],
-    required: ['resource'],
-    optional: ['kubeconfig', 'apiservers', 'way', 'open'],
+    required: [],
+    optional: ['resource', 'kubeconfig', 'apiservers', 'way', 'open', 'force'],
     example:
       'etcd-lockstep freeze probe --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: async (options, context, name) => {
+    run: async ({ resource = [PODS], ...given }, context, name) => {
+      const options = { ...given, resource };
       const action = ACTIONS[name];
       if (!action && name !== 'print')
         throw badArgument(
@@ -43,6 +48,8 @@ export function freezeCommand(program: Command): void {
         );
       if (options.open && name !== 'probe')
         throw badArgument('--open goes with freeze probe alone', 'Leave it out.');
+      if (options.force && name !== 'remove')
+        throw badArgument('--force goes with freeze remove alone', 'Leave it out.');
       if (!action && options.way) return printObjects(options, options.way, context);
       return withKube(options.kubeconfig, options.apiservers, async (apis) =>
         action
@@ -69,16 +76,18 @@ async function apply(
   options: FreezeOptions,
   context: Context,
 ): Promise<number> {
-  const way = options.way ?? (await freezeWay(apis));
-  const since = await applyFreeze(apis, options.resource, way, waiting(context));
+  const over = await Freeze.find(apis);
+  if (over && !over.byHand) throw refusal(over, askOwner(over));
+  const freezing = freezingOptions(apis, options, context);
+  const { freeze } = await freezeAll(freezing, freezeOwner('freeze apply'), over);
   const result = {
     frozen: true,
-    since: since?.toISOString() ?? null,
-    way,
+    since: freeze.since.toISOString(),
+    way: freeze.way,
     ...resultFor(apis, options),
   };
   context.print(result, () => {
-    return `FROZEN since ${result.since ?? '?'} by a ${way}: ${result.resources.join(', ')}\n${servers(apis)}`;
+    return `FROZEN since ${result.since} by a ${result.way}: ${result.resources.join(', ')}\n${servers(apis)}`;
   });
   return 0;
 }
@@ -88,12 +97,27 @@ async function remove(
   options: FreezeOptions,
   context: Context,
 ): Promise<number> {
-  await removeFreeze(apis, options.resource, waiting(context));
+  const found = await Freeze.find(apis);
+  if (found && !found.byHand && !options.force)
+    throw refusal(found, `${askOwner(found)} ${forceText(found)}`);
+  await thaw(found, freezingOptions(apis, options, context));
   const result = { frozen: false, since: null, way: null, ...resultFor(apis, options) };
   context.print(result, () => `OPEN: ${result.resources.join(', ')}\n${servers(apis)}`);
   return 0;
 }
 
+function forceText({ held }: Freeze): string {
+  return held
+    ? '`--force` removes it all the same: then some apiservers may write to the source and others to the target, and one of the two is lost.'
+    : '`--force` removes it all the same: then that run fails, or finds that writes were let in.';
+}
+
+function refusal(found: Freeze, hint: string): LockstepError {
+  return new LockstepError('FREEZE_TAKEN', `a run has the freeze: ${whoHas(found)}`, {
+    disposition: 'fatal',
+    hint,
+  });
+}
 function resultFor(
   apis: readonly ApiServer[],
   { resource }: FreezeOptions,
@@ -105,14 +129,18 @@ function servers(apis: readonly ApiServer[]): string {
   return apis.map(({ url }) => `  ${url}`).join('\n');
 }
 
-function waiting({ signal, log }: Context): Parameters<typeof removeFreeze>[2] {
+function freezingOptions(
+  apiservers: readonly ApiServer[],
+  { resource, way }: FreezeOptions,
+  { signal, log }: Context,
+): FreezingOptions {
   return {
-    signal,
-    onWait: (apiserver, checks) => {
-      log.info(
-        `waiting for ${apiserver}: ${checks.map(({ what, got }) => `${what} ${got}`).join(', ')}`,
-      );
+    ...{ apiservers, signal, resources: resource },
+    ...(way === undefined ? {} : { way }),
+    onNote: (note) => {
+      log.info(note);
     },
+    leaveOut: (apiserver) => `leave ${apiserver} out of --apiservers`,
   };
 }
 
@@ -123,29 +151,38 @@ async function probeAll(
 ): Promise<number> {
   const expected: Expected = open ? 'open' : 'frozen';
   const reports = await Promise.all(apis.map((api) => probe(api, resource, expected)));
-  const since = apis[0] && (await frozenSince(apis[0]));
+  const found = await Freeze.find(apis);
   const ok = reports.every((report) => report.ok);
-  const result = { ok, expected, since: since?.toISOString() ?? null, apiservers: reports };
+  const result = {
+    ...{ ok, expected },
+    since: found?.since.toISOString() ?? null,
+    owner: found?.owner?.text ?? null,
+    held: found?.held ?? false,
+    apiservers: reports,
+  };
   print({ probe: result }, () => {
     const verdict = ok ? `AS EXPECTED (${expected})` : `NOT AS EXPECTED (${expected})`;
-    return [...reports.map(reportText), verdict].join('\n');
+    const freeze = found ? [`The freeze: ${whoHas(found)}`] : [];
+    return [...reports.map(reportText), ...freeze, verdict].join('\n');
   });
   return ok ? 0 : EXIT_DIFFERENT;
 }
 
 function reportText({ apiserver, on, checks }: ProbeReport): string {
+  const none = on.filter(({ object }) => object === null);
   return [
     apiserver,
-    ...on.map(({ resource, object }) =>
-      object === null
-        ? `  no ${resource} there to ask on: only what needs none was asked`
-        : `  asked on ${resource} ${object}, without effect`,
+    ...none.map(
+      ({ resource }) => `  no ${resource} there to ask on: only what needs none was asked`,
     ),
-    table([['', 'expected', 'answer', ''], ...checks.map(row)]),
+    table([['', 'expected', 'answer', 'asked on', ''], ...checks.map(row)]),
+    ...checks
+      .filter(({ why }) => why !== null)
+      .map(({ what, why }) => `  ${what} is not asked: ${why}`),
     '',
   ].join('\n');
 }
 
-function row({ what, expected, got, ok }: Check): string[] {
-  return [what, expected, got, ok ? '' : 'NOT OK'];
+function row({ what, expected, got, on, ok }: Check): string[] {
+  return [what, expected, got, on ?? '', ok ? '' : 'NOT OK'];
 }

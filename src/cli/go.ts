@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { flagOf } from '../config/options.js';
 import { badArgument, LockstepError } from '../errors.js';
 import type { Context } from './command.js';
+import { stopping } from './stopping.js';
 
 /**
  * Before anything has begun: somebody must be there to ask.
@@ -30,7 +31,7 @@ export async function askGo(
   // The terminal keeps its own mode: readline would set it back in the end, which fails where it is gone.
   const lines = createInterface({
     input: process.stdin,
-    output: process.stderr,
+    output: stopping.stderr.stream(),
     terminal: false,
   });
   try {
@@ -58,7 +59,7 @@ export class Hook {
   constructor(
     private readonly name: 'switchHook' | 'flipHook',
     private readonly command: string | undefined,
-    private readonly context: Pick<Context, 'log' | 'signal'>,
+    private readonly context: Pick<Context, 'log'>,
   ) {}
 
   get given(): boolean {
@@ -70,9 +71,12 @@ export class Hook {
     return this.#failed || !this.given;
   }
 
-  /** @param env added to our own variables */
-  async run(env: Record<string, string>): Promise<void> {
-    const { log, signal } = this.context;
+  /**
+   * @param env added to our own variables
+   * @param signal ends it
+   */
+  async run(env: Record<string, string>, signal: AbortSignal): Promise<void> {
+    const { log } = this.context;
     const ended = await shell(this.command ?? '', env, signal);
     signal.throwIfAborted();
     this.#failed = ended !== '';
@@ -82,23 +86,44 @@ export class Hook {
   }
 }
 
-/** @returns how it failed; nothing if it did not */
+/**
+ * What it prints goes to stderr by itself. Where that is lost already it goes nowhere: a script that
+ * cannot print may end at its first line. It has a process group of its own: what the shell has started
+ * has to end with it, or it moves an apiserver for a run that has ended.
+ * @returns how it failed; nothing if it did not
+ */
 async function shell(
   command: string,
   env: Record<string, string>,
   signal: AbortSignal,
 ): Promise<string> {
+  const out = stopping.stderr.isLost ? 'ignore' : 2;
   return new Promise((resolve) => {
     const child = spawn('sh', ['-c', command], {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 2, 2],
-      signal,
+      stdio: ['ignore', out, out],
+      detached: true,
     });
+    const stop = () => {
+      endGroup(child.pid);
+      resolve('ended by us');
+    };
+    signal.addEventListener('abort', stop, { once: true });
     child.on('error', (error) => {
       resolve(error.message);
     });
     child.on('exit', (code, by) => {
+      signal.removeEventListener('abort', stop);
       resolve(code === 0 ? '' : `ended with ${by ?? `exit code ${code ?? 0}`}`);
     });
   });
+}
+
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGTERM');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

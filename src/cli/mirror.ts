@@ -9,9 +9,10 @@ import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { EXIT_INTERRUPTED, register, type Context } from './command.js';
+import { register, type Context } from './command.js';
 import { showLive } from './live.js';
 import { withSides, type Sides } from './sides.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {
@@ -20,13 +21,22 @@ export function mirrorCommand(program: Command): void {
       'Mirror keys into any live target: values, leases and deletions, but not revisions.',
     required: ['endpoints', 'destEndpoints'],
     optional: [
-      ...(['prefix', 'destPrefix', 'noDestPrefix', 'rev', 'maxTxnOps', 'prune'] as const),
+      ...([
+        'prefix',
+        'destPrefix',
+        'noDestPrefix',
+        'rev',
+        'maxTxnOps',
+        'prune',
+        'allowEmpty',
+      ] as const),
       ...(['untilSynced', ...BOTH_ACCESS] as const),
     ],
     example:
       'etcd-lockstep mirror --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/leases/',
     run: async (options, context) => {
       const { rev, maxTxnOps = MAX_TXN_OPS, prune = false, untilSynced = false } = options;
+      const { allowEmpty = false } = options;
       const { log, print, json, signal } = context;
       const map = keyMap(options);
       const use = async (sides: Sides) => {
@@ -34,7 +44,7 @@ export function mirrorCommand(program: Command): void {
         for (const warning of await slashWarnings(sides.source, named)) log.warn(warning);
         const mirror = new Mirror({
           ...sides,
-          ...{ map, maxTxnOps, prune, untilSynced, signal },
+          ...{ map, maxTxnOps, prune, untilSynced, allowEmpty, signal },
           ...(rev === undefined ? {} : { rev }),
           onForeign: (name) => {
             if (json) print({ foreignKey: describeKey(name) }, () => '');

@@ -1,6 +1,7 @@
 /** The order of the work, as commands to be typed. */
 import { sourceFlags, targetFlags } from '../config/access.js';
 import type { Options } from '../config/options.js';
+import { quotePrefix } from '../config/prefixlist.js';
 import type { Plan } from '../plan/plan.js';
 import { restoreAt } from './restore.js';
 
@@ -22,7 +23,7 @@ export function planSteps(plan: Plan, options: Where): Step[] {
   const destEndpoints: Options['destEndpoints'] = options.destEndpoints ?? TO_BE_NAMED;
   const from = sourceFlags(options);
   const to = targetFlags({ ...options, destEndpoints });
-  const prefixes = plan.prefixes.map((prefix) => `--prefix ${prefix}`).join(' ');
+  const prefixes = plan.prefixes.map(prefixFlag).join(' ');
   return [
     ...beside(plan, from),
     {
@@ -105,4 +106,10 @@ function kubectlName(resource: string): string {
 
 function withScheme(endpoint: string): string {
   return endpoint.includes('://') ? endpoint : `http://${endpoint}`;
+}
+
+/** The shell would take away the backslashes of one that has a comma. */
+function prefixFlag(prefix: string): string {
+  const quoted = quotePrefix(prefix);
+  return `--prefix ${quoted === prefix ? prefix : `'${quoted}'`}`;
 }

@@ -2,37 +2,37 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import { retire, type RetireReport } from '../cutover/retire.js';
-import { withKube } from '../kube/config.js';
 import { bytes, count, fields } from '../status/format.js';
 import { register } from './command.js';
-import { withSides } from './sides.js';
+import { withNight } from './night.js';
 
 export function retireCommand(program: Command): void {
   register(program, {
     name: 'retire',
     description:
       'After sign-off: remove what was moved from the source, and our own keys from the target. A dry run without --yes.',
-    required: ['endpoints', 'destEndpoints', 'resource', 'watch', 'rate'],
-    optional: [...(['kubeconfig', 'apiservers', 'yes'] as const), ...BOTH_ACCESS],
+    required: ['endpoints', 'destEndpoints', 'watch', 'rate'],
+    optional: [...(['kubeconfig', 'apiservers', 'resource', 'yes'] as const), ...BOTH_ACCESS],
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: (options, { signal, print, progress }) =>
-      withSides(options, ({ source, target }) =>
-        withKube(options.kubeconfig, options.apiservers, async (apiservers) => {
-          const report = await retire({
-            ...{ source, target, apiservers, signal },
-            resources: options.resource,
-            watchSeconds: options.watch,
-            rate: options.rate,
-            go: () => Promise.resolve(options.yes ?? false),
-            onProgress: (text) => {
-              progress.show(() => text);
-            },
-          });
-          print({ retire: report }, () => reportText(report, options.rate));
-          return 0;
-        }),
-      ),
+    run: (options, { signal, print, progress, log }) =>
+      withNight(options, async ({ source, target, apiservers }) => {
+        const report = await retire({
+          ...{ source, target, apiservers, signal },
+          resources: options.resource,
+          watchSeconds: options.watch,
+          rate: options.rate,
+          go: () => Promise.resolve(options.yes ?? false),
+          onProgress: (text) => {
+            progress.show(() => text);
+          },
+          onNote: (note) => {
+            log.info(note);
+          },
+        });
+        print({ retire: report }, () => reportText(report, options.rate));
+        return 0;
+      }),
   });
 }
 
@@ -41,6 +41,7 @@ function reportText(r: RetireReport, rate: number): string {
   const found: [string, string][] = [
     ['keys', `${count(r.keys)} (${bytes(r.bytes)})`],
     ['checksum', r.checksum],
+    ['deleted since', `${count(r.deletedSince)} of these, on the target`],
     ['cut over', `${count(cutOver.keys)} keys, checksum ${cutOver.checksum}`],
   ];
   if (!r.removed)

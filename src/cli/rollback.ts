@@ -4,37 +4,37 @@ import { BOTH_ACCESS } from '../config/access.js';
 import type { Options } from '../config/options.js';
 import { Rollback, type RollbackOptions, type RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
-import { withKube } from '../kube/config.js';
 import { count, fields, table } from '../status/format.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
-import { withSides } from './sides.js';
+import { withNight } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
-type GivenOptions = Pick<Options, 'resource' | 'margin' | 'quiet' | 'watch'> &
-  Partial<Pick<Options, 'switchHook' | 'yes'>>;
+type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'watch'> &
+  Partial<Pick<Options, 'resource' | 'switchHook' | 'yes'>>;
 
 export function rollbackCommand(program: Command): void {
   register(program, {
     name: 'rollback',
     description:
       'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
-    required: ['endpoints', 'destEndpoints', 'resource', 'margin', 'quiet', 'watch'],
-    optional: [...(['kubeconfig', 'apiservers', 'switchHook', 'yes'] as const), ...BOTH_ACCESS],
+    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'watch'],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'without', 'resource', 'switchHook', 'yes'] as const),
+      ...BOTH_ACCESS,
+    ],
     example:
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
       needsGo(options.yes);
-      return withSides(options, ({ source, target }) =>
-        withKube(options.kubeconfig, options.apiservers, async (apiservers) => {
-          const report = await new Rollback({
-            ...{ source, target, apiservers },
-            ...rollbackOptions(options, context),
-          }).run();
-          context.print({ rollback: report }, () => reportText(report));
-          return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
-        }),
-      );
+      return withNight(options, async ({ source, target, apiservers, without }) => {
+        const report = await new Rollback({
+          ...{ source, target, apiservers, without },
+          ...rollbackOptions(options, context),
+        }).run();
+        context.print({ rollback: report }, () => reportText(report));
+        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+      });
     },
   });
 }
@@ -42,20 +42,25 @@ export function rollbackCommand(program: Command): void {
 function rollbackOptions(
   options: GivenOptions,
   context: Context,
-): Omit<RollbackOptions, 'source' | 'target' | 'apiservers'> {
-  const { resource, yes } = options;
+): Omit<RollbackOptions, 'source' | 'target' | 'apiservers' | 'without'> {
   const hook = new Hook('switchHook', options.switchHook, context);
-  const toDo = [`Start each without ${resourceList(resource)} in --etcd-servers-overrides`];
   return {
     signal: context.signal,
-    resources: resource,
+    resources: options.resource,
     margin: options.margin,
     quietMs: options.quiet,
     watchSeconds: options.watch,
-    go: (warnings) => askGo(whatGoMeans(resourceList(resource)), warnings, yes, context),
-    ...(hook.given ? { switchHook: ({ url }) => hook.run({ APISERVER: url, OVERRIDES: '' }) } : {}),
+    go: ({ resources, warnings }) =>
+      askGo(whatGoMeans(resourceList(resources)), warnings, options.yes, context),
+    ...(hook.given
+      ? {
+          switchHook: ({ url }, { epoch }, stop) =>
+            hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }, stop),
+        }
+      : {}),
     ...shownSteps(context),
-    onWait: (waiting) => {
+    onWait: (waiting, { resources }) => {
+      const toDo = [`Start each without ${resourceList(resources)} in --etcd-servers-overrides`];
       context.log.info(waitText(waiting, hook.byHand ? toDo : []));
     },
   };
@@ -70,9 +75,13 @@ function reportText(r: RollbackReport): string {
   return [
     `${r.alarms.length > 0 ? 'ROLLED BACK, WITH ALARMS' : 'ROLLED BACK'}: ${r.prefixes.join(', ')}`,
     fields([
+      ['resources', r.resources.join(', ')],
       ['keys', `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`],
       ['brought back', `${count(brought.put)} put, ${count(brought.deleted)} deleted`],
-      ['heads', `source ${count(heads.source)}, target ${count(heads.target)}`],
+      [
+        'heads',
+        heads ? `source ${count(heads.source)}, target ${count(heads.target)}` : 'not asked',
+      ],
       ['writes refused for', r.frozenSeconds === null ? '?' : `${r.frozenSeconds.toFixed(1)} s`],
       ['late writes', count(r.lateWrites.length)],
     ]),

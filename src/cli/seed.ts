@@ -14,7 +14,7 @@ export function seedCommand(program: Command): void {
     name: 'seed',
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
-    optional: ['from', ...SOURCE_ACCESS],
+    optional: ['from', 'allowEmpty', ...SOURCE_ACCESS],
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: async (options, { signal, log, print, progress }) => {
@@ -29,6 +29,7 @@ export function seedCommand(program: Command): void {
           journal: options.journal,
           out: options.out,
           from: options.from ?? 'range',
+          allowEmpty: options.allowEmpty ?? false,
           onBase: (now) => {
             read = now;
             progress.show(() => readingLine(now, rate.per(now.bytes)));

@@ -5,7 +5,7 @@ import {
   type SourceOptions,
   type TargetOptions,
 } from '../config/access.js';
-import { badArgument } from '../errors.js';
+import { sameEtcd } from '../sameetcd.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 
@@ -19,7 +19,7 @@ export interface Sides {
 
 /**
  * @param mayBeSame whether one etcd may be both, under different keys
- * @throws LockstepError BAD_ARGUMENT for one that may not, or options that do not go together
+ * @throws LockstepError SAME_ETCD for one that may not, BAD_ARGUMENT for options that do not go together
  */
 export async function withSides<T>(
   options: SourceOptions & TargetOptions,
@@ -39,12 +39,8 @@ export async function withSides<T>(
   }
 }
 
-/** Source and target by the same name are a slip, and an etcd that is compared with itself is equal. */
+/** The same name is the same etcd; other names may be as well, which only the servers can tell. */
 export function refuseSame(source: Connection, target: Connection): void {
   const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
-  if (both === undefined) return;
-  throw badArgument(
-    `source and target are both ${both}`,
-    'Give the old etcd to --endpoints and the new one to --dest-endpoints.',
-  );
+  if (both !== undefined) throw sameEtcd(both);
 }

@@ -1,6 +1,6 @@
 /** How steps, notes and alarms of a cutover or a rollback are shown. */
 import type { CutoverOptions } from '../cutover/options.js';
-import type { Serving } from '../cutover/serving.js';
+import { servingText, type Serving } from '../cutover/serving.js';
 import type { Step } from '../cutover/steps.js';
 import { count } from '../status/format.js';
 import type { Context } from './command.js';
@@ -11,12 +11,12 @@ export function shownSteps({
   log,
   progress,
   print,
-}: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress'> {
+  mustGoOn,
+}: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress' | 'onMustGoOn'> {
   return {
     onStep: (step) => {
-      progress.clear();
       if (json) print({ step }, () => '');
-      else process.stderr.write(`${stepText(step)}\n`);
+      else progress.say(`${stepText(step)}\n`);
     },
     onNote: (note) => {
       log.info(note);
@@ -25,6 +25,7 @@ export function shownSteps({
       if (json) print({ alarm }, () => '');
       log.error(`ALARM: ${alarm}`);
     },
+    onMustGoOn: mustGoOn,
     onProgress: (text) => {
       progress.show(() => text);
     },
@@ -33,10 +34,7 @@ export function shownSteps({
 
 /** @param toDo what to do about it, where somebody has to: lines of their own, to be copied from */
 export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
-  const each = waiting.map(
-    ({ apiserver, from, why }) =>
-      `  ${apiserver}  (${why ?? (from === 'does not answer' ? from : `serves from ${from}`)})`,
-  );
+  const each = waiting.map((one) => `  ${one.apiserver}  (${servingText(one)})`);
   return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
 }
 

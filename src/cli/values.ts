@@ -1,26 +1,17 @@
 /** etcd-lockstep audit --values: the audit of a mirror. */
-import type { OnDifference } from '../audit/compare.js';
-import { auditValues, type ValuesReport } from '../audit/values.js';
+import { auditValues, type ValuesOptions, type ValuesReport } from '../audit/values.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import type { EtcdClient } from '../wire/client.js';
 import type { Context } from './command.js';
 
-export interface Sides {
-  source: EtcdClient;
-  target: EtcdClient;
-}
-
 export async function runValues(
-  sides: Sides,
-  map: KeyMap,
-  onDifference: OnDifference,
+  what: Pick<ValuesOptions, 'source' | 'target' | 'map' | 'allowEmpty' | 'onDifference'>,
   { log, progress, signal }: Context,
 ): Promise<ValuesReport> {
   const rate = new Rate();
   return auditValues({
-    ...{ ...sides, map, onDifference, signal },
+    ...{ ...what, signal },
     onProgress: (keys, total, read) => {
       progress.show(
         () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,

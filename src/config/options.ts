@@ -8,6 +8,7 @@ import { PrefixSet } from '../mvcc/prefix.js';
 import { badArgument } from '../errors.js';
 import { WAYS } from '../kube/manifests.js';
 import { parseResource, type Resource } from '../kube/resource.js';
+import { isMisread, splitPrefixes } from './prefixlist.js';
 
 interface OptionSpec<T> {
   flag: string;
@@ -62,6 +63,15 @@ const resources = z.union([z.string(), z.array(z.string())]).transform((given, c
   });
 });
 
+const MISREAD = 'holds bytes that are not UTF-8, or a U+FFFD that stands for them';
+
+const prefixes = z.union([z.string(), z.array(z.string())]).transform((given, context) => {
+  const list = [given].flat().flatMap(splitPrefixes);
+  if (!list.some(isMisread)) return PrefixSet.of(list);
+  context.addIssue(MISREAD);
+  return z.NEVER;
+});
+
 const text = z.string().min(1, 'must not be empty');
 
 const revision = z.coerce
@@ -93,8 +103,14 @@ export const OPTIONS = {
   prefix: option({
     flag: '--prefix <prefix...>',
     env: 'ETCD_LOCKSTEP_PREFIX',
-    help: 'keys to move, e.g. /registry/pods/; may be given several times (mirror: one)',
-    schema: z.union([z.string(), z.array(z.string())]).transform((p) => PrefixSet.of([p].flat())),
+    help: String.raw`keys to move, e.g. /registry/pods/; several with commas, or several times (mirror: one); a comma in a prefix is \,`,
+    schema: prefixes,
+  }),
+  allowEmpty: option({
+    flag: '--allow-empty',
+    env: 'ETCD_LOCKSTEP_ALLOW_EMPTY',
+    help: 'go on where no key begins with a prefix, or nothing is there to be compared',
+    schema: z.union([z.boolean(), z.stringbool()]),
   }),
   journal: option({
     flag: '--journal <dir>',
@@ -125,7 +141,7 @@ export const OPTIONS = {
     flag: '--dest-prefix <prefix>',
     env: 'ETCD_LOCKSTEP_DEST_PREFIX',
     help: 'what keys begin with on the target in place of --prefix',
-    schema: text,
+    schema: text.refine((prefix) => !isMisread(prefix), MISREAD),
   }),
   noDestPrefix: option({
     flag: '--no-dest-prefix',
@@ -188,6 +204,12 @@ export const OPTIONS = {
     help: 'apiservers that serve now and will be gone, where those of --apiservers were pre-warmed on the target',
     schema: apiservers,
   }),
+  without: option({
+    flag: '--without <urls>',
+    env: 'ETCD_LOCKSTEP_WITHOUT',
+    help: 'apiservers that are dead and stay so: they are left out, and must not answer until the end',
+    schema: apiservers,
+  }),
   margin: option({
     flag: '--margin <n>',
     env: 'ETCD_LOCKSTEP_MARGIN',
@@ -219,7 +241,7 @@ export const OPTIONS = {
   switchHook: option({
     flag: '--switch-hook <command>',
     env: 'ETCD_LOCKSTEP_SWITCH_HOOK',
-    help: 'shell command that moves one apiserver; finds it in $APISERVER, and $OVERRIDES',
+    help: 'shell command that moves one apiserver; finds it in $APISERVER, what to set in $OVERRIDES, and in $EPOCH a number that is higher in each later run',
     schema: text,
   }),
   flipHook: option({
@@ -345,9 +367,8 @@ export const OPTIONS = {
   resource: option({
     flag: '--resource <name...>',
     env: 'ETCD_LOCKSTEP_RESOURCE',
-    help: 'resource to freeze, as kubectl names it; may be given several times',
+    help: 'resource to freeze, as kubectl names it; may be given several times (default: pods; where there is a target, what it holds)',
     schema: resources,
-    default: 'pods',
   }),
   way: option({
     flag: '--way <way>',
@@ -359,6 +380,12 @@ export const OPTIONS = {
     flag: '--open',
     env: 'ETCD_LOCKSTEP_OPEN',
     help: 'probe: nothing should be refused',
+    schema: z.union([z.boolean(), z.stringbool()]),
+  }),
+  force: option({
+    flag: '--force',
+    env: 'ETCD_LOCKSTEP_FORCE',
+    help: 'remove: also the freeze of a cutover or rollback; once the target is taken over, what is written then may be lost',
     schema: z.union([z.boolean(), z.stringbool()]),
   }),
   writeOut: option({

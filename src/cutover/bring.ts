@@ -28,7 +28,7 @@ import { sideBySide } from '../source/rows.js';
 import { Lanes } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { marked } from './raise.js';
+import type { Marker } from './raise.js';
 import { SameLeases } from './sameleases.js';
 
 export interface BringOptions {
@@ -37,8 +37,7 @@ export interface BringOptions {
   prefixes: PrefixSet;
   /** The last revision at which both were the same. */
   exact: Revision;
-  /** Rows of the source from here on were brought. */
-  marker: Revision;
+  marker: Marker;
   onProgress: (keys: number, changes: number) => void;
   signal: AbortSignal;
 }
@@ -107,7 +106,7 @@ function decide(
   }
   const old = there && parseKeyValue(there);
   const now = here && parseKeyValue(here);
-  if (old && now && old.modRevision > marker && sameContent(old, now)) {
+  if (old && now && old.modRevision > marker.created && sameContent(old, now)) {
     brought.unchanged++;
     return undefined;
   }
@@ -141,7 +140,7 @@ async function write(
     success.push(put(key, value, lease));
   } else success.push({ requestDeleteRange: { key } });
   failpoint('bring.send');
-  const { succeeded } = await source.txn({ compare: [modIs(key, seen), marked(marker)], success });
+  const { succeeded } = await source.txn({ compare: [modIs(key, seen), marker.guard], success });
   if (succeeded) return;
   throw new LockstepError(
     'LATE_WRITE',

@@ -1,8 +1,9 @@
 /**
  * Cutover: the apiservers move from source to target, and nobody notices but the freeze.
  *
- *     preflight ─► audit, all keys, live ─► freeze ─► drain ─► compare the rest
- *       ─► take over ─► fence ─► switch ─► unfreeze ─► watch for late writes
+ *     approach.ts   preflight ─► audit ─► freeze ─► drain ─► compare ─► take over
+ *     crossing.ts   fence ─► switch ─► unfreeze
+ *     here          what goes on after a crash, and the watch for late writes
  *
  * What makes it safe. When writes are refused and both sides were compared up to the source's head,
  * the target is an exact copy and stays one. From then on its head is kept above the source's, so a
@@ -10,294 +11,158 @@
  * are let in again when every apiserver has shown by its own lists that it serves from the target.
  *
  * Killed anywhere, it goes on: up to the takeover every step can be done again; from there on the
- * target says which one was the last (cutoverstate.ts). Stopped before the takeover, it lets writes in
- * again, and nothing has happened.
+ * target says which one was the last (cutoverstate.ts), and whose the night is (claim.ts): of two runs
+ * the one that claims it later goes on, and the other one ends.
  *
  * What takes the time of the freeze grows with the changes since the audit, not with the keys.
  */
-import { randomUUID } from 'node:crypto';
-import { audit } from '../audit/audit.js';
-import { LiveAudit } from '../audit/live.js';
-import { pause } from '../backoff.js';
-import { LockstepError } from '../errors.js';
-import { failpoint } from '../failpoint.js';
-import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import type { ApiServer } from '../kube/api.js';
-import { removeFreeze } from '../kube/freeze.js';
+import { thisRun } from '../cutoverowner.js';
+import { refuseCutOver } from '../cutoverstate.js';
+import { hasCode } from '../errors.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Revision } from '../mvcc/revision.js';
-import { beside, untilAnswered } from '../tasks.js';
-import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
+import { Patience } from '../patience.js';
+import { beside } from '../tasks.js';
+import { watchAfterwards } from './afterwards.js';
+import { Alarms } from './alarms.js';
+import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
+import { Claim, look, resourcesIn, whyEnded } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
+import { Crossing, frozenStill } from './crossing.js';
+import { tellOwnFreeze } from './freezeover.js';
 import { Fence, overtakenText } from './fence.js';
 import { LateWrites } from './late.js';
-import { freezeAll } from './freezing.js';
 import type { CutoverOptions, CutoverReport } from './options.js';
-import { refuseOtherSource, setPhase } from './phase.js';
-import { preflight, type Checked } from './preflight.js';
+import { movedBy } from './resources.js';
 import { CUTOVER_STEPS } from './script.js';
-import { servingNow } from './serving.js';
 import { StepTeller } from './steps.js';
-import { moveAll, untilGone } from './switch.js';
-import { accountFor, takeOver } from './takeover.js';
+import { accountFor } from './takeover.js';
 
-const POLL_MS = 10;
-const STAYS_FROZEN =
-  'the target is taken over, and writes stay frozen: the same command goes on, `etcd-lockstep rollback` goes back';
+/** What it means that it ends before its end, by what this run has seen of the freeze. */
+const STOPPED = {
+  'not seen':
+    'the target is taken over, and writes should be frozen (`etcd-lockstep status` with --kubeconfig says): the same command goes on, `etcd-lockstep rollback` goes back',
+  seen: STAYS_FROZEN,
+  thawing:
+    'every apiserver has moved; writes may still be frozen, or be let in already: the same command ends it',
+};
 
 export class Cutover {
   readonly #o: CutoverOptions;
-  readonly #run = randomUUID();
+  readonly #self = thisRun('cutover');
   readonly #teller: StepTeller;
-  readonly #alarms: string[] = [];
+  readonly #alarms: Alarms;
+  readonly #tell: Patience;
 
   constructor(options: CutoverOptions) {
     this.#o = options;
     this.#teller = new StepTeller(CUTOVER_STEPS, options.onStep);
+    this.#alarms = new Alarms(options.onAlarm);
+    this.#tell = new Patience(options.onNote);
   }
 
   /**
-   * @throws LockstepError TARGET_DIFFERENT, NOT_DRAINED, LATE_WRITE, and what etcds and apiservers
-   *   say. Before the takeover writes are let in again first.
+   * @throws LockstepError TARGET_DIFFERENT, NOT_DRAINED, LATE_WRITE, OTHER_RUN, FREEZE_LOST, and what
+   *   etcds and apiservers say. Before the takeover writes are let in again first.
    */
   async run(): Promise<CutoverReport> {
-    const stored = (await new EtcdTarget(this.#o.target).read()).cutover;
-    if (!stored) return this.#fromFence(await this.#untilTakenOver(), false);
-    const { phase, fencedAt, frozenAt } = stored.state;
+    const { cutover } = await new EtcdTarget(this.#o.target).read();
+    if (cutover) return this.#goOn();
+    const approach = new Approach(this.#o, this.#self, this.#teller, this.#tell);
+    return this.#cross(await approach.run());
+  }
+
+  /** What another run, or this one's command at another time, has begun. */
+  async #goOn(): Promise<CutoverReport> {
+    const { source, target, resources, onNote, onMustGoOn, signal } = this.#o;
+    const seen = await look(target);
+    const { stored, owner } = seen;
+    const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
-    await refuseOtherSource(this.#o.source, stored.state);
-    this.#o.onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
+    movedBy(prefixes, resources);
+    await refuseOtherSource(source, stored);
+    onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
-    if (phase === 'fenced') await accountFor(this.#o.target, stored);
-    return this.#fromFence(stored, true);
+    if (phase === 'fenced') await accountFor(target, stored);
+    const options = { target, self: this.#self, tell: this.#tell, signal };
+    const claim = await Claim.take(options, seen);
+    if (phase !== 'done') onMustGoOn();
+    const left = phase === 'done' && (await frozenStill(this.#o, owner?.owner.run));
+    if (left) this.#alarms.raise(left);
+    return this.#cross({ claim });
   }
 
-  async #untilTakenOver(): Promise<StoredCutover> {
-    const { source, target, apiservers, oldApiservers, signal } = this.#o;
-    const checked = await this.#teller.step('preflight', () => preflight(this.#o));
-    const equal = await this.#teller.step('audit', () => this.#auditAll(checked));
-    failpoint('cutover.audited');
-    const { prefixes } = checked;
-    const live = await LiveAudit.of(source, target, { prefixes, after: equal });
-    return beside(signal, [(stop) => live.run(stop)], async (stop) => {
-      await this.#o.go(checked.warnings);
-      try {
-        return await this.#frozen(checked, live, stop);
-      } catch (error) {
-        await this.#thawIfOurs([...apiservers, ...oldApiservers]);
-        throw error;
-      }
+  async #cross({ claim, freeze }: Pick<Taken, 'claim'> & Partial<Taken>): Promise<CutoverReport> {
+    const { source, target, margin, onNote, signal } = this.#o;
+    const key = probeKey(PrefixSet.of(claim.state.prefixes));
+    const tell = this.#tell;
+    const fence = new Fence({ source, target, claim, key, margin, tell });
+    const late = this.#lateWrites(claim);
+    const crossing = new Crossing({
+      ...{ o: this.#o, self: this.#self, claim, fence, late, tell },
+      ...{ teller: this.#teller, alarms: this.#alarms },
     });
-  }
-
-  async #auditAll({ prefixes }: Checked): Promise<Revision> {
-    const { source, target, signal, onProgress } = this.#o;
-    const report = await audit({
-      source,
-      target,
-      prefixes,
-      history: false,
-      onDifference: () => undefined,
-      onProgress: (keys, total) => {
-        onProgress(`comparing: ${keys} of ${total} keys`);
-      },
-      signal,
-    });
-    if (report.equal && report.cursor) return report.revision;
-    throw new LockstepError('TARGET_DIFFERENT', 'the audit found differences', {
-      disposition: 'fatal',
-      revision: report.revision,
-      hint: 'Nothing was changed. Run `etcd-lockstep audit` to see them, and seed a new target.',
-    });
-  }
-
-  async #frozen(checked: Checked, live: LiveAudit, signal: AbortSignal): Promise<StoredCutover> {
-    const { source, quietMs, maxFreezeSeconds } = this.#o;
-    const teller = this.#teller;
-    const at = await teller.step('freeze', () => freezeAll(this.#o, teller, signal));
-    failpoint('cutover.frozen');
-    const since = performance.now();
-    const drain: DrainOptions = {
-      source,
-      key: checked.key,
-      audit: live,
-      quietMs,
-      deadline: since + maxFreezeSeconds * 1000,
-      signal,
-    };
-    const head = await teller.step('drain', () => untilQuiet(drain, since));
-    failpoint('cutover.drained');
-    await teller.step('compare', () => untilEqual(drain, head));
-    return teller.step('takeover', () =>
-      takeOver(this.#o.target, {
-        source: checked.source,
-        prefixes: checked.prefixes,
-        run: this.#run,
-        equal: head,
-        frozenAt: at,
-        signal,
-      }),
-    );
-  }
-
-  /** Nothing has happened yet: writes are let in again. Unless the takeover landed and we never knew. */
-  async #thawIfOurs(apis: CutoverOptions['apiservers']): Promise<void> {
-    const { target, resources, onNote } = this.#o;
+    const begun = claim.state.phase;
     try {
-      if ((await new EtcdTarget(target).read()).cutover) {
-        onNote(STAYS_FROZEN);
-        return;
-      }
-      onNote('letting writes in again; nothing was changed');
-      await removeFreeze(apis, resources);
-    } catch (failure) {
-      const why = failure instanceof Error ? failure.message : String(failure);
-      onNote(
-        `writes are still frozen (${why}): run the same command again, or \`etcd-lockstep freeze remove\``,
-      );
+      await beside(signal, [(stop) => late.run(stop)], async (stop) => {
+        const held = begun === 'fenced' ? await crossing.fenceAndSwitch(freeze, stop) : undefined;
+        if (begun !== 'done') await crossing.unfreeze(held, stop);
+        await this.#teller.step('watch', () => this.#watch(claim, fence, late, stop));
+      });
+    } catch (error) {
+      const why = await whyEnded(claim, error);
+      const { apiservers, oldApiservers } = this.#o;
+      const apis = [...apiservers, ...oldApiservers];
+      if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
+      // These say themselves who has the night, or the freeze.
+      if (begun !== 'done' && !hasCode(why, 'OTHER_RUN', 'FREEZE_LOST'))
+        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen]);
+      throw why;
     }
+    if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));
+    return this.#report(claim, fence, late);
   }
 
-  async #fromFence(stored: StoredCutover, resumed: boolean): Promise<CutoverReport> {
-    const { source, target, sourceWatch, margin, signal } = this.#o;
-    const prefixes = PrefixSet.of(stored.state.prefixes);
-    const fence = new Fence(source, target, stored, probeKey(prefixes), margin);
-    const late = new LateWrites(
-      sourceWatch,
-      prefixes,
-      stored.exact,
-      ({ key, revision, deleted }) => {
-        this.#alarm(
+  #lateWrites({ state, exact }: Claim): LateWrites {
+    return new LateWrites({
+      client: this.#o.sourceWatch,
+      clusterId: state.source,
+      prefixes: PrefixSet.of(state.prefixes),
+      after: exact,
+      onWrite: ({ key, revision, deleted }) => {
+        this.#alarms.raise(
           `late write on the source: ${key} ${deleted ? 'deleted' : 'put'} at revision ${revision}`,
         );
       },
-    );
-    const tasks = [(stop: AbortSignal) => late.run(stop)];
-    const begun = stored.state.phase;
-    let frozen = begun !== 'done';
-    try {
-      await beside(signal, tasks, async (stop) => {
-        if (begun === 'fenced') await this.#fenceAndSwitch(stored, fence, late, resumed, stop);
-        if (begun !== 'done') await this.#unfreeze(stop);
-        frozen = false;
-        await this.#teller.step('watch', () => this.#watch(stop));
-      });
-    } catch (error) {
-      if (frozen) this.#o.onNote(STAYS_FROZEN);
-      throw error;
-    }
-    if (fence.overtaken) this.#alarm(overtakenText(fence.overtaken));
-    return this.#report(stored, fence, late);
-  }
-
-  async #fenceAndSwitch(
-    stored: StoredCutover,
-    fence: Fence,
-    late: LateWrites,
-    resumed: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { target, apiservers, oldApiservers, resources } = this.#o;
-    const before = await this.#patiently(signal, () => fence.ask());
-    if (resumed && before.target <= before.source) this.#alarm(overtakenText(before));
-    await this.#teller.step('fence', async () => {
-      await this.#patiently(signal, () => fence.begin(signal));
-      while (late.position < stored.exact) {
-        await pause(POLL_MS, signal);
-        signal.throwIfAborted();
-      }
-    });
-    failpoint('cutover.fenced');
-    if (!(await this.#anyMoved(fence, signal))) late.refuseAny();
-    await beside(signal, [(stop) => fence.keep(stop)], async (stop) => {
-      const heads = () => fence.ask();
-      const common = { resources, heads, to: 'target' as const, signal: stop };
-      await this.#teller.step('switch', async () => {
-        await moveAll({
-          ...common,
-          apiservers,
-          ...this.#hook(fence, late, stop),
-          onWait: this.#o.onWait,
-          onMoved: (apiserver) => {
-            failpoint('cutover.moved');
-            this.#o.onNote(`${apiserver} serves from the target`);
-          },
-        });
-        if (oldApiservers.length > 0) {
-          await this.#o.flipHook?.();
-          await untilGone({ ...common, apiservers: oldApiservers, onWait: this.#o.onWaitGone });
-        }
-      });
-      await setPhase(target, 'switched', stop);
-      failpoint('cutover.switched');
+      tell: this.#tell,
     });
   }
 
-  /** The operator's command, but not while a write is on the source alone and nobody has moved. */
-  #hook(
-    fence: Fence,
-    late: LateWrites,
-    signal: AbortSignal,
-  ): { hook?: CutoverOptions['switchHook'] & object } {
-    const { switchHook } = this.#o;
-    if (!switchHook) return {};
-    return {
-      hook: async (api) => {
-        if (late.count > 0 && !(await this.#anyMoved(fence, signal))) late.refuseAny();
-        await switchHook(api);
+  async #watch(claim: Claim, fence: Fence, late: LateWrites, signal: AbortSignal): Promise<void> {
+    const { apiservers, watchSeconds, onNote } = this.#o;
+    await watchAfterwards({
+      ...{ apiservers, resources: resourcesIn(claim), left: 'source', late, onNote, signal },
+      heads: () => fence.ask(),
+      seconds: watchSeconds,
+      onAlarm: (text) => {
+        this.#alarms.raise(text);
       },
-    };
-  }
-
-  /** Whether clients may have seen the target already: then there is no way back but rollback. */
-  async #anyMoved(fence: Fence, signal: AbortSignal): Promise<boolean> {
-    const { apiservers, oldApiservers, resources } = this.#o;
-    const serving = oldApiservers.length > 0 ? oldApiservers : apiservers;
-    const ask = (api: ApiServer) =>
-      this.#patiently(signal, () => servingNow(api, resources, () => fence.ask()));
-    const all = await Promise.all(serving.map(ask));
-    return all.some(({ from }) => from !== 'source');
-  }
-
-  /** While it is frozen and the fence has to be kept, nothing that passes may end us. */
-  async #patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-    return untilAnswered(signal, ask, ({ message }) => {
-      this.#o.onNote(`${message}; trying again`);
     });
   }
 
-  async #unfreeze(signal: AbortSignal): Promise<void> {
-    const { target, apiservers, resources } = this.#o;
-    await this.#teller.step('unfreeze', () => removeFreeze(apiservers, resources, { signal }));
-    this.#teller.thawed();
-    failpoint('cutover.unfrozen');
-    await setPhase(target, 'done', signal);
-  }
-
-  async #watch(signal: AbortSignal): Promise<void> {
-    await pause(this.#o.watchSeconds * 1000, signal);
-  }
-
-  #alarm(text: string): void {
-    this.#alarms.push(text);
-    this.#o.onAlarm(text);
-  }
-
-  #report(stored: StoredCutover, fence: Fence, late: LateWrites): CutoverReport {
+  #report(claim: Claim, fence: Fence, late: LateWrites): CutoverReport {
     const teller = this.#teller;
+    const { keys, checksum, prefixes, resources } = claim.state;
     return {
-      exact: stored.exact,
-      keys: stored.state.keys,
-      checksum: stored.state.checksum,
-      prefixes: stored.state.prefixes,
+      ...{ exact: claim.exact, keys, checksum, prefixes, resources },
       apiservers: this.#o.apiservers.map(({ url }) => url),
       heads: fence.heads ?? null,
       frozenSeconds: teller.frozenSeconds,
       ownSeconds: teller.took('drain', 'compare', 'takeover', 'fence'),
       steps: teller.times,
       lateWrites: { count: late.count, named: late.named },
-      alarms: this.#alarms,
+      alarms: this.#alarms.list,
     };
   }
 }

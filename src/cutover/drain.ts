@@ -1,11 +1,14 @@
 /**
  * The drain: nothing is written on the source any more, and the target has all of it.
  *
- *   quiet   no event under the prefixes for a while, and the watch has passed the source's head
- *   equal   the live audit has compared both sides up to that head
+ *   quiet   the source's head before and after a while, and no event under the prefixes in between: the
+ *           watch has passed the second head, so what it has not brought was not written
+ *   equal   the live audit has compared both sides up to that second head
  *
  * A request that was let in just before the freeze may still be on its way to etcd, which is what
  * the quiet time is for. One that takes longer shows up as a late write, before any apiserver moves.
+ *
+ * Dropped: the time since the last event came. A watch that is late looks quiet.
  */
 import type { LiveAudit } from '../audit/live.js';
 import { pause } from '../backoff.js';
@@ -27,23 +30,31 @@ export interface DrainOptions {
 }
 
 /**
- * Waits until the source has been quiet since it was frozen.
- * @param since when it was frozen, in ms of performance.now()
+ * Waits until the source has been quiet for the quiet time, from now on.
  * @returns the source's head then: up to it the target has to come
  * @throws LockstepError NOT_DRAINED at the deadline
  */
-export async function untilQuiet(options: DrainOptions, since: number): Promise<Revision> {
+export async function untilQuiet(options: DrainOptions): Promise<Revision> {
   const { source, key, audit, quietMs, signal } = options;
-  while (Math.min(audit.quietMs, performance.now() - since) < quietMs) {
+  for (let before = await source.head(key); ;) {
+    await pause(quietMs, signal);
+    const after = await source.head(key);
+    while (audit.sourcePosition < after.revision) {
+      refuseLate(options, behindText(audit, after.revision));
+      await pause(POLL_MS, signal);
+    }
+    if (audit.lastEvent <= before.revision) return after.revision;
     refuseLate(options, 'keys under the prefixes are still written on the source');
-    await pause(POLL_MS, signal);
+    before = after;
   }
-  return (await source.head(key)).revision;
+}
+
+function behindText({ sourcePosition }: LiveAudit, head: Revision): string {
+  return `the source's watch has come to revision ${sourcePosition} only, and its head is ${head}`;
 }
 
 /**
- * Waits until both sides were compared up to there. It also proves that nothing came in the quiet time:
- * the watch has passed it.
+ * Waits until both sides were compared up to there.
  * @throws LockstepError NOT_DRAINED at the deadline
  */
 export async function untilEqual(options: DrainOptions, head: Revision): Promise<void> {

@@ -7,15 +7,14 @@
  * enough to raise the target's head once: it is kept ahead, by a margin and by what the source
  * would write in the time that somebody needs to start us again.
  */
-import { createdAt } from '../lockstep/txn.js';
-import { CUTOVER_KEY, type StoredCutover } from '../cutoverstate.js';
+import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Rate } from '../status/progress.js';
 import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
+import type { Claim } from './claim.js';
 import { raiseHead } from './fillers.js';
-import { gone } from './phase.js';
-import { askHeads, type Heads } from './serving.js';
+import type { Heads } from './serving.js';
 
 /**
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,
@@ -26,22 +25,26 @@ export const FIRST_REVISIONS = 300;
 const RESERVE_SECONDS = 60;
 const POLL_MS = 100;
 
+export interface FenceOptions {
+  source: EtcdClient;
+  target: EtcdClient;
+  /** Who has lost the night raises nothing any more. */
+  claim: Claim;
+  /** One of the source that the user may read. */
+  key: Buffer;
+  /** Revisions above the source's head. */
+  margin: number;
+  tell: Attempts;
+}
+
 export class Fence {
   #heads: Heads | undefined;
   #overtaken: Heads | undefined;
+  /** It has been raised. */
+  #stands = false;
   readonly #rate = new Rate();
 
-  /**
-   * @param key one of the source that the user may read
-   * @param margin revisions above the source's head
-   */
-  constructor(
-    private readonly source: EtcdClient,
-    private readonly target: EtcdClient,
-    private readonly cutover: StoredCutover,
-    private readonly key: Buffer,
-    readonly margin: number,
-  ) {}
+  constructor(private readonly o: FenceOptions) {}
 
   /** As they were asked last. */
   get heads(): Heads | undefined {
@@ -60,38 +63,58 @@ export class Fence {
    * Raises the target's head to the margin; takes a second for each few thousand revisions.
    * @param margin only so much of it
    */
-  async raise(signal: AbortSignal, margin = this.margin): Promise<Heads> {
+  async raise(signal: AbortSignal, margin = this.o.margin): Promise<Heads> {
     const { source, target } = await this.ask();
     if (target < source + margin) await this.#raiseTo(source + margin, signal);
+    this.#stands = true;
     return this.ask();
   }
 
   /** Raises it to where it is safe to begin, however large the margin. */
   async begin(signal: AbortSignal): Promise<void> {
-    await this.raise(signal, Math.min(this.margin, FIRST_REVISIONS));
+    await this.raise(signal, Math.min(this.o.margin, FIRST_REVISIONS));
   }
 
-  /** Keeps it there until `signal` aborts, and builds up the reserve. */
+  /**
+   * Keeps it there until `signal` aborts, and builds up the reserve.
+   * @throws LockstepError OTHER_RUN where another run has the night now
+   */
   async keep(signal: AbortSignal): Promise<void> {
-    await repeat(POLL_MS, signal, async () => {
+    const { margin, tell } = this.o;
+    this.#stands = true;
+    const once = async () => {
       const { source, target } = await this.ask();
-      if (target <= source) this.#overtaken ??= { source, target };
       const reserve = Math.round(this.#rate.per(source) * RESERVE_SECONDS);
-      const goal = source + this.margin + reserve;
+      const goal = source + margin + reserve;
       // In steps, so that the source's head is not out of sight for long.
-      if (target < goal) await this.#raiseTo(Math.min(goal, target + this.margin), signal);
-    });
+      if (target < goal) await this.#raiseTo(Math.min(goal, target + margin), signal);
+    };
+    await repeat(POLL_MS, signal, once, tell);
   }
 
+  /**
+   * Whether it stands now. That it is kept proves nothing: this process may have stood still, or the target
+   * may not take what {@link keep} writes.
+   */
+  async holds(): Promise<boolean> {
+    const { source, target } = await this.ask();
+    return target > source;
+  }
+
+  /** Both heads now, the source's first. @throws LockstepError OTHER_RUN as {@link keep} */
   async ask(): Promise<Heads> {
-    this.#heads = await askHeads(this.source, this.target, this.key);
-    return this.#heads;
+    const { source, claim, key } = this.o;
+    const { revision } = await source.head(key);
+    const heads = { source: revision, target: await claim.check() };
+    if (this.#stands && heads.target <= heads.source) this.#overtaken ??= heads;
+    this.#heads = heads;
+    return heads;
   }
 
   async #raiseTo(goal: Revision, signal: AbortSignal): Promise<void> {
-    const guard = [createdAt(CUTOVER_KEY, this.cutover.exact + 1)];
-    const { held } = await raiseHead(this.target, goal, guard, signal);
-    if (!held) throw gone();
+    const { target, claim, tell } = this.o;
+    const { held } = await raiseHead(target, goal, [claim.guard], signal, tell);
+    if (!held) await claim.check();
   }
 }
 

@@ -9,6 +9,7 @@ import { backoffMs, pause } from '../backoff.js';
 import { passes } from '../errors.js';
 import { slotKey, SLOTS } from '../lockstep/guard.js';
 import { put } from '../lockstep/txn.js';
+import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
@@ -16,6 +17,7 @@ import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 /**
  * Writes until the head is at `goal` or above, or `signal` aborts.
  * @param guard what must hold, or it ends: a filler may come from a process that was given up
+ * @param tell hears what stands in the way
  * @returns the head that was seen last, and whether the guard held
  * @throws LockstepError NO_SPACE, PERMISSION, … ; not for what passes
  */
@@ -24,6 +26,7 @@ export async function raiseHead(
   goal: Revision,
   guard: pb.Compare.$Properties[],
   signal: AbortSignal,
+  tell?: Attempts,
 ): Promise<{ head: Revision; held: boolean }> {
   let { revision: head } = await client.head(slotKey(0));
   let held = true;
@@ -37,8 +40,10 @@ export async function raiseHead(
         held &&= answer.succeeded;
         head = Math.max(head, answer.revision);
         attempt = 0;
+        tell?.answered();
       } catch (error) {
         if (!passes(error) || error.code === 'NO_SPACE') throw error;
+        tell?.failed(error);
         // All of them wait together, for what keeps one from writing keeps all.
         resting ??= pause(backoffMs(attempt++), signal).then(() => (resting = undefined));
         await resting;

@@ -1,45 +1,105 @@
-/** Freezes the resources in every apiserver, and has each of them prove it. */
-import { LockstepError } from '../errors.js';
+/** Freezes the resources in every apiserver and sees each refuse; and lets writes in again. */
+import { LockstepError, passes } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
-import { applyFreeze, freezeWay, frozenSince } from '../kube/freeze.js';
-import { probe } from '../kube/probe.js';
+import { Freeze } from '../kube/freeze.js';
+import type { Way } from '../kube/manifests.js';
+import { untilAccepted, untilRefused, type WaitOptions } from '../kube/known.js';
+import type { FreezeOwner } from '../kube/owner.js';
 import type { Resource } from '../kube/resource.js';
-import type { StepTeller } from './steps.js';
+import { freezeWay } from '../kube/way.js';
+import { WriteProbe } from '../kube/writeprobe.js';
 
 export interface FreezingOptions {
   resources: readonly Resource[];
   apiservers: readonly ApiServer[];
-  oldApiservers: readonly ApiServer[];
+  /** In place of what the apiservers have. */
+  way?: Way;
   onNote: (note: string) => void;
+  signal?: AbortSignal;
+  /** What the command in question has for an apiserver that stands in the way. */
+  leaveOut?: WaitOptions['leaveOut'];
+}
+
+export interface Frozen {
+  freeze: Freeze;
+  /** When the first write was seen refused, by our clock; by Kubernetes', where it stood already. */
+  at: Date;
 }
 
 /**
- * May be called where all is frozen already.
- * @returns when writes began to be refused, by our clock, or by Kubernetes' if it was before our time
- * @throws LockstepError KUBE where an apiserver does not do as it should; it stays frozen
+ * Nothing is written before every apiserver has answered, and all that can be asked beforehand is.
+ * @param over what was found before and is taken over; undefined: nothing may stand there
+ * @throws LockstepError FREEZE_TAKEN, and what {@link untilRefused} says; what was written stays, for
+ *   {@link thawOwn}
  */
 export async function freezeAll(
-  { resources, apiservers, oldApiservers, onNote }: FreezingOptions,
-  teller: StepTeller,
-  signal: AbortSignal,
-): Promise<Date> {
-  const all = [...apiservers, ...oldApiservers];
-  const [first] = all;
-  const before = first && (await frozenSince(first));
-  if (before) onNote(`writes have been frozen since ${before.toISOString()}; going on with that`);
-  const at = before ?? new Date();
-  teller.frozen(at.getTime());
-  await applyFreeze(all, resources, await freezeWay(all), { signal });
-  const reports = await Promise.all(all.map((api) => probe(api, resources, 'frozen')));
-  for (const { apiserver, checks } of reports)
-    for (const { what, expected, got, ok } of checks)
-      if (!ok) throw notAsExpected(`${apiserver}: ${what} should be ${expected}, and was: ${got}`);
-  return at;
+  options: FreezingOptions,
+  owner: FreezeOwner,
+  over: Freeze | undefined,
+): Promise<Frozen> {
+  const { resources, apiservers, signal } = options;
+  const probes = apiservers.map((api) => new WriteProbe(api, resources));
+  await Promise.all(probes.map((one) => prepared(one, options)));
+  const way = options.way ?? (await wayOver(over, apiservers));
+  signal?.throwIfAborted();
+  const freeze = await Freeze.apply(apiservers, resources, way, owner, over);
+  const seen = await untilRefused(probes, waiting(options));
+  const times = [...seen.values(), ...(over ? [over.since] : [])];
+  return { freeze, at: new Date(Math.min(...times.map((time) => time.getTime()))) };
 }
 
-function notAsExpected(message: string): LockstepError {
-  return new LockstepError('KUBE', message, {
-    disposition: 'fatal',
-    hint: '`etcd-lockstep freeze probe` shows all of it; see that this passes, and run the same command again.',
-  });
+/** A webhook that was found works everywhere; an apiserver may have none of a policy that was. */
+async function wayOver(over: Freeze | undefined, apiservers: readonly ApiServer[]): Promise<Way> {
+  return over?.way === 'webhook' ? over.way : freezeWay(apiservers);
+}
+
+async function prepared(
+  probe: WriteProbe,
+  { signal, leaveOut = without }: FreezingOptions,
+): Promise<void> {
+  try {
+    await probe.prepare(signal);
+  } catch (error) {
+    if (!passes(error)) throw error;
+    const { url } = probe.api;
+    throw new LockstepError('KUBE_UNAVAILABLE', `${url} does not answer: ${error.message}`, {
+      disposition: 'retry',
+      hint: `Nothing was frozen. Mend it and run the same command again; or, if it is dead and stays so until the end, ${leaveOut(url)}.`,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Removes this freeze, if one is given, and sees every apiserver accept writes again.
+ * @throws LockstepError FREEZE_LOST where another stands in its place; KUBE_UNAVAILABLE where an
+ *   apiserver cannot be seen to accept, which the others do then
+ */
+export async function thaw(freeze: Freeze | undefined, options: FreezingOptions): Promise<void> {
+  const { apiservers, resources } = options;
+  await freeze?.remove(apiservers);
+  const probes = apiservers.map((api) => new WriteProbe(api, resources));
+  await untilAccepted(probes, waiting(options));
+}
+
+/**
+ * The same for whatever this run has written, also where it does not know what that is.
+ * @throws LockstepError FREEZE_LOST where another's stands, which is left alone
+ */
+export async function thawOwn(owner: FreezeOwner, options: FreezingOptions): Promise<void> {
+  await thaw(await Freeze.findOwn(options.apiservers, owner), options);
+}
+
+function waiting({ onNote, signal, leaveOut = without }: FreezingOptions): WaitOptions {
+  return {
+    leaveOut,
+    onWait: (apiserver, text) => {
+      onNote(`waiting for ${apiserver}: ${text}`);
+    },
+    ...(signal ? { signal } : {}),
+  };
+}
+
+function without(apiserver: string): string {
+  return `leave it out: --without ${apiserver}`;
 }

@@ -3,6 +3,10 @@
  *
  * They are nowhere but there. Somebody was forgotten (an apiserver, a job with an etcdctl), or a
  * request that was let in before the freeze took this long.
+ *
+ * That none has come is proven only up to where the watch is. So whoever relies on it reads the head
+ * first and waits until the watch has passed it ({@link LateWrites.passed}): a watch that is slow, silent
+ * or cut off proves nothing.
  */
 import { describeKey } from '../audit/report.js';
 import { backoffMs, pause } from '../backoff.js';
@@ -10,10 +14,12 @@ import { hasCode, LockstepError, passes } from '../errors.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Attempts } from '../patience.js';
 import { proven } from '../position.js';
 import { watchLimits } from '../source/limits.js';
 import { readPages } from '../source/pages.js';
 import { steadyRevisions } from '../source/steady.js';
+import { untilAnswered } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface LateWrite {
@@ -26,6 +32,23 @@ export interface LateWrite {
 
 /** So many are kept by name; more are only counted. */
 const MAX_NAMED = 100;
+const POLL_MS = 10;
+/** A watch is a little behind; for longer it is worth a word. */
+const SOON_MS = 1000;
+
+export interface LateWritesOptions {
+  /** A connection of its own: the watch must not stand in line. */
+  client: EtcdClient;
+  /** The cluster that `after` is a revision of; no other one's watch proves anything. */
+  clusterId: string;
+  prefixes: PrefixSet;
+  /** The last revision at which nothing was late. */
+  after: Revision;
+  /** Called for each. */
+  onWrite: (write: LateWrite) => void;
+  /** Told when the watch does not come to where it has to. */
+  tell: Attempts;
+}
 
 export class LateWrites {
   /** The first of them. */
@@ -33,20 +56,11 @@ export class LateWrites {
   count = 0;
   #position: Revision;
 
-  /**
-   * @param after the last revision at which the target was the source's copy
-   * @param onWrite called for each
-   */
-  constructor(
-    private readonly source: EtcdClient,
-    private readonly prefixes: PrefixSet,
-    after: Revision,
-    private readonly onWrite: (write: LateWrite) => void,
-  ) {
-    this.#position = after;
+  constructor(private readonly o: LateWritesOptions) {
+    this.#position = o.after;
   }
 
-  /** All that were made up to this revision of the source are known. */
+  /** All that were made up to this revision are known. */
   get position(): Revision {
     return this.#position;
   }
@@ -58,7 +72,40 @@ export class LateWrites {
   }
 
   /**
-   * Watches until `signal` aborts. What the source has compacted meanwhile is looked up instead, and
+   * Waits until all that were made up to this moment are known. It has no limit of its own: whoever gives
+   * up waiting must not act as if there were none.
+   * @returns the head that was passed
+   */
+  async passed(signal: AbortSignal): Promise<Revision> {
+    const { client, prefixes, tell } = this.o;
+    const key = probeKey(prefixes);
+    const ask = () => client.head(key);
+    const { revision } = await untilAnswered(signal, ask, tell);
+    const since = performance.now();
+    while (this.#position < revision) {
+      if (performance.now() - since > SOON_MS) tell.failed(this.#behind(revision));
+      await pause(POLL_MS, signal);
+      signal.throwIfAborted();
+    }
+    tell.answered();
+    return revision;
+  }
+
+  #behind(head: Revision): LockstepError {
+    const { side } = this.o.client;
+    return new LockstepError(
+      'UNAVAILABLE',
+      `the ${side}'s watch has come to revision ${this.#position}, and its head is ${head}: whether something was written late is not known yet`,
+      {
+        disposition: 'retry',
+        revision: this.#position,
+        hint: `Nothing goes on before it is. Is the network to the ${side} slow, or is a proxy in between?`,
+      },
+    );
+  }
+
+  /**
+   * Watches until `signal` aborts. What the etcd has compacted meanwhile is looked up instead, and
    * one that is away is waited for: nobody may miss a late write, nor stop a cutover, because of that.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -76,7 +123,7 @@ export class LateWrites {
     }
   }
 
-  /** @throws LockstepError LATE_WRITE if there was any */
+  /** @throws LockstepError LATE_WRITE if there was any, while no apiserver has moved */
   refuseAny(): void {
     const [first] = this.named;
     if (!first) return;
@@ -92,15 +139,14 @@ export class LateWrites {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { version, clusterId } = await this.source.status();
+    const { client, clusterId, prefixes, tell } = this.o;
+    const { version } = await client.status();
     const options = {
-      prefixes: this.prefixes,
+      ...{ prefixes, clusterId, signal },
       after: proven(this.#position),
       limits: watchLimits(version),
-      clusterId,
-      signal,
     };
-    for await (const { revisions, position } of steadyRevisions(this.source, options)) {
+    for await (const { revisions, position } of steadyRevisions(client, options, tell)) {
       for (const { records } of revisions)
         for (const { key, main, tombstone } of records) this.#found(key, main, tombstone);
       this.#position = position;
@@ -112,9 +158,10 @@ export class LateWrites {
    * breaks off and begins anew, some are told twice.
    */
   async #lookUp(signal: AbortSignal): Promise<void> {
-    const { revision } = await this.source.head(probeKey(this.prefixes));
-    for (const prefix of this.prefixes.list)
-      for await (const { rows } of readPages(this.source, prefixRange(prefix), revision)) {
+    const { client, prefixes } = this.o;
+    const { revision } = await client.head(probeKey(prefixes));
+    for (const prefix of prefixes.list)
+      for await (const { rows } of readPages(client, prefixRange(prefix), revision)) {
         if (signal.aborted) return;
         for (const row of rows) {
           const { modRevision } = parseKeyValue(row);
@@ -128,6 +175,6 @@ export class LateWrites {
     const write = { ...describeKey(key), revision, deleted };
     this.count++;
     if (this.named.length < MAX_NAMED) this.named.push(write);
-    this.onWrite(write);
+    this.o.onWrite(write);
   }
 }

@@ -1,4 +1,4 @@
-/** What a cutover is told, what it tells, and what comes out of it. */
+/** What the conduct of a night is told, what it tells, and what comes out of it. */
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -7,35 +7,61 @@ import type { LateWrite } from './late.js';
 import type { Heads, Serving } from './serving.js';
 import type { Step, StepTime } from './steps.js';
 
-export interface CutoverOptions {
+export interface GoAbout {
+  resources: readonly Resource[];
+  /** What somebody should know before he says go. */
+  warnings: readonly string[];
+}
+
+/** What is moved, and by whom. */
+export interface Moving {
+  resources: readonly Resource[];
+  /** Of this run. A later run, which may move an apiserver back, has a higher one. */
+  epoch: Revision;
+}
+
+/** What cutover and rollback share. */
+export interface NightOptions {
   source: EtcdClient;
   target: EtcdClient;
-  /** A connection of its own: the watch for late writes must not stand in line. */
-  sourceWatch: EtcdClient;
-  resources: readonly Resource[];
-  /** Those that serve clients in the end. */
+  /** As the operator names them; undefined: whatever the prefixes hold. */
+  resources: readonly Resource[] | undefined;
+  /** Those that serve clients in the end. All of them have to answer. */
   apiservers: readonly ApiServer[];
-  /** Those that do so now and will be gone, where new ones were pre-warmed on the target. */
-  oldApiservers: readonly ApiServer[];
-  /** Revisions that the target's head is kept above the source's, at least. */
+  /** Those that are left out because they are dead, and have to stay so. */
+  without: readonly ApiServer[];
+  /** Revisions that the one head is kept above the other, at least. */
   margin: number;
   /** So long without an event is quiet. */
   quietMs: number;
-  /** Writes are let in again if the target is not equal by then. */
-  maxFreezeSeconds: number;
   /** How long late writes are watched for at the end. */
   watchSeconds: number;
   /** Asks whether to freeze. @throws LockstepError NO_GO */
-  go: (warnings: readonly string[]) => Promise<void>;
-  switchHook?: (api: ApiServer) => Promise<void>;
-  flipHook?: () => Promise<void>;
-  onWait: (waiting: readonly Serving[]) => void;
-  onWaitGone: (waiting: readonly Serving[]) => void;
+  go: (about: GoAbout) => Promise<void>;
+  /** @param signal ends it: it must not move anybody for a run that has lost the night */
+  switchHook?: (api: ApiServer, moving: Moving, signal: AbortSignal) => Promise<void>;
+  onWait: (waiting: readonly Serving[], moving: Moving) => void;
   onStep: (step: Step) => void;
   onNote: (note: string) => void;
   onAlarm: (alarm: string) => void;
   onProgress: (text: string) => void;
+  /**
+   * From here on stopping strands the apiservers: no more than what the operator himself asks for may
+   * end the run.
+   */
+  onMustGoOn: () => void;
   signal: AbortSignal;
+}
+
+export interface CutoverOptions extends NightOptions {
+  /** A connection of its own: the watch for late writes must not stand in line. */
+  sourceWatch: EtcdClient;
+  /** Those that serve now and will be gone, where those of `apiservers` were pre-warmed on the target. */
+  oldApiservers: readonly ApiServer[];
+  /** Writes are let in again if the target is not equal by then, from the first refused write on. */
+  maxFreezeSeconds: number;
+  flipHook?: (moving: Moving, signal: AbortSignal) => Promise<void>;
+  onWaitGone: (waiting: readonly Serving[]) => void;
 }
 
 /** The JSON contract in docs/reference.md is made of this. */
@@ -45,6 +71,8 @@ export interface CutoverReport {
   keys: number;
   checksum: string;
   prefixes: string[];
+  /** As kubectl names them. */
+  resources: string[];
   apiservers: string[];
   /** As they were asked last. */
   heads: Heads | null;

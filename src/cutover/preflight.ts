@@ -1,20 +1,33 @@
-/** What must hold before anything is frozen. It changes nothing. */
-import { LockstepError } from '../errors.js';
+/**
+ * What must hold before anything is frozen. It changes nothing, and is done twice: before somebody is
+ * asked for go, and after he has given it, because he may have taken an hour.
+ */
+import { otherRun } from '../cutoverowner.js';
+import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
-import { listRevision } from '../kube/serving.js';
-import { resourceName } from '../kube/resource.js';
+import { Freeze } from '../kube/freeze.js';
+import type { ApiServer } from '../kube/api.js';
+import { needFreezeRights } from '../kube/rights.js';
 import { takeStock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { DeadOnes, doesNotAnswer } from './dead.js';
+import { refuseOtherObjects } from './objects.js';
 import type { CutoverOptions } from './options.js';
+import { refuseItself } from './othersource.js';
+import { movedBy, type Moved } from './resources.js';
 
 export interface Checked {
   prefixes: PrefixSet;
+  moved: Moved[];
   /** Cluster id. */
   source: string;
   /** A key that the user may read on both sides. */
   key: Buffer;
+  /** A freeze that stands already. */
+  standing: Freeze | undefined;
   /** What somebody should know before he says go. */
   warnings: string[];
 }
@@ -24,21 +37,31 @@ const MAX_LAG_REVISIONS = 5000;
 
 /** @throws LockstepError NOT_DRAINED where the target lags behind, and what stock, etcds and apiservers say */
 export async function preflight(options: CutoverOptions): Promise<Checked> {
-  const { source, target } = options;
+  const { source, target, resources, apiservers, oldApiservers, without } = options;
+  const all = [...apiservers, ...oldApiservers];
   const state = await new EtcdTarget(target).read();
+  if (state.cutover) throw state.owner ? otherRun(state.owner) : refuseCutOver(state.cutover);
   const prefixes = state.cursor && PrefixSet.of(state.cursor.prefixes);
   const key = prefixes ? probeKey(prefixes) : Buffer.from([0]);
   const { clusterId, revision } = await source.head(key);
   const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
   const { position } = takeStock(state, identity);
+  await refuseItself(source, state);
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
-  for (const api of [...options.apiservers, ...options.oldApiservers])
-    for (const resource of options.resources) await listRevision(api, resource);
+  const moved = movedBy(identity.prefixes.list, resources);
+  await new DeadOnes(without).refuseAlive();
+  await Promise.all(
+    all.map((api) =>
+      refuseOtherObjects(source, api, moved, position).catch((error: unknown) => {
+        throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
+      }),
+    ),
+  );
+  await needFreezeRights(all);
+  const standing = await Freeze.find(all);
   return {
-    prefixes: identity.prefixes,
-    source: clusterId,
-    key,
-    warnings: [...(await endpointWarnings(options)), ...uncovered(options, identity.prefixes)],
+    ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },
+    warnings: [...(await endpointWarnings(options)), ...frozenWarnings(standing)],
   };
 }
 
@@ -50,13 +73,14 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
 export async function endpointWarnings({
   apiservers,
   oldApiservers,
-}: Pick<CutoverOptions, 'apiservers' | 'oldApiservers'>): Promise<string[]> {
-  const all = [...apiservers, ...oldApiservers];
-  const [first] = all;
+  without,
+}: Pick<CutoverOptions, 'apiservers' | 'oldApiservers' | 'without'>): Promise<string[]> {
+  const asked = [...apiservers, ...oldApiservers];
+  const [first] = asked;
   if (!first) return [];
   const addresses = await apiserverAddresses(first);
-  const of = (some: typeof all) => new Set(some.map(({ url }) => addressOf(url)));
-  const named = of(all);
+  const of = (some: readonly ApiServer[]) => new Set(some.map(({ url }) => addressOf(url)));
+  const named = of([...asked, ...without]);
   const prewarmed = oldApiservers.length > 0 ? of([...apiservers]) : new Set<string>();
   return [
     ...addresses
@@ -79,14 +103,22 @@ function addressOf(url: string): string {
   return `${hostname}:${port || (protocol === 'http:' ? '80' : '443')}`;
 }
 
-/** The freeze is by resource, the move by prefix. A resource's folder mostly bears its name. */
-function uncovered({ resources }: CutoverOptions, prefixes: PrefixSet): string[] {
-  return resources
-    .filter(({ resource }) => !prefixes.list.some((prefix) => prefix.includes(`/${resource}/`)))
-    .map(
-      (resource) =>
-        `none of the prefixes ${prefixes.list.join(', ')} looks like the folder of ${resourceName(resource)}`,
-    );
+/** A freeze that a run holds which may still be alive. */
+export function frozenWarnings(standing: Freeze | undefined): string[] {
+  if (!standing) return [];
+  const who = standing.owner?.text ?? 'somebody, by hand';
+  return [
+    `writes have been frozen since ${standing.since.toISOString()} by ${who}; with go this run takes that over, and if the other one still runs, it ends`,
+  ];
+}
+
+/** For a claim on a night that another run has begun. */
+export function ownedWarnings(of: { stored: StoredCutover }, who: string | undefined): string[] {
+  if (who === undefined) return [];
+  const { phase } = of.stored.state;
+  return [
+    `the night is ${phase}, and the last to write so was ${who}; with go this run takes it over, and if the other one still runs, it ends`,
+  ];
 }
 
 function behind(position: Revision, head: Revision): LockstepError {

@@ -2,13 +2,18 @@
  * Raising the source's head above the target's, for the way back: the one time that the source is
  * written.
  *
- * A marker is put first, under our own prefix, which no Kubernetes resource shares. It guards the
- * fillers and what is brought back, so that a write that comes late, when the rollback is over and the
- * marker gone, has no effect; and its create revision divides the source's rows into those before and
- * those that were brought.
+ * A marker is put first, under our own prefix, which no Kubernetes resource shares. Its mod_revision
+ * guards the fillers and what is brought back: each run writes it anew, so that nothing of another run,
+ * dead or slow, has an effect any more; and when the rollback is over it is gone, so that nothing that
+ * comes late has one either. Its create revision divides the source's rows into those before and those
+ * that were brought, by this run or one before.
+ *
+ * The marker does not say who has the night. A run that stood still may put it when all is over, so each
+ * looks at its claim once more behind that (rollback.ts).
  */
+import { z } from 'zod';
 import { LockstepError } from '../errors.js';
-import { createdAt, modIs, put } from '../lockstep/txn.js';
+import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { SLOT_PREFIX } from '../lockstep/guard.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
@@ -20,44 +25,76 @@ import type { Heads } from './serving.js';
 
 const MARKER_KEY = Buffer.from(`${OWN_PREFIX}rollback`);
 
-/** Puts the marker, or finds the one of a run before. @returns its create revision */
-export async function mark(source: EtcdClient): Promise<Revision> {
+export interface Marker {
+  /** Rows of the source from here on were brought. */
+  created: Revision;
+  /** What this run's writes are guarded by. */
+  guard: pb.Compare.$Properties;
+}
+
+const content = z.object({ run: z.string(), exact: z.number(), at: z.string() });
+
+/**
+ * Puts the marker, over that of a run before. One of another night, which came too late to be taken
+ * away, is removed first: its create revision divides nothing here.
+ * @param run of this run
+ * @param exact of this night: the last revision at which the target was the source's copy
+ */
+export async function mark(source: EtcdClient, run: string, exact: Revision): Promise<Marker> {
+  const value = Buffer.from(JSON.stringify({ run, exact, at: new Date().toISOString() }));
   while (true) {
     const { rows } = await source.few({ key: MARKER_KEY });
-    if (rows[0]) return parseKeyValue(rows[0]).createRevision;
-    const value = Buffer.from(JSON.stringify({ at: new Date().toISOString() }));
-    await source.txn({ compare: [modIs(MARKER_KEY, 0)], success: [put(MARKER_KEY, value)] });
+    const there = rows[0] && parseKeyValue(rows[0]);
+    const said = there && contentOf(there.value);
+    if (there && said?.run === run)
+      return { created: there.createRevision, guard: modIs(MARKER_KEY, there.modRevision) };
+    const compare = [modIs(MARKER_KEY, there?.modRevision ?? 0)];
+    const success =
+      there && said?.exact !== exact
+        ? [{ requestDeleteRange: { key: MARKER_KEY } }]
+        : [put(MARKER_KEY, value)];
+    await source.txn({ compare, success });
+  }
+}
+
+function contentOf(value: Buffer): z.output<typeof content> | undefined {
+  try {
+    return content.parse(JSON.parse(value.toString()));
+  } catch {
+    return undefined;
   }
 }
 
 /**
  * Raises the source's head by `margin` above the target's.
- * @throws LockstepError ROLLBACK_GONE where the marker was taken away meanwhile
+ * @throws LockstepError ROLLBACK_GONE where another run has put the marker anew, or taken it away
  */
 export async function raiseSource(
   source: EtcdClient,
   heads: () => Promise<Heads>,
-  { marker, margin, signal }: { marker: Revision; margin: number; signal: AbortSignal },
+  { marker, margin, signal }: { marker: Marker; margin: number; signal: AbortSignal },
 ): Promise<void> {
   const { source: at, target } = await heads();
   if (at >= target + margin) return;
-  const guard = [marked(marker)];
-  const { held } = await raiseHead(source, target + margin, guard, signal);
+  const { held } = await raiseHead(source, target + margin, [marker.guard], signal);
   signal.throwIfAborted();
-  if (held) return;
-  throw new LockstepError('ROLLBACK_GONE', 'the rollback on the source was ended by another run', {
-    disposition: 'fatal',
-    hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
-  });
+  if (!held) throw rollbackGone();
 }
 
-/** What a write of the rollback with this marker is guarded by. */
-export function marked(marker: Revision): pb.Compare.$Properties {
-  return createdAt(MARKER_KEY, marker);
+export function rollbackGone(): LockstepError {
+  return new LockstepError(
+    'ROLLBACK_GONE',
+    'the rollback on the source was taken over or ended by another run',
+    {
+      disposition: 'fatal',
+      hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
+    },
+  );
 }
 
-/** Takes marker and fillers off the source again; the marker first, so that no filler comes after. */
-export async function unmark(source: EtcdClient): Promise<void> {
-  await source.txn({ success: [{ requestDeleteRange: { key: MARKER_KEY } }] });
-  await source.txn({ success: [{ requestDeleteRange: prefixRange(SLOT_PREFIX) }] });
+/** Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after. */
+export async function unmark(source: EtcdClient, marker: Marker): Promise<void> {
+  const slots = { requestDeleteRange: prefixRange(SLOT_PREFIX) };
+  const success = [{ requestDeleteRange: { key: MARKER_KEY } }, slots];
+  await source.txn({ compare: [marker.guard], success });
 }

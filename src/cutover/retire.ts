@@ -1,38 +1,48 @@
 /**
  * Retire: what was moved is removed from the source, and what is ours from the target.
  *
+ *   used       each apiserver lists every resource that was moved out of the target: as many objects as
+ *              the target has keys under its prefix, and by the same revisions
  *   verified   the source still holds exactly what was cut over: keys and checksum of the takeover
  *   removed    page by page, each one transaction that is guarded: no key in it is newer than the
  *              takeover. So whatever somebody has written since is never removed unseen.
- *   done       our own keys leave the target, the state last
+ *   done       our own keys leave the target, but for the state, which says that it is over
  *
  * Killed, it goes on: what is left is removed. It is slow on purpose, because the source serves all
- * the rest of the cluster.
+ * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
 import { pause } from '../backoff.js';
-import type { CutoverState, StoredCutover } from '../cutoverstate.js';
+import { CURSOR_KEY } from '../cursor.js';
+import { OWNER_KEY, thisRun } from '../cutoverowner.js';
+import type { CutoverState } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { FENCE_KEY, SLOT_PREFIX } from '../lockstep/guard.js';
 import { allOlder } from '../lockstep/txn.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import { OWN_PREFIX, prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { Patience } from '../patience.js';
 import { readPages } from '../source/pages.js';
+import { sideBySide } from '../source/rows.js';
 import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { Claim, look, type Seen } from './claim.js';
+import { refuseOtherSource } from './othersource.js';
 import { LateWrites } from './late.js';
-import { refuseOtherSource, setPhase } from './phase.js';
-import { askHeads, servingNow } from './serving.js';
+import { refuseOtherObjects } from './objects.js';
+import { movedBy, type Moved } from './resources.js';
+import { askHeads, servingNow, servingText, type Serving } from './serving.js';
 
 export interface RetireOptions {
   source: EtcdClient;
   target: EtcdClient;
-  resources: readonly Resource[];
+  /** As the operator names them; undefined: whatever was cut over. */
+  resources: readonly Resource[] | undefined;
   apiservers: readonly ApiServer[];
   /** How long the source is watched for writes before anything is removed. */
   watchSeconds: number;
@@ -41,16 +51,20 @@ export interface RetireOptions {
   /** Asked with what would be removed. Resolves to whether it may be. */
   go: (found: RetireFound) => Promise<boolean>;
   onProgress: (text: string) => void;
+  onNote: (note: string) => void;
   signal: AbortSignal;
 }
 
 /** What is there to be removed. */
 export interface RetireFound {
   prefixes: string[];
+  resources: string[];
   keys: number;
   bytes: number;
   /** Of these keys; it is the takeover's, unless a run before has removed some already. */
   checksum: string;
+  /** Of these keys, those that were deleted on the target since it was cut over. */
+  deletedSince: number;
 }
 
 /** The JSON contract in docs/reference.md is made of this. */
@@ -71,39 +85,54 @@ const SERVING_TRIES = 20;
 const POLL_MS = 100;
 
 /**
- * @throws LockstepError TARGET_OTHER_SOURCE for another source, STILL_USED where an apiserver does not serve from the target, LATE_WRITE where
- *   something was written on the source, TARGET_DIFFERENT where it is not what was cut over
+ * Where it is retired already that is the result.
+ * @throws LockstepError TARGET_OTHER_SOURCE for another source, STILL_USED where an apiserver does not
+ *   serve from the target, OTHER_OBJECTS where it lists something else than the target holds, LATE_WRITE
+ *   where something was written on the source, TARGET_DIFFERENT where it is not what was cut over,
+ *   OTHER_RUN where another run has the night
  */
 export async function retire(options: RetireOptions): Promise<RetireReport> {
-  const { source, target } = options;
-  const stored = (await new EtcdTarget(target).read()).cutover;
-  if (!stored) throw nothingToRetire();
-  const { state } = stored;
+  const { source, target, onNote, signal } = options;
+  const tell = new Patience(onNote);
+  const seen = await look(target);
+  const { state } = seen.stored;
+  if (state.phase === 'retired') return retiredAlready(options, state);
   refusePhase(state);
-  await refuseOtherSource(source, state);
+  const moved = movedBy(state.prefixes, options.resources);
+  await refuseOtherSource(source, seen.stored);
   const prefixes = PrefixSet.of(state.prefixes);
-  await refuseReaders(options, prefixes);
-  await refuseWriters(options, stored, prefixes);
-  const found = await look(options, state, prefixes);
+  await refuseReaders(options, moved);
+  await refuseWriters(options, seen, prefixes, tell);
+  const found = await lookThrough(options, state, prefixes);
   const report = { ...found, cutOver: { keys: state.keys, checksum: state.checksum } };
   if (!(await options.go(found)))
     return { ...report, removed: false, revisions: null, left: found.keys };
-  await setPhase(target, 'retiring', options.signal);
+  // Once more: behind the claim there is no way back.
+  await refuseReaders(options, moved);
+  const claim = await Claim.take(
+    { target, self: thisRun('retire'), tell, signal },
+    seen,
+    'retiring',
+  );
   failpoint('retire.verified');
-  const revisions = await removeAll(options, stored, prefixes, found.keys);
+  const revisions = await removeAll(options, claim, prefixes, found.keys);
   const left = await count(source, prefixes);
   failpoint('retire.removed');
   if (left > 0) throw wroteMeanwhile(`${left} keys are left under the prefixes`);
-  await removeOwn(target);
+  await claim.write('retired', ownKeysGo());
   failpoint('retire.done');
   return { ...report, removed: true, revisions, left };
 }
 
-function nothingToRetire(): LockstepError {
-  return new LockstepError('TARGET_NOT_OURS', 'the target has no cutover to be retired', {
-    disposition: 'fatal',
-    hint: 'It was retired already, or it was never cut over. Check --dest-endpoints.',
-  });
+async function retiredAlready(
+  { source, onNote }: RetireOptions,
+  { prefixes, resources, keys, checksum }: CutoverState,
+): Promise<RetireReport> {
+  onNote('it was retired already');
+  const none = { keys: 0, bytes: 0, checksum: new Tally().hex, deletedSince: 0 };
+  const left = await count(source, PrefixSet.of(prefixes));
+  const cutOver = { keys, checksum };
+  return { ...{ prefixes, resources, ...none, cutOver, left }, removed: true, revisions: null };
 }
 
 function refusePhase({ phase }: CutoverState): void {
@@ -116,48 +145,57 @@ function refusePhase({ phase }: CutoverState): void {
   });
 }
 
+/** Each apiserver has every resource from the target, and the target has what it lists. */
 async function refuseReaders(
-  { source, target, apiservers, resources, signal }: RetireOptions,
-  prefixes: PrefixSet,
+  { source, target, apiservers, signal }: RetireOptions,
+  moved: readonly Moved[],
 ): Promise<void> {
-  const heads = () => askHeads(source, target, probeKey(prefixes));
+  const key = probeKey(PrefixSet.of(moved.map(({ prefix }) => prefix)));
+  const resources = moved.map(({ resource }) => resource);
   for (const api of apiservers) {
-    let from = 'unclear';
+    let one: Serving = { apiserver: api.url, from: 'unclear' };
     // The heads of both may be too near to each other for a moment.
-    for (let tries = 0; tries < SERVING_TRIES && from === 'unclear'; tries++) {
-      ({ from } = await servingNow(api, resources, heads));
-      if (from === 'unclear') await pause(POLL_MS, signal);
+    for (let tries = 0; tries < SERVING_TRIES && one.from === 'unclear'; tries++) {
+      one = await servingNow(api, resources, () => askHeads(source, target, key));
+      if (one.from === 'unclear') await pause(POLL_MS, signal);
     }
-    if (from === 'target') continue;
-    throw new LockstepError(
-      'STILL_USED',
-      `${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}, not from the target`,
-      {
-        disposition: 'fatal',
-        hint: 'Nothing was removed. Move it, or take it out of --apiservers if it is no more.',
-      },
-    );
+    if (one.from !== 'target') throw stillUsed(one);
+    await refuseOtherObjects(target, api, moved);
   }
+}
+
+function stillUsed(one: Serving): LockstepError {
+  return new LockstepError(
+    'STILL_USED',
+    `${one.apiserver}: ${servingText(one)}, not from the target`,
+    {
+      disposition: 'fatal',
+      hint: 'Nothing was removed. Move it, or take it out of --apiservers if it is no more.',
+    },
+  );
 }
 
 /** Everything since the takeover is looked at, and what comes for a while. */
 async function refuseWriters(
   { source, watchSeconds, signal, onProgress }: RetireOptions,
-  { exact, state }: StoredCutover,
+  { stored: { exact, state } }: Seen,
   prefixes: PrefixSet,
+  tell: Patience,
 ): Promise<void> {
   // Our own deletions are no writes.
   if (state.phase === 'retiring') return;
-  const late = new LateWrites(source, prefixes, exact, () => undefined);
+  const late = new LateWrites({
+    ...{ client: source, clusterId: state.source, prefixes, after: exact, tell },
+    onWrite: () => undefined,
+  });
   const until = performance.now() + watchSeconds * 1000;
-  const { revision } = await source.head(probeKey(prefixes));
   await beside(signal, [(stop) => late.run(stop)], async (stop) => {
-    while (late.position < revision || performance.now() < until) {
+    while (performance.now() < until && late.count === 0) {
       stop.throwIfAborted();
       onProgress('watching the source for writes under the prefixes');
       await pause(POLL_MS, stop);
-      if (late.count > 0) break;
     }
+    await late.passed(stop);
   });
   const [first] = late.named;
   if (first)
@@ -173,24 +211,32 @@ function wroteMeanwhile(what: string): LockstepError {
   });
 }
 
-/** Reads all that is there and holds it against what was cut over. */
-async function look(
-  { source, signal, onProgress }: RetireOptions,
+/** Reads all that is there and holds it against what was cut over, and against what the target has. */
+async function lookThrough(
+  { source, target, signal, onProgress }: RetireOptions,
   state: CutoverState,
   prefixes: PrefixSet,
 ): Promise<RetireFound> {
   const tally = new Tally();
-  let bytes = 0;
+  let [bytes, deletedSince] = [0, 0];
   const { revision } = await source.head(probeKey(prefixes));
-  for (const prefix of prefixes.list)
-    for await (const { rows, remaining } of readPages(source, prefixRange(prefix), revision)) {
-      signal.throwIfAborted();
-      for (const row of rows) {
-        tally.add(digest(row));
-        bytes += row.length;
-      }
-      onProgress(`verifying: ${tally.keys} keys read, ${remaining - rows.length} to go`);
-    }
+  for (const prefix of prefixes.list) {
+    const range = prefixRange(prefix);
+    await sideBySide(
+      readPages(source, range, revision),
+      readPages(target, range, 0, range.key, true),
+      (there, here): undefined => {
+        signal.throwIfAborted();
+        if (!there) return;
+        tally.add(digest(there));
+        bytes += there.length;
+        if (!here) deletedSince++;
+      },
+      () => {
+        onProgress(`verifying: ${tally.keys} of ${state.keys} keys read`);
+      },
+    );
+  }
   const same = tally.keys === state.keys && tally.hex === state.checksum;
   if (!same && state.phase !== 'retiring')
     throw new LockstepError(
@@ -201,12 +247,14 @@ async function look(
         hint: 'Nothing was removed. Something was deleted or written there since: find out what before you go on.',
       },
     );
-  return { prefixes: [...prefixes.list], keys: tally.keys, bytes, checksum: tally.hex };
+  const { resources } = state;
+  const [keys, checksum] = [tally.keys, tally.hex];
+  return { prefixes: [...prefixes.list], resources, keys, bytes, checksum, deletedSince };
 }
 
 async function removeAll(
   { source, rate, signal, onProgress }: RetireOptions,
-  { exact }: StoredCutover,
+  claim: Claim,
   prefixes: PrefixSet,
   keys: number,
 ): Promise<RetireReport['revisions']> {
@@ -215,17 +263,18 @@ async function removeAll(
   const started = performance.now();
   for (const prefix of prefixes.list) {
     const range = prefixRange(prefix);
-    while (true) {
-      signal.throwIfAborted();
-      const page = await source.range({ ...range, limit: PAGE_KEYS, keysOnly: true });
-      if (page.rows.length === 0) break;
-      const answer = await source.txn(removal(page.rows, exact));
-      if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
-      revisions[removed === 0 ? 0 : 1] = answer.revision;
-      removed += page.rows.length;
-      onProgress(`removing: ${removed} of ${keys} keys`);
-      await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
-    }
+    for await (const { rows } of readPages(source, range, 0, range.key, true))
+      for (let i = 0; i < rows.length; i += PAGE_KEYS) {
+        signal.throwIfAborted();
+        const page = rows.slice(i, i + PAGE_KEYS);
+        await claim.check();
+        const answer = await source.txn(removal(page, claim.exact));
+        if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
+        revisions[removed === 0 ? 0 : 1] = answer.revision;
+        removed += page.length;
+        onProgress(`removing: ${removed} of ${keys} keys`);
+        await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
+      }
   }
   const [first, last = first] = revisions;
   return first === undefined || last === undefined ? null : { first, last };
@@ -248,11 +297,12 @@ function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Prope
 async function count(source: EtcdClient, prefixes: PrefixSet): Promise<number> {
   let keys = 0;
   for (const prefix of prefixes.list)
-    keys += (await source.range({ ...prefixRange(prefix), limit: 1, keysOnly: true })).count;
+    keys += (await source.range({ ...prefixRange(prefix), countOnly: true })).count;
   return keys;
 }
 
-/** Cursor, fence, slots and state, in one transaction. */
-async function removeOwn(target: EtcdClient): Promise<void> {
-  await target.txn({ success: [{ requestDeleteRange: prefixRange(OWN_PREFIX) }] });
+/** Cursor, fence, slots and owner; what mirrors have there is theirs. */
+function ownKeysGo(): pb.RequestOp.$Properties[] {
+  const single = [CURSOR_KEY, FENCE_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
+  return [...single, { requestDeleteRange: prefixRange(SLOT_PREFIX) }];
 }

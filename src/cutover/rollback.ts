@@ -1,60 +1,57 @@
 /**
  * Rollback: the apiservers go back to the source, and no client's revision goes backwards.
  *
- *     freeze ─► quiet ─► raise ─► bring back ─► compare ─► switch ─► unfreeze ─► clean up
+ *     preflight ─► go ─► preflight again ─► claim ─► freeze ─► quiet ─► raise ─► bring back ─► compare
+ *       ─► switch ─► unfreeze ─► clean up
  *
  * It is the cutover's mirror image. Clients now hold revisions of the target, so the source's head is
  * raised above the target's before any apiserver returns to it. What was changed on the target is
  * written to the source above that head: a client that has seen it there sees it once more, at a
  * higher revision, and none sees it at a lower one. What was never touched still has its revision.
  *
+ * A cutover may be under way on another machine. The claim ends it: from then on it writes no phase,
+ * raises no head and starts no hook. A hook that it has started may still move an apiserver, so which
+ * etcd serves is looked at behind the claim, in the freeze, and again at the end.
+ *
  * Killed anywhere, it begins anew: each step finds what was done. The phase on the target says that
  * it has begun, so that no cutover goes on meanwhile; and, before writes are let in, that the source
  * is the one that counts again. From there on a run that begins anew must not bring anything back: it
  * would undo what clients have written since.
  *
+ *     here           preflight, go, claim; what a run before has left to be done; what is told
+ *     returning.ts   freeze, switch, unfreeze, watch
+ *     bringing.ts    quiet, raise, bring back, compare
+ *
  * Where no apiserver has moved yet, the source counts from the beginning: a late write there is what
  * clients see, and stays.
  */
-import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
-import { LockstepError } from '../errors.js';
-import { failpoint } from '../failpoint.js';
-import { removeFreeze } from '../kube/freeze.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { thisRun } from '../cutoverowner.js';
+import { hasCode } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Revision } from '../mvcc/revision.js';
-import { beside } from '../tasks.js';
-import { pause } from '../backoff.js';
-import {
-  bringBack,
-  compareContent,
-  noneBrought,
-  type BringOptions,
-  type Brought,
-} from './bring.js';
-import { freezeAll } from './freezing.js';
-import { LateWrites } from './late.js';
-import type { CutoverOptions } from './options.js';
-import { gone, refuseOtherSource, setPhase } from './phase.js';
-import { endpointWarnings } from './preflight.js';
-import { mark, raiseSource, unmark } from './raise.js';
+import { Patience } from '../patience.js';
+import { tellGoneBack } from './afterwards.js';
+import { Alarms } from './alarms.js';
+import { noneBrought, type Brought } from './bring.js';
+import { Claim, resourcesIn, whyEnded } from './claim.js';
+import { frozenStill } from './crossing.js';
+import { tellOwnFreeze } from './freezeover.js';
+import type { LateWrites } from './late.js';
+import type { NightOptions } from './options.js';
+import { preflightBack, type CheckedBack } from './preflightback.js';
+import { Returning, type Returned } from './returning.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { askHeads, servingNow, type Heads, type Serving } from './serving.js';
+import { askHeads, type Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
-import { moveAll } from './switch.js';
-import { nobodyMoved } from './unmoved.js';
 
-export type RollbackOptions = Omit<
-  CutoverOptions,
-  'sourceWatch' | 'oldApiservers' | 'flipHook' | 'onWaitGone' | 'maxFreezeSeconds'
->;
+export type RollbackOptions = NightOptions;
 
 /** The JSON contract in docs/reference.md is made of this. */
 export interface RollbackReport {
   prefixes: string[];
+  resources: string[];
   apiservers: string[];
   brought: Brought;
-  heads: Heads;
+  heads: Heads | null;
   frozenSeconds: number | null;
   steps: StepTime[];
   /** Written on the target after it was left. */
@@ -62,194 +59,87 @@ export interface RollbackReport {
   alarms: string[];
 }
 
-const POLL_MS = 20;
+/** What it means that it ends before its end, by what it has seen of the freeze. */
+const STOPPED = {
+  'not seen':
+    'writes may be frozen by the run before, or not: `etcd-lockstep freeze probe` says; the same command goes on',
+  seen: 'writes stay frozen: the same command goes on',
+  thawing:
+    'the source serves; writes may still be frozen, or be let in already: the same command ends it',
+};
 
 export class Rollback {
+  readonly #self = thisRun('rollback');
   readonly #teller: StepTeller;
-  readonly #alarms: string[] = [];
-  /** From the go until writes are let in again, for all that anybody knows. */
-  #frozen = false;
-  /** What was under way on the target has come to its end; what still comes is late. */
-  #quiet = false;
+  readonly #alarms: Alarms;
+  readonly #tell: Patience;
 
   constructor(private readonly o: RollbackOptions) {
     this.#teller = new StepTeller(ROLLBACK_STEPS, o.onStep);
+    this.#alarms = new Alarms(o.onAlarm);
+    this.#tell = new Patience(o.onNote);
   }
 
-  /** @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, and what etcds and apiservers say */
+  /**
+   * Where it is rolled back already that is the result.
+   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, OTHER_RUN, FREEZE_LOST,
+   *   and what etcds and apiservers say
+   */
   async run(): Promise<RollbackReport> {
+    const { o } = this;
+    const first = await this.#teller.step('preflight', () => preflightBack(o, true));
+    if (first.seen.stored.state.phase === 'rolled back') return this.#done(first);
+    await o.go(first);
+    const { seen } = await preflightBack(o, false);
+    if (seen.stored.state.phase === 'rolled back') return this.#done(first);
+    const back = seen.stored.state.phase === 'switched back';
+    const claiming = { target: o.target, self: this.#self, tell: this.#tell, signal: o.signal };
+    const claim = await Claim.take(claiming, seen, back ? 'switched back' : 'rolling back');
+    o.onMustGoOn();
+    const returning = new Returning({
+      ...{ o, self: this.#self, claim, teller: this.#teller },
+      ...{ alarms: this.#alarms, tell: this.#tell },
+    });
     try {
-      return await this.#run();
+      const returned = await (back ? returning.letIn() : returning.all());
+      return this.#report(claim, returned);
     } catch (error) {
-      if (this.#frozen) this.o.onNote('writes stay frozen: the same command goes on');
-      throw error;
+      const why = await whyEnded(claim, error);
+      const { apiservers: apis, onNote } = o;
+      if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
+      // These say themselves who has the night, or the freeze.
+      if (!hasCode(why, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STOPPED[returning.frozen]);
+      throw why;
     }
   }
 
-  async #run(): Promise<RollbackReport> {
-    const { target, signal, resources, apiservers } = this.o;
-    const teller = this.#teller;
-    const { stored, back } = await teller.step('preflight', () => this.#preflight());
-    await this.o.go(await endpointWarnings({ apiservers, oldApiservers: [] }));
-    this.#frozen = true;
-    await setPhase(target, back ? 'switched back' : 'rolling back', signal);
-    this.#quiet = back;
-    if (!back) {
-      const all = { ...this.o, oldApiservers: [] };
-      await teller.step('freeze', () => freezeAll(all, teller, signal));
-      failpoint('rollback.frozen');
-    }
-    const prefixes = PrefixSet.of(stored.state.prefixes);
-    const { revision: frozenHead } = await target.head(probeKey(prefixes));
-    const late = new LateWrites(target, prefixes, frozenHead, ({ key, revision }) => {
-      if (this.#quiet) this.#alarm(`late write on the target: ${key} at revision ${revision}`);
-    });
-    const brought = await beside(signal, [(stop) => late.run(stop)], async (stop) => {
-      const found = back
-        ? await this.#leave(prefixes, stop)
-        : await this.#bring(stored, prefixes, late, stop);
-      await setPhase(target, 'switched back', stop);
-      failpoint('rollback.switched');
-      await teller.step('unfreeze', async () => {
-        // First: what a dead run has sent must not land among what clients write.
-        await unmark(this.o.source);
-        await removeFreeze(apiservers, resources, { signal: stop });
-      });
-      teller.thawed();
-      this.#frozen = false;
-      failpoint('rollback.unfrozen');
-      await teller.step('clean up', () => setPhase(target, 'rolled back', stop));
-      await teller.step('watch', () => pause(this.o.watchSeconds * 1000, stop));
-      return found;
-    });
-    return this.#report(stored, brought, late);
-  }
-
-  /** @returns whether the source is the one that counts already */
-  async #preflight(): Promise<{ stored: StoredCutover; back: boolean }> {
-    const { source, target, apiservers, resources, onNote, signal } = this.o;
-    const stored = (await new EtcdTarget(target).read()).cutover;
-    if (!stored) throw gone();
-    const { phase } = stored.state;
-    if (phase === 'rolled back') throw refuseCutOver(stored);
-    if (phase === 'rolling back' || phase === 'switched back')
-      onNote(`going on with the rollback that was begun (${phase})`);
-    const prefixes = PrefixSet.of(stored.state.prefixes);
-    const key = probeKey(prefixes);
-    await refuseOtherSource(source, stored.state);
-    const sides: Serving['from'][] = [];
-    for (const api of apiservers) {
-      const heads = () => askHeads(source, target, key);
-      const { from } = await servingNow(api, resources, heads);
-      sides.push(from);
-      onNote(`${api.url}: ${from === 'does not answer' ? from : `serves from ${from}`}`);
-    }
-    const unmoved = await nobodyMoved(target, stored, prefixes, sides, signal);
-    if (unmoved)
-      onNote('no apiserver has moved: the source has everything, nothing is brought back');
-    return { stored, back: unmoved || phase === 'switched back' };
-  }
-
-  /** The source is left as it is. Its head is raised all the same: somebody may have asked the target. */
-  async #leave(prefixes: PrefixSet, signal: AbortSignal): Promise<Brought> {
-    await this.#teller.step('raise', () => this.#raise(prefixes, signal));
-    return noneBrought();
-  }
-
-  /** @returns the marker's revision */
-  async #raise(prefixes: PrefixSet, signal: AbortSignal): Promise<Revision> {
-    const { source, target, margin } = this.o;
-    const marker = await mark(source);
-    const heads = () => askHeads(source, target, probeKey(prefixes));
-    await raiseSource(source, heads, { marker, margin, signal });
-    return marker;
-  }
-
-  async #bring(
-    stored: StoredCutover,
-    prefixes: PrefixSet,
-    late: LateWrites,
-    signal: AbortSignal,
-  ): Promise<Brought> {
-    const { source, target, onProgress } = this.o;
-    const teller = this.#teller;
-    const heads = () => askHeads(source, target, probeKey(prefixes));
-    await teller.step('quiet', () => this.#untilQuiet(prefixes, late, signal));
-    const marker = await teller.step('raise', () => this.#raise(prefixes, signal));
-    failpoint('rollback.raised');
-    const bring: BringOptions = {
-      ...{ source, target, prefixes, marker, signal },
-      exact: stored.exact,
-      onProgress: (keys, changes) => {
-        onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
-      },
-    };
-    const brought = await teller.step('bring back', () => bringBack(bring));
-    const { count, keys } = brought.replaced;
-    if (count > 0)
-      this.#alarm(
-        `${count} late writes on the source were replaced by what the target has: ${keys.join(', ')}`,
-      );
-    await teller.step('compare', () => refuseDifferent(bring));
-    failpoint('rollback.brought');
-    await teller.step('switch', () => this.#switch(heads, signal));
-    return brought;
-  }
-
-  async #untilQuiet(prefixes: PrefixSet, late: LateWrites, signal: AbortSignal): Promise<void> {
-    for (let seen = -1; late.count !== seen;) {
-      seen = late.count;
-      await pause(this.o.quietMs, signal);
-      const { revision } = await this.o.target.head(probeKey(prefixes));
-      while (late.position < revision && !signal.aborted) await pause(POLL_MS, signal);
-      signal.throwIfAborted();
-    }
-    // It is read with all the rest.
-    late.forget();
-    this.#quiet = true;
-  }
-
-  async #switch(heads: () => Promise<Heads>, signal: AbortSignal): Promise<void> {
-    const { apiservers, resources, switchHook, onWait, onNote } = this.o;
-    await moveAll({
-      ...{ apiservers, resources, heads, onWait, signal, to: 'source' },
-      ...(switchHook ? { hook: switchHook } : {}),
-      onMoved: (apiserver) => {
-        onNote(`${apiserver} serves from the source`);
+  /** Over, by a run before: nothing is written. A freeze that it has left is no part of it. */
+  async #done({ seen, heads }: CheckedBack): Promise<RollbackReport> {
+    const { source, target, apiservers, onNote } = this.o;
+    const { state } = seen.stored;
+    onNote('it is rolled back already');
+    const left = await frozenStill(this.o, seen.owner?.owner.run);
+    if (left) this.#alarms.raise(left);
+    await tellGoneBack({
+      ...{ apiservers, resources: resourcesIn(seen.stored), left: 'target' },
+      heads: () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
+      onAlarm: (text) => {
+        this.#alarms.raise(text);
       },
     });
+    return this.#report(seen.stored, { brought: noneBrought(), late: [], heads });
   }
 
-  #alarm(text: string): void {
-    this.#alarms.push(text);
-    this.o.onAlarm(text);
-  }
-
-  async #report(
-    { state }: StoredCutover,
-    brought: Brought,
-    late: LateWrites,
-  ): Promise<RollbackReport> {
-    const { source, target, apiservers } = this.o;
+  #report({ state }: Pick<Claim, 'state'>, { brought, late, heads }: Returned): RollbackReport {
     return {
       prefixes: state.prefixes,
-      apiservers: apiservers.map(({ url }) => url),
-      brought,
-      heads: await askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
+      resources: state.resources,
+      apiservers: this.o.apiservers.map(({ url }) => url),
+      ...{ brought, heads },
       frozenSeconds: this.#teller.frozenSeconds,
       steps: this.#teller.times,
-      lateWrites: late.named,
-      alarms: this.#alarms,
+      lateWrites: late,
+      alarms: this.#alarms.list,
     };
   }
-}
-
-async function refuseDifferent(options: BringOptions): Promise<void> {
-  const { different } = await compareContent(options);
-  const [first] = different;
-  if (first === undefined) return;
-  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
-    disposition: 'retry',
-    hint: 'Something was written while it was brought back. Run the same command again.',
-  });
 }

@@ -1,9 +1,7 @@
 /** Leases that rows name, granted on the other side under the same id before the rows are put there. */
 import { hasCode } from '../errors.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import type { EtcdClient } from '../wire/client.js';
-
-/** Of a lease that has ended meanwhile: its keys are about to go. */
-const ENDED_TTL_SECONDS = 60;
 
 export class SameLeases {
   readonly #granted = new Map<bigint, Promise<void>>();
@@ -21,7 +19,7 @@ export class SameLeases {
   }
 
   async #grant(lease: bigint): Promise<void> {
-    const ttl = (await this.from.leaseTtl(lease)) ?? ENDED_TTL_SECONDS;
+    const ttl = (await this.from.leaseTtl(lease)) ?? LOST_LEASE_TTL_SECONDS;
     await this.to.leaseGrant(lease, ttl).catch((error: unknown) => {
       if (!hasCode(error, 'LEASE_EXISTS')) throw error;
     });

@@ -8,7 +8,7 @@
 import { CUTOVER_KEY } from '../cutoverstate.js';
 import { hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
-import type { Resource } from '../kube/resource.js';
+import { resourceName, type Resource } from '../kube/resource.js';
 import { listRevision } from '../kube/serving.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -35,7 +35,7 @@ export interface Serving {
   apiserver: string;
   /** `unclear`: some resources from here, some from there, or heads too near to each other. */
   from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
-  /** What it was that left it unclear, if it was an error. */
+  /** What it was that left it unclear: an error, or where each resource is served from. */
   why?: string;
 }
 
@@ -44,20 +44,26 @@ export async function servingNow(
   resources: readonly Resource[],
   heads: () => Promise<Heads>,
 ): Promise<Serving> {
-  const from = new Set<Serving['from']>();
+  const sides: Serving['from'][] = [];
   try {
     for (const resource of resources) {
       const before = await heads();
       const revision = await listRevision(api, resource);
-      from.add(sideOf(revision, before, await heads()));
+      sides.push(sideOf(revision, before, await heads()));
     }
   } catch (error) {
     if (!hasCode(error, 'KUBE_UNAVAILABLE')) throw error;
-    from.clear();
-    from.add('does not answer');
+    return { apiserver: api.url, from: 'does not answer' };
   }
-  const [first = 'unclear', ...more] = from;
-  return { apiserver: api.url, from: more.length > 0 ? 'unclear' : first };
+  const [first = 'unclear'] = sides;
+  if (sides.every((side) => side === first)) return { apiserver: api.url, from: first };
+  const each = resources.map((resource, i) => `${resourceName(resource)} from ${sides[i] ?? '?'}`);
+  return { apiserver: api.url, from: 'unclear', why: `serves ${each.join(', ')}` };
+}
+
+/** `serves from target`, `does not answer`, or what left it unclear. */
+export function servingText({ from, why }: Serving): string {
+  return why ?? (from === 'does not answer' ? from : `serves from ${from}`);
 }
 
 function sideOf(revision: Revision, before: Heads, after: Heads): Serving['from'] {

@@ -12,6 +12,8 @@ import { servingNow, type Heads, type Serving } from './serving.js';
 
 export interface SwitchOptions {
   apiservers: readonly ApiServer[];
+  /** Left out as dead: may not answer, or has to serve from there, too. */
+  without: readonly ApiServer[];
   resources: readonly Resource[];
   heads: () => Promise<Heads>;
   /** Where they have to go. */
@@ -35,7 +37,7 @@ export function overrides(resources: readonly Resource[], endpoints: readonly st
 
 /** Ends when each of them serves all resources from there, by its own lists. */
 export async function moveAll(options: SwitchOptions): Promise<void> {
-  const { apiservers, hook } = options;
+  const { apiservers, without, hook } = options;
   if (hook)
     for (const api of apiservers) {
       if ((await where(options, [api])).length === 0) continue;
@@ -44,10 +46,13 @@ export async function moveAll(options: SwitchOptions): Promise<void> {
     }
   // All of them once more: one that was moved first may have been put back.
   await untilMoved(hook ? { ...options, onMoved: () => undefined } : options, apiservers);
+  await untilGone({ ...options, apiservers: without });
 }
 
 /** Ends when none of these serves from the wrong side any more; most will not answer. */
-export async function untilGone(options: Omit<SwitchOptions, 'hook' | 'onMoved'>): Promise<void> {
+export async function untilGone(
+  options: Omit<SwitchOptions, 'hook' | 'onMoved' | 'without'>,
+): Promise<void> {
   await untilNone(options, async () => {
     const still = await where(options, options.apiservers);
     return still.filter(({ from }) => from !== 'does not answer');
@@ -82,7 +87,8 @@ async function untilNone(
 
 /**
  * Those that do not serve from there. An apiserver that has just started refuses this and that, and an
- * etcd may be away for a moment; that must not end us, for then nobody would keep the fence.
+ * etcd may be away for a moment; that must not end us, for then nobody would keep the fence. Who has lost
+ * the night keeps nothing any more.
  */
 async function where(
   { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,
@@ -90,7 +96,7 @@ async function where(
 ): Promise<Serving[]> {
   const ask = (api: ApiServer): Promise<Serving> =>
     servingNow(api, resources, heads).catch((error: unknown) => {
-      if (!(error instanceof LockstepError)) throw error;
+      if (!(error instanceof LockstepError) || error.code === 'OTHER_RUN') throw error;
       return { apiserver: api.url, from: 'unclear', why: error.message };
     });
   return (await Promise.all(apis.map(ask))).filter(({ from }) => from !== to);

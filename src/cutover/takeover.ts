@@ -1,9 +1,11 @@
 /**
  * Taking the target over: the last write in lockstep, after which no follower writes any more.
  *
- * It puts the cutover's state and the follower's fence key, guarded by cursor and fence as read. So:
+ * It puts the cutover's state, its owner and the follower's fence key, guarded by cursor and fence as
+ * read. So:
  *   - no data has landed since the read, and what a follower has on its way is void from now on;
- *   - a follower that looks again finds the state and ends (lockstep/stock.ts).
+ *   - a follower that looks again finds the state and ends (lockstep/stock.ts);
+ *   - of two runs that take over at once one does, and the other one finds whose it is.
  * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
  * the slots are not guarded, as they are by a follower's fence; instead the state before the write is
  * read again when it has landed, and accounted for to the last revision as a follower would. A run that
@@ -12,6 +14,7 @@
  */
 import { backoffMs, pause } from '../backoff.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
+import { encodeOwner, otherRun, OWNER_KEY } from '../cutoverowner.js';
 import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
@@ -24,45 +27,55 @@ import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { EtcdClient } from '../wire/client.js';
+import { Claim, type ClaimOptions } from './claim.js';
 
 export interface TakeoverOptions extends Identity {
-  /** Random id of this run. */
-  run: string;
+  /** As kubectl names them. */
+  resources: readonly string[];
   /** Up to here both sides were found equal, and above it nothing was written under the prefixes. */
   equal: Revision;
   frozenAt: Date | null;
+  /** Ends the tries; the claim outlives it. */
   signal: AbortSignal;
 }
 
 /**
- * @returns the state that stands on the target, also if an earlier run has put it there
- * @throws LockstepError NOT_DRAINED where data was written above `equal`, and all that takes stock
+ * @param claiming the target, and the run that has the night from then on
+ * @returns its claim
+ * @throws LockstepError NOT_DRAINED where data was written above `equal`, OTHER_RUN where another run
+ *   was faster, and all that takes stock
  */
-export async function takeOver(
-  client: EtcdClient,
-  options: TakeoverOptions,
-): Promise<StoredCutover> {
+export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions): Promise<Claim> {
+  const { target: client, self, tell } = claiming;
+  const { signal } = options;
   const target = new EtcdTarget(client);
   for (let attempt = 0; ; attempt++) {
     try {
       const state = await target.read();
       if (state.cutover) {
+        if (state.owner?.owner.run !== self.run) throw otherRun(state.owner);
         await accountFor(client, state.cutover);
-        return state.cutover;
+        tell.answered();
+        return new Claim(claiming, state.cutover, state.owner.modRevision);
       }
-      await write(client, takeStock(state, options), options);
+      await write(claiming, takeStock(state, options), options);
       failpoint('takeover.answer');
     } catch (error) {
       // Whether it took effect shows when the target is read again.
       if (!passes(error)) throw error;
-      if (hasCode(error, 'NOT_DRAINED') || options.signal.aborted) throw error;
-      await pause(backoffMs(attempt), options.signal);
+      if (hasCode(error, 'NOT_DRAINED') || signal.aborted) throw error;
+      tell.failed(error);
+      await pause(backoffMs(attempt), signal);
     }
   }
 }
 
-async function write(client: EtcdClient, stock: Stock, options: TakeoverOptions): Promise<void> {
-  const { run, source, prefixes, frozenAt } = options;
+async function write(
+  { target: client, self }: ClaimOptions,
+  stock: Stock,
+  options: TakeoverOptions,
+): Promise<void> {
+  const { source, prefixes, resources, frozenAt } = options;
   const { cursor, fenceMod, tally } = stock;
   if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
   failpoint('takeover.send');
@@ -73,15 +86,16 @@ async function write(client: EtcdClient, stock: Stock, options: TakeoverOptions)
         CUTOVER_KEY,
         newCutover({
           phase: 'fenced',
-          run,
           source,
           prefixes: [...prefixes.list],
+          resources: [...resources],
           keys: cursor.keys,
           checksum: cursor.checksum,
           frozenAt: frozenAt?.toISOString() ?? null,
           fencedAt: new Date().toISOString(),
         }),
       ),
+      put(OWNER_KEY, encodeOwner(self)),
       put(FENCE_KEY, Buffer.alloc(0)),
     ],
   });

@@ -21,6 +21,8 @@ export interface CaptureOptions {
   signal: AbortSignal;
   /** Called before each new try. */
   onRetry?: (error: LockstepError) => void;
+  /** See WatchOptions. */
+  onNote?: (note: string) => void;
 }
 
 /**
@@ -30,9 +32,10 @@ export interface CaptureOptions {
 export function capture(
   client: EtcdClient,
   journal: Journal,
-  { limits, signal, onRetry }: CaptureOptions,
+  options: CaptureOptions,
 ): Observable<Position> {
-  return defer(() => from(appendAll(client, journal, limits, signal))).pipe(
+  const { signal, onRetry } = options;
+  return defer(() => from(appendAll(client, journal, options))).pipe(
     retry({
       resetOnSuccess: true,
       delay: (error: unknown, attempt) => {
@@ -47,8 +50,7 @@ export function capture(
 async function* appendAll(
   client: EtcdClient,
   journal: Journal,
-  limits: WatchLimits,
-  signal: AbortSignal,
+  { limits, signal, onNote }: CaptureOptions,
 ): AsyncGenerator<Position> {
   await refuseOtherHistory(client, journal);
   const { clusterId, prefixes } = journal.state;
@@ -58,6 +60,7 @@ async function* appendAll(
     limits,
     clusterId,
     signal,
+    ...(onNote ? { onNote } : {}),
   };
   for await (const batch of watchRevisions(client, options)) {
     await journal.append(batch.revisions, batch.position);

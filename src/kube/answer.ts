@@ -81,10 +81,9 @@ export function messageOf({ body }: Answer): string {
   return reason === 'Invalid' ? `Invalid: ${fieldsOf(parsed.data)}` : line(message);
 }
 
-/** Whether the apiserver's words, all of them, name one of these. */
-export function mentions({ body }: Answer, ...names: string[]): boolean {
-  const { message = '' } = statusObject.safeParse(body).data ?? {};
-  return names.some((name) => message.includes(name));
+/** All the apiserver's words, to look into and not to show; empty where it said none. */
+export function wordsOf({ body }: Answer): string {
+  return statusObject.safeParse(body).data?.message ?? '';
 }
 
 /** Status.reason: `NotFound`, `Conflict`; undefined for an answer that is none. */

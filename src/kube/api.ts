@@ -12,6 +12,8 @@ import { kubeFault } from './fault.js';
 
 /** Of one request, connection and all. */
 const ANSWERS_WITHIN_MS = 10_000;
+/** All paths of a few objects are asked at once; an apiserver takes some hundreds. */
+const MAX_CONNECTIONS = 64;
 /** The largest object that etcd takes, several times over. */
 const MAX_ANSWER_BYTES = 16 << 20;
 
@@ -42,9 +44,12 @@ export class ApiServer {
     this.#credentials = credentials;
   }
 
-  /** @throws LockstepError KUBE_UNAVAILABLE where no answer came within 10 s, TLS for certificates that do not fit */
-  async get(path: string, query?: Query): Promise<Answer> {
-    return this.#ask('GET', path, undefined, query);
+  /**
+   * @param signal ends the request at once, whatever the apiserver does with it; its reason is thrown
+   * @throws LockstepError KUBE_UNAVAILABLE where no answer came within 10 s, TLS for certificates that do not fit
+   */
+  async get(path: string, query?: Query, signal?: AbortSignal): Promise<Answer> {
+    return this.#ask('GET', path, undefined, query, signal);
   }
 
   /** As {@link get}. A PATCH is a JSON merge patch. */
@@ -53,8 +58,20 @@ export class ApiServer {
     path: string,
     body?: unknown,
     query?: Query,
+    signal?: AbortSignal,
   ): Promise<Answer> {
-    return this.#ask(method, path, body, query);
+    return this.#ask(method, path, body, query, signal);
+  }
+
+  /**
+   * Opens so many connections, so that what is asked next waits for no handshake.
+   * @throws LockstepError as {@link get}
+   */
+  async warm(connections: number, signal?: AbortSignal): Promise<void> {
+    const asks = Array.from({ length: connections }, async () =>
+      this.get('/version', undefined, signal),
+    );
+    await Promise.all(asks);
   }
 
   close(): void {
@@ -62,25 +79,35 @@ export class ApiServer {
     this.#agent = undefined;
   }
 
-  async #ask(method: Method, path: string, body: unknown, query: Query = {}): Promise<Answer> {
+  async #ask(
+    method: Method,
+    path: string,
+    body: unknown,
+    query: Query = {},
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    signal?.throwIfAborted();
+    const timeout = AbortSignal.timeout(ANSWERS_WITHIN_MS);
     const credentials = await this.#credentials();
     const url = new URL(this.url + path);
     url.search = new URLSearchParams(query).toString();
     const asked = `${method} ${this.url}${path}`;
+    const sent = body === undefined ? undefined : JSON.stringify(body);
     const request: Request = {
       url,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: sent,
       options: {
         method,
         agent: this.#agentFor(credentials),
-        headers: headersFor(method, body, credentials),
+        headers: headersFor(method, sent, credentials),
         ...(credentials.auth === undefined ? {} : { auth: credentials.auth }),
-        signal: AbortSignal.timeout(ANSWERS_WITHIN_MS),
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       },
     };
     try {
       return { ...(await exchange(request)), asked };
     } catch (error) {
+      signal?.throwIfAborted();
       throw kubeFault(error, asked, this.url);
     }
   }
@@ -91,7 +118,7 @@ export class ApiServer {
     if (this.#agent && isDeepStrictEqual(tls, this.#tls)) return this.#agent;
     this.close();
     this.#tls = tls;
-    const usual = { keepAlive: true, maxSockets: 8 };
+    const usual = { keepAlive: true, maxSockets: MAX_CONNECTIONS };
     this.#agent = this.url.startsWith('http:')
       ? new HttpAgent(usual)
       : new HttpsAgent({ ...usual, ...tls });
@@ -107,14 +134,17 @@ interface Request {
 
 function headersFor(
   method: Method,
-  body: unknown,
+  body: string | undefined,
   { headers }: Credentials,
 ): Record<string, string> {
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   return {
     accept: 'application/json',
     'user-agent': 'etcd-lockstep',
-    ...(body === undefined ? {} : { 'content-type': type }),
+    // Node sends the body of a DELETE without its length, and no server takes that.
+    ...(body === undefined
+      ? {}
+      : { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) }),
     ...headers,
   };
 }

@@ -7,21 +7,38 @@
  *
  * A DELETE carries no body: with one an apiserver does not read the query, where `dryRun` stands.
  */
-import { causesOf, messageOf, type Answer } from './answer.js';
+import type { Answer } from './answer.js';
 import type { Method, Query } from './api.js';
-import type { KubeObject } from './object.js';
+import { objectName, type KubeObject } from './object.js';
 import { LEASES, pathOf, PODS, sameResource, type Served, type Subresource } from './resource.js';
+import { isForItsBudget } from './verdict.js';
 
 export const DRY_RUN: Query = { dryRun: 'All' };
 
-/** One request, or why there is none: the server has no such path, or there is no object to aim at. */
-export type Attempt = { what: string } & (Request | { skipped: 'absent' | 'not asked' });
+/** One way in which a resource is written. */
+export interface Path {
+  /** `create pods`, `pods/eviction` */
+  what: string;
+  /** Whether this apiserver has it. */
+  there: boolean;
+  /** The best first; none where nothing is there to aim at. */
+  requests: readonly Request[];
+}
+
+/** One request, or undefined where there is no object to aim at. */
+export interface Attempt {
+  what: string;
+  there: boolean;
+  request: Request | undefined;
+}
 
 export interface Request {
   method: Exclude<Method, 'GET'>;
   path: string;
   body?: unknown;
   query?: Query;
+  /** What it aims at: `default/web-0`; undefined: at nothing that is there. */
+  on?: string;
   /** Failures that an apiserver answers only after admission has said yes. */
   afterAdmission?: (answer: Answer) => boolean;
 }
@@ -30,6 +47,38 @@ const PROBE_NAME = 'etcd-lockstep-probe';
 
 /** A merge patch for anything with metadata. */
 export const TOUCH = { metadata: { annotations: { 'etcd-lockstep.io/probe': 'dry-run' } } };
+
+/**
+ * All paths, on each of these objects.
+ * @param objects the best first
+ */
+export function pathsOf(served: Served, objects: readonly KubeObject[]): Path[] {
+  const paths = joined(
+    (objects.length > 0 ? objects : [undefined]).map((one) => writesOf(served, one)),
+  );
+  return paths.map((path) =>
+    path.what === `create ${served.resource}`
+      ? { ...path, requests: [...path.requests, ...ownCreations(served, objects)] }
+      : path,
+  );
+}
+
+/** What may be asked on several objects, path by path. */
+export function joined(onEach: readonly Attempt[][]): Path[] {
+  const [first = []] = onEach;
+  return first.map(({ what, there }, i) => ({
+    what,
+    there,
+    requests: onEach.flatMap((attempts) => attempts[i]?.request ?? []),
+  }));
+}
+
+/** No copies, which a namespace may refuse that has become stricter since. */
+function ownCreations(served: Served, objects: readonly KubeObject[]): Request[] {
+  const namespaces = objects.map(({ metadata }) => metadata.namespace ?? 'default');
+  const others = objects.length > 0 ? [...new Set([...namespaces, 'default'])] : [];
+  return others.flatMap((namespace) => creation(served, undefined, namespace) ?? []);
+}
 
 /** @param object undefined: there is none */
 export function writesOf(served: Served, object: KubeObject | undefined): Attempt[] {
@@ -47,17 +96,25 @@ export function writesOf(served: Served, object: KubeObject | undefined): Attemp
       object && { method: 'DELETE', path: all, query: { fieldSelector: `metadata.name=${name}` } },
     ],
   ];
+  const on = object && objectName(object);
   return [
     ...verbs.map(([verb, request]) =>
       attempt(`${verb} ${served.resource}`, served.verbs.includes(verb), request),
     ),
     ...(sameResource(served, PODS) ? podWrites : statusWrites)(served, object),
-  ];
+  ].map(({ request, ...rest }) => ({
+    ...rest,
+    request: request && on !== undefined ? { ...request, on } : request,
+  }));
 }
 
 /** A copy under a new name; where there is nothing to copy, a pod or a lease of our own. */
-export function creation(served: Served, object: KubeObject | undefined): Request | undefined {
-  const copied = object ? copyOf(object) : newObject(served);
+export function creation(
+  served: Served,
+  object: KubeObject | undefined,
+  namespace = 'default',
+): Request | undefined {
+  const copied = object ? copyOf(object) : newObject(served, namespace);
   return (
     copied && {
       method: 'POST',
@@ -113,9 +170,7 @@ function evictionOf(
     method: 'POST',
     path,
     body: { apiVersion, kind, metadata },
-    afterAdmission: (answer) =>
-      causesOf(answer).includes('DisruptionBudget') ||
-      /PodDisruptionBudget|disruption budget/.test(messageOf(answer)),
+    afterAdmission: isForItsBudget,
   };
 }
 
@@ -128,13 +183,13 @@ export function touched(served: Served, name: string, object: KubeObject | undef
       method: 'PATCH',
       path: `${pathOf(served, object.metadata.namespace, object.metadata.name)}/${name}`,
       body: TOUCH,
+      on: objectName(object),
     },
   );
 }
 
 function attempt(what: string, there: boolean, request: Request | undefined): Attempt {
-  if (!there) return { what, skipped: 'absent' };
-  return request ? { what, ...request } : { what, skipped: 'not asked' };
+  return { what, there, request: there ? request : undefined };
 }
 
 function typeOf({ apiVersion, kind }: Served): { apiVersion: string; kind: string } {
@@ -173,8 +228,8 @@ function asAskedFor(spec: unknown): unknown {
   return Object.fromEntries(Object.entries(spec).filter(([key]) => !GIVEN_LATER.includes(key)));
 }
 
-function newObject(served: Served): KubeObject | undefined {
-  const metadata = { name: PROBE_NAME, namespace: 'default' };
+function newObject(served: Served, namespace: string): KubeObject | undefined {
+  const metadata = { name: PROBE_NAME, namespace };
   if (sameResource(served, PODS)) return { metadata, spec: POD_SPEC };
   return sameResource(served, LEASES) ? { metadata, spec: {} } : undefined;
 }

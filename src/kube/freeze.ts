@@ -1,164 +1,264 @@
 /**
- * Freezes resources in a cluster, and thaws them.
+ * The freeze of a cluster: objects that have every apiserver refuse writes, and one owner.
  *
- * The objects are written once, through the first apiserver. Each apiserver then learns of them by a
- * watch of its own, a moment later; so freezing ends when a dry-run write is refused by every one.
+ * They are written through any apiserver that lives; that each refuses then is known.ts.
+ *
+ *     find ─► apply, over exactly what was found, or where nothing was ─► prove … hold … prove ─► remove
+ *
+ * Invariant: every write but a creation names uid and resourceVersion of what was read or written
+ * last, and a creation fails where there is something. So a freeze has one owner at a time, nobody
+ * changes or removes another's, and whoever has lost it is told so by the next thing he does. What is
+ * still the same (standing.ts) has stood all the time between, because nothing comes back under the
+ * same uid.
+ *
+ * What is not guarded: a creation that hangs in an apiserver until the freeze it was for is gone. It
+ * leaves a freeze with our name on it, which find tells.
+ *
+ * Two runs that freeze at the same moment in different ways (a policy, a webhook) write no common
+ * object; `prove` tells both, because it takes no foreign object beside ours either.
  */
-import { z } from 'zod';
-import { pause } from '../backoff.js';
-import { badArgument, LockstepError } from '../errors.js';
-import { expect, read } from './answer.js';
+import { LockstepError } from '../errors.js';
 import type { ApiServer } from './api.js';
-import {
-  ADMISSION_BASE,
-  FREEZE_NAME,
-  freezeObjects,
-  KINDS,
-  type Manifest,
-  type Way,
-} from './manifests.js';
-import { kubeObject } from './object.js';
-import { probeWrites, type Check, type Expected } from './probe.js';
+import { byLiving } from './living.js';
+import { freezeObjects, KINDS, WAYS, type Kind, type Manifest, type Way } from './manifests.js';
+import { HELD, madeByHand, type FreezeOwner } from './owner.js';
 import type { Resource } from './resource.js';
+import {
+  annotate,
+  Changed,
+  create,
+  isSame,
+  pathOfKind,
+  readStanding,
+  remove,
+  replace,
+  type Standing,
+} from './standing.js';
 
-const ASK_AGAIN_MS = 200;
-/** An apiserver that is cut off from its etcd, or has policies turned off, would never know. */
-const KNOWN_WITHIN_MS = 60_000;
+/** Every cluster has this kind, so it tells whether an apiserver reads from its etcd. */
+const READ_FIRST = pathOfKind('validatingwebhookconfigurations');
 
-export interface FreezeOptions {
-  /** Aborts the wait; what was written stays. */
-  signal?: AbortSignal;
-  /** Told once for each apiserver that is waited for, with what it does not do yet. */
-  onWait?: (apiserver: string, checks: readonly Check[]) => void;
-}
+/** What stands in the cluster as it was read or written last. */
+export class Freeze {
+  #objects: readonly Standing[];
 
-/** A policy where every apiserver has them (1.30 and later), else a webhook. */
-export async function freezeWay(apis: readonly ApiServer[]): Promise<Way> {
-  for (const api of apis) {
-    const list = read(
-      await api.get(ADMISSION_BASE),
-      z.looseObject({ resources: z.array(z.looseObject({ name: z.string() })) }),
-    );
-    if (!list.resources.some(({ name }) => name === KINDS.policy[0])) return 'webhook';
+  private constructor(objects: readonly Standing[]) {
+    this.#objects = objects;
   }
-  return 'policy';
+
+  /**
+   * Asks any apiserver that lives, which asks its etcd.
+   * @returns undefined: no object of a freeze is there
+   * @throws LockstepError KUBE_UNAVAILABLE where none answers, naming each
+   */
+  static async find(apis: readonly ApiServer[]): Promise<Freeze | undefined> {
+    const objects = await byLiving(apis, READ_FIRST, readStanding);
+    return objects.length === 0 ? undefined : new Freeze(objects);
+  }
+
+  /**
+   * The freeze of one run, however little it knows of what it has written.
+   * @returns undefined: none stands
+   * @throws LockstepError FREEZE_LOST where another's does, KUBE_UNAVAILABLE as {@link find}
+   */
+  static async findOwn(apis: readonly ApiServer[], own: FreezeOwner): Promise<Freeze | undefined> {
+    const found = await Freeze.find(apis);
+    const objects = found ? found.#objects : [];
+    const foreign = objects.find(({ owner }) => owner?.run !== own.run);
+    if (foreign) throw lost(foreign, own);
+    return found;
+  }
+
+  /**
+   * Writes the freeze; does not wait for anybody to know of it. What stands in another way is brought
+   * to the same resources and owner.
+   * @param over the freeze that was found and is taken over; it stays held if it was
+   * @throws LockstepError FREEZE_TAKEN where another stands, or it has changed since; what was
+   *   written until then stays, and `find` tells that it is ours
+   */
+  static async apply(
+    apis: readonly ApiServer[],
+    resources: readonly Resource[],
+    way: Way,
+    owner: FreezeOwner,
+    over?: Freeze,
+  ): Promise<Freeze> {
+    const known = over ? over.#objects : [];
+    const put = async (api: ApiServer, kind: Kind, object: Manifest) => {
+      const there = known.find((one) => one.kind === kind);
+      return there ? replace(api, there, object, owner) : create(api, kind, object, owner);
+    };
+    return byLiving(apis, READ_FIRST, async (api) => {
+      refuseOthers(await readStanding(api), known, owner);
+      const written: Standing[] = [];
+      try {
+        for (const [kind, object] of objectsFor(resources, way, owner, over))
+          written.unshift(await put(api, kind, object));
+      } catch (error) {
+        throw error instanceof Changed ? taken(error.now) : error;
+      }
+      return new Freeze(written);
+    });
+  }
+
+  /** By the apiserver's clock, of the oldest of its objects; taking it over does not change it. */
+  get since(): Date {
+    return new Date(Math.min(...this.#objects.map(({ since }) => since.getTime())));
+  }
+
+  /** undefined: made by kubectl. */
+  get owner(): FreezeOwner | undefined {
+    return this.#objects.find(({ owner }) => owner)?.owner;
+  }
+
+  /** The target has been taken over: whoever removes it lets some write here and some there. */
+  get held(): boolean {
+    return this.#objects.some(({ held }) => held);
+  }
+
+  /** No run waits for it: kubectl or `freeze apply` made it. */
+  get byHand(): boolean {
+    return this.#objects.every(({ owner }) => madeByHand(owner)) && !this.held;
+  }
+
+  /** `policy` where it stands in both ways. */
+  get way(): Way {
+    return this.kinds.some((kind) => isOf('policy', kind)) ? 'policy' : 'webhook';
+  }
+
+  get resources(): readonly Resource[] {
+    return this.#objects.find(({ resources }) => resources.length > 0)?.resources ?? [];
+  }
+
+  /** Of its objects. */
+  get kinds(): readonly Kind[] {
+    return this.#objects.map(({ kind }) => kind);
+  }
+
+  /**
+   * That it stands, the same, ours, alone: then it has stood since it was written.
+   * @throws LockstepError FREEZE_LOST
+   */
+  async prove(apis: readonly ApiServer[]): Promise<void> {
+    const now = await byLiving(apis, READ_FIRST, readStanding);
+    const missing = this.#objects.find((known) => !now.some((one) => isSame(known, one)));
+    if (missing)
+      throw lost(
+        now.find(({ kind }) => kind === missing.kind),
+        this.owner,
+      );
+    const foreign = now.find(({ owner }) => owner?.run !== this.owner?.run);
+    if (foreign) throw lost(foreign, this.owner);
+  }
+
+  /**
+   * Marks it as one that must not be removed by hand; proves it at once.
+   * @throws LockstepError FREEZE_LOST
+   */
+  async hold(apis: readonly ApiServer[]): Promise<void> {
+    await this.#guarded(apis, async (api) => {
+      const held: Standing[] = [];
+      for (const one of this.#objects) held.push(await annotate(api, one, HELD));
+      this.#objects = held;
+    });
+  }
+
+  /**
+   * Removes it and no other; nothing to do where it is gone. Does not wait for anybody to know.
+   * @throws LockstepError FREEZE_LOST where another stands in its place
+   */
+  async remove(apis: readonly ApiServer[]): Promise<void> {
+    await this.#guarded(apis, async (api) => {
+      for (const one of this.#objects) await remove(api, one);
+    });
+  }
+
+  async #guarded(
+    apis: readonly ApiServer[],
+    use: (api: ApiServer) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await byLiving(apis, READ_FIRST, use);
+    } catch (error) {
+      throw error instanceof Changed ? lost(error.now, this.owner) : error;
+    }
+  }
 }
 
-/**
- * Freezes, and waits until every apiserver refuses. May be called again: it brings the objects to
- * what is asked for.
- * @returns when it was frozen first, by the apiserver's clock
- * @throws LockstepError KUBE_UNAVAILABLE where an apiserver does not refuse within a minute, KUBE
- *   where it cannot be told whether it does; the freeze then stays
- */
-export async function applyFreeze(
-  apis: readonly ApiServer[],
+function isOf(way: Way, kind: Kind): boolean {
+  return (KINDS[way] as readonly Kind[]).includes(kind);
+}
+
+/** In the order in which they take effect. */
+function objectsFor(
   resources: readonly Resource[],
   way: Way,
-  options: FreezeOptions = {},
-): Promise<Date | undefined> {
-  const api = first(apis);
-  for (const [i, object] of freezeObjects(resources, way).entries())
-    await put(api, KINDS[way][i] ?? '', object);
-  await Promise.all(apis.map((one) => untilAll(one, resources, 'frozen', options)));
-  return frozenSince(api);
-}
-
-/** Thaws, and waits until every apiserver accepts. May be called where nothing is frozen. */
-export async function removeFreeze(
-  apis: readonly ApiServer[],
-  resources: readonly Resource[],
-  options: FreezeOptions = {},
-): Promise<void> {
-  const api = first(apis);
-  for (const kind of allKinds())
-    expect(await api.send('DELETE', `${ADMISSION_BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
-  await Promise.all(apis.map((one) => untilAll(one, resources, 'open', options)));
-}
-
-/** When our objects were made, by the apiserver's clock; undefined where there are none. */
-export async function frozenSince(api: ApiServer): Promise<Date | undefined> {
-  const times: number[] = [];
-  for (const kind of allKinds()) {
-    const answer = expect(await api.get(`${ADMISSION_BASE}/${kind}/${FREEZE_NAME}`), 200, 404);
-    if (answer.status === 404) continue;
-    times.push(Date.parse(read(answer, kubeObject).metadata.creationTimestamp ?? ''));
-  }
-  return times.length === 0 ? undefined : new Date(Math.min(...times));
-}
-
-/** The objects themselves first, so that nothing refers to what is gone. */
-function allKinds(): string[] {
-  return [...KINDS.webhook, ...[...KINDS.policy].reverse()];
-}
-
-async function put(api: ApiServer, kind: string, object: Manifest): Promise<void> {
-  const path = `${ADMISSION_BASE}/${kind}`;
-  const there = expect(await api.get(`${path}/${FREEZE_NAME}`), 200, 404);
-  if (there.status === 404) {
-    // 409: the request was sent twice, or somebody else freezes too.
-    const made = expect(await api.send('POST', path, object), 201, 409);
-    return made.status === 409 ? put(api, kind, object) : undefined;
-  }
-  const { resourceVersion } = read(there, kubeObject).metadata;
-  const metadata = { ...object.metadata, resourceVersion };
-  expect(await api.send('PUT', `${path}/${FREEZE_NAME}`, { ...object, metadata }), 200);
-}
-
-/**
- * Waits until no write is answered the other way round. A freeze has to be proven then; after it is
- * removed others may still refuse.
- */
-async function untilAll(
-  api: ApiServer,
-  resources: readonly Resource[],
-  expected: Expected,
-  { signal, onWait }: FreezeOptions,
-): Promise<void> {
-  const opposite = expected === 'frozen' ? 'accepted' : 'refused';
-  const deadline = Date.now() + KNOWN_WITHIN_MS;
-  let told = false;
-  while (true) {
-    const { checks } = await probeWrites(api, resources, expected);
-    const late = checks.filter(({ got }) => got === opposite);
-    const unproven = checks.filter(({ ok }) => !ok);
-    if (late.length === 0 && expected === 'frozen' && unproven.length > 0)
-      throw cannotTell(api, unproven);
-    if (late.length === 0) return;
-    if (Date.now() > deadline) throw neverKnew(api, late, expected);
-    if (!told) onWait?.(api.url, late);
-    told = true;
-    await pause(ASK_AGAIN_MS, signal);
-    signal?.throwIfAborted();
-  }
-}
-
-function neverKnew(api: ApiServer, late: readonly Check[], expected: Expected): LockstepError {
-  const paths = late.map(({ what }) => what).join(', ');
-  const does = expected === 'frozen' ? 'is still accepted' : 'is still refused';
-  return new LockstepError('KUBE_UNAVAILABLE', `${api.url}: ${paths} ${does} after a minute`, {
-    disposition: 'retry',
-    hint:
-      expected === 'frozen'
-        ? 'Does it use the same etcd as the others, and are its admission plugins on? --way webhook needs no policies; freeze remove ends the freeze.'
-        : 'Does it use the same etcd as the others? kubectl get validatingwebhookconfigurations,validatingadmissionpolicies says what is there.',
+  owner: FreezeOwner,
+  over: Freeze | undefined,
+): [Kind, Manifest][] {
+  return WAYS.flatMap((one) => {
+    const objects = freezeObjects(resources, one, owner, over?.held);
+    const kinds: readonly Kind[] = KINDS[one];
+    return kinds.flatMap((kind, i): [Kind, Manifest][] => {
+      const object = objects[i];
+      const asked = one === way || over?.kinds.includes(kind);
+      return object && asked ? [[kind, object]] : [];
+    });
   });
 }
 
-function cannotTell(api: ApiServer, unproven: readonly Check[]): LockstepError {
-  const answers = unproven.map(({ what, got }) => `${what}: ${got}`).join('; ');
-  return new LockstepError(
-    'KUBE',
-    `${api.url}: cannot tell whether all writes are refused: ${answers}`,
-    {
-      disposition: 'fatal',
-      hint: 'The freeze is there; freeze remove ends it. Somebody else refused before it was asked: use a user with more rights, or see who it is.',
-    },
-  );
+/** Of what stands only what was found may be taken over, and what an earlier try of ours has made. */
+function refuseOthers(
+  now: readonly Standing[],
+  known: readonly Standing[],
+  { run }: FreezeOwner,
+): void {
+  const ours = (one: Standing) => one.owner?.run === run;
+  const other = now.find((one) => !ours(one) && !known.some((found) => isSame(found, one)));
+  if (other) throw taken(other);
+  if (known.some((found) => !now.some((one) => one.uid === found.uid))) throw taken(undefined);
 }
 
-function first(apis: readonly ApiServer[]): ApiServer {
-  const [api] = apis;
-  if (api) return api;
-  throw badArgument('no apiserver is given', 'Name them in --apiservers.');
+/** `cutover on admin-1, pid 4711, since …; writes are refused since …` */
+export function whoHas({ owner, since }: Pick<Freeze, 'owner' | 'since'>): string {
+  return `${owner ? owner.text : 'made by kubectl'} (it stands since ${since.toISOString()})`;
+}
+
+/** What to do about a freeze that somebody else has. */
+export function askOwner({ owner, held }: Pick<Freeze, 'owner' | 'held'>): string {
+  if (held)
+    return 'The target has been taken over: the freeze must stay until that cutover or rollback has ended. `etcd-lockstep status` says how far it is. If its owner is dead, run cutover again to go on, or rollback to go back.';
+  if (madeByHand(owner))
+    return 'If nobody needs it, `etcd-lockstep freeze remove` ends it; then run the same command again.';
+  return 'Ask whoever runs that. If it is dead, run the same command again: it takes over what it finds at its start; or `etcd-lockstep freeze remove --force` lets writes in.';
+}
+
+function taken(now: Standing | undefined): LockstepError {
+  return now
+    ? new LockstepError('FREEZE_TAKEN', `somebody else has the freeze: ${whoHas(now)}`, {
+        disposition: 'fatal',
+        hint: askOwner(now),
+      })
+    : new LockstepError('FREEZE_TAKEN', 'the freeze that was found at the start is gone', {
+        disposition: 'fatal',
+        hint: 'Somebody has let writes in meanwhile: find out who it is, then run the same command again.',
+      });
+}
+
+function lost(now: Standing | undefined, own: FreezeOwner | undefined): LockstepError {
+  const isOurs = now !== undefined && now.owner?.run === own?.run;
+  if (now && !isOurs)
+    return new LockstepError('FREEZE_LOST', `somebody else has the freeze now: ${whoHas(now)}`, {
+      disposition: 'fatal',
+      hint: askOwner(now),
+    });
+  const what = isOurs ? 'was changed by somebody' : 'is gone';
+  return new LockstepError(
+    'FREEZE_LOST',
+    `the freeze ${what}: writes may have been let in meanwhile`,
+    {
+      disposition: 'fatal',
+      hint: 'Find out who did it (the audit log of the apiservers). `etcd-lockstep status` says how far it is; the same command begins anew or goes on.',
+    },
+  );
 }

@@ -11,6 +11,8 @@
  * out is written. Admission is not asked about these objects themselves, so the freeze can always be
  * taken away.
  */
+import { z } from 'zod';
+import { annotationsOf, HELD, type FreezeOwner } from './owner.js';
 import { PODS, resourceName, sameResource, type Resource } from './resource.js';
 
 /** Of our objects; an answer that names one of them was refused by us. */
@@ -37,13 +39,23 @@ export const KINDS = {
   policy: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
 } as const satisfies Record<Way, readonly string[]>;
 
-/** In the order of {@link KINDS}. */
-export function freezeObjects(resources: readonly Resource[], way: Way): Manifest[] {
-  return way === 'policy' ? policy(resources) : [webhook(resources)];
+export type Kind = (typeof KINDS)[Way][number];
+
+/** In the order of {@link KINDS}; without an owner as `freeze print` gives them to kubectl. */
+export function freezeObjects(
+  resources: readonly Resource[],
+  way: Way,
+  owner?: FreezeOwner,
+  held = false,
+): Manifest[] {
+  const metadata = metadataFor(resources, {
+    ...(owner ? annotationsOf(owner) : {}),
+    ...(held ? HELD : {}),
+  });
+  return way === 'policy' ? policy(resources, metadata) : [webhook(resources, metadata)];
 }
 
-function policy(resources: readonly Resource[]): Manifest[] {
-  const metadata = metadataFor(resources);
+function policy(resources: readonly Resource[], metadata: Manifest['metadata']): Manifest[] {
   return [
     {
       apiVersion: API_VERSION,
@@ -65,11 +77,11 @@ function policy(resources: readonly Resource[]): Manifest[] {
   ];
 }
 
-function webhook(resources: readonly Resource[]): Manifest {
+function webhook(resources: readonly Resource[], metadata: Manifest['metadata']): Manifest {
   return {
     apiVersion: API_VERSION,
     kind: 'ValidatingWebhookConfiguration',
-    metadata: metadataFor(resources),
+    metadata,
     webhooks: [
       {
         name: WEBHOOK_NAME,
@@ -86,11 +98,15 @@ function webhook(resources: readonly Resource[]): Manifest {
   };
 }
 
-function metadataFor(resources: readonly Resource[]): Manifest['metadata'] {
+function metadataFor(
+  resources: readonly Resource[],
+  ownership: Record<string, string>,
+): Manifest['metadata'] {
   return {
     name: FREEZE_NAME,
     annotations: {
       'kubernetes.io/description': `${messageFor(resources)}; etcd-lockstep freeze remove ends it`,
+      ...ownership,
     },
   };
 }
@@ -114,4 +130,30 @@ function rules(resources: readonly Resource[]): object[] {
 function named(resource: Resource): string[] {
   const own = [resource.resource, `${resource.resource}/*`];
   return sameResource(resource, PODS) ? [...own, 'bindings'] : own;
+}
+
+const ruled = z.array(
+  z.looseObject({ apiGroups: z.array(z.string()), resources: z.array(z.string()) }),
+);
+const frozenBy = z.union([
+  z
+    .looseObject({ webhooks: z.array(z.looseObject({ rules: ruled })) })
+    .transform(({ webhooks }) => webhooks.flatMap((one) => one.rules)),
+  z
+    .looseObject({
+      spec: z.looseObject({ matchConstraints: z.looseObject({ resourceRules: ruled }) }),
+    })
+    .transform(({ spec }) => spec.matchConstraints.resourceRules),
+]);
+
+/** What an object of ours freezes; empty for a binding, which only turns its policy on. */
+export function resourcesOf(object: unknown): Resource[] {
+  const rules = frozenBy.safeParse(object).data ?? [];
+  return rules.flatMap(({ apiGroups, resources }) =>
+    apiGroups.flatMap((group) =>
+      resources
+        .filter((name) => !name.includes('/') && name !== 'bindings')
+        .map((resource) => ({ group, resource })),
+    ),
+  );
 }

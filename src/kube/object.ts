@@ -17,22 +17,32 @@ export const kubeObject = z.looseObject({ metadata });
 export type KubeObject = z.output<typeof kubeObject>;
 
 const list = z.looseObject({
-  metadata: z.looseObject({ resourceVersion: z.string() }),
+  metadata: z.looseObject({
+    resourceVersion: z.string(),
+    continue: z.string().optional(),
+    remainingItemCount: z.number().int().optional(),
+  }),
   items: z.array(kubeObject),
 });
 
 /**
  * The first objects of a list that is not older than this moment: without a resourceVersion an
- * apiserver asks its etcd.
+ * apiserver asks its etcd. `count` is all that there are; undefined where it does not say.
+ * @param namespace undefined: of all
  */
 export async function listFirst(
   api: ApiServer,
   served: Served,
   limit: number,
-): Promise<{ resourceVersion: string; items: KubeObject[] }> {
-  const answer = await api.get(pathOf(served), { limit: String(limit) });
+  namespace?: string,
+  signal?: AbortSignal,
+): Promise<{ resourceVersion: string; items: KubeObject[]; count: number | undefined }> {
+  const answer = await api.get(pathOf(served, namespace), { limit: String(limit) }, signal);
   const { metadata: of, items } = read(answer, list);
-  return { resourceVersion: of.resourceVersion, items };
+  const whole = (of.continue ?? '') === '';
+  const rest = whole ? 0 : of.remainingItemCount;
+  const count = rest === undefined ? undefined : items.length + rest;
+  return { resourceVersion: of.resourceVersion, items, count };
 }
 
 /** `default/web-0`, or the name alone. */

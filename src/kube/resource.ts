@@ -73,11 +73,31 @@ const resourceList = z.looseObject({
   ),
 });
 
-/** Asks an apiserver; undefined where it does not serve it. */
-export async function find(api: ApiServer, resource: Resource): Promise<Served | undefined> {
-  const base = await baseOf(api, resource.group);
+/** What an apiserver serves does not change while it is moved: asked once, and not in the freeze. */
+const found = new WeakMap<ApiServer, Map<string, Served>>();
+
+/** Asks an apiserver, once for all; undefined where it does not serve it. */
+export async function find(
+  api: ApiServer,
+  resource: Resource,
+  signal?: AbortSignal,
+): Promise<Served | undefined> {
+  const name = resourceName(resource);
+  const known = found.get(api)?.get(name);
+  if (known) return known;
+  const served = await discover(api, resource, signal);
+  if (served) found.set(api, new Map(found.get(api)).set(name, served));
+  return served;
+}
+
+async function discover(
+  api: ApiServer,
+  resource: Resource,
+  signal: AbortSignal | undefined,
+): Promise<Served | undefined> {
+  const base = await baseOf(api, resource.group, signal);
   if (base === undefined) return undefined;
-  const list = read(await api.get(base), resourceList);
+  const list = read(await api.get(base, undefined, signal), resourceList);
   const own = list.resources.find(({ name }) => name === resource.resource);
   if (!own) return undefined;
   const prefix = `${resource.resource}/`;
@@ -99,8 +119,12 @@ export async function find(api: ApiServer, resource: Resource): Promise<Served |
 }
 
 /** @throws LockstepError KUBE where the apiserver does not serve it */
-export async function serving(api: ApiServer, resource: Resource): Promise<Served> {
-  const served = await find(api, resource);
+export async function serving(
+  api: ApiServer,
+  resource: Resource,
+  signal?: AbortSignal,
+): Promise<Served> {
+  const served = await find(api, resource, signal);
   if (served) return served;
   throw new LockstepError('KUBE', `${api.url} serves no ${resourceName(resource)}`, {
     disposition: 'fatal',
@@ -108,9 +132,13 @@ export async function serving(api: ApiServer, resource: Resource): Promise<Serve
   });
 }
 
-async function baseOf(api: ApiServer, group: string): Promise<string | undefined> {
+async function baseOf(
+  api: ApiServer,
+  group: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (group === '') return '/api/v1';
-  const answer = expect(await api.get(`/apis/${group}`), 200, 404);
+  const answer = expect(await api.get(`/apis/${group}`, undefined, signal), 200, 404);
   if (answer.status === 404) return undefined;
   return `/apis/${read(answer, apiGroup).preferredVersion.groupVersion}`;
 }

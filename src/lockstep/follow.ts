@@ -10,11 +10,12 @@
  */
 import { pause } from '../backoff.js';
 import { CURSOR_KEY } from '../cursor.js';
+import { TargetCutOver, type Phase } from '../cutoverstate.js';
 import { type ErrorCode, hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { repeat, runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Applier } from './apply.js';
@@ -41,7 +42,8 @@ export type FollowState =
   | 'waiting for the target'
   | 'bridging a gap'
   | 'catching up'
-  | 'in lockstep';
+  | 'in lockstep'
+  | 'taken over';
 
 export interface FollowStatus {
   state: FollowState;
@@ -61,6 +63,8 @@ export interface FollowStatus {
   compactRevision: Revision;
   /** What it waits for or tries again; null while all is well. */
   trouble: { code: ErrorCode; message: string } | null;
+  /** The cutover that has taken the target over, and with it this follower's work; null before. */
+  cutover: { phase: Phase; exact: Revision } | null;
 }
 
 export class Follower {
@@ -76,6 +80,7 @@ export class Follower {
   readonly #done = new AbortController();
   /** What the source did not answer when the target was to be written, and where that stood then. */
   #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
+  #cutover: FollowStatus['cutover'] = null;
 
   constructor(options: FollowOptions) {
     this.#options = options;
@@ -84,7 +89,11 @@ export class Follower {
     this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
     this.#intake = new Intake(options);
     this.#head = new SourceHead(source, journal);
-    this.#leases = new LeaseKeeper(source, target);
+    this.#leases = new LeaseKeeper(source, target, {
+      onTrouble: ({ message, hint }) => {
+        options.onNote(`${message}. ${hint ?? ''}`);
+      },
+    });
     this.#targetTrouble = new TargetTrouble(options.onNote);
     const position = () => this.#applier.position;
     this.#compactions = new CompactionMirror(options, this.#head, position);
@@ -119,25 +128,29 @@ export class Follower {
       ...this.#applier.written,
       compactRevision: this.#compactions.compacted,
       trouble: this.#trouble(lag?.revisions ?? 0),
+      cutover: this.#cutover,
     };
   }
 
   #trouble(lagRevisions: number): FollowStatus['trouble'] {
+    if (this.#cutover) return null;
     // The source first, as in the state: whoever waits for it says for what.
     if (this.#head.isSilent) return told(this.#intake.trouble) ?? SILENT;
     if (this.#targetTrouble.error) return told(this.#targetTrouble.error);
     const held = this.#heldUp?.at === this.#applier.position ? this.#heldUp : undefined;
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (this.#intake.trouble ?? held?.error) : undefined;
-    return told(source ?? this.#compactions.trouble);
+    return told(this.#leases.trouble ?? source ?? this.#compactions.trouble);
   }
 
   /**
-   * Ends when `until` is fulfilled or `signal` aborts, after the write that is under way.
-   * @throws LockstepError for what only a person can mend
+   * Ends when `until` is fulfilled or `signal` aborts, after the write that is under way; and when a
+   * cutover has taken the target over, now or long ago: `status.cutover` says so, and the work is done.
+   * @throws LockstepError for what only a person can mend; TARGET_CUT_OVER where the end that was asked
+   *   for cannot be reached any more
    */
   async run(): Promise<void> {
-    const { source, journal, onNote, signal } = this.#options;
+    const { journal, signal } = this.#options;
     if (!journal.state.base.done)
       throw new LockstepError(
         'JOURNAL_NOT_SEEDED',
@@ -147,12 +160,27 @@ export class Follower {
           hint: 'Run `etcd-lockstep seed` again with the same flags: it goes on where it was.',
         },
       );
+    try {
+      await this.#follow(await this.#firstContact());
+    } catch (error) {
+      // What the source was asked just then has been given up with it.
+      if (!signal.aborted || !passes(error)) this.#takenOver(error);
+    }
+  }
+
+  /** How its watch has to be read. */
+  async #firstContact(): Promise<WatchLimits> {
+    const { source, journal, onNote } = this.#options;
     const status = await source.status();
     checkIdentity(journal, status.clusterId);
     this.#head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
-    await runTogether(AbortSignal.any([signal, this.#done.signal]), [
+    return limits;
+  }
+
+  async #follow(limits: WatchLimits): Promise<void> {
+    await runTogether(AbortSignal.any([this.#options.signal, this.#done.signal]), [
       (stop) => this.#intake.run(limits, stop),
       (stop) => this.#applier.run(stop),
       (stop) => this.#leases.run(stop),
@@ -163,7 +191,18 @@ export class Follower {
     ]);
   }
 
+  /** @throws the error, where it is another one or `until` lies behind it */
+  #takenOver(error: unknown): void {
+    const { until } = this.#options;
+    if (!(error instanceof TargetCutOver)) throw error;
+    const { exact, state } = error.cutover;
+    if (until.kind === 'synced') throw error;
+    if (until.kind === 'revision' && until.revision > exact) throw error;
+    this.#cutover = { phase: state.phase, exact };
+  }
+
   #state(caughtUp: boolean): FollowState {
+    if (this.#cutover) return 'taken over';
     if (this.#head.isSilent) return 'waiting for the source';
     if (!this.#targetTrouble.reachable || this.#targetTrouble.error?.code === 'NO_SPACE')
       return 'waiting for the target';

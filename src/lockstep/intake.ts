@@ -57,7 +57,7 @@ export class Intake {
       this.#trouble = undefined;
     };
     await lastValueFrom(
-      capture(sourceWatch, journal, { limits, signal, onRetry }).pipe(tap(onCaptured)),
+      capture(sourceWatch, journal, { limits, signal, onRetry, onNote }).pipe(tap(onCaptured)),
       { defaultValue: undefined },
     );
   }

@@ -4,25 +4,35 @@
  * An expiry on the target would delete keys by itself and use up a revision. So a lease that holds
  * keys there is refreshed, whatever becomes of it on the source: when it ends there, its keys'
  * deletions arrive through the watch like any others. A lease without keys is left to expire, which
- * deletes nothing and uses no revision.
+ * deletes nothing and uses no revision. One that the source does not have: leasettl.ts.
+ *
+ * Only an answer is a refresh: a proxy between here and the target may take the request and lose it.
  */
-import { hasCode } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { repeat } from '../tasks.js';
-import type { EtcdClient } from '../wire/client.js';
+import type { EtcdClient, LeaseInfo } from '../wire/client.js';
 import { ofSource } from './trouble.js';
 
-/** Granted when the source knows the lease no more: its keys' deletions are on their way. */
-const GONE_TTL_SECONDS = 3600;
 const TICK_MS = 500;
 const REFRESH_AT_ONCE = 64;
+/** One refresh may meet an election. */
+const MISSES_TOLD = 2;
 
 interface Known {
   ttlSeconds: number;
   /** Until then (ms, monotonic) the lease surely lives; a third of its TTL after it was last refreshed. */
   dueMs: number;
+}
+
+/** Refreshes of a lease that were sent in a row and not answered. */
+interface Missed {
+  times: number;
+  /** When it ends (ms, monotonic), as the target said before the last of them. */
+  endsMs: number;
 }
 
 export interface LeaseKeeperOptions {
@@ -32,18 +42,30 @@ export interface LeaseKeeperOptions {
   isOurs?: (key: Buffer) => boolean;
   /** Called when one is found to have ended on the target, and maybe keys with it. */
   onGone?: (lease: bigint) => void;
+  /** Called once when refreshes begin to be missed, see {@link LeaseKeeper.trouble}. */
+  onTrouble?: (error: LockstepError) => void;
 }
 
 export class LeaseKeeper {
   readonly #known = new Map<bigint, Known>();
+  readonly #missed = new Map<bigint, Missed>();
   #listed = false;
   #begun = false;
+  #told = false;
 
   constructor(
     private readonly source: EtcdClient,
     private readonly target: EtcdClient,
     private readonly options: LeaseKeeperOptions = {},
   ) {}
+
+  /** Leases that are not refreshed although the target answers, and how long that may last. */
+  get trouble(): LockstepError | undefined {
+    const missing = [...this.#missed.values()].filter(({ times }) => times >= MISSES_TOLD);
+    if (missing.length === 0) return undefined;
+    const endsMs = Math.min(...missing.map((missed) => missed.endsMs));
+    return notRefreshed(missing.length, Math.max(0, endsMs - performance.now()) / 1000);
+  }
 
   /** The target is ours: from now on its leases are refreshed. */
   begin(): void {
@@ -64,6 +86,7 @@ export class LeaseKeeper {
   /** A put found its lease gone: nothing that is remembered can be relied on. */
   forget(): void {
     this.#known.clear();
+    this.#missed.clear();
     this.#listed = false;
   }
 
@@ -77,7 +100,7 @@ export class LeaseKeeper {
   }
 
   async #grant(lease: bigint): Promise<void> {
-    const ttlSeconds = (await ofSource(this.source.leaseTtl(lease))) ?? GONE_TTL_SECONDS;
+    const ttlSeconds = (await ofSource(this.source.leaseTtl(lease))) ?? LOST_LEASE_TTL_SECONDS;
     failpoint('lease.grant');
     try {
       await this.target.leaseGrant(lease, ttlSeconds);
@@ -85,7 +108,12 @@ export class LeaseKeeper {
       if (this.#known.has(lease)) this.options.onGone?.(lease);
     } catch (error) {
       if (!hasCode(error, 'LEASE_EXISTS')) throw error;
-      await this.target.leaseKeepAlive([lease]);
+      const answered = await this.target.leaseKeepAlive([lease]);
+      if (!answered.has(lease)) {
+        // Due at once; the refresh that is missed then is told.
+        this.#known.set(lease, { ttlSeconds, dueMs: 0 });
+        return;
+      }
     }
     this.#remember(lease, ttlSeconds);
   }
@@ -103,18 +131,47 @@ export class LeaseKeeper {
     for (let i = 0; i < due.length; i += REFRESH_AT_ONCE) {
       const some = due.slice(i, i + REFRESH_AT_ONCE);
       const infos = await Promise.all(some.map(([lease]) => this.target.leaseInfo(lease)));
-      const held: bigint[] = [];
+      const held = new Map<bigint, LeaseInfo>();
       for (const [n, [lease, known]] of some.entries()) {
         // `ensure` may have renewed it meanwhile for a put that is on its way.
         if (this.#known.get(lease) !== known) continue;
-        if (infos[n]?.keys.some((key) => this.#isOurs(key))) held.push(lease);
-        else this.#known.delete(lease);
-        if (!infos[n]) this.options.onGone?.(lease);
+        const info = infos[n];
+        if (info?.keys.some((key) => this.#isOurs(key))) held.set(lease, info);
+        else this.#drop(lease);
+        if (!info) this.options.onGone?.(lease);
       }
-      await this.target.leaseKeepAlive(held);
-      for (const [n, [lease]] of some.entries())
-        if (held.includes(lease)) this.#remember(lease, infos[n]?.grantedTtlSeconds ?? 0);
+      const answered = await this.#keepAlive(held);
+      for (const [lease, { grantedTtlSeconds }] of held)
+        if (answered.has(lease)) this.#remember(lease, grantedTtlSeconds);
     }
+  }
+
+  /** @returns which of them were answered for; the others are due at once again */
+  async #keepAlive(held: ReadonlyMap<bigint, LeaseInfo>): Promise<Set<bigint>> {
+    const now = performance.now();
+    let answered = new Set<bigint>();
+    try {
+      answered = await this.target.leaseKeepAlive([...held.keys()]);
+    } finally {
+      for (const [lease, { leftSeconds }] of held) {
+        const times = (this.#missed.get(lease)?.times ?? 0) + 1;
+        if (answered.has(lease)) this.#missed.delete(lease);
+        else this.#missed.set(lease, { times, endsMs: now + leftSeconds * 1000 });
+      }
+      this.#tell();
+    }
+    return answered;
+  }
+
+  #tell(): void {
+    const { trouble } = this;
+    if (trouble && !this.#told) this.options.onTrouble?.(trouble);
+    this.#told = trouble !== undefined;
+  }
+
+  #drop(lease: bigint): void {
+    this.#known.delete(lease);
+    this.#missed.delete(lease);
   }
 
   #isOurs(key: Buffer): boolean {
@@ -124,4 +181,16 @@ export class LeaseKeeper {
   #remember(lease: bigint, ttlSeconds: number): void {
     this.#known.set(lease, { ttlSeconds, dueMs: performance.now() + (ttlSeconds * 1000) / 3 });
   }
+}
+
+function notRefreshed(leases: number, leftSeconds: number): LockstepError {
+  const first = leases === 1 ? 'It ends' : 'The first ends';
+  return new LockstepError(
+    'NO_LEASE',
+    `${leases === 1 ? 'a lease' : `${leases} leases`} on the target cannot be kept alive: it takes the refreshes and answers none. ${first} in ${leftSeconds.toFixed(0)} s, and deletes its keys`,
+    {
+      disposition: 'retry',
+      hint: 'Is there a proxy before the target? Give the members themselves to --dest-endpoints. Where a lease has ended there, the target is no exact copy any more.',
+    },
+  );
 }

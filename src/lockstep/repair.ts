@@ -37,6 +37,8 @@ export async function repairJournal(options: RepairOptions): Promise<void> {
   const { source, target, journal: directory, onBase, onNote, signal } = options;
   const { clusterId } = await source.status();
   const state = await new EtcdTarget(target).read();
+  // A target that was taken over needs no journal any more; to tell that is the follower's.
+  if (state.cutover) return;
   const prefixes = PrefixSet.of(state.cursor?.prefixes ?? ['/']);
   const stock = takeStock(state, { source: clusterId, prefixes });
   const why = await reasonToAdopt(source, directory, stock);

@@ -33,6 +33,8 @@ export interface Stock {
   slotWrites: number;
 }
 
+/** Nobody writes so much to a target unseen; who bumps revisions does it by more. */
+const BUMPED_BY = 1_000_000;
 const NEW_TARGET = 'The target is no exact copy any more; make a new one from a new seed.';
 
 /**
@@ -57,11 +59,18 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
       state.cursorMod,
     );
   const expected = cursor.revision + state.slotWrites - cursor.slotWrites;
+  if (head - expected >= BUMPED_BY)
+    throw refuse(
+      'TARGET_HEAD_OFF',
+      `the target's head is ${head}, but cursor and fillers account for ${expected}: so far above is what was restored with --bump-revision`,
+      'Restore the base again without --bump-revision: a target in lockstep has the very revisions of the source.',
+      head,
+    );
   if (head !== expected)
     throw refuse(
       'TARGET_HEAD_OFF',
       `the target's head is ${head}, but cursor and fillers account for ${expected}`,
-      `Somebody else has written to the target, or a lease has expired there. ${NEW_TARGET}`,
+      `Somebody else has written to the target, a lease has expired there, or it was restored with --bump-revision. ${NEW_TARGET}`,
       head,
     );
   return {

@@ -5,9 +5,10 @@
  */
 import { CURSOR_KEY, parseCursor, type Cursor } from '../cursor.js';
 import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.js';
+import { OWNER_KEY, parseOwner, type StoredOwner } from '../cutoverowner.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
 import { MIRRORS_PREFIX, OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -28,6 +29,8 @@ export interface TargetState {
   slotWrites: number;
   /** Where there is one, the target is in lockstep no more. */
   cutover: StoredCutover | undefined;
+  /** Who claimed it last. */
+  owner: StoredOwner | undefined;
 }
 
 export interface Target {
@@ -59,7 +62,9 @@ export class EtcdTarget implements Target {
       slotMods: new Array<Revision>(SLOTS).fill(0),
       slotWrites: 0,
       cutover: undefined,
+      owner: undefined,
     };
+    const strays: KeyValue[] = [];
     for (const row of rows) {
       const kv = parseKeyValue(row);
       const slot = this.#slots.findIndex((name) => name.equals(kv.key));
@@ -73,10 +78,14 @@ export class EtcdTarget implements Target {
         state.fenceMod = kv.modRevision;
       } else if (kv.key.equals(CUTOVER_KEY)) {
         state.cutover = parseCutover(row);
+      } else if (kv.key.equals(OWNER_KEY)) {
+        state.owner = parseOwner(row);
       } else {
-        throw stray(kv.key.toString(), kv.modRevision, state.cursor);
+        strays.push(kv);
       }
     }
+    const [first] = strays.filter(({ key }) => !(state.cutover && isMirrors(key)));
+    if (first) throw stray(first.key.toString(), first.modRevision, state.cursor);
     return state;
   }
 
@@ -86,6 +95,11 @@ export class EtcdTarget implements Target {
     failpoint(`${kindOf(effect)}.answer`);
     return answer;
   }
+}
+
+/** Where the target was cut over it may be mirrored into: no revision there counts any more. */
+function isMirrors(key: Buffer): boolean {
+  return key.toString().startsWith(MIRRORS_PREFIX);
 }
 
 /** A key that is none of lockstep's, among ours. */

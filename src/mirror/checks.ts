@@ -5,7 +5,8 @@ import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
-import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { areOne, sameEtcd } from '../sameetcd.js';
+import type { EtcdClient } from '../wire/client.js';
 import { parseMirror } from './cursor.js';
 import type { KeyMap } from './keymap.js';
 
@@ -22,10 +23,17 @@ export function refusePrune({ destPrefix }: KeyMap): void {
 }
 
 /** A mirror onto itself would copy its own copies. */
-export function refuseSelf(source: ServerStatus, target: ServerStatus, map: KeyMap): void {
-  if (source.clusterId !== target.clusterId || !map.overlaps) return;
-  throw badArgument(
-    `source and target are the same cluster (${source.clusterId}), and ${map.toString()} would be copied onto itself`,
+export async function refuseSelf(
+  source: { client: EtcdClient; clusterId: string },
+  target: { client: EtcdClient; clusterId: string },
+  map: KeyMap,
+): Promise<void> {
+  if (!map.overlaps) return;
+  const from = { ...source, key: map.sourceRange.key };
+  const to = { ...target, key: map.targetRange.key };
+  if (!(await areOne(from, to))) return;
+  throw sameEtcd(
+    `cluster ${source.clusterId}, and ${map.toString()} would be held against itself`,
     'Check --endpoints and --dest-endpoints. Inside one etcd, give a --dest-prefix that does not lie in --prefix, nor it in that.',
   );
 }

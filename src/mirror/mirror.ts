@@ -17,6 +17,7 @@ import { SourceHead } from '../lockstep/sourcehead.js';
 import { ofSource } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { refuseEmpty } from '../source/nokeys.js';
 import { repeat, runTogether, untilAnswered } from '../tasks.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
@@ -40,6 +41,8 @@ export interface MirrorOptions {
   /** The first revision to be mirrored, without what was there before; a cursor outweighs it. */
   rev?: Revision;
   maxTxnOps: number;
+  /** One that is new may begin where the source has none of the keys. */
+  allowEmpty?: boolean;
   /** Removes keys of the target's prefix that the source does not have. */
   prune: boolean;
   /** Ends when the target has what the source had when the base was there. */
@@ -107,7 +110,7 @@ export class Mirror {
       return status;
     });
     const [from, to] = await Promise.all([answered, target.status()]);
-    refuseSelf(from, to, map);
+    await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
     await refuseLockstep(target);
     const parts = (this.#parts = this.#assemble(from));
     try {
@@ -160,8 +163,9 @@ export class Mirror {
 
   /** Everything that may be refused, and then the claim. */
   async #begin({ writer, key }: Parts): Promise<void> {
-    const { source, target, map, rev, onNote } = this.#options;
+    const { source, target, map, rev, allowEmpty = false, onNote } = this.#options;
     const { cursor } = await writer.read();
+    if (!cursor && !allowEmpty) await refuseEmpty(source, map.prefixes.list);
     const warning = await overlapWarning(target, key, map);
     if (!cursor && rev !== undefined) await refuseRev(source, rev, map.sourceRange.key);
     if (warning !== undefined) onNote(warning, true);
@@ -301,10 +305,12 @@ export class Mirror {
 
   /** Does it until it goes well; undefined where `signal` aborts before. */
   async #insist<T>(signal: AbortSignal, once: () => Promise<T>): Promise<T | undefined> {
-    const onRetry = (error: LockstepError) => {
-      if (!signal.aborted) this.#failed(error);
+    const failed = (error: LockstepError) => {
+      this.#failed(error);
     };
-    return untilAnswered(signal, once, onRetry).catch((error: unknown) => {
+    // What ends the trouble of a side is told where its answer is seen.
+    const told = { failed, answered: () => undefined };
+    return untilAnswered(signal, once, told).catch((error: unknown) => {
       if (signal.aborted) return undefined;
       throw error;
     });

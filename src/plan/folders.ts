@@ -4,15 +4,16 @@
  *
  *     first key of the rest ─► its folder ─► jump behind the folder ─► …
  *
- * One read of a single key for each folder, then one that only counts. Sizes are guessed from a few
+ * A few reads of a single key for each folder, then one that only counts. Sizes are guessed from a few
  * values at several places of a folder; small folders are read whole. Nothing is pinned: each folder is
  * as it was when it was looked at, and no compaction can come in between.
  */
 import { keyOf } from '../mvcc/keyvalue.js';
 import { prefixRange, WHOLE_STORE } from '../mvcc/prefix.js';
 import { hasCode } from '../errors.js';
+import { Spans } from '../source/spans.js';
 import type { EtcdClient } from '../wire/client.js';
-import { folderOf, isCompiledIn } from './names.js';
+import { folderOf, isCompiledIn } from '../kube/folders.js';
 
 export interface FolderSize {
   /** `/registry/pods/`; a key without a folder is its own. */
@@ -31,6 +32,8 @@ const READ_WHOLE_KEYS = 64;
 /** Where samples begin: names mostly begin with letters, so this spreads them over namespaces. */
 const SAMPLE_FROM = ['', 'f', 'm', 't'];
 const SAMPLE_KEYS = 16;
+/** What a page is to the lengths of ranges (source/spans.ts). */
+const SPAN_KEYS = 64;
 /** No key begins so. */
 const NO_ROOT = '\0\0';
 
@@ -129,23 +132,29 @@ async function some(
   }
 }
 
-/** Folder after folder, one read of one key each; at most one more than {@link MAX_FOLDERS}. */
+/**
+ * Folder after folder, a few reads of one key each; at most one more than {@link MAX_FOLDERS}. Of short
+ * ranges: of all that is left, etcd would count the largest folder anew for each that comes before it.
+ */
 async function* folders(
   client: EtcdClient,
   folderOfKey: (key: string) => string,
   under = '',
 ): AsyncGenerator<string> {
-  const { key, rangeEnd } = prefixRange(under);
-  let at = key;
-  for (let n = 0; n <= MAX_FOLDERS; n++) {
-    const { rows } = await client.few({ key: at, rangeEnd, limit: 1, keysOnly: true });
-    if (!rows[0]) return;
-    const found = keyOf(rows[0]);
+  const spans = new Spans(prefixRange(under));
+  let yielded = 0;
+  for (let { range } = spans; range && yielded <= MAX_FOLDERS; { range } = spans) {
+    const { rows, count, more } = await client.few({ ...range, limit: 1, keysOnly: true });
+    const found = rows[0] && keyOf(rows[0]);
+    const page = { first: found, last: found, rows: rows.length, count, more };
+    spans.took({ ...page, limit: SPAN_KEYS });
+    if (!found) continue;
     const folder = folderOfKey(found.toString());
     yield folder;
+    yielded++;
     const end = ownRange(folder).rangeEnd;
     // A name that is no UTF-8 reads back as another one; then key by key.
-    at = end.compare(found) > 0 ? end : after(found);
+    if (end.compare(found) > 0) spans.skipTo(end);
   }
 }
 

@@ -42,10 +42,11 @@ export async function askMembers(
   connection: Connection,
   side: Side,
   key: Uint8Array,
+  signal: AbortSignal,
 ): Promise<Members> {
   const members = await Promise.all(
     connection.endpoints.map((endpoint) =>
-      withClient({ ...connection, endpoints: [endpoint] }, side, (client) =>
+      withClient({ ...connection, endpoints: [endpoint] }, side, signal, (client) =>
         askMember(client, endpoint, key),
       ),
     ),
@@ -53,7 +54,7 @@ export async function askMembers(
   const answering = members.filter((member) => member.error === null);
   if (answering.length === 0) return { members, alarms: null, missing: null };
   const endpoints = answering.map((member) => member.endpoint);
-  return withClient({ ...connection, endpoints }, side, async (client) => {
+  return withClient({ ...connection, endpoints }, side, signal, async (client) => {
     const alarms = await unlessRefused(client.alarms());
     const listed = await unlessRefused(client.memberList());
     const known = new Set(members.map((member) => member.memberId));
@@ -159,9 +160,10 @@ async function unlessRefused<T>(asked: Promise<T>): Promise<T | null> {
 async function withClient<T>(
   connection: Connection,
   side: Side,
+  signal: AbortSignal,
   use: (client: EtcdClient) => Promise<T>,
 ): Promise<T> {
-  const client = new EtcdClient(connection, side);
+  const client = new EtcdClient(connection, side).closeAt(signal);
   try {
     return await use(client);
   } finally {

@@ -9,6 +9,7 @@
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { answersProgress } from '../source/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
@@ -75,28 +76,34 @@ const TO_BE_NAMED = {
  */
 export async function makePlan(options: PlanOptions): Promise<Plan> {
   const { source: from, target: to, onProgress } = options;
-  const source = new EtcdClient(from, 'source');
-  const target = to && new EtcdClient(to, 'target');
+  const { signal } = options;
+  const source = new EtcdClient(from, 'source').closeAt(signal);
+  const target = to && new EtcdClient(to, 'target').closeAt(signal);
   try {
     onProgress({ step: 'members' });
     const root = await findReadableRoot(source, options.prefixes);
     const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
     const key = probeKey(prefixes);
     const { revision: head } = await source.head(key);
-    const members = await askMembers(from, 'source', key);
-    const targetMembers = to && (await askMembers(to, 'target', key));
+    const members = await askMembers(from, 'source', key, signal);
+    const progress = await answersProgress(source, key);
+    const targetMembers = to && (await askMembers(to, 'target', key, signal));
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
       ...checkData(facts),
-      ...checkServers(members, targetMembers, facts),
+      ...checkServers(members, targetMembers, facts, progress),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
+    signal.throwIfAborted();
     return {
       ...compile(facts, to?.endpoints),
       checks,
       source: { head, members: members.members },
       target: targetMembers ? { members: targetMembers.members } : null,
     };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     source.close();
     target?.close();
@@ -201,9 +208,10 @@ function checkServers(
   source: Members,
   target: Members | undefined,
   { contents, rates }: Facts,
+  sourceAnswersProgress: boolean,
 ): Check[] {
   return [
-    servers.versions('source', source),
+    servers.versions('source', source, sourceAnswersProgress),
     servers.versions('target', target),
     servers.health('source', source),
     servers.health('target', target),

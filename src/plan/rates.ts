@@ -11,7 +11,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { cancelled } from '../source/ended.js';
 import type { EtcdClient, WatchStream } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { folderOf } from './names.js';
+import { folderOf } from '../kube/folders.js';
 
 export interface Activity {
   revisions: number;

@@ -16,7 +16,8 @@ const PROGRESS_ON_REQUEST = { '3.4': 31, '3.5': 13 };
 /** 3.5.0 to 3.5.2 could lose data after a crash (etcd's own advice: do not use them). */
 const SOUND = { '3.4': 0, '3.5': 3 };
 
-export function versions(side: Side, members: Members | undefined): Check {
+/** @param answersProgress whether its watch does, where that was asked */
+export function versions(side: Side, members: Members | undefined, answersProgress = true): Check {
   const name = `${side} versions` as const;
   if (!members) return check(name, NO_TARGET);
   const known = [...new Set(answering(members).map((m) => m.version ?? ''))].sort();
@@ -27,6 +28,13 @@ export function versions(side: Side, members: Members | undefined): Check {
       warn(
         `Its members are of different versions: ${known.join(', ')}.`,
         'Finish the update before you begin.',
+      ),
+    );
+  if (!answersProgress)
+    findings.push(
+      warn(
+        'Its watch does not answer when asked for progress, as behind an etcd grpc-proxy, so follow watches its whole key space and reads every value of every resource (docs/fine-print.md).',
+        "Give the members' own addresses to --endpoints. Else have the network for that, and a user who may read every key.",
       ),
     );
   return check(

@@ -2,7 +2,7 @@
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { check, ok, stop, warn, type Check, type Finding } from './check.js';
 import type { FolderSize } from './folders.js';
-import { folderOf, lookUp } from './names.js';
+import { folderOf, lookUp } from '../kube/folders.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
 export type Way =

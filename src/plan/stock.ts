@@ -60,9 +60,9 @@ function marked({ cursor, position, trouble, lagRevisions }: TargetStatus, p: Pr
       `${sentence(trouble.message)} [${trouble.code}]`,
       trouble.hint ?? 'Make a new target from a new seed.',
     );
-  if (!p.equals(cursor.prefixes))
+  if (!cursor || !p.equals(cursor.prefixes))
     return stop(
-      `It holds ${cursor.prefixes.join(', ')}, and this plan is for ${p.list.join(', ')}.`,
+      `It holds ${cursor?.prefixes.join(', ') ?? 'nothing of ours'}, and this plan is for ${p.list.join(', ')}.`,
       'Give the same --prefix as to seed, or another target.',
     );
   return ok(

@@ -9,7 +9,10 @@
  */
 export interface WatchLimits {
   version: string;
-  /** A progress answer proves that all events up to its revision were sent. */
+  /**
+   * A progress answer proves that all events up to its revision were sent. By the version at first; false
+   * from when the endpoint was seen to give none (progress.ts).
+   */
   progressIsProof: boolean;
 }
 

@@ -16,8 +16,8 @@
  *     held less than FEW pages.
  * To find out that a span is too long costs a page of it, which is then on the stack and not tried again.
  *
- * The invariant: the next key moves on by what was read, or to the end of a span of which etcd has said
- * that nothing is left. Counts only decide on lengths, so it does no harm that they are estimates where
+ * The invariant: the next key moves on by what was read, to the end of a span of which etcd has said
+ * that nothing is left, or to where who reads wants to go on. Counts only decide on lengths, so it does no harm that they are estimates where
  * the store changes between two pages.
  *
  * With names as Kubernetes has them, 100,000 and 500,000: 6 to 33 per cent more pages than full ones would
@@ -89,6 +89,14 @@ export class Spans {
       this.#next = Buffer.concat([last, Buffer.from([0])]);
       this.#layInto(span, limit, halfWay(span.depth, sharedBits(first, last)));
     } else this.#leave(span, limit);
+  }
+
+  /** Goes on at a later key: nobody wants to read what lies before it. */
+  skipTo(key: Buffer): void {
+    if (key.compare(this.#next) <= 0) return;
+    this.#next = key;
+    for (let top = this.#stack.at(-1); top && !endsBefore(key, top.end); top = this.#stack.at(-1))
+      this.#stack.pop();
   }
 
   #leave({ end, depth, begun = 0 }: Span, limit: number): void {

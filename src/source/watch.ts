@@ -7,7 +7,7 @@
  * up to P was yielded in it or before it.
  *
  * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer,
- * on servers where that is one (source/limits.ts). What does not: the header of a `created` or an
+ * on servers where that is one (source/limits.ts), and that give any (source/progress.ts). What does not: the header of a `created` or an
  * event message, which carries the store's present head.
  *
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
@@ -19,13 +19,14 @@ import { hull, probeKey, WHOLE_STORE, type KeyRange, type PrefixSet } from '../m
 import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import { readHeader, type EtcdClient, type Header, type WatchStream } from '../wire/client.js';
+import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
 import { isStaleToken } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Side } from '../wire/side.js';
 import { compactRevision } from './compaction.js';
-import { cancelled, historyGap, inconsistent, sourceChanged } from './ended.js';
-import type { WatchLimits } from './limits.js';
+import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
+import { watchLimits, type WatchLimits } from './limits.js';
+import { answersProgress, noProgressNote } from './progress.js';
 
 export interface WatchBatch {
   revisions: WholeRevision[];
@@ -39,22 +40,32 @@ export interface WatchOptions {
   limits: WatchLimits;
   /** The cluster that `after` is a position in; another one is an error. */
   clusterId: string;
+  /**
+   * The store may lack revisions, so that one which is left out proves no loss: a target that was
+   * restored from a base has no rows of foreign revisions up to its seed's head.
+   */
+  sparse?: boolean;
   /** Ends the watch quietly. */
   signal: AbortSignal;
+  /** Told that the whole key space is watched from now on, and why. */
+  onNote?: (note: string) => void;
 }
 
 /** How often a progress answer is asked for. */
 const PROGRESS_INTERVAL_MS = 100;
 /** Asked again after so long: etcd drops the question while the watch has not caught up. */
 const PROGRESS_ANSWER_MS = 1000;
+/** One that has answered none for so long may never do. */
+const UNHEARD_MS = 3000;
 /** A watch that says nothing for so long while the head moves on is dead, whatever TCP thinks. */
 const SILENCE_MS = 15_000;
 
 /**
  * Ends only by an error, or when the caller stops reading.
  * @throws LockstepError HISTORY_GAP when the source has compacted past `after`; its `revision` is
- *   the compact revision. SOURCE_CHANGED for another cluster or a head below `after`.
- *   SOURCE_INCONSISTENT when the watch left out revisions. UNAVAILABLE when the stream broke.
+ *   the compact revision. SOURCE_CHANGED for another cluster or a head below `after`; of a target,
+ *   TARGET_NOT_OURS and TARGET_HEAD_OFF. SOURCE_INCONSISTENT or TARGET_INCONSISTENT when the watch
+ *   left out revisions. UNAVAILABLE when the stream broke.
  */
 export async function* watchRevisions(
   client: EtcdClient,
@@ -68,20 +79,28 @@ export async function* watchRevisions(
 }
 
 /** A change of roles just before the watch makes its token stale; two refusals in a row are meant. */
-async function* watchOnce(client: EtcdClient, options: WatchOptions): AsyncGenerator<WatchBatch> {
+async function* watchOnce(client: EtcdClient, given: WatchOptions): AsyncGenerator<WatchBatch> {
+  const options = { ...given };
   let begun = false;
   for (let first = true; ; first = false) {
     // Before the watch, because this asks for a new token where there is need; a watch with a stale
     // one is merely refused.
     await checkHead(client, options);
-    if (!options.limits.progressIsProof) await refuseLostEvent(client, options);
+    if (losesEvents(options.limits)) await refuseLostEvent(client, options);
     if (options.signal.aborted) return;
     try {
       for await (const batch of readStream(client, await client.watch(), options)) {
         begun = true;
+        options.after = batch.position;
         yield batch;
       }
     } catch (error) {
+      if (error instanceof NoProgress) {
+        // Also for whoever has the same limits and makes the watch anew.
+        options.limits.progressIsProof = false;
+        options.onNote?.(noProgressNote(client.side));
+        continue;
+      }
       const refused = hasCode(error, 'PERMISSION') || isStaleToken(error);
       if (begun || !first || !refused) throw error;
     }
@@ -94,7 +113,7 @@ async function* readStream(
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
   const reader = new Reader(options, client.side);
-  const pulse = new Pulse(() => client.head(probeKey(options.prefixes)), stream, reader);
+  const pulse = new Pulse(client, options, stream, reader);
   const stop = () => {
     stream.cancel();
   };
@@ -110,7 +129,11 @@ async function* readStream(
       if (batch) yield batch;
       pulse.listen();
     }
-    throw new LockstepError('UNAVAILABLE', 'the source ended the watch', { disposition: 'retry' });
+    throw new LockstepError('UNAVAILABLE', `the ${client.side} ended the watch`, {
+      disposition: 'retry',
+    });
+  } catch (error) {
+    throw pulse.noProgress ? new NoProgress() : error;
   } finally {
     options.signal.removeEventListener('abort', stop);
     pulse.stop();
@@ -118,35 +141,67 @@ async function* readStream(
   }
 }
 
-/** Asks for progress, and cancels a stream that has gone silent while the source moves on. */
+/** The endpoint drops questions for progress. */
+class NoProgress extends Error {}
+
+/**
+ * Asks for progress, and cancels a stream that has gone silent while the source moves on, or whose
+ * endpoint answers no such question.
+ */
 class Pulse {
+  /** Why the stream was cancelled, if it was for that. */
+  noProgress = false;
   #askedMs: number | undefined;
   #listeningSince: number | undefined = Date.now();
+  /** When the first question was asked; undefined once one was answered, or it is known why not. */
+  #unheardSince: number | undefined;
   readonly #timer: NodeJS.Timeout;
 
   constructor(
-    head: () => Promise<Header>,
-    stream: WatchStream,
-    reader: { readonly position: Position },
+    private readonly client: EtcdClient,
+    private readonly options: WatchOptions,
+    private readonly stream: WatchStream,
+    private readonly reader: { readonly position: Position },
   ) {
+    if (options.limits.progressIsProof) this.#unheardSince = Date.now();
     this.#timer = setInterval(() => {
       this.#ask(stream);
-      if (this.#listeningSince === undefined || Date.now() - this.#listeningSince < SILENCE_MS)
-        return;
+      if (isOver(this.#unheardSince, UNHEARD_MS)) {
+        this.#unheardSince = undefined;
+        this.#look(() => this.#dropsQuestions());
+      }
+      if (!isOver(this.#listeningSince, SILENCE_MS)) return;
       this.listen();
-      head().then(
-        ({ revision }) => {
-          if (revision > reader.position) stream.cancel();
-        },
-        () => {
-          stream.cancel();
-        },
-      );
+      this.#look(() => this.#isBehind());
     }, PROGRESS_INTERVAL_MS);
+  }
+
+  /** Cancels the stream where it is of no use, or nobody can tell. */
+  #look(useless: () => Promise<boolean>): void {
+    useless().then(
+      (is) => {
+        if (is) this.stream.cancel();
+      },
+      () => {
+        this.stream.cancel();
+      },
+    );
+  }
+
+  async #isBehind(): Promise<boolean> {
+    const { revision } = await this.client.head(probeKey(this.options.prefixes));
+    return revision > this.reader.position;
+  }
+
+  async #dropsQuestions(): Promise<boolean> {
+    if (await answersProgress(this.client, probeKey(this.options.prefixes))) return false;
+    this.noProgress = true;
+    return true;
   }
 
   heard(message: pb.WatchResponse): void {
     if (message.events.length === 0) this.#askedMs = undefined;
+    if (message.events.length === 0 && !message.created) this.#unheardSince = undefined;
     this.#listeningSince = undefined;
   }
 
@@ -166,6 +221,14 @@ class Pulse {
     this.#askedMs = now;
     stream.send({ progressRequest: {} });
   }
+}
+
+function isOver(sinceMs: number | undefined, ms: number): boolean {
+  return sinceMs !== undefined && Date.now() - sinceMs >= ms;
+}
+
+function losesEvents({ version, progressIsProof }: WatchLimits): boolean {
+  return !progressIsProof && !watchLimits(version).progressIsProof;
 }
 
 function watched({ prefixes, limits }: WatchOptions): KeyRange {
@@ -191,14 +254,14 @@ async function refuseLostEvent(
   { after, prefixes }: WatchOptions,
 ): Promise<void> {
   const compacted = await compactRevision(client, probeKey(prefixes));
-  if (compacted > after) throw historyGap(compacted);
+  if (compacted > after) throw historyGap(compacted, client.side);
 }
 
 /** etcd takes a watch from the future without a word and then skips everything below it. */
 async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions): Promise<void> {
   const { revision } = await client.head(probeKey(prefixes));
   if (revision >= after) return;
-  throw sourceChanged(`the source's head went back to ${revision}, below ${after}`, revision);
+  throw headWentBack(revision, after, client.side);
 }
 
 /** Joins messages into whole revisions; holds at most one revision and one message. */
@@ -238,7 +301,8 @@ class Reader {
 
   #progress(revision: Revision): WatchBatch | undefined {
     if (!this.#options.limits.progressIsProof || revision <= this.#position) return undefined;
-    if (this.#open) throw inconsistent(`a progress answer inside revision ${this.#open.revision}`);
+    if (this.#open)
+      throw inconsistent(`a progress answer inside revision ${this.#open.revision}`, this.#side);
     this.#lastSeen = revision;
     this.#position = proven(revision);
     return { revisions: [], position: this.#position };
@@ -250,10 +314,10 @@ class Reader {
     // Old servers send events twice.
     if (revision <= this.#position) return;
     if (revision < this.#lastSeen)
-      throw inconsistent(`revision ${revision} came after ${this.#lastSeen}`);
+      throw inconsistent(`revision ${revision} came after ${this.#lastSeen}`, this.#side);
     if (revision > this.#lastSeen) {
-      if (!this.#options.limits.progressIsProof && revision !== this.#lastSeen + 1)
-        throw inconsistent(`its watch went from revision ${this.#lastSeen} to ${revision}`);
+      if (this.#leftOut(revision))
+        throw inconsistent(`it went from revision ${this.#lastSeen} to ${revision}`, this.#side);
       this.#close(done);
       this.#lastSeen = revision;
     }
@@ -269,6 +333,12 @@ class Reader {
     });
   }
 
+  /** Where the whole store is watched, every revision shows up. */
+  #leftOut(revision: Revision): boolean {
+    const { limits, sparse = false } = this.#options;
+    return !limits.progressIsProof && !sparse && revision !== this.#lastSeen + 1;
+  }
+
   #close(done: WholeRevision[]): void {
     if (this.#open) done.push(this.#open);
     this.#open = undefined;
@@ -276,8 +346,6 @@ class Reader {
 
   #checkCluster(clusterId: string): void {
     if (clusterId === this.#options.clusterId) return;
-    throw sourceChanged(
-      `the source is cluster ${clusterId}, not ${this.#options.clusterId} as before`,
-    );
+    throw otherCluster(clusterId, this.#options.clusterId, this.#side);
   }
 }

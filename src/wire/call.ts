@@ -18,6 +18,9 @@ export interface Method<T, P> {
   needs?: (message: P) => string;
 }
 
+/** What is under way, to be ended by whoever closes the connection. */
+export type UnderWay = Set<{ cancel: () => void }>;
+
 /**
  * One request, one answer.
  *
@@ -31,17 +34,25 @@ export async function sendTo<T, P>(
   message: P,
   metadata: Metadata,
   timeoutMs: number,
+  underWay: UnderWay,
 ): Promise<T> {
   const bytes = await new Promise<Buffer>((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
     const call = client
       .getChannel()
       .createCall(`/etcdserverpb.${path}`, deadline, null, null, null);
+    const ending = {
+      cancel: () => {
+        call.cancelWithStatus(status.CANCELLED, 'the connection was closed');
+      },
+    };
+    underWay.add(ending);
     let answer: Buffer | undefined;
     call.start(metadata, {
       onReceiveMetadata: () => undefined,
       onReceiveMessage: (bytes: Buffer) => (answer = bytes),
       onReceiveStatus: (outcome) => {
+        underWay.delete(ending);
         if (outcome.code !== status.OK) reject(failure(outcome));
         else if (!answer) reject(new Error(`${path}: no answer and no error`));
         else resolve(answer);

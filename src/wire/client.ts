@@ -4,7 +4,7 @@
  * Nothing here takes effect twice; a failed call is reported and the caller, who knows what a second
  * try would mean, decides. (What goes through the etcd3 package, and why so little: etcd3.ts.)
  */
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
@@ -16,6 +16,9 @@ import { ANY_LEASE, METHODS } from './methods.js';
 import type { Side } from './side.js';
 import { CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
 import { versionOf } from './version.js';
+
+/** A lease may be about to end; whoever keeps it alive has to know soon that it did not work. */
+const KEEP_ALIVE_TIMEOUT_MS = 3000;
 
 /** A page of a range may take a loaded server longer. */
 const RANGE_TIMEOUT_MS = 30_000;
@@ -52,6 +55,21 @@ export interface Header {
   clusterId: string;
   /** The store's head when it answered: no proof of anything that came before on a watch. */
   revision: Revision;
+}
+
+/** How far a store has come. Both only go up, whichever member is asked. */
+export interface Standing {
+  head: Revision;
+  /** Entries that raft has committed; undefined where that is told to root only, or by another member. */
+  raftIndex: bigint | undefined;
+}
+
+export interface LeaseInfo {
+  grantedTtlSeconds: number;
+  /** Until it ends, unless it is refreshed. */
+  leftSeconds: number;
+  /** Empty where they were not asked for. */
+  keys: Buffer[];
 }
 
 export interface RangeAnswer {
@@ -112,8 +130,19 @@ export class EtcdClient {
     return new EtcdClient(this.#connection, this.side, this.#cluster);
   }
 
+  /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
     this.#transport.close();
+  }
+
+  /** For one that is only asked: nobody has to wait for its answers once `signal` has aborted. */
+  closeAt(signal: AbortSignal): this {
+    const close = () => {
+      this.close();
+    };
+    signal.addEventListener('abort', close, { once: true });
+    if (signal.aborted) close();
+    return this;
   }
 
   /** @throws LockstepError COMPACTED, FUTURE_REVISION, ANSWER_TOO_LARGE, UNAVAILABLE, … */
@@ -148,6 +177,24 @@ export class EtcdClient {
     return (await this.few({ key, limit: 1, keysOnly: true })).header;
   }
 
+  /**
+   * A linearizable read, and then where the member that has answered it stands: at or above whatever
+   * any other member of its cluster has told before.
+   * @param key one that the user may read
+   */
+  async standing(key: Uint8Array): Promise<Standing> {
+    const read = await this.#transport.unary(METHODS.range, { key, limit: 1, keysOnly: true });
+    const head = readHeader(read.header).revision;
+    try {
+      const { header, raftIndex } = await this.#transport.unary(METHODS.status, {});
+      const same = toBigInt(header?.memberId ?? 0) === toBigInt(read.header?.memberId ?? 0);
+      return { head, raftIndex: same ? toBigInt(raftIndex) : undefined };
+    } catch (error) {
+      if (hasCode(error, 'PERMISSION')) return { head, raftIndex: undefined };
+      throw error;
+    }
+  }
+
   /** One transaction; `revision` is the head after it, which is its own if it wrote anything. */
   async txn(
     request: pb.TxnRequest.$Properties,
@@ -175,17 +222,20 @@ export class EtcdClient {
   }
 
   /** The same with the keys that hold the lease; the user must be allowed to read them. */
-  async leaseInfo(id: bigint): Promise<{ grantedTtlSeconds: number; keys: Buffer[] } | undefined> {
+  async leaseInfo(id: bigint): Promise<LeaseInfo | undefined> {
     return this.#timeToLive(id, true);
   }
 
-  async #timeToLive(
-    id: bigint,
-    keys: boolean,
-  ): Promise<{ grantedTtlSeconds: number; keys: Buffer[] } | undefined> {
+  async #timeToLive(id: bigint, keys: boolean): Promise<LeaseInfo | undefined> {
     const answer = await this.#transport.unary(METHODS.leaseTimeToLive, { ID: toLong(id), keys });
-    if (Number(answer.TTL) < 0) return undefined;
-    return { grantedTtlSeconds: Number(answer.grantedTTL), keys: answer.keys.map(asBuffer) };
+    const grantedTtlSeconds = Number(answer.grantedTTL);
+    // One that has run out and waits to be revoked has less than nothing left, and is still there.
+    if (grantedTtlSeconds === 0) return undefined;
+    return {
+      grantedTtlSeconds,
+      leftSeconds: Math.max(0, Number(answer.TTL)),
+      keys: answer.keys.map(asBuffer),
+    };
   }
 
   async leases(): Promise<bigint[]> {
@@ -193,15 +243,27 @@ export class EtcdClient {
     return answer.leases.map((lease) => toBigInt(lease.ID ?? 0));
   }
 
-  /** Refreshes these leases, one stream for all; ids that are gone are simply not refreshed. */
-  async leaseKeepAlive(ids: readonly bigint[]): Promise<void> {
-    if (ids.length === 0) return;
-    const deadline = Date.now() + CALL_TIMEOUT_MS;
+  /**
+   * Refreshes these leases, one stream for all, which stays open until each is answered: a proxy forgets
+   * what it has not passed on by then. Takes three seconds at the most.
+   * @returns those of which it was answered that they were refreshed, or are gone
+   * @throws LockstepError where none was answered
+   */
+  async leaseKeepAlive(ids: readonly bigint[]): Promise<Set<bigint>> {
+    const answered = new Set<bigint>();
+    if (ids.length === 0) return answered;
+    const deadline = Date.now() + KEEP_ALIVE_TIMEOUT_MS;
     const stream = await this.#transport.bidirectional(METHODS.leaseKeepAlive, { deadline });
     for (const id of ids) stream.send({ ID: toLong(id) });
-    stream.end();
-    let answers = 0;
-    for await (const _ of stream.messages()) if (++answers === ids.length) break;
+    try {
+      for await (const { ID } of stream.messages()) {
+        answered.add(toBigInt(ID));
+        if (answered.size === ids.length) break;
+      }
+    } catch (error) {
+      if (answered.size === 0 || !passes(error)) throw error;
+    }
+    return answered;
   }
 
   /**

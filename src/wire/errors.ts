@@ -49,6 +49,21 @@ const RULES: Rule[] = [
     hint: () =>
       'Compact, defragment and disarm the alarm (etcdctl alarm disarm), or raise --quota-backend-bytes.',
   },
+  {
+    match: /corrupt cluster/,
+    code: 'ETCD',
+    disposition: 'fatal',
+    say: 'the data of one of its members is damaged (alarm CORRUPT), so it takes no writes',
+    hint: () =>
+      'etcdctl alarm list names the member. Replace it by a new one, see that all members have the same hash (etcdctl endpoint hashkv --cluster), then etcdctl alarm disarm. Copy nothing from it or to it before.',
+  },
+  {
+    match: /not supported for learner/,
+    code: 'UNAVAILABLE',
+    disposition: 'retry',
+    say: 'it is a learner, which serves no clients before it is promoted',
+    hint: (side) => `Give voting members of its cluster to ${flag(side, 'endpoints')}.`,
+  },
   { match: /requested lease not found/, code: 'NO_LEASE', disposition: 'retry' },
   { match: /lease already exists/, code: 'LEASE_EXISTS', disposition: 'retry' },
   {
@@ -85,11 +100,15 @@ const RETRY = new Set<number>([
 
 /** What went wrong, without what grpc-js and etcd3 put around it. */
 function plainText(error: unknown): string {
-  return rawText(error)
-    .replace(/^\d+ [A-Z_]+: /, '')
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? ?Resolution note: ?.*$/s, '')
-    .trim();
+  return (
+    rawText(error)
+      .replace(/^\d+ [A-Z_]+: /, '')
+      .replace(/^No connection established\. Last error: (Error: )?/, '')
+      .replace(/\.? ?Resolution note: ?.*$/s, '')
+      .trim()
+      // grpc-js has no reason for a connection that ended before it began.
+      .replace(/^(undefined|null|)$/, 'no connection came about')
+  );
 }
 
 function rawText(error: unknown): string {

@@ -41,6 +41,7 @@ function optionsFor({ endpoint, tls, user }: Access): IOptions {
     hosts: `${protocol}//${hostname}:${addressOf(endpoint).port}`,
     ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
     ...(user ? { auth: { username: user.name, password: user.password } } : {}),
+    grpcOptions: { 'grpc.enable_http_proxy': 0 },
     defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
   };
 }

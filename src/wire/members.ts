@@ -15,6 +15,7 @@ import {
 } from './connection.js';
 import { addressOf } from './diagnose.js';
 import type { Side } from './side.js';
+import { Sockets } from './sockets.js';
 
 /**
  * Bytes in one answer. Pages are asked for in sizes far below this (source/pages.ts), watch
@@ -31,6 +32,8 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
   // Every client has its own connection, so that a watch never stands in line behind writes.
   'grpc.use_local_subchannel_pool': 1,
+  // Variables like http_proxy are for the web: an etcd is dialled directly.
+  'grpc.enable_http_proxy': 0,
   // A hidden resend of a Txn could apply it twice.
   'grpc.enable_retries': 0,
   'grpc.initial_reconnect_backoff_ms': 100,
@@ -40,6 +43,7 @@ const CHANNEL_OPTIONS = {
 export interface Member {
   endpoint: string;
   client: Client;
+  sockets: Sockets;
   /** Whether it has said that it belongs to the cluster. */
   identified: boolean;
 }
@@ -78,12 +82,17 @@ export class Members {
     if (failed !== this.#open) return;
     const changed = this.#readTlsAgain();
     if (this.count === 1 && !changed && !isConnecting(failed)) return;
-    this.close();
+    // Calls that are under way on a connection may still be answered.
+    if (isReady(failed)) failed.client.close();
+    else this.close();
+    this.#open = undefined;
     this.#at = (this.#at + 1) % this.count;
   }
 
+  /** Ends the connection at once. */
   close(): void {
     this.#open?.client.close();
+    this.#open?.sockets.end();
     this.#open = undefined;
   }
 
@@ -91,8 +100,10 @@ export class Members {
     const endpoint = this.#connection.endpoints[this.#at] ?? '';
     const { host, port } = addressOf(endpoint);
     const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const client = new Client(target, channelCredentials(this.#tls), CHANNEL_OPTIONS);
-    return { endpoint, client, identified: false };
+    const sockets = new Sockets();
+    const credentials = sockets.of(channelCredentials(this.#tls));
+    const client = new Client(target, credentials, CHANNEL_OPTIONS);
+    return { endpoint, client, sockets, identified: false };
   }
 
   /** Certificates are renewed while we run for days. Files that are half written change nothing. */
@@ -109,6 +120,10 @@ export class Members {
       return false;
     }
   }
+}
+
+function isReady({ client }: Member): boolean {
+  return client.getChannel().getConnectivityState(false) === connectivityState.READY;
 }
 
 /** grpc-js waits for ever for a connection that was accepted and then never served; another one may be. */

@@ -12,8 +12,15 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
 } from '@grpc/grpc-js';
-import { hasCode, type LockstepError } from '../errors.js';
-import { deserializer, sendTo, serializer, withHeaders, type Method } from './call.js';
+import { hasCode, LockstepError } from '../errors.js';
+import {
+  deserializer,
+  sendTo,
+  serializer,
+  withHeaders,
+  type Method,
+  type UnderWay,
+} from './call.js';
 import type { Connection, TlsMaterial } from './connection.js';
 import { diagnose } from './diagnose.js';
 import {
@@ -52,6 +59,8 @@ export class Transport {
   readonly #members: Members;
   readonly #token: Token | undefined;
   readonly #user: Connection['user'];
+  readonly #underWay: UnderWay = new Set();
+  #closed = false;
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
 
@@ -66,7 +75,10 @@ export class Transport {
     if (connection.user) this.#token = new Token(() => this.#authenticate());
   }
 
+  /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
+    this.#closed = true;
+    for (const call of this.#underWay) call.cancel();
     this.#members.close();
   }
 
@@ -74,7 +86,7 @@ export class Transport {
     const { harmless = false, needs } = method;
     try {
       return await this.#withToken(harmless, (metadata, member) =>
-        sendTo(member, method, message, metadata, timeoutMs),
+        sendTo(member, method, message, metadata, timeoutMs, this.#underWay),
       );
     } catch (error) {
       throw needs ? namingNeed(error, needs(message)) : error;
@@ -87,6 +99,7 @@ export class Transport {
     options: CallOptions = {},
   ): Promise<Stream<T, P>> {
     const { member, token } = await this.#ready();
+    this.#refuseIfClosed();
     const call: ClientDuplexStream<P, T> = member.client.makeBidiStreamRequest(
       `/etcdserverpb.${path}`,
       serializer(request),
@@ -96,11 +109,13 @@ export class Transport {
     );
     // A stream that fails before anybody reads it must not take the process down.
     call.on('error', () => undefined);
+    this.#underWay.add(call);
     return {
       send: (outgoing) => void call.write(outgoing),
       end: () => void call.end(),
       messages: () => this.#read(call, member, token, needs?.({} as P)),
       cancel: () => {
+        this.#underWay.delete(call);
         call.cancel();
       },
     };
@@ -111,18 +126,16 @@ export class Transport {
     message: P,
   ): AsyncGenerator<T> {
     const { member, token } = await this.#ready();
-    yield* this.#read(
-      member.client.makeServerStreamRequest(
-        `/etcdserverpb.${path}`,
-        serializer(request),
-        deserializer(response),
-        message,
-        withHeaders(token),
-      ),
-      member,
-      token,
-      needs?.(message),
+    this.#refuseIfClosed();
+    const call = member.client.makeServerStreamRequest(
+      `/etcdserverpb.${path}`,
+      serializer(request),
+      deserializer(response),
+      message,
+      withHeaders(token),
     );
+    this.#underWay.add(call);
+    yield* this.#read(call, member, token, needs?.(message));
   }
 
   /** A question that another library asks, with the same failover and the same errors. */
@@ -130,6 +143,13 @@ export class Transport {
     return this.#withToken(true, (_metadata, { endpoint }, token) => {
       const user = token === undefined ? undefined : this.#user;
       return call({ endpoint, tls: this.#members.tls, user });
+    });
+  }
+
+  #refuseIfClosed(): void {
+    if (!this.#closed) return;
+    throw new LockstepError('UNAVAILABLE', `${this.side}: the connection was closed`, {
+      disposition: 'retry',
     });
   }
 
@@ -166,6 +186,7 @@ export class Transport {
     before?: (member: Member) => Promise<void>,
   ): Promise<T> {
     for (let tried = 1; ; tried++) {
+      this.#refuseIfClosed();
       const member = this.#members.current;
       let sent = false;
       try {
@@ -194,6 +215,7 @@ export class Transport {
       ANY_LEASE,
       metadata,
       CALL_TIMEOUT_MS,
+      this.#underWay,
     );
     const id = String(header?.clusterId);
     this.cluster.first ??= { id, endpoint: member.endpoint };
@@ -204,14 +226,14 @@ export class Transport {
 
   /** At first contact it is found out what a failure means that does not say so. */
   async #clear(error: unknown, member: Member): Promise<unknown> {
-    if (this.#answered || !isUnclear(error)) return error;
+    if (this.#closed || this.#answered || !isUnclear(error)) return error;
     const why = await diagnose(member.endpoint, this.#members.tls);
     return why === undefined ? error : new Error(why);
   }
 
   #failed(error: unknown, member: Member): LockstepError {
     const mapped = mapError(error, this.#about(member));
-    if (isUnreachable(mapped)) this.#members.moveOn(member);
+    if (isUnreachable(mapped) && !this.#closed) this.#members.moveOn(member);
     return mapped;
   }
 
@@ -239,6 +261,7 @@ export class Transport {
       this.#token.invalidate(token);
       throw tokenRefused(error, this.#about(member));
     } finally {
+      this.#underWay.delete(call);
       call.on('error', () => undefined);
       call.cancel();
     }
@@ -247,7 +270,14 @@ export class Transport {
   async #authenticate(): Promise<string | undefined> {
     try {
       const answer = await this.#withMember(true, (member) =>
-        sendTo(member, METHODS.authenticate, this.#user ?? {}, new Metadata(), CALL_TIMEOUT_MS),
+        sendTo(
+          member,
+          METHODS.authenticate,
+          this.#user ?? {},
+          new Metadata(),
+          CALL_TIMEOUT_MS,
+          this.#underWay,
+        ),
       );
       return answer.token;
     } catch (error) {

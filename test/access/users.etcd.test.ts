@@ -84,7 +84,7 @@ describe('access: users', () => {
     while (!screen.includes(`Password for ${USER} (--dest-user): `)) await sleep(20);
     terminal.stdin.write(`${SECRET}\n`);
     expect(await code, screen).to.equal(0);
-    expect(screen).to.contain('The target may be followed into.');
+    expect(screen).to.contain('in lockstep, may be followed into');
     printed.push(screen);
   });
 

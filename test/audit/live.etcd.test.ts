@@ -5,7 +5,7 @@
  * What it catches. Each of these was put into live.ts or steady.ts, found, and taken out again:
  *   an event that only one side has, where the other has passed it without any, on either side
  *   no limit of what waits; bytes never given back; the side that waits for room never woken
- *   a watch made anew from where it began, or not made anew at all
+ *   a watch made anew from where it began, or not made anew at all, or without a word
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -27,10 +27,14 @@ type Op = pb.RequestOp.$Properties;
 const never = new AbortController().signal;
 const prefixes = PrefixSet.of(PREFIXES);
 
-async function liveAudit(source: EtcdClient, target: EtcdClient): Promise<LiveAudit> {
+async function liveAudit(
+  source: EtcdClient,
+  target: EtcdClient,
+  onNote: (note: string) => void = () => undefined,
+): Promise<LiveAudit> {
   const [there, here] = await Promise.all([source.head(), target.head()]);
   const after = Math.min(there.revision, here.revision);
-  return LiveAudit.of(source, target, { prefixes, after });
+  return LiveAudit.of(source, target, { prefixes, after, onNote });
 }
 
 describe('live audit', () => {
@@ -56,7 +60,8 @@ describe('live audit', () => {
       const looker = new EtcdClient(source.endpoint, 'source');
       const following = await followHere(place);
       try {
-        const audit = await liveAudit(from, to);
+        const notes: string[] = [];
+        const audit = await liveAudit(from, to, (note) => notes.push(note));
         const running = audit.run(stop.signal);
         const living = (async () => {
           for (const [i, op] of ops.slice(4).entries()) {
@@ -74,6 +79,7 @@ describe('live audit', () => {
         stop.abort();
         await running;
         expect(audit.events).to.be.greaterThan(0);
+        expect(notes.join('\n')).to.contain('trying again').and.to.contain('over after');
         await compareStores(source, target);
       } finally {
         await following.end();

@@ -14,6 +14,7 @@ import { EtcdClient, type WatchStream } from '../../src/wire/client.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, Running, whole } from '../cli/run.js';
 import { PODS, Stage } from '../cli/stage.js';
+import { versions } from '../rig/etcd.js';
 
 const prefixes = PrefixSet.of([PODS]);
 
@@ -35,13 +36,10 @@ describe('audit at a revision', () => {
     const { report } = contract.auditReport.parse(whole(old.stdout).at(-1));
     expect(report.revision).to.equal(sealed.head - 2);
 
-    // The default is the target's head, which this source has not reached.
-    for (const more of [[], ['--revision', `${sealed.head + 9}`]]) {
-      const future = await stage.audit(target, ...more);
-      expect(future.code).to.equal(3);
-      expect(errorOf(future).code).to.equal('FUTURE_REVISION');
-      expect(errorOf(future).hint).to.contain('--revision');
-    }
+    const future = await stage.audit(target, '--revision', `${sealed.head + 9}`);
+    expect(future.code).to.equal(3);
+    expect(errorOf(future).code).to.equal('FUTURE_REVISION');
+    expect(errorOf(future).hint).to.contain('--revision');
 
     await stage.client.compact(sealed.head - 1);
     const gone = await stage.audit(target, '--revision', `${sealed.head - 2}`);
@@ -105,6 +103,47 @@ describe('audit at a revision', () => {
     );
     expect(report.history).to.deep.equal({ after: 1, events: 4, differences: 2 });
     expect(report).to.deep.include({ equal: false, differences: 2 });
+  });
+
+  it('--history of a target that lacks the foreign revisions, on each version', async () => {
+    await stage.put(`${PODS}a`);
+    for (const pod of ['b', 'c', 'a']) {
+      await stage.foreign(3);
+      await stage.put(`${PODS}${pod}`, 'v2');
+    }
+    await stage.foreign(3);
+    let events = 4;
+    for (const version of versions()) {
+      const { base, journal, sealed } = await stage.seed();
+      const target = await stage.etcd(base, { version });
+      const audited = async (...more: string[]) => {
+        const ended = await stage.audit(target, '--history', ...more);
+        expect(ended.code, `${version}: ${ended.stdout}${ended.stderr}`).to.equal(0);
+        return contract.auditReport.parse(whole(ended.stdout).at(-1)).report.history;
+      };
+      expect(await audited()).to.deep.equal({ after: 1, events, differences: 0 });
+      // One that the target does not have.
+      expect(await audited('--revision', `${sealed.head - 1}`)).to.include({ events });
+      await stage.foreign(2);
+      await stage.put(`${PODS}a`, version);
+      await stage.foreign(2);
+      expect((await stage.follow(journal, target, '--until-synced')).code).to.equal(0);
+      expect(await audited()).to.include({ events: ++events, differences: 0 });
+    }
+  });
+
+  it('--history finds what such a target lost', async () => {
+    const gone = await stage.put(`${PODS}short-lived`);
+    await stage.source.ctl('del', `${PODS}short-lived`);
+    await stage.foreign(3);
+    const head = await stage.put(`${PODS}z`);
+    const target = await stage.etcd(await baseWithout(new Set([gone, gone + 1]), head), {
+      version: versions()[0]!,
+    });
+    const ended = await stage.audit(target, '--history');
+    expect(ended.code, ended.stderr).to.equal(1);
+    const { report } = contract.auditReport.parse(whole(ended.stdout).at(-1));
+    expect(report.history?.differences).to.equal(2);
   });
 
   it('--history starts over when its own history is compacted away under it', async () => {

@@ -91,6 +91,8 @@ export function seedOptions(
     journal: join(dir, `${from}.journal`),
     out: join(dir, `${from}.db`),
     from,
+    // What is written by chance may not have come to each of the prefixes.
+    allowEmpty: true,
     onBase: () => undefined,
     onNote: () => undefined,
     signal: AbortSignal.timeout(30_000),
@@ -116,6 +118,7 @@ export async function cropFile(
     snapshot,
     out,
     prefixes: PrefixSet.of(prefixes),
+    allowEmpty: true,
     onBase: () => undefined,
     signal: AbortSignal.timeout(30_000),
   });

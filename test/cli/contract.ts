@@ -50,6 +50,7 @@ export const follow = z.strictObject({
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'taken over',
   ]),
   position: revision.nullable(),
   journalPosition: revision,
@@ -61,6 +62,7 @@ export const follow = z.strictObject({
   bytes: count,
   compactRevision: count,
   trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
   revisionsPerSecond: count,
   journalBytes: count,
 });
@@ -131,6 +133,7 @@ export const auditReport = z.strictObject({
       .strictObject({ revision, keys: count, checksum, gap, agrees: z.boolean() })
       .nullable(),
     differences: count,
+    ahead: z.strictObject({ source: revision, target: revision }).nullable(),
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
     bytes: count,
     seconds: z.number().nonnegative(),
@@ -174,18 +177,52 @@ export const cursor = z.strictObject({
   at: z.iso.datetime(),
 });
 
+const resources = z.array(z.string()).min(1);
+const maybeTime = z.iso.datetime().nullable();
+const phase = z.enum([
+  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
+  ...(['retiring', 'retired'] as const),
+]);
+const serving = z.strictObject({
+  apiserver: z.url(),
+  from: z.enum(['source', 'target', 'unclear', 'neither', 'does not answer']),
+  why: z.string().optional(),
+});
+
 export const status = z.strictObject({
-  cursor,
+  kind: z.enum(['empty', 'mirror', 'foreign', 'lockstep', 'cut over']),
+  cursor: cursor.nullable(),
   position: revision,
   trouble: z
     .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
     .nullable(),
-  cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
+  cutover: z
+    .strictObject({
+      phase,
+      exact: revision,
+      prefixes,
+      resources: z.array(z.string()),
+      owner: z.string().nullable(),
+    })
+    .nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
+  kubernetes: z
+    .strictObject({
+      frozen: z
+        .strictObject({
+          since: z.iso.datetime(),
+          by: z.string().nullable(),
+          held: z.boolean(),
+          resources,
+        })
+        .nullable(),
+      apiservers: z.array(serving).min(1),
+    })
+    .nullable(),
+  next: z.string(),
 });
 
-const maybeTime = z.iso.datetime().nullable();
 const ways = z.enum(['policy', 'webhook']);
 
 /** Of `freeze apply` and `freeze remove`. */
@@ -202,6 +239,8 @@ export const freezeProbe = z.strictObject({
     ok: z.boolean(),
     expected: z.enum(['frozen', 'open']),
     since: maybeTime,
+    owner: z.string().nullable(),
+    held: z.boolean(),
     apiservers: z
       .array(
         z.strictObject({
@@ -213,6 +252,8 @@ export const freezeProbe = z.strictObject({
               what: z.string(),
               expected: z.enum(['refused', 'accepted']),
               got: z.string().min(1),
+              on: z.string().nullable(),
+              why: z.string().nullable(),
               ok: z.boolean(),
             }),
           ),
@@ -254,6 +295,7 @@ export const cutover = z.strictObject({
     keys: count,
     checksum,
     prefixes,
+    resources,
     apiservers: z.array(z.url()).min(1),
     heads: heads.nullable(),
     frozenSeconds: seconds.nullable(),
@@ -271,6 +313,7 @@ export const fence = z.strictObject({
 export const rollback = z.strictObject({
   rollback: z.strictObject({
     prefixes,
+    resources,
     apiservers: z.array(z.url()).min(1),
     brought: z.strictObject({
       keys: count,
@@ -279,7 +322,7 @@ export const rollback = z.strictObject({
       unchanged: count,
       replaced: z.strictObject({ count, keys: z.array(z.string()).max(100) }),
     }),
-    heads,
+    heads: heads.nullable(),
     frozenSeconds: seconds.nullable(),
     steps,
     lateWrites: z.array(lateWrite).max(100),
@@ -290,9 +333,11 @@ export const rollback = z.strictObject({
 export const retire = z.strictObject({
   retire: z.strictObject({
     prefixes,
+    resources,
     keys: count,
     bytes: count,
     checksum,
+    deletedSince: count,
     cutOver: z.strictObject({ keys: count, checksum }),
     removed: z.boolean(),
     revisions: z.strictObject({ first: revision, last: revision }).nullable(),
@@ -300,16 +345,22 @@ export const retire = z.strictObject({
   }),
 });
 
+/** The value of `etcd-lockstep/owner` on the target. */
+export const owner = z.strictObject({
+  run: z.uuid(),
+  command: z.enum(['cutover', 'rollback', 'fence', 'retire']),
+  host: z.string(),
+  pid: z.number().int(),
+  since: z.iso.datetime(),
+});
+
 /** The value of `etcd-lockstep/cutover` on the target. */
 export const cutoverState = z.strictObject({
-  format: z.literal(1),
-  phase: z.enum([
-    ...(['fenced', 'switched', 'done'] as const),
-    ...(['rolling back', 'switched back', 'rolled back', 'retiring'] as const),
-  ]),
-  run: z.uuid(),
+  format: z.literal(2),
+  phase,
   source: hexId,
   prefixes,
+  resources: z.array(z.string()),
   keys: count,
   checksum,
   frozenAt: maybeTime,

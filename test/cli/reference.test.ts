@@ -41,7 +41,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   rollback: [contract.rollback],
   retire: [contract.retire],
   'The cursor': [contract.cursor],
-  'The state of a cutover': [contract.cutoverState],
+  'The state of a cutover': [contract.cutoverState, contract.owner],
   "A mirror's cursor": [contract.mirrorCursor],
 };
 
@@ -87,7 +87,7 @@ describe('docs/reference.md', () => {
     const codes = [...section('Exit codes').matchAll(/^\| (\d+) /gm)].map((match) =>
       Number(match[1]),
     );
-    expect(codes).to.deep.equal([0, 1, 2, 3, 4, 5, 70, 130]);
+    expect(codes).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 70, 130]);
   });
 });
 
@@ -96,19 +96,39 @@ function isOf(where: string, name: string, field: string): boolean {
   return name === 'crop' && ['single', 'three'].includes(field) && section(where).includes(field);
 }
 
+/** Tests that the tables of a page name: `crash/follow`. */
+function testsIn(page: string): string[] {
+  const rows = read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  return rows.flatMap((row) => row.match(/\b[a-z]+\/[a-z]+(?= *[,|])/g) ?? []);
+}
+
+const isThere = (name: string) =>
+  ['.test.ts', '.etcd.test.ts'].some((end) => existsSync(`${TESTS}${name}${end}`));
+
 describe('docs/what-if.md', () => {
   it('names tests that are there, and every file of faults, crash and repair', () => {
-    const rows = read('docs/what-if.md')
-      .split('\n')
-      .filter((line) => line.startsWith('|'));
-    const named = rows.flatMap((row) => row.match(/\b[a-z]+\/[a-z]+(?= *[,|])/g) ?? []);
-    const there = (name: string) =>
-      ['.test.ts', '.etcd.test.ts'].some((end) => existsSync(`${TESTS}${name}${end}`));
-    expect(named.filter((name) => !there(name))).to.deep.equal([]);
+    const named = testsIn('docs/what-if.md');
+    expect(named.filter((name) => !isThere(name))).to.deep.equal([]);
     for (const folder of ['faults', 'crash', 'repair'])
       for (const file of readdirSync(TESTS + folder).filter((name) =>
         name.endsWith('.etcd.test.ts'),
       ))
         expect(named).to.include(`${folder}/${file.replace('.etcd.test.ts', '')}`);
+  });
+});
+
+describe('docs/proofs.md', () => {
+  it('names tests that are there, one in each row, and every file of cutover', () => {
+    const named = testsIn('docs/proofs.md');
+    expect(named.filter((name) => !isThere(name))).to.deep.equal([]);
+    const files = readdirSync(`${TESTS}cutover`).filter((name) => name.endsWith('.etcd.test.ts'));
+    for (const file of files)
+      expect(named).to.include(`cutover/${file.replace('.etcd.test.ts', '')}`);
+    const rows = read('docs/proofs.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| ') && !/^\| (step|-)/.test(line));
+    expect(rows.filter((row) => !/ [a-z]+\/[a-z]+ *\|$/.test(row))).to.deep.equal([]);
   });
 });

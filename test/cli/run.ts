@@ -1,6 +1,6 @@
 /** The built command line as a process, as a user runs it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,17 @@ export interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
+  /** How long it was still there after the last thing that it said. */
+  lingeredMs: number;
+}
+
+/** Instead of pipes that are read here, and of the command line itself. */
+export interface Elsewhere {
+  /** Paths of files that are written on. */
+  stdout?: string;
+  stderr?: string;
+  /** What node is started with, in place of the built command line. */
+  program?: readonly string[];
 }
 
 /** A command under way. */
@@ -30,27 +41,35 @@ export class Running {
   readonly #child: ChildProcess;
   readonly ended: Promise<Ended>;
   #over = false;
+  #saidMs = performance.now();
 
   constructor(
     args: readonly string[],
     env: Record<string, string> = {},
     killedAfterMs = KILLED_AFTER_MS,
+    { stdout, stderr, program = [MAIN] }: Elsewhere = {},
   ) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const files = [stdout, stderr].map((path) => path && openSync(path, 'a'));
+    this.#child = spawn(process.execPath, [...program, ...args], {
+      stdio: ['ignore', ...files.map((file) => file || 'pipe')],
       env: { ...cleanEnv(), ...env },
     });
+    for (const file of files) if (file) closeSync(file);
     running.add(this.#child);
-    this.#child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
-    this.#child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    for (const name of ['stdout', 'stderr'] as const)
+      this.#child[name]?.on('data', (chunk: Buffer) => {
+        this[name] += chunk.toString();
+        this.#saidMs = performance.now();
+      });
     const late = setTimeout(() => this.#child.kill('SIGKILL'), killedAfterMs);
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (code) => {
         clearTimeout(late);
         running.delete(this.#child);
         this.#over = true;
-        resolve({ code, stdout: this.stdout, stderr: this.stderr });
+        const { stdout, stderr } = this;
+        resolve({ code, stdout, stderr, lingeredMs: performance.now() - this.#saidMs });
       });
     });
   }
@@ -147,8 +166,12 @@ export class OnTerminal {
 }
 
 /** Runs a command to its end. */
-export async function run(args: readonly string[], env?: Record<string, string>): Promise<Ended> {
-  return new Running(args, env).ended;
+export async function run(
+  args: readonly string[],
+  env?: Record<string, string>,
+  elsewhere?: Elsewhere,
+): Promise<Ended> {
+  return new Running(args, env, KILLED_AFTER_MS, elsewhere).ended;
 }
 
 /** The objects on stdout, one a line; a last line without its end is left out. */

@@ -8,7 +8,7 @@ import type { Sealed } from '../../src/base/basefile.js';
 import { PrefixSet, WHOLE_STORE } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
-import { Etcd, type EtcdOptions } from '../rig/etcd.js';
+import { Etcd, type EtcdOptions, type SnapshotOptions } from '../rig/etcd.js';
 import { run, type Ended } from './run.js';
 
 export const PODS = '/registry/pods/';
@@ -66,6 +66,7 @@ export class Stage {
       journal,
       out: base,
       from: 'range',
+      allowEmpty: true,
       onBase: () => undefined,
       onNote: () => undefined,
       signal: AbortSignal.timeout(30_000),
@@ -74,7 +75,7 @@ export class Stage {
   }
 
   /** An etcd that is removed with the stage: on a base, or an empty one. */
-  async etcd(base?: string, options?: EtcdOptions): Promise<Etcd> {
+  async etcd(base?: string, options?: SnapshotOptions): Promise<Etcd> {
     const etcd = base ? await Etcd.startFromSnapshot(base, options) : await Etcd.start(options);
     this.#etcds.push(etcd);
     return etcd;

@@ -25,8 +25,8 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
-    seed: ['endpoints', 'prefix', 'journal', 'out', 'from', ...SOURCE_ACCESS],
-    crop: ['prefix', 'out'],
+    seed: ['endpoints', 'prefix', 'journal', 'out', 'from', 'allowEmpty', ...SOURCE_ACCESS],
+    crop: ['prefix', 'out', 'allowEmpty'],
     follow: [
       ...(['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'] as const),
       ...SOURCE_ACCESS,
@@ -34,14 +34,14 @@ describe('usage', () => {
     ],
     audit: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'revision', 'history'] as const),
-      ...(['values', 'destPrefix', 'noDestPrefix'] as const),
+      ...(['values', 'destPrefix', 'noDestPrefix', 'allowEmpty'] as const),
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
     status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     mirror: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'destPrefix', 'noDestPrefix', 'rev'] as const),
-      ...(['maxTxnOps', 'prune', 'untilSynced'] as const),
+      ...(['maxTxnOps', 'prune', 'untilSynced', 'allowEmpty'] as const),
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
@@ -110,7 +110,7 @@ describe('usage', () => {
     'a fence with nobody to ask': [['fence', ...SOURCE, ...DEST, '--once'], /no terminal/],
     'a cutover onto itself': [
       ['cutover', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--yes'],
-      /both/,
+      /are the same etcd: http/,
     ],
     'no margin': [['fence', ...SOURCE, ...DEST, '--margin', '0'], /--margin "0"/],
     'an apiserver twice': [
@@ -177,7 +177,7 @@ describe('usage', () => {
     'our own prefix': [seed(...SOURCE, '--prefix', 'etcd-'), /etcd-lockstep's own/],
     'one etcd as both sides': [
       ['audit', ...SOURCE, '--dest-endpoints', 'http://127.0.0.1:1', '--prefix', '/a/'],
-      /both/,
+      /are the same etcd: http/,
     ],
     'two ends': [
       [
@@ -192,7 +192,6 @@ describe('usage', () => {
       ],
       /exclude each other/,
     ],
-    'an audit without a prefix': [['audit', ...SOURCE, ...DEST], /--prefix missing/],
     'another prefix in lockstep': [
       ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--dest-prefix', '/b/'],
       /go with --values/,

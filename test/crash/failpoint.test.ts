@@ -2,10 +2,18 @@ import { expect } from 'chai';
 import { run } from '../cli/run.js';
 
 describe('a fail point', () => {
-  for (const wrong of ['', 'no.such', 'data.send:0', 'data.send:x', 'data.send:1:', ' data.send'])
+  for (const wrong of [
+    '',
+    'no.such',
+    'data.send:0',
+    'data.send:x',
+    'data.send:1:',
+    'data.send:1:bug',
+    ' data.send',
+  ])
     it(`spelt "${wrong}" is an error at start-up, not a test of nothing`, async () => {
       const { code, stderr } = await run(['--version'], { ETCD_LOCKSTEP_FAILPOINT: wrong });
-      expect(code).to.equal(1);
+      expect(code).to.equal(70);
       expect(stderr).to.include(`there is no fail point "${wrong}"`);
     });
 

@@ -11,12 +11,12 @@
  *   a lease not granted, not put, not compared; the margin left out
  *   late deletions, or late writes after the marker, not named; writes still under way at the end
  *   fillers, or what is brought, without the marker's guard; a marker that stays
- * Not caught: a marker that is put without looking. Its create revision, which is all that counts, stays.
+ *   a marker that a later run does not put anew, or that an earlier one takes away
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { bringBack, compareContent, type Brought } from '../../src/cutover/bring.js';
-import { mark, raiseSource, unmark } from '../../src/cutover/raise.js';
+import { mark, raiseSource, unmark, type Marker } from '../../src/cutover/raise.js';
 import { askHeads } from '../../src/cutover/serving.js';
 import { put } from '../../src/lockstep/txn.js';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
@@ -30,6 +30,9 @@ import { failure, MeddledClient, until } from './pair.js';
 const RUNS = 20;
 const KEYS = 8;
 const MARGIN = 20;
+/** Tells the marker of this night from another's. */
+const EXACT = 7;
+const NONE: Marker = { created: 0, guard: {} };
 const LEASE = 0x7000_0000_0000_0001n;
 const never = new AbortController().signal;
 
@@ -120,7 +123,7 @@ describe('bringing back', () => {
     );
   }
 
-  const options = (exact: number, marker: number) => ({
+  const options = (exact: number, marker: Marker) => ({
     ...{ source: from, target: to, prefixes: PrefixSet.of([prefix]), exact, marker },
     onProgress: () => undefined,
     signal: never,
@@ -136,7 +139,7 @@ describe('bringing back', () => {
     const { source: exact } = await heads();
     await write(here, to);
     await write(late, from);
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     await write(later, from);
     await raiseSource(from, heads, { marker, margin: MARGIN, signal: never });
     const raised = await heads();
@@ -182,7 +185,7 @@ describe('bringing back', () => {
     const { keys, different } = await compareContent(options(exact, marker));
     expect(different).to.deep.equal([]);
     expect(keys).to.equal(wanted.size);
-    await unmark(from);
+    await unmark(from, marker);
     expect((await from.range(prefixRange(OWN_PREFIX))).count).to.equal(0);
   }
 
@@ -197,7 +200,7 @@ describe('bringing back', () => {
     await to.txn({
       success: [0, 1, 2].map((key) => put(Buffer.from(nameOf(key)), Buffer.from('leased'), 5n)),
     });
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     await bringBack(options(exact, marker));
     expect(await from.leaseTtl(5n)).to.equal(1234);
     const { keys = [] } = (await from.leaseInfo(5n)) ?? {};
@@ -205,7 +208,7 @@ describe('bringing back', () => {
     // Each has a revision of its own, as Kubernetes gives them.
     const revisions = [...(await rows(from)).values()].map(({ modRevision }) => modRevision);
     expect(new Set(revisions).size).to.equal(3);
-    await unmark(from);
+    await unmark(from, marker);
   });
 
   it('written on the source meanwhile: LATE_WRITE by its key, nothing under way; the next run does it', async () => {
@@ -214,7 +217,7 @@ describe('bringing back', () => {
     await write(all, from, to);
     const { source: exact } = await heads();
     await write(all, to);
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     const looker = new EtcdClient(source.endpoint, 'source');
     let open = 0;
     from.meddle = async (send, _) => {
@@ -235,14 +238,14 @@ describe('bringing back', () => {
     expect(again.replaced).to.deep.equal({ count: 1, keys: [nameOf(0)] });
     expect((await compareContent(options(exact, marker))).different).to.deep.equal([]);
     looker.close();
-    await unmark(from);
+    await unmark(from, marker);
   });
 
   it('sent by a run that was killed, and late until the rollback is over: it has no effect', async () => {
     await inStep();
     const { source: exact } = await heads();
     await write([{ key: 0, kind: 'put' }], to);
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     let late: Parameters<NonNullable<typeof from.meddle>>[0] | undefined;
     from.meddle = (send) => {
       late = send;
@@ -251,7 +254,7 @@ describe('bringing back', () => {
     await bringBack(options(exact, marker)).catch(() => undefined);
     from.meddle = undefined;
     expect(await bringBack(options(exact, marker))).to.include({ put: 1 });
-    await unmark(from);
+    await unmark(from, marker);
     // It is let in again, and a client deletes what was brought: there is no row, as when it was sent.
     await write([{ key: 0, kind: 'delete' }], from);
     expect((await late?.())?.succeeded).to.equal(false);
@@ -272,12 +275,12 @@ describe('bringing back', () => {
       ],
       from,
     );
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     await write([{ key: 2, kind: 'put' }], from);
     const brought = await bringBack(options(exact, marker));
     expect(brought).to.include({ keys: 5, put: 4, deleted: 1, unchanged: 0 });
     expect(brought.replaced).to.deep.equal({ count: 4, keys: [0, 1, 2, 4].map(nameOf) });
-    await unmark(from);
+    await unmark(from, marker);
   });
 
   it('what differs is told by its key', async () => {
@@ -298,7 +301,7 @@ describe('bringing back', () => {
     const [leased, value] = [Buffer.from(nameOf(4)), Buffer.from('same')];
     await from.txn({ success: [put(leased, value)] });
     await to.txn({ success: [put(leased, value, LEASE)] });
-    const { keys, different } = await compareContent(options(0, 0));
+    const { keys, different } = await compareContent(options(0, NONE));
     expect(keys).to.equal(5);
     expect(different).to.deep.equal([1, 2, 3, 4].map(nameOf));
   });
@@ -310,7 +313,7 @@ describe('bringing back', () => {
       to,
     );
     const stop = new AbortController();
-    const marker = await mark(from);
+    const marker = await mark(from, 'run', EXACT);
     from.meddle = (send, _) => {
       stop.abort();
       return send();
@@ -318,15 +321,35 @@ describe('bringing back', () => {
     const ended = bringBack({ ...options(0, marker), signal: stop.signal });
     expect(await ended.then(() => 'done', String)).to.contain('AbortError');
     from.meddle = undefined;
-    await unmark(from);
+    await unmark(from, marker);
   });
 
   describe('the marker', () => {
-    it('is one, also of two at once', async () => {
-      const [a, b] = await Promise.all([mark(from), mark(from)]);
-      expect(a).to.equal(b);
-      expect(await mark(from)).to.equal(a);
-      await unmark(from);
+    it('of two runs is the one of the last, and what the other has on its way is void', async () => {
+      const [a, b] = await Promise.all([mark(from, 'a', EXACT), mark(from, 'b', EXACT)]);
+      expect(a.created).to.equal(b.created);
+      const held = async ({ guard }: Marker) =>
+        (await from.txn({ compare: [guard], success: [] })).succeeded;
+      const first = (await held(a)) ? 'a' : 'b';
+      const [mine, other] = first === 'a' ? [a, b] : [b, a];
+      expect(await held(other)).to.equal(false);
+      expect(await mark(from, first, EXACT)).to.deep.equal(mine);
+      // Whoever takes it over keeps the revision that divides the rows.
+      const taken = await mark(from, 'c', EXACT);
+      expect(taken.created).to.equal(mine.created);
+      expect(await held(mine)).to.equal(false);
+      await unmark(from, mine);
+      expect(await held(taken)).to.equal(true);
+      await unmark(from, taken);
+      expect(await held(taken)).to.equal(false);
+    });
+
+    it('of another night, left by a run that died, divides nothing in this one', async () => {
+      const left = await mark(from, 'a', EXACT);
+      await from.txn({ success: [put(Buffer.from('/foreign'), Buffer.from('v'))] });
+      const now = await mark(from, 'b', EXACT + 1);
+      expect(now.created).to.be.greaterThan(left.created + 1);
+      await unmark(from, now);
     });
 
     it('taken away while the head is raised: ROLLBACK_GONE, and late fillers have no effect', async () => {
@@ -334,13 +357,13 @@ describe('bringing back', () => {
       const proxy = await FaultProxy.start({ host: '127.0.0.1', port: source.clientPort });
       const behind = new EtcdClient(proxy.endpoint, 'source');
       try {
-        const marker = await mark(from);
+        const marker = await mark(from, 'run', EXACT);
         const { revision } = await from.head();
         const margin = 1_000_000;
         const raising = failure(raiseSource(behind, heads, { marker, margin, signal: never }));
         await until(async () => (await from.head()).revision > revision + 100);
         proxy.stall(true);
-        await unmark(from);
+        await unmark(from, marker);
         const { revision: head } = await from.head();
         proxy.stall(false);
         expect((await raising).code).to.equal('ROLLBACK_GONE');
@@ -348,10 +371,10 @@ describe('bringing back', () => {
         expect((await from.range(prefixRange(OWN_PREFIX))).count).to.equal(0);
 
         // Nor for a marker of the next rollback.
-        await mark(from);
+        const next = await mark(from, 'the next', EXACT);
         const late = failure(raiseSource(behind, heads, { marker, margin, signal: never }));
         expect((await late).code).to.equal('ROLLBACK_GONE');
-        await unmark(from);
+        await unmark(from, next);
       } finally {
         behind.close();
         await proxy.close();
@@ -362,7 +385,7 @@ describe('bringing back', () => {
       await from.txn({ success: [put(Buffer.from('/foreign'), Buffer.from('v'))] });
       const { source: there } = await heads();
       const low = () => Promise.resolve({ source: there, target: there - 10 });
-      await raiseSource(from, low, { marker: 1, margin: 10, signal: never });
+      await raiseSource(from, low, { marker: NONE, margin: 10, signal: never });
       expect((await heads()).source).to.equal(there);
     });
   });

@@ -1,15 +1,15 @@
 /**
  * `fence` as its user runs it, killed and started again, and what no command of a cutover does: begin
- * without anybody to ask, or go on with another source.
+ * without anybody to ask, or go on with another source. And what becomes of the follower.
  */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { CUTOVER_KEY } from '../../src/cutoverstate.js';
-import { setPhase } from '../../src/cutover/phase.js';
+import { CUTOVER_KEY, parseCutover } from '../../src/cutoverstate.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { errorOf, OnTerminal, run, Running, type Ended } from '../cli/run.js';
+import * as contract from '../cli/contract.js';
+import { errorOf, OnTerminal, run, Running, whole, type Ended } from '../cli/run.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { Busy, failure, Pair, until } from './pair.js';
 
@@ -157,6 +157,74 @@ describe('commands of a cutover', () => {
     expect((await second.ended).code).to.equal(0);
   });
 
+  describe('a follower of a target that was taken over', () => {
+    const follow = (...more: string[]) =>
+      pair.stage.follow(pair.seeded.journal, pair.target, ...more);
+    const last = ({ stdout }: Ended) => contract.follow.parse(whole(stdout).at(-1));
+    let exact: number;
+    before(async () => {
+      await pair.setPhase('fenced');
+      const { rows } = await pair.targetClient.few({ key: CUTOVER_KEY });
+      exact = parseCutover(rows[0]!).exact;
+    });
+
+    it('has done its work: exit 0, and says so', async () => {
+      for (const more of [[], ['--repair'], ['--until-revision', `${exact}`]]) {
+        const ended = await follow(...more);
+        expect(ended.code, ended.stderr).to.equal(0);
+        expect(last(ended)).to.deep.include({
+          state: 'taken over',
+          cutover: { phase: 'fenced', exact },
+          trouble: null,
+        });
+      }
+      const args = pair.stage.followArgs(pair.seeded.journal, pair.target.endpoint);
+      const { code, stdout } = await run(args.slice(0, -2));
+      expect(code).to.equal(0);
+      expect(stdout).to.match(/^TAKEN OVER at revision [\d,]+ for a cutover \(fenced\)/);
+      expect(stdout).to.contain('need not be started again');
+    });
+
+    it('cannot reach an end that lies behind it: TARGET_CUT_OVER, exit 5', async () => {
+      for (const more of [['--until-synced'], ['--until-revision', `${exact + 1}`]]) {
+        const ended = await follow(...more);
+        expect(ended.code, ended.stderr).to.equal(5);
+        expect(errorOf(ended).code).to.equal('TARGET_CUT_OVER');
+        expect(last(ended).cutover).to.equal(null);
+      }
+    });
+
+    it('of one that was rolled back: a new seed', async () => {
+      await pair.setPhase('rolled back');
+      const args = pair.stage.followArgs(pair.seeded.journal, pair.target.endpoint);
+      const { code, stdout } = await run(args.slice(0, -2));
+      expect(code).to.equal(0);
+      expect(stdout).to.contain('(rolled back)').and.to.contain('a new seed');
+      await pair.setPhase('fenced');
+    });
+
+    it('of another source is refused as ever', async () => {
+      const other = await Pair.start(1);
+      try {
+        const args = other.stage.followArgs(other.seeded.journal, pair.target.endpoint);
+        const ended = await run(args);
+        expect(ended.code, ended.stderr).to.equal(5);
+        expect(errorOf(ended).code).to.equal('TARGET_OTHER_SOURCE');
+      } finally {
+        await other.end();
+      }
+    });
+  });
+
+  it("a mirror's key on a target that was cut over is no concern; any other key among ours is", async () => {
+    await pair.target.ctl('put', 'etcd-lockstep/mirror/1:/a/:/a/', '{}');
+    const { code, stderr } = await fence(['--once']);
+    expect(code, stderr).to.equal(0);
+    await pair.target.ctl('put', 'etcd-lockstep/stray', 'v');
+    refused(await fence(['--once']), 'TARGET_FOREIGN_WRITE', 5);
+    await pair.target.ctl('del', 'etcd-lockstep/stray');
+  });
+
   it('goes on with the source that it began with, and with no other', async () => {
     const other = await pair.stage.etcd();
     const client = new EtcdClient(other.endpoint, 'source');
@@ -170,12 +238,19 @@ describe('commands of a cutover', () => {
 
       // Where pages were being removed, nothing else would have kept it from removing those.
       const signal = new AbortController().signal;
-      await setPhase(pair.targetClient, 'retiring', signal);
+      await pair.setPhase('retiring');
       const error = await failure(
         retire({
-          ...{ source: client, target: pair.targetClient, resources: [], apiservers: [], signal },
+          ...{
+            source: client,
+            target: pair.targetClient,
+            resources: undefined,
+            apiservers: [],
+            signal,
+          },
           ...{ watchSeconds: 0, rate: 1000, go: () => Promise.resolve(true) },
           onProgress: () => undefined,
+          onNote: () => undefined,
         }),
       );
       expect(error.code).to.equal('TARGET_OTHER_SOURCE');

@@ -3,22 +3,23 @@
  *
  * What it catches. Each of these was put into fence.ts, fillers.ts or alone.ts, found, and taken out
  * again:
- *   fillers without the state's guard; a refused filler taken for one that landed
+ *   fillers without the guard of the claim; a refused filler taken for one that landed
  *   giving up at the first lost answer; no notice taken of an abort
  *   no reserve; that it was overtaken not told
  * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
 import { expect } from 'chai';
-import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';
+import { encodeOwner, OWNER_KEY, thisRun } from '../../src/cutoverowner.js';
+import type { Claim } from '../../src/cutover/claim.js';
 import { Fence, FIRST_REVISIONS } from '../../src/cutover/fence.js';
 import { raiseHead } from '../../src/cutover/fillers.js';
 import { SLOTS } from '../../src/lockstep/guard.js';
-import { createdAt } from '../../src/lockstep/txn.js';
+import { put } from '../../src/lockstep/txn.js';
 import { probeKey } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { report } from '../faults/together.js';
 import { FaultProxy } from '../rig/proxy.js';
-import { Busy, failure, Pair, until } from './pair.js';
+import { Busy, failure, Pair, silent, until } from './pair.js';
 
 const MARGIN = 1000;
 const LOSSES = 2;
@@ -26,15 +27,18 @@ const never = new AbortController().signal;
 
 describe('fence', () => {
   let pair: Pair;
-  let stored: StoredCutover;
+  let claim: Claim;
   before(async () => {
     pair = await Pair.start();
-    stored = await pair.taken();
+    claim = await pair.taken();
   });
   after(() => pair.end());
 
   const fence = (margin = MARGIN, target = pair.targetClient) =>
-    new Fence(pair.source, target, stored, probeKey(pair.identity.prefixes), margin);
+    new Fence({
+      ...{ source: pair.source, target, claim, margin, tell: silent },
+      key: probeKey(pair.identity.prefixes),
+    });
 
   /** How far the target is ahead now. */
   async function ahead(): Promise<number> {
@@ -58,7 +62,7 @@ describe('fence', () => {
     expect(await ahead()).to.be.within(MARGIN, MARGIN + SLOTS);
     await one.raise(never);
     expect(await ahead()).to.be.within(MARGIN, MARGIN + SLOTS);
-    const rows = await pair.rowsAt(stored.exact);
+    const rows = await pair.rowsAt(claim.exact);
     expect((await pair.rowsAt(0)).target).to.deep.equal(rows.target);
   });
 
@@ -104,7 +108,7 @@ describe('fence', () => {
     const before = await pair.rowsAt(0);
     const { revision } = await pair.targetClient.head();
     const goal = revision + 1000;
-    const guard = [createdAt(CUTOVER_KEY, stored.exact + 1)];
+    const guard = [claim.guard];
     try {
       const raising = raiseHead(behind, goal, guard, never);
       for (let i = 0; i < LOSSES; i++) {
@@ -139,22 +143,24 @@ describe('fence', () => {
     expect((await pair.targetClient.head()).revision).to.equal(head);
   });
 
-  // Last: it takes the state away.
-  it('whose state is taken away: TARGET_NOT_OURS, and not a filler after that', async () => {
-    const one = fence(1_000_000);
-    const raising = failure(one.raise(never));
+  // Last: it takes the night away.
+  it('whose night another run has claimed: OTHER_RUN, and not a filler after that', async () => {
+    const raising = failure(fence(1_000_000).raise(never));
     await grown(100);
-    const gone = await pair.targetClient.txn({
-      success: [{ requestDeleteRange: { key: CUTOVER_KEY } }],
+    const other = await pair.targetClient.txn({
+      success: [put(OWNER_KEY, encodeOwner(thisRun('rollback')))],
     });
-    expect((await raising).code).to.equal('TARGET_NOT_OURS');
-    expect((await pair.targetClient.head()).revision).to.equal(gone.revision);
+    const error = await raising;
+    expect(error.code).to.equal('OTHER_RUN');
+    expect(error.message).to.match(/ by rollback on .* \(pid \d+, since /);
+    expect((await pair.targetClient.head()).revision).to.equal(other.revision);
+    expect((await failure(fence(1_000_000).keep(never))).code).to.equal('OTHER_RUN');
 
-    // The same key again, of another cutover, is not ours either.
-    await pair.targetClient.txn({
-      success: [{ requestPut: { key: CUTOVER_KEY, value: Buffer.from('{}') } }],
+    // The key taken away is a night that was ended.
+    const gone = await pair.targetClient.txn({
+      success: [{ requestDeleteRange: { key: OWNER_KEY } }],
     });
-    expect((await failure(fence(1_000_000).keep(never))).code).to.equal('TARGET_NOT_OURS');
-    expect((await pair.targetClient.head()).revision).to.equal(gone.revision + 1);
+    expect((await failure(fence(1_000_000).keep(never))).code).to.equal('OTHER_RUN');
+    expect((await pair.targetClient.head()).revision).to.equal(gone.revision);
   });
 });

@@ -12,7 +12,7 @@ import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';
-import { failure, until } from './pair.js';
+import { failure, silent, until } from './pair.js';
 
 const LEASES = '/registry/leases/';
 const prefixes = PrefixSet.of([LEASES, PODS]);
@@ -38,7 +38,11 @@ describe('late writes', () => {
     write: (late: LateWrites) => Promise<unknown>,
   ): Promise<{ late: LateWrites; told: LateWrite[] }> {
     const told: LateWrite[] = [];
-    const late = new LateWrites(behind, prefixes, after, (found) => told.push(found));
+    const { clusterId } = await stage.client.head();
+    const late = new LateWrites({
+      ...{ client: behind, clusterId, prefixes, after, tell: silent },
+      onWrite: (found) => told.push(found),
+    });
     const stop = new AbortController();
     const running = late.run(stop.signal);
     // If it fails, nothing would ever be passed.

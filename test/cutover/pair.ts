@@ -5,7 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveAudit } from '../../src/audit/live.js';
 import { CURSOR_KEY, encodeCursor } from '../../src/cursor.js';
-import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';
+import { OWNER_KEY, thisRun, type Owner } from '../../src/cutoverowner.js';
+import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/cutoverstate.js';
+import { look, type Claim } from '../../src/cutover/claim.js';
 import { untilEqual, untilQuiet } from '../../src/cutover/drain.js';
 import { takeOver } from '../../src/cutover/takeover.js';
 import { FENCE_KEY } from '../../src/lockstep/guard.js';
@@ -14,6 +16,7 @@ import type { Identity } from '../../src/lockstep/stock.js';
 import { EtcdTarget } from '../../src/lockstep/target.js';
 import { put } from '../../src/lockstep/txn.js';
 import { prefixRange, PrefixSet, probeKey } from '../../src/mvcc/prefix.js';
+import type { Attempts } from '../../src/patience.js';
 import { beside } from '../../src/tasks.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
@@ -26,9 +29,18 @@ const QUIET_MS = 20;
 const DRAINED_WITHIN_MS = 30_000;
 const POLL_MS = 5;
 
+/** Who takes over, and by which connection. */
+export interface TakeoverBy {
+  self?: Owner;
+  client?: EtcdClient;
+}
+
+/** Hears how tries end, and says nothing. */
+export const silent: Attempts = { failed: () => undefined, answered: () => undefined };
+
 /** A follower under way. */
 export interface Follower {
-  /** What it ended with; undefined after `stop`. */
+  /** What it ended with: the cutover that has taken it over, an error, undefined after `stop`. */
   ended: Promise<unknown>;
   /** Ends it as Ctrl-C would. */
   stop(): Promise<void>;
@@ -73,7 +85,7 @@ export class Pair {
       { journal, source: this.stage.source.endpoint, target },
       { until: { kind: 'signal' }, signal: stop.signal, onNote: () => undefined },
     ).then(
-      () => undefined,
+      ({ cutover }) => cutover ?? undefined,
       (error: unknown) => error,
     );
     const follower = {
@@ -105,19 +117,22 @@ export class Pair {
   async liveAudit(): Promise<LiveAudit> {
     const after = (await this.heads()).target;
     const { prefixes } = this.identity;
-    return LiveAudit.of(this.source, this.targetClient, { prefixes, after });
+    return LiveAudit.of(this.source, this.targetClient, {
+      prefixes,
+      after,
+      onNote: () => undefined,
+    });
   }
 
   /** Drains as a cutover does. @returns up to where both sides were found equal */
   async drained(audit?: LiveAudit): Promise<number> {
     const live = audit ?? (await this.liveAudit());
     const main = async (signal: AbortSignal) => {
-      const since = performance.now();
       const drain = {
         ...{ source: this.source, key: KEY, audit: live, quietMs: QUIET_MS, signal },
-        deadline: since + DRAINED_WITHIN_MS,
+        deadline: performance.now() + DRAINED_WITHIN_MS,
       };
-      const equal = await untilQuiet(drain, since);
+      const equal = await untilQuiet(drain);
       await untilEqual(drain, equal);
       return equal;
     };
@@ -127,14 +142,24 @@ export class Pair {
 
   takeOver(
     equal: number,
-    { run = 'run', client = this.targetClient } = {},
-  ): Promise<StoredCutover> {
+    { self = thisRun('cutover'), client = this.targetClient }: TakeoverBy = {},
+  ): Promise<Claim> {
     const signal = AbortSignal.timeout(DRAINED_WITHIN_MS);
-    return takeOver(client, { ...this.identity, run, equal, frozenAt: null, signal });
+    return takeOver(
+      { target: client, self, tell: silent, signal },
+      { ...this.identity, equal, signal, frozenAt: null, resources: ['pods'] },
+    );
+  }
+
+  /** As if a command had come to there; nobody is asked whose the night is. */
+  async setPhase(phase: Phase): Promise<void> {
+    const { stored } = await look(this.targetClient);
+    const value = encodeCutover({ ...stored.state, phase });
+    await this.targetClient.txn({ success: [put(CUTOVER_KEY, value)] });
   }
 
   /** What `fence` needs and everything after it: synced, drained and taken over. */
-  async taken(): Promise<StoredCutover> {
+  async taken(): Promise<Claim> {
     await this.synced();
     return this.takeOver((await this.heads()).target);
   }
@@ -148,7 +173,7 @@ export class Pair {
     const { cursor, slotWrites } = await new EtcdTarget(this.targetClient).read();
     if (!cursor) throw new Error('the target has no cursor');
     const { revision: head } = await this.targetClient.txn({
-      success: [{ requestDeleteRange: { key: CUTOVER_KEY } }],
+      success: [CUTOVER_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } })),
     });
     const revision = head + 1;
     const value = encodeCursor({ ...cursor, revision, slotWrites, follower: null });
@@ -240,6 +265,6 @@ export async function failure(done: Promise<unknown>): Promise<LockstepError> {
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof LockstepError))
-    throw new Error('not refused by one of ours', { cause: error });
+    throw new Error(`not refused by one of ours: ${String(error)}`, { cause: error });
   return error;
 }

@@ -11,8 +11,9 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/cursor.js';
-import { CUTOVER_KEY, type StoredCutover } from '../../src/cutoverstate.js';
-import { hasCode } from '../../src/errors.js';
+import { OWNER_KEY, thisRun } from '../../src/cutoverowner.js';
+import { CUTOVER_KEY } from '../../src/cutoverstate.js';
+import type { Claim } from '../../src/cutover/claim.js';
 import { EtcdTarget } from '../../src/lockstep/target.js';
 import { guardedTxn, put } from '../../src/lockstep/txn.js';
 import { digest } from '../../src/mvcc/tally.js';
@@ -49,9 +50,9 @@ describe('takeover', () => {
         expect(state.keys).to.equal(rows.source.length);
 
         // Its next filler finds out, and one that is started anew looks first.
-        expect(hasCode(await follower.ended, 'TARGET_CUT_OVER')).to.equal(true);
+        expect(await follower.ended).to.deep.equal({ phase: 'fenced', exact });
         if (round % 4 === 0)
-          expect(hasCode(await pair.follow().ended, 'TARGET_CUT_OVER')).to.equal(true);
+          expect(await pair.follow().ended).to.deep.equal({ phase: 'fenced', exact });
         expect((await targetClient.head()).revision).to.equal(exact + 1);
         await pair.undo();
       }
@@ -82,7 +83,7 @@ describe('takeover', () => {
       const equal = (await pair.targetClient.head()).revision;
       const { exact } = await pair.takeOver(equal);
       proxy.stall(false);
-      expect(hasCode(await follower.ended, 'TARGET_CUT_OVER')).to.equal(true);
+      expect(await follower.ended).to.deep.equal({ phase: 'fenced', exact });
       expect((await pair.targetClient.head()).revision).to.equal(exact + 1);
       const { target } = await pair.rowsAt(exact + 1);
       expect(target.join()).not.to.contain(`${PODS}late`);
@@ -106,10 +107,10 @@ describe('takeover', () => {
     });
 
     /** One takeover, at the revision after those that were there, and nothing of it left. */
-    async function once(state: Promise<StoredCutover>, run = 'run'): Promise<void> {
-      const { exact, state: stored } = await state;
+    async function once(taken: Promise<Claim>): Promise<void> {
+      const { exact, epoch } = await taken;
       expect(exact).to.equal(equal);
-      expect(stored.run).to.equal(run);
+      expect(epoch).to.equal(equal + 1);
       expect((await pair.targetClient.head()).revision).to.equal(exact + 1);
       await pair.undo();
     }
@@ -154,7 +155,7 @@ describe('takeover', () => {
       expect(sent).to.equal(2);
     });
 
-    it('two at once: both go on with one state', async () => {
+    it('two at once: one has the night, the other one ends and says whose it is', async () => {
       // Both have read before one of them writes.
       const here = [client, new MeddledClient(pair.target.endpoint, 'target')];
       let waiting = 0;
@@ -164,12 +165,17 @@ describe('takeover', () => {
           while (waiting < here.length) await sleep(5);
           return send();
         };
-      const states = await Promise.all(
-        here.map((one, i) => pair.takeOver(equal, { client: one, run: `run ${i}` })),
-      );
-      expect(states[0]).to.deep.equal(states[1]);
+      const runs = here.map((one) => ({ client: one, self: thisRun('cutover') }));
+      const ended = await Promise.allSettled(runs.map((by) => pair.takeOver(equal, by)));
+      const lost = ended.findIndex(({ status }) => status === 'rejected');
+      const won = ended[1 - lost];
+      expect(won?.status).to.equal('fulfilled');
+      const error = await failure(pair.takeOver(equal, runs[lost]));
+      expect(error.code).to.equal('OTHER_RUN');
+      expect(error.message).to.contain(`(pid ${process.pid}, since ${runs[1 - lost]!.self.since})`);
+      // The winner's own, sent again: it is still his.
+      await once(pair.takeOver(equal, { self: runs[1 - lost]!.self }));
       here[1]?.close();
-      await once(Promise.resolve(states[0]!), states[0]!.state.run);
     });
 
     it('data that was written after both were found equal: NOT_DRAINED, nothing changed', async () => {
@@ -229,16 +235,19 @@ describe('takeover', () => {
         await pair.targetClient.txn(foreign);
         return send();
       };
-      const between = await failure(pair.takeOver(equal, { client }));
+      const self = thisRun('cutover');
+      const between = await failure(pair.takeOver(equal, { client, self }));
       expect(between.code).to.equal('TARGET_HEAD_OFF');
-      const again = await failure(pair.takeOver(equal));
+      const again = await failure(pair.takeOver(equal, { self }));
       expect(again.code).to.equal('TARGET_HEAD_OFF');
       // As a target does that compacts by itself.
       await pair.targetClient.compact((await pair.heads()).target);
-      const compacted = await failure(pair.takeOver(equal));
+      const compacted = await failure(pair.takeOver(equal, { self }));
       expect(compacted.code).to.equal('TARGET_HEAD_OFF');
 
-      await pair.targetClient.txn({ success: [{ requestDeleteRange: { key: CUTOVER_KEY } }] });
+      await pair.targetClient.txn({
+        success: [CUTOVER_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } })),
+      });
       const before = await fingerprint(pair.target);
       expect((await failure(pair.takeOver(equal))).code).to.equal('TARGET_HEAD_OFF');
       expect(await fingerprint(pair.target)).to.deep.equal(before);

@@ -94,15 +94,29 @@ export class FollowProcess {
 
   /** Waits for its end by itself. */
   async stopped(withinMs = PATIENCE_MS): Promise<{ exit: string; error: CliError; ms: number }> {
+    const ms = await this.#over(withinMs);
+    const error = this.#parsed().flatMap((line) => ('error' in line ? [line.error] : []));
+    if (!error[0])
+      throw new Error(`${this.#child.ended() ?? ''} without an error:\n${this.tail()}`);
+    return { exit: this.#child.ended() ?? '', error: error[0], ms };
+  }
+
+  /** Waits for its end because a cutover has taken the target over. @returns its last status */
+  async takenOver(): Promise<Status> {
+    await this.#over(PATIENCE_MS);
+    const last = this.statuses().at(-1);
+    if (this.#child.ended() !== 'exit code 0' || !last?.cutover)
+      throw new Error(`${this.#child.ended() ?? ''}, not taken over:\n${this.tail()}`);
+    return last;
+  }
+
+  async #over(withinMs: number): Promise<number> {
     const from = Date.now();
     while (this.#child.ended() === undefined) {
       if (Date.now() - from > withinMs) throw new Error(`it still runs:\n${this.tail()}`);
       await sleep(POLL_MS);
     }
-    const error = this.#parsed().flatMap((line) => ('error' in line ? [line.error] : []));
-    if (!error[0])
-      throw new Error(`${this.#child.ended() ?? ''} without an error:\n${this.tail()}`);
-    return { exit: this.#child.ended() ?? '', error: error[0], ms: Date.now() - from };
+    return Date.now() - from;
   }
 
   /** SIGTERM, and a clean end. */

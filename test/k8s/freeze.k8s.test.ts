@@ -5,14 +5,20 @@ import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
-import { applyFreeze, freezeWay, frozenSince, removeFreeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/cutover/freezing.js';
+import { Freeze } from '../../src/kube/freeze.js';
+import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
+import { freezeWay } from '../../src/kube/way.js';
+import { failure } from '../kube/scene.js';
 import { describeKube } from './binaries.js';
 import { Cluster } from './cluster.js';
 import { KubeClient } from './client.js';
 import { Nodes } from './nodes.js';
+import { until } from './until.js';
+import { othersWebhook } from './webhook.js';
 
 const PODS_PATH = '/api/v1/namespaces/default/pods';
 const CONFIGMAPS: Resource = { group: '', resource: 'configmaps' };
@@ -60,6 +66,32 @@ describeKube('freeze: real apiservers', () => {
     await cluster.remove();
   });
 
+  function options(resources = [PODS]): FreezingOptions {
+    return { apiservers: apis, resources, onNote: () => undefined };
+  }
+
+  async function freeze(resources = [PODS]): Promise<Freeze> {
+    const over = await Freeze.find(apis);
+    return (await freezeAll(options(resources), freezeOwner('freeze apply'), over)).freeze;
+  }
+
+  async function unfreeze(resources = [PODS]): Promise<void> {
+    await thaw(await Freeze.find(apis), options(resources));
+  }
+
+  /** Until every apiserver asks the webhook that answers so slowly. */
+  async function untilReached(slowMs: number): Promise<void> {
+    const body = { metadata: { labels: { a: 'b' } } };
+    const asks = async (truth: KubeClient) => {
+      const started = performance.now();
+      await truth.send('PATCH', `${PODS_PATH}/some`, body, { dryRun: 'All' });
+      return performance.now() - started >= slowMs;
+    };
+    await until('the webhook is asked', async () =>
+      (await Promise.all(truths.map(asks))).every(Boolean),
+    );
+  }
+
   async function probes(expected: Expected, resources = [PODS]): Promise<ProbeReport[]> {
     return Promise.all(apis.map((api) => probe(api, resources, expected)));
   }
@@ -84,8 +116,8 @@ describeKube('freeze: real apiservers', () => {
 
   it('holds without any pod', async () => {
     for (const expected of ['open', 'frozen', 'open'] as const) {
-      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
-      else await removeFreeze(apis, [PODS]);
+      if (expected === 'frozen') await freeze();
+      else await unfreeze();
       for (const report of await probes(expected)) {
         const word = expected === 'open' ? 'accepted' : 'refused';
         expect(report.on).to.deep.equal([{ resource: 'pods', object: null }]);
@@ -107,8 +139,8 @@ describeKube('freeze: real apiservers', () => {
     await cluster.client.create(PODS_PATH, pod('waiting'));
     const there = await pods();
     for (const expected of ['open', 'frozen', 'open', 'frozen', 'open'] as const) {
-      if (expected === 'frozen') await applyFreeze(apis, [PODS], 'webhook');
-      else await removeFreeze(apis, [PODS]);
+      if (expected === 'frozen') await freeze();
+      else await unfreeze();
       for (const report of await probes(expected)) {
         const word = expected === 'open' ? 'accepted' : 'refused';
         expect(report.ok, JSON.stringify(report)).to.be.true;
@@ -141,7 +173,7 @@ describeKube('freeze: real apiservers', () => {
       ['POST', `${PODS_PATH}/bound/eviction`, eviction],
       ['DELETE', PODS_PATH],
     ];
-    await applyFreeze(apis, [PODS], 'webhook');
+    await freeze();
     const there = await pods();
     for (const truth of truths) {
       for (const [method, path, body] of writes)
@@ -155,7 +187,7 @@ describeKube('freeze: real apiservers', () => {
       expect(JSON.stringify(exec)).not.to.contain('freeze');
     }
     expect(await pods()).to.deep.equal(there);
-    await removeFreeze(apis, [PODS]);
+    await unfreeze();
     for (const [i, [method, path, body]] of writes.entries()) {
       const { status } = await truths[i % 2]!.send(method, path, body);
       expect(status, `${method} ${path}`).to.be.below(300);
@@ -164,7 +196,7 @@ describeKube('freeze: real apiservers', () => {
 
   it('holds while an apiserver restarts: none lets a write pass before it knows of the freeze', async () => {
     await cluster.client.create(PODS_PATH, pod('steady'));
-    await applyFreeze(apis, [PODS], 'webhook');
+    await freeze();
     const there = await pods();
     const [apiserver] = cluster.apiservers;
     const [truth] = truths;
@@ -186,7 +218,7 @@ describeKube('freeze: real apiservers', () => {
     expect(answers).to.include(500);
     expect(await pods()).to.deep.equal(there);
     expect((await probes('frozen')).map(({ ok }) => ok)).to.deep.equal([true, true]);
-    await removeFreeze(apis, [PODS]);
+    await unfreeze();
   });
 
   it('says accepted of an eviction that only a disruption budget refuses', async () => {
@@ -209,10 +241,8 @@ describeKube('freeze: real apiservers', () => {
       metadata: { name: 'some' },
       data: { a: 'b' },
     });
-    await applyFreeze(apis, [PODS], 'webhook');
-    const since = await frozenSince(apis[1]!);
-    await applyFreeze(apis, [CONFIGMAPS, LEASES], 'webhook');
-    expect(await frozenSince(apis[1]!)).to.deep.equal(since);
+    const { since } = await freeze();
+    expect((await freeze([CONFIGMAPS, LEASES])).since).to.deep.equal(since);
     for (const report of await probes('frozen', [CONFIGMAPS, LEASES])) {
       expect(report.ok, JSON.stringify(report)).to.be.true;
       for (const verb of ['create', 'update', 'patch', 'delete', 'deletecollection'])
@@ -220,17 +250,83 @@ describeKube('freeze: real apiservers', () => {
           expect(got(report, `${verb} ${resource}`)).to.equal('refused');
       expect(got(report, 'nodes/status')).to.equal('accepted');
     }
-    await removeFreeze(apis, [CONFIGMAPS, LEASES]);
-    expect(await frozenSince(apis[0]!)).to.equal(undefined);
+    await unfreeze([CONFIGMAPS, LEASES]);
+    expect(await Freeze.find(apis)).to.equal(undefined);
+  });
+
+  it('has one owner, and nobody else changes or removes it', async () => {
+    const [a, b] = [freezeOwner('cutover'), freezeOwner('rollback')];
+    const apply = async (owner: FreezeOwner, over?: Freeze) =>
+      Freeze.apply(apis, [PODS], 'webhook', owner, over);
+    const tries = await Promise.allSettled([apply(a), apply(b)]);
+    expect(tries.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected']);
+    const [won] = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const loser = won?.owner?.run === a.run ? b : a;
+    await failure(apply(loser), 'FREEZE_TAKEN');
+    await won!.prove(apis);
+    await won!.hold(apis);
+    await won!.prove(apis);
+
+    const next = await apply(loser, await Freeze.find([...apis].reverse()));
+    expect(next).to.deep.include({ held: true, owner: loser, since: won!.since });
+    for (const late of ['prove', 'hold', 'remove'] as const)
+      await failure(won![late](apis), 'FREEZE_LOST');
+    const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/etcd-lockstep-freeze`;
+    await cluster.client.patch(path, { metadata: { labels: { by: 'somebody' } } });
+    await next.prove(apis);
+    const rules = { webhooks: [] };
+    await cluster.client.patch(path, rules);
+    await failure(next.prove(apis), 'FREEZE_LOST');
+    await next.remove(apis);
+    expect(await Freeze.find(apis)).to.equal(undefined);
+
+    const gone = await apply(a);
+    await gone.remove(apis);
+    await apply(a);
+    await failure(gone.prove(apis), 'FREEZE_LOST');
+    await failure(gone.remove(apis), 'FREEZE_LOST');
+    await unfreeze();
+  });
+
+  it('takes one round of a slow webhook of others, and no more', async () => {
+    const SLOW = 1500;
+    await cluster.client.create(PODS_PATH, pod('some'));
+    const end = await othersWebhook(cluster, SLOW);
+    try {
+      await untilReached(SLOW);
+      const { at } = await freezeAll(options(), freezeOwner('cutover'), undefined);
+      const took = Date.now() - at.getTime();
+      // A pod is asked in six ways that this webhook sees.
+      expect(took).to.be.above(SLOW / 2);
+      expect(took).to.be.below(2 * SLOW);
+    } finally {
+      await end();
+      await unfreeze();
+    }
+  });
+
+  it('is not believed where a broken webhook of others says no first', async () => {
+    const end = await othersWebhook(cluster, undefined);
+    try {
+      await until('it refuses', async () => (await probes('open')).every(({ ok }) => !ok));
+      const owner = freezeOwner('cutover');
+      const error = await failure(freezeAll(options(), owner, undefined), 'KUBE');
+      expect(error.message).to.contain('others.example.org');
+      await thawOwn(owner, options());
+      expect(await Freeze.find(apis)).to.equal(undefined);
+    } finally {
+      await end();
+      await until('it is gone', async () => (await probes('open')).every(({ ok }) => ok));
+    }
   });
 
   it('is a command: print, apply, probe, remove', async () => {
     const urls = cluster.apiservers.map(({ url }) => url).join(',');
-    const freeze = (...args: string[]) =>
+    const command = (...args: string[]) =>
       run(['freeze', ...args, '--kubeconfig', cluster.kubeconfig, '--apiservers', urls]);
-    expect((await freeze('print')).stdout).to.contain('kind: ValidatingWebhookConfiguration');
-    expect((await freeze('probe')).code).to.equal(1);
-    const applied = await freeze('apply', '-w', 'json');
+    expect((await command('print')).stdout).to.contain('kind: ValidatingWebhookConfiguration');
+    expect((await command('probe')).code).to.equal(1);
+    const applied = await command('apply', '-w', 'json');
     expect(applied.code, applied.stderr).to.equal(0);
     const { since, ...result } = contract.freeze.parse(whole(applied.stdout)[0]);
     expect(result).to.deep.equal({
@@ -240,13 +336,13 @@ describeKube('freeze: real apiservers', () => {
       apiservers: urls.split(','),
     });
     expect(since).not.to.equal(null);
-    const asked = await freeze('probe', '--open', '-w', 'json');
+    const asked = await command('probe', '--open', '-w', 'json');
     expect(asked.code).to.equal(1);
     expect(contract.freezeProbe.parse(whole(asked.stdout)[0]).probe.since).to.equal(since);
-    const probed = await freeze('probe');
+    const probed = await command('probe');
     expect(probed.code, probed.stdout).to.equal(0);
     expect(probed.stdout).to.contain('AS EXPECTED (frozen)');
-    expect((await freeze('remove')).code).to.equal(0);
-    expect((await freeze('probe', '--open')).code).to.equal(0);
+    expect((await command('remove')).code).to.equal(0);
+    expect((await command('probe', '--open')).code).to.equal(0);
   });
 });

@@ -19,12 +19,24 @@ export class Lockstep {
   ) {}
 
   /** Seeds, restores, follows; returns when the target has once been where the source was. */
-  static async start(source: Etcd, options?: EtcdOptions): Promise<Lockstep> {
+  static async start(
+    source: Etcd,
+    options?: EtcdOptions,
+    prefixes: readonly string[] = [PREFIX],
+  ): Promise<Lockstep> {
     const dir = mkdtempSync(join(tmpdir(), 'kube-lockstep-'));
     removeAtExit(dir);
     const [journal, base] = [join(dir, 'pods.journal'), join(dir, 'base.db')];
-    const what = ['--endpoints', source.endpoint, '--prefix', PREFIX];
-    const { code, stderr } = await run(['seed', ...what, '--journal', journal, '--out', base]);
+    const what = ['--endpoints', source.endpoint, '--prefix', ...prefixes];
+    const { code, stderr } = await run([
+      'seed',
+      '--allow-empty',
+      ...what,
+      '--journal',
+      journal,
+      '--out',
+      base,
+    ]);
     if (code !== 0) throw new Error(`seed ended with ${code ?? '?'}:\n${stderr}`);
     const target = await Etcd.startFromSnapshot(base, options);
     const ends = { source: source.endpoint, target: target.endpoint, journal };

@@ -3,7 +3,7 @@ import { Running, whole, type Ended } from '../cli/run.js';
 import { liveAt, rowsOf } from '../oracle/rows.js';
 import type { Etcd } from '../rig/etcd.js';
 import type { ApiServer } from './apiserver.js';
-import { Hook } from './hook.js';
+import { Hook, type Asked } from './hook.js';
 import { Lockstep, PREFIX } from './lockstep.js';
 import type { Scene } from './scene.js';
 import { until } from './until.js';
@@ -32,10 +32,7 @@ export class Move {
 
   /** Returns when the target is in lockstep. */
   static async begin(scene: Scene): Promise<Move> {
-    const hook = await Hook.on(async ({ apiserver, overrides }) => {
-      const flag = overrides === '' ? [] : [`--etcd-servers-overrides=${overrides}`];
-      await restartAmidLists(scene, apiserver, flag);
-    });
+    const hook = await Hook.on((asked) => moveApiserver(scene, asked));
     return new Move(scene, await Lockstep.start(scene.cluster.etcd), hook);
   }
 
@@ -66,12 +63,19 @@ export class Move {
   }
 }
 
-/** While it is away, two clients list: one by a cache, one as `kubectl get` does. */
-async function restartAmidLists(scene: Scene, url: string, flags: string[]): Promise<void> {
+/**
+ * What a switch hook is asked for: the apiserver is restarted with these overrides. While it is away, two
+ * clients list: one by a cache, one as `kubectl get` does.
+ */
+export async function moveApiserver(
+  scene: Scene,
+  { apiserver: url, overrides }: Asked,
+): Promise<void> {
   const { cluster } = scene;
   const apiserver = cluster.named(url);
   cluster.without(apiserver);
   await listNow(scene, `before ${apiserver.host} moved`);
+  const flags = overrides === '' ? [] : [`--etcd-servers-overrides=${overrides}`];
   await cluster.restart(apiserver, flags);
 }
 

@@ -49,7 +49,7 @@ describeKube('cutover: pre-warmed apiservers', () => {
     expect(report.frozenSeconds).to.be.below(SOON_SECONDS);
     expect(flip.asked).to.have.length(1);
     expect(move.hook.asked, 'they were there already').to.deep.equal([]);
-    expect((await follower.stopped()).error.code).to.equal('TARGET_CUT_OVER');
+    expect((await follower.takenOver()).cutover!.exact).to.equal(report.exact);
     expect(await podRows(target, report.exact)).to.deep.equal(await podRows(source));
 
     await scene.workload.more(100);

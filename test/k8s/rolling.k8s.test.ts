@@ -49,8 +49,7 @@ describeKube('cutover: one apiserver after the other', () => {
     expect(report.heads!.target).to.be.above(report.heads!.source);
     expect(report.frozenSeconds).to.be.above(report.ownSeconds);
 
-    const { error } = await follower.stopped();
-    expect(error.code).to.equal('TARGET_CUT_OVER');
+    expect((await follower.takenOver()).cutover!.exact).to.equal(report.exact);
     const rows = await podRows(source, report.exact);
     expect(rows).to.have.length(report.keys);
     expect(await podRows(target, report.exact)).to.deep.equal(rows);
@@ -92,7 +91,10 @@ describeKube('cutover: one apiserver after the other', () => {
     expect(retireReport(ended)).to.deep.include({ removed: true, keys: 0, left: 0, cutOver });
 
     await onlyPodsRemoved(source, head, report.keys);
-    expect(await target.ctl('get', 'etcd-lockstep/', '--prefix')).to.equal('');
+    // Of ours only what says that it is over.
+    const own = await target.ctl('get', 'etcd-lockstep/', '--prefix');
+    expect(own).to.match(/^etcd-lockstep\/cutover\n.*"phase":"retired"/);
+    expect(own.split('etcd-lockstep/')).to.have.length(2);
     await scene.workload.more(100);
     await scene.workload.stop();
     expect(await findings(scene)).to.deep.equal(NOTHING);

@@ -1,6 +1,8 @@
 /**
- * A small https server that answers as an apiserver does, as far as the freeze goes: discovery, one
- * pod, dry runs, and admission by the objects that it was sent. What real ones do is in test/k8s.
+ * Small https servers that answer as the apiservers of a cluster do, as far as the freeze goes:
+ * discovery, pods, dry runs, and freeze objects with uid, resourceVersion and generation. To a write
+ * of a pod they say what real ones said (test/data/kube-probe-answers.txt). What real ones do beyond
+ * that is in test/k8s.
  */
 import { createServer, type Server } from 'node:https';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, dirname } from 'node:path';
 import type { Certs } from '../rig/certs.js';
+import { FakeCluster } from './fakecluster.js';
 
 export interface Asked {
   method: string;
@@ -19,26 +22,25 @@ export interface Asked {
 
 export type Reply = [status: number, body: unknown];
 
-const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
-export const POLICIES = `${ADMISSION}/validatingadmissionpolicies`;
-export const BINDINGS = `${ADMISSION}/validatingadmissionpolicybindings`;
-export const WEBHOOKS = `${ADMISSION}/validatingwebhookconfigurations`;
-
-/** What all apiservers of a cluster share: objects by path. */
-export type Store = Map<string, Record<string, unknown>>;
-
 export class FakeApiServer {
   readonly asked: Asked[] = [];
-  /** Looked at before all else. */
-  override: ((asked: Asked) => Reply | undefined) | undefined;
+  /** Looked at before all else; what it waits for keeps the answer back. */
+  override: ((asked: Asked) => Reply | undefined | Promise<Reply | undefined>) | undefined;
+  /** It does what it is asked, and the answer is lost. */
+  lose: ((asked: Asked) => boolean) | undefined;
+  /** What its answer waits for. */
+  hold: ((asked: Asked) => Promise<void> | undefined) | undefined;
+  /** That were opened. */
+  connections = 0;
   /** Writes to pods that it lets pass before it knows of a freeze, or refuses after its end. */
   late = 0;
-  readonly #store: Store;
+  readonly #cluster: FakeCluster;
   readonly #server: Server;
   #knows = false;
+  #paused: { until: Promise<void>; end: () => void } | undefined;
 
-  private constructor(certs: Certs, store: Store) {
-    this.#store = store;
+  private constructor(certs: Certs, cluster: FakeCluster) {
+    this.#cluster = cluster;
     this.#server = createServer(
       {
         cert: readFileSync(certs.server.cert),
@@ -49,10 +51,11 @@ export class FakeApiServer {
       },
       (request, response) => void this.#answer(request, response),
     );
+    this.#server.on('secureConnection', () => this.connections++);
   }
 
-  static async start(certs: Certs, store: Store = new Map()): Promise<FakeApiServer> {
-    const fake = new FakeApiServer(certs, store);
+  static async start(certs: Certs, cluster = new FakeCluster()): Promise<FakeApiServer> {
+    const fake = new FakeApiServer(certs, cluster);
     await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
     return fake;
   }
@@ -61,12 +64,27 @@ export class FakeApiServer {
     return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** As by SIGSTOP: what it is asked stays with it until it goes on. */
+  pause(): void {
+    let end: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#paused = { until, end };
+  }
+
+  goOn(): void {
+    this.#paused?.end();
+    this.#paused = undefined;
+  }
+
   /** Ends connections that are idle or not. */
   cut(): void {
     this.#server.closeAllConnections();
   }
 
   close(): void {
+    this.goOn();
     this.#server.close();
     this.cut();
   }
@@ -83,90 +101,28 @@ export class FakeApiServer {
       body: text === '' ? undefined : JSON.parse(text),
     };
     this.asked.push(asked);
-    const [status, body] = this.override?.(asked) ?? this.#reply(asked);
-    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+    await this.#paused?.until;
+    await this.hold?.(asked);
+    const [status, body] = (await this.override?.(asked)) ?? this.#reply(asked);
+    if (this.lose?.(asked)) request.socket.destroy();
+    else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
   #reply(asked: Asked): Reply {
-    const { method, path } = asked;
-    if (path.startsWith(`${ADMISSION}/`)) return this.#admission(asked);
-    if (method !== 'GET') return this.#write(path);
-    return [200, READS[path] ?? {}];
+    if (asked.method === 'GET') return this.#cluster.read(asked);
+    return this.#cluster.write(asked, () => this.#isFrozen());
   }
 
-  #admission({ method, path, body }: Asked): Reply {
-    if (method === 'POST') {
-      const object = body as { metadata: Record<string, unknown> };
-      object.metadata['creationTimestamp'] = '2026-01-02T03:04:05Z';
-      this.#store.set(`${path}/${String(object.metadata['name'])}`, { ...object });
-      return [201, object];
-    }
-    const there = this.#store.get(path);
-    if (!there) return [404, status(404, 'NotFound', 'not found')];
-    if (method === 'DELETE') this.#store.delete(path);
-    if (method === 'PUT') {
-      const { metadata } = there as { metadata: object };
-      this.#store.set(path, { ...(body as object), metadata });
-    }
-    return [200, there];
-  }
-
-  /** A policy refuses as one without a reason does: 422, and its words in the message alone. */
-  #write(path: string): Reply {
-    if (!/\/pods|\/bindings/.test(path)) return [200, {}];
-    const frozen = [...this.#store.keys()].some((key) => key.startsWith(BINDINGS));
+  #isFrozen(): boolean {
+    const { frozen } = this.#cluster;
     if (frozen !== this.#knows && --this.late < 0) this.#knows = frozen;
-    if (!this.#knows) return [201, {}];
-    const said =
-      "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'etcd-lockstep-freeze' with binding 'etcd-lockstep-freeze' denied request: no";
-    return [422, status(422, 'Invalid', said)];
+    return this.#knows;
   }
 }
 
 export function status(code: number, reason: string, message: string): object {
   return { kind: 'Status', status: 'Failure', code, reason, message };
 }
-
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-
-function resource(name: string, kind: string, more: object = {}): object {
-  return { name, kind, namespaced: true, verbs: VERBS, ...more };
-}
-
-function list(...items: object[]): object {
-  return { metadata: { resourceVersion: '4711' }, items };
-}
-
-export const POD = {
-  metadata: { name: 'a', namespace: 'default', resourceVersion: '17' },
-  spec: {},
-};
-
-const READS: Record<string, object> = {
-  '/api/v1': {
-    groupVersion: 'v1',
-    resources: [
-      resource('pods', 'Pod'),
-      ...['status', 'binding', 'resize'].map((name) => resource(`pods/${name}`, 'Pod')),
-      resource('pods/eviction', 'Eviction', { group: 'policy', version: 'v1' }),
-      resource('nodes', 'Node', { namespaced: false }),
-      resource('nodes/status', 'Node', { namespaced: false }),
-    ],
-  },
-  '/apis/coordination.k8s.io': {
-    preferredVersion: { groupVersion: 'coordination.k8s.io/v1' },
-  },
-  '/apis/coordination.k8s.io/v1': {
-    groupVersion: 'coordination.k8s.io/v1',
-    resources: [resource('leases', 'Lease')],
-  },
-  [ADMISSION]: {
-    resources: [POLICIES, BINDINGS, WEBHOOKS].map((path) => ({ name: path.split('/').at(-1) })),
-  },
-  '/api/v1/pods': list(POD),
-  '/api/v1/nodes': list({ metadata: { name: 'n' } }),
-  '/apis/coordination.k8s.io/v1/leases': list(),
-};
 
 /** Writes a kubeconfig beside the certificates; returns its path. `users` and such replace parts of it. */
 export function writeKubeconfig(certs: Certs, server: string, parts: object = {}): string {

@@ -34,6 +34,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     slotMods,
     slotWrites: 42,
     cutover: undefined,
+    owner: undefined,
     ...changes,
   };
 }

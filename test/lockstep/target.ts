@@ -82,6 +82,7 @@ export class ModelTarget {
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
       cutover: undefined,
+      owner: undefined,
     };
   }
 

@@ -172,6 +172,7 @@ export class Running {
       : this.#stop.signal;
     this.mirror = new Mirror({
       ...{ ...clients, map, maxTxnOps: MAX_TXN_OPS, prune: false, untilSynced, ...more, signal },
+      allowEmpty: true,
       onForeign: (name) => this.foreign.push(name.toString()),
       onNote: (note) => this.notes.push(note),
     });

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { auditValues, type ValuesReport } from '../../src/audit/values.js';
 import type { Difference } from '../../src/audit/report.js';
 import { LockstepError, type ErrorCode } from '../../src/errors.js';
+import { mirrorKey } from '../../src/mirror/cursor.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
 import { fingerprint } from '../cli/stage.js';
 import { del, Pair, put, type MirrorFlags } from './pair.js';
@@ -29,7 +30,7 @@ describe('mirror refuses, and changes nothing:', () => {
   it('a cluster onto itself', async () => {
     const self = { target: pair.source.endpoint };
     for (const map of [new KeyMap('/a/'), new KeyMap('/a/', '/a/b/'), new KeyMap('/a/', '')])
-      await refused(map, self, 'BAD_ARGUMENT', /same cluster .* onto itself/);
+      await refused(map, self, 'SAME_ETCD', /same etcd: cluster .* against itself/);
   });
 
   it('--prune over the whole target', () =>
@@ -127,6 +128,18 @@ describe('audit --values', () => {
     await pair.sync(map);
     const { report } = await audit();
     expect(report).to.include({ equal: true, differences: 0, foreign: 1 });
+  });
+
+  it('where the mirror stands above the source, which was restored: no reason to wait', async () => {
+    const cursor = await pair.cursor(map);
+    const { clusterId } = await pair.from.status();
+    const key = mirrorKey(clusterId, map).toString();
+    const set = async (revision: number) =>
+      pair.to.txn({ success: [put(key, JSON.stringify({ ...cursor, revision }))] });
+    await set((await pair.from.head()).revision + 100);
+    expect(await code()).to.equal('SOURCE_CHANGED');
+    await set(cursor?.revision ?? 0);
+    expect(await code()).to.equal('none');
   });
 
   it('where the mirror stands the source has been compacted: says so', async () => {

@@ -129,6 +129,7 @@ export async function takeBase(
     journal: join(dir, 'journal'),
     out: join(dir, 'base.db'),
     from,
+    allowEmpty: true,
     onBase: () => undefined,
     onNote: () => undefined,
     signal: AbortSignal.timeout(30_000),

@@ -10,7 +10,7 @@ import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { toLong } from '../../src/mvcc/keyvalue.js';
 import { cleanEnv } from '../rig/binaries.js';
-import { binaries } from '../rig/etcd.js';
+import { binaries, Etcd } from '../rig/etcd.js';
 import { eventually, fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { fatal, refusal, refused, reseed } from './refused.js';
 
@@ -46,6 +46,18 @@ describe('follow refuses a target that is not ours', () => {
     await refused(stage, seeded.journal, theirs, fatal('TARGET_NOT_OURS'));
     expect(await remaining()).to.be.at.most(97);
     client.close();
+  });
+
+  it('restored with --bump-revision', async () => {
+    const restoreArgs = ['--bump-revision=1000000000', '--mark-compacted'];
+    const bumped = await Etcd.startFromSnapshot(seeded.base, { restoreArgs });
+    try {
+      const error = await refused(stage, seeded.journal, bumped, fatal('TARGET_HEAD_OFF'));
+      expect(error.message).to.contain('was restored with --bump-revision');
+      expect(error.hint).to.contain('again without --bump-revision');
+    } finally {
+      await bumped.remove();
+    }
   });
 
   it('a cursor that is none', async () => {
@@ -110,6 +122,13 @@ describe('follow refuses a target that is not ours', () => {
     const error = await refused(stage, seeded.journal, target, fatal('TARGET_NOT_OURS'));
     expect(error.message).to.contain('mirror');
     expect(error.hint).to.contain('audit --values');
+  });
+
+  it("a mirror's key beside a cursor, where nothing was cut over", async () => {
+    const target = await stage.etcd(seeded.base);
+    await target.ctl('put', 'etcd-lockstep/mirror/1:/a/:/a/', '{}');
+    const error = await refused(stage, seeded.journal, target, fatal('TARGET_FOREIGN_WRITE'));
+    expect(error.message).to.contain('etcd-lockstep/mirror/');
   });
 
   it('a base that was cropped from a file', async () => {

@@ -60,6 +60,38 @@ const SHAPES: Record<string, string[]> = {
 };
 
 describe('spans', () => {
+  it('folder by folder: each is found, and no key is counted for each that lies before it', () => {
+    const names = Array.from({ length: 60 }, (_, i) => `/registry/kind-${scattered(i)}/`);
+    const large = `/registry/pods/`;
+    const all = sorted([
+      ...names.flatMap((name) => [`${name}a`, `${name}b`]),
+      ...numbered(50_000, (i) => `${large}${scattered(i)}`),
+    ]);
+    const spans = new Spans(WHOLE_STORE);
+    const found: string[] = [];
+    let [counted, asked] = [0, 0];
+    for (let range = spans.range; range; range = spans.range) {
+      const { key, rangeEnd } = range;
+      const toTheEnd = rangeEnd.equals(Buffer.from([0]));
+      const inside = all.filter(
+        (name) => name.compare(key) >= 0 && (toTheEnd || name.compare(rangeEnd) < 0),
+      );
+      counted += inside.length;
+      asked++;
+      const [first] = inside;
+      const rows = first ? 1 : 0;
+      const page = { first, last: first, rows, count: inside.length, more: inside.length > 1 };
+      spans.took({ ...page, limit: 64 });
+      const folder = first && /^\/registry\/[^/]+\//.exec(first.toString())?.[0];
+      if (folder === undefined) continue;
+      found.push(folder);
+      spans.skipTo(prefixRange(folder).rangeEnd);
+    }
+    expect(found).to.deep.equal([...names, large].sort());
+    expect(counted / all.length, 'counts of each key').to.be.below(3);
+    expect(asked / found.length, 'reads for each folder').to.be.below(2);
+  });
+
   it('any keys: read once, in order, and all of them', () => {
     const key = fc.string({ unit: fc.constantFrom('a', 'b', '/', '\0', '\u{7f}'), maxLength: 9 });
     const names = fc.array(

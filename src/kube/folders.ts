@@ -10,6 +10,8 @@
  * can only stay.
  */
 
+import type { Resource } from './resource.js';
+
 /** The resources that are compiled into kube-apiserver, by group, as of 1.20 to 1.36. */
 const COMPILED_IN: Record<string, string> = {
   '': 'configmaps endpoints events limitranges namespaces nodes persistentvolumeclaims persistentvolumes pods podtemplates replicationcontrollers resourcequotas secrets serviceaccounts services',
@@ -81,6 +83,21 @@ export function lookUp(folder: string, root: string): Folder {
   const parts = name.split('/');
   if (parts.length === 2 && parts[0]?.includes('.')) return { kind: 'custom', resource: name };
   return { kind: 'unknown' };
+}
+
+/**
+ * The resource whose whole folder this is, whatever the apiservers' `--etcd-prefix`; undefined where it
+ * is none that can be moved.
+ * @param folder `/registry/pods/`
+ */
+export function resourceIn(folder: string): Resource | undefined {
+  for (let end = folder.indexOf('/') + 1; end > 0; end = folder.indexOf('/', end) + 1) {
+    const found = lookUp(folder, folder.slice(0, end));
+    if (found.kind !== 'resource') continue;
+    const [group = '', resource = ''] = found.resource.split('/');
+    return { group, resource };
+  }
+  return undefined;
 }
 
 /** Folders right below the root that tell that a root is Kubernetes'. */

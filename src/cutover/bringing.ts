@@ -1,0 +1,150 @@
+/**
+ * What was changed on the target comes to the source.
+ *
+ *     quiet ─► has anybody moved? ─► raise ─► bring back ─► compare ─► all still holds
+ *
+ * Whether anybody has moved is looked at when the target is quiet, because what was under way there is part
+ * of the answer. Where nobody has, the source is left as it is; its head is raised all the same, for somebody
+ * may have asked the target.
+ */
+import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { Freeze } from '../kube/freeze.js';
+import { pause } from '../backoff.js';
+import { untilAnswered } from '../tasks.js';
+import {
+  bringBack,
+  compareContent,
+  noneBrought,
+  type BringOptions,
+  type Brought,
+} from './bring.js';
+import { resourcesIn } from './claim.js';
+import type { LateWrites } from './late.js';
+import { anyMoved } from './moved.js';
+import { proveAgain, type Proofs } from './proofs.js';
+import { mark, raiseSource, unmark, type Marker } from './raise.js';
+import type { ReturningOptions } from './returning.js';
+import type { Heads } from './serving.js';
+import { isAsTaken } from './unmoved.js';
+
+export interface BringingOptions extends ReturningOptions {
+  late: LateWrites;
+  freeze: Freeze;
+  proofs: Proofs;
+  heads: () => Promise<Heads>;
+  /** Called when what was under way on the target has come to its end. */
+  onQuiet: () => void;
+  signal: AbortSignal;
+}
+
+/** @throws LockstepError LATE_WRITE, TARGET_DIFFERENT where somebody writes meanwhile */
+export async function bring(
+  options: BringingOptions,
+): Promise<{ brought: Brought; marker: Marker }> {
+  const { o, claim, prefixes, teller, late, proofs, heads, signal } = options;
+  const { source, target, margin, onProgress } = o;
+  await teller.step('quiet', () => untilQuiet(options));
+  const unmoved = await nobodyMoved(options);
+  const marker = await teller.step('raise', async () => {
+    const put = await markOwn(options);
+    const raise = () => raiseSource(source, heads, { marker: put, margin, signal });
+    await untilAnswered(signal, raise, options.tell);
+    return put;
+  });
+  failpoint('rollback.raised');
+  const bringing: BringOptions = {
+    ...{ source, target, prefixes, marker, signal },
+    exact: claim.exact,
+    onProgress: (keys, changes) => {
+      onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
+    },
+  };
+  const brought = unmoved
+    ? noneBrought()
+    : await teller.step('bring back', () => bringBack(bringing));
+  tellReplaced(options, brought);
+  if (!unmoved) await teller.step('compare', () => refuseDifferent(bringing));
+  failpoint('rollback.brought');
+  await proveAgain(proofs, signal);
+  refuseLate(late);
+  return { brought, marker };
+}
+
+/** Puts this run's marker; whoever puts it when all is over takes it off again. */
+export async function markOwn({
+  o: { source },
+  self,
+  claim,
+  tell,
+  signal,
+}: ReturningOptions & { signal: AbortSignal }): Promise<Marker> {
+  const marker = await untilAnswered(signal, () => mark(source, self.run, claim.exact), tell);
+  try {
+    await untilAnswered(signal, () => claim.check(), tell);
+  } catch (error) {
+    if (hasCode(error, 'OTHER_RUN')) await unmark(source, marker);
+    throw error;
+  }
+  return marker;
+}
+
+async function untilQuiet({ o, late, onQuiet, signal }: BringingOptions): Promise<void> {
+  for (let seen = -1; late.count !== seen;) {
+    seen = late.count;
+    await pause(o.quietMs, signal);
+    signal.throwIfAborted();
+    await late.passed(signal);
+  }
+  // It is read with all the rest.
+  late.forget();
+  onQuiet();
+}
+
+async function nobodyMoved({
+  o,
+  claim,
+  prefixes,
+  heads,
+  tell,
+  signal,
+}: BringingOptions): Promise<boolean> {
+  const { apiservers, target, onNote } = o;
+  const resources = resourcesIn(claim);
+  if (await anyMoved({ apiservers, resources, heads, tell, signal })) return false;
+  const asTaken = () => isAsTaken(target, claim, prefixes, signal);
+  if (!(await untilAnswered(signal, asTaken, tell))) return false;
+  onNote('no apiserver has moved: the source has everything, nothing is brought back');
+  return true;
+}
+
+function tellReplaced({ alarms }: BringingOptions, { replaced: { count, keys } }: Brought): void {
+  if (count === 0) return;
+  alarms.raise(
+    `${count} late writes on the source were replaced by what the target has: ${keys.join(', ')}`,
+  );
+}
+
+/** Still on the target, whatever was written there: begun anew, it is brought as well. */
+function refuseLate({ named: [first], count }: LateWrites): void {
+  if (!first) return;
+  throw new LockstepError(
+    'LATE_WRITE',
+    `${count} keys were written on the target while it was brought back, first ${first.key} at revision ${first.revision}`,
+    {
+      disposition: 'retry',
+      revision: first.revision,
+      hint: 'No apiserver has gone back yet. Run the same command again: it brings that as well. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
+    },
+  );
+}
+
+async function refuseDifferent(options: BringOptions): Promise<void> {
+  const { different } = await compareContent(options);
+  const [first] = different;
+  if (first === undefined) return;
+  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
+    disposition: 'retry',
+    hint: 'Something was written while it was brought back. Run the same command again.',
+  });
+}

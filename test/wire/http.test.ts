@@ -1,0 +1,70 @@
+/** Pages of an etcd that never become whole: what is asked over HTTP ends in time all the same. */
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { getText } from '../../src/wire/http.js';
+
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n';
+
+/** What the server does behind a request. */
+const WAYS: Record<string, (socket: Socket) => void> = {
+  'breaks off in the middle': (socket) => {
+    socket.end(`${HEAD}etcd_`);
+  },
+  'is reset in the middle': (socket) => {
+    socket.write(`${HEAD}etcd_`, () => socket.resetAndDestroy());
+  },
+  'stops in the middle': (socket) => {
+    socket.write(`${HEAD}etcd_`);
+  },
+  'drips for ever': (socket) => {
+    socket.write(HEAD);
+    const drip = setInterval(() => socket.write('#'), 50);
+    socket.once('close', () => {
+      clearInterval(drip);
+    });
+  },
+  'never begins': () => undefined,
+  'is none': (socket) => {
+    socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+  },
+  'never ends': (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    const more = () => {
+      while (socket.write('#'.repeat(65536)));
+    };
+    socket.on('drain', more);
+    more();
+  },
+};
+
+describe('a page of an etcd that', () => {
+  let server: Server;
+  let open: Set<Socket>;
+  let answer: (socket: Socket) => void;
+  before(async () => {
+    open = new Set();
+    server = createServer((socket) => {
+      open.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => open.delete(socket));
+      socket.once('data', () => {
+        answer(socket);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  after(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+
+  for (const [what, way] of Object.entries(WAYS))
+    it(`${what} is an error within its time, and its connection is closed`, async () => {
+      answer = way;
+      const { port } = server.address() as AddressInfo;
+      const asked = getText(`http://127.0.0.1:${port}`, '/metrics', undefined);
+      expect(await asked.catch((error: unknown) => error)).to.be.an('error');
+      while (open.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    }).timeout(10_000);
+});
