@@ -109,6 +109,8 @@ async function shell(
       resolve('ended by us');
     };
     signal.addEventListener('abort', stop, { once: true });
+    // One that has fired already fires no event.
+    if (signal.aborted) stop();
     child.on('error', (error) => {
       resolve(error.message);
     });
