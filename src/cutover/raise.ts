@@ -81,7 +81,7 @@ export async function raiseSource(
   if (!held) throw rollbackGone();
 }
 
-export function rollbackGone(): LockstepError {
+function rollbackGone(): LockstepError {
   return new LockstepError(
     'ROLLBACK_GONE',
     'the rollback on the source was taken over or ended by another run',

@@ -24,7 +24,7 @@ type Op = pb.RequestOp.$Properties;
 /** etcd's default for --max-txn-ops. */
 export const MAX_TXN_OPS = 128;
 
-const { MOD, CREATE, VALUE } = pb.Compare.CompareTarget;
+const { MOD, VALUE } = pb.Compare.CompareTarget;
 const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
@@ -64,10 +64,6 @@ function valueIs(key: Buffer, value: Buffer): pb.Compare.$Properties {
 /** Every key of the range was last written before `revision`; true where there is none. */
 export function allOlder(range: KeyRange, revision: Revision): pb.Compare.$Properties {
   return { result: LESS, target: MOD, ...range, modRevision: revision };
-}
-
-export function createdAt(key: Buffer, createRevision: Revision): pb.Compare.$Properties {
-  return { result: EQUAL, target: CREATE, key, createRevision };
 }
 
 export function put(key: Buffer, value: Buffer, lease = 0n): Op {
