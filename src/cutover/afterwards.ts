@@ -3,14 +3,17 @@
  * side that was left. One that was moved may go back with an old manifest; a hook that another run has
  * started, before it lost the night, may move its apiserver when all is over.
  */
+import type { Owner } from '../cutoverowner.js';
 import { LockstepError, hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import { pause } from '../backoff.js';
+import { tellOwnFreeze } from './freezeover.js';
 import type { LateWrites } from './late.js';
 import { servingNow, type Heads } from './serving.js';
 
 export interface AfterwardsOptions {
+  self: Owner;
   apiservers: readonly ApiServer[];
   resources: readonly Resource[];
   heads: () => Promise<Heads>;
@@ -30,7 +33,7 @@ const LOOK_AGAIN_MS = 1000;
  * run has the night.
  */
 export async function watchAfterwards(options: AfterwardsOptions): Promise<void> {
-  const { seconds, late, onNote, signal } = options;
+  const { self, apiservers: apis, seconds, late, onNote, signal } = options;
   const until = performance.now() + seconds * 1000;
   const told = new Set<string>();
   try {
@@ -42,6 +45,7 @@ export async function watchAfterwards(options: AfterwardsOptions): Promise<void>
   } catch (error) {
     if (!hasCode(error, 'OTHER_RUN')) throw error;
     onNote(`${error.message}: this run has come to its end before, and watches no longer`);
+    await tellOwnFreeze({ self, apis, onNote });
   }
 }
 

@@ -142,7 +142,8 @@ export class Cutover {
   async #watch(claim: Claim, fence: Fence, late: LateWrites, signal: AbortSignal): Promise<void> {
     const { apiservers, watchSeconds, onNote } = this.#o;
     await watchAfterwards({
-      ...{ apiservers, resources: resourcesIn(claim), left: 'source', late, onNote, signal },
+      ...{ self: this.#self, apiservers, resources: resourcesIn(claim), left: 'source' },
+      ...{ late, onNote, signal },
       heads: () => fence.ask(),
       seconds: watchSeconds,
       onAlarm: (text) => {

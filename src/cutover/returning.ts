@@ -190,10 +190,11 @@ export class Returning {
   }
 
   async #watch(late: LateWrites, signal: AbortSignal): Promise<void> {
-    const { o, alarms } = this.#c;
+    const { o, self, alarms } = this.#c;
     const { apiservers, watchSeconds, onNote } = o;
     await watchAfterwards({
-      ...{ apiservers, resources: this.#moving.resources, left: 'target', late, onNote, signal },
+      ...{ self, apiservers, resources: this.#moving.resources, left: 'target' },
+      ...{ late, onNote, signal },
       heads: () => this.#heads(),
       seconds: watchSeconds,
       onAlarm: (text) => {

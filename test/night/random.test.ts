@@ -89,6 +89,14 @@ describe('the night, by chance', function () {
         { step: 36, what: { kind: 'kill' } },
       ],
     ],
+    [
+      'it ends well, while the one that has the night since is dead with its freeze on the way: it says so',
+      { before: [], commands: ['cutover', 'rollback', 'cutover'], writes: 'always' },
+      [
+        { step: 40, what: { kind: 'switch', to: 1 } },
+        { step: 52, what: { kind: 'kill late' } },
+      ],
+    ],
   ];
   for (const [what, scenario, plan] of FOUND)
     it(what, async () => {
