@@ -79,7 +79,7 @@ describe('the night, by chance', function () {
     );
   });
 
-  /** What was found, and mended. */
+  /** What was found, and mended, here or in the rules. */
   const FOUND: [what: string, scenario: Scenario, plan: At[]][] = [
     [
       'it ends by OTHER_RUN, the one that has the night is dead, and writes are frozen: it says so',
@@ -95,6 +95,14 @@ describe('the night, by chance', function () {
       [
         { step: 40, what: { kind: 'switch', to: 1 } },
         { step: 52, what: { kind: 'kill late' } },
+      ],
+    ],
+    [
+      'it goes on bringing between the claim of another rollback and its marker: that one does it again',
+      { before: ['cutover'], commands: ['rollback', 'rollback'], writes: 'always' },
+      [
+        { step: 61, what: { kind: 'switch', to: 1 } },
+        { step: 70, what: { kind: 'switch', to: 0 } },
       ],
     ],
   ];

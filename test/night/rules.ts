@@ -75,6 +75,8 @@ export class Rules {
   /** Who has written the freeze last that is there now. */
   #freezer: Run | undefined;
   #phase: Phase | undefined;
+  /** Whose marker stands on the source, or stood there last. */
+  #marker: Run | undefined;
   /** The last that has ended, of those that have done anything. */
   #last: Run | undefined;
 
@@ -98,6 +100,7 @@ export class Rules {
       run.claimed = true;
       this.#lostTo(run, ALL);
     }
+    if (side === 'source' && keys.includes(MARKER_KEY)) this.#marker = run;
     if (side === 'source' && this.#isHarmless(run, keys)) return;
     this.#act(run, isRaise(request) ? `raises the ${side}` : `writes ${keys.join(', ')}`);
     if (side === 'target' && keys.includes(CUTOVER_KEY.toString())) this.#onPhase(run);
@@ -106,11 +109,17 @@ export class Rules {
   /**
    * No condition on the source reaches to the target, so what a run has sent that lost the night may still
    * come where it does nothing: a marker, which divides no other night and is followed by a look at the
-   * claim (cutover/raise.ts); a page of what every retire removes, once there is no way back.
+   * claim (cutover/raise.ts); what a rollback brings while its own marker stands, for the next one writes
+   * the marker anew before it looks at what there is; a page of what every retire removes, once there is
+   * no way back.
    */
-  #isHarmless({ command }: Run, keys: readonly string[]): boolean {
+  #isHarmless(run: Run, keys: readonly string[]): boolean {
+    const { command } = run;
     if (command === 'rollback')
-      return keys.every((key) => key === MARKER_KEY || key.startsWith(SLOT_PREFIX));
+      return (
+        this.#marker === run ||
+        keys.every((key) => key === MARKER_KEY || key.startsWith(SLOT_PREFIX))
+      );
     const retires = this.#phase === 'retiring' || this.#phase === 'retired';
     return command === 'retire' && retires;
   }
