@@ -105,6 +105,16 @@ describe('the night, by chance', function () {
         { step: 70, what: { kind: 'switch', to: 0 } },
       ],
     ],
+    [
+      'a deletion lands late, when no look could show it: told by an alarm, and forgiven',
+      { before: ['cutover'], commands: ['cutover', 'rollback'], writes: 'once one has moved' },
+      [
+        { step: 42, what: { kind: 'kill late' } },
+        { step: 49, what: { kind: 'die', server: 0 } },
+        { step: 69, what: { kind: 'die', server: 0 } },
+        { step: 77, what: { kind: 'land' } },
+      ],
+    ],
   ];
   for (const [what, scenario, plan] of FOUND)
     it(what, async () => {
