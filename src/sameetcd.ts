@@ -52,7 +52,6 @@ export async function areOne(source: End, target: End): Promise<boolean> {
 
 export function sameEtcd(which: string, hint?: string): LockstepError {
   return new LockstepError('SAME_ETCD', `source and target are the same etcd: ${which}`, {
-    disposition: 'usage',
     hint:
       hint ??
       'Give the old etcd to --endpoints and the new one to --dest-endpoints. If they are two all the same, their ids, heads, raft logs and cursors are alike: restart the target, and they are told apart.',

@@ -14,8 +14,8 @@ import type { Attempts } from '../src/patience.js';
 import { beside, Lanes, repeat, runTogether, untilAnswered } from '../src/tasks.js';
 
 const never = new AbortController().signal;
-const passing = new LockstepError('UNAVAILABLE', 'away', { disposition: 'retry' });
-const lasting = new LockstepError('TARGET_DIFFERENT', 'different', { disposition: 'fatal' });
+const passing = new LockstepError('UNAVAILABLE', 'away');
+const lasting = new LockstepError('TARGET_DIFFERENT', 'different');
 
 /** Resolves when it is aborted. */
 const aborted = (signal: AbortSignal) => pause(2 ** 30, signal);

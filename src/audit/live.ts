@@ -156,8 +156,7 @@ function different({ key, kind, fields, revision }: Difference): LockstepError {
     'TARGET_DIFFERENT',
     `the target is not what the source is: ${key} ${what} at revision ${revision ?? 0}`,
     {
-      disposition: 'fatal',
-      ...(revision === undefined ? {} : { revision }),
+      revision,
       hint: 'Do not cut over to it. Run `etcd-lockstep audit --history` to see all of it, and seed a new target.',
     },
   );

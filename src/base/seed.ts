@@ -92,7 +92,6 @@ async function openOrStart(
     checkIdentity(journal, clusterId, prefixes);
     if (base.how !== from && !base.done)
       throw new LockstepError('JOURNAL_OTHER', `${directory} was begun with --from ${base.how}`, {
-        disposition: 'usage',
         hint: `Go on with --from ${base.how}, or give a new --journal.`,
       });
   } catch (error) {

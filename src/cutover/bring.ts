@@ -143,10 +143,10 @@ async function write(
   const { succeeded } = await source.txn({ compare: [modIs(key, seen), marker.guard], success });
   if (succeeded) return;
   throw new LockstepError(
-    'LATE_WRITE',
+    'WRITTEN_MEANWHILE',
     `${describeKey(key).key} was written on the source while it was brought back`,
     {
-      disposition: 'retry',
+      side: 'source',
       hint: 'Run the same command again: it looks at every key anew. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
     },
   );

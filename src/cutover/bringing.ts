@@ -129,10 +129,10 @@ function tellReplaced({ alarms }: BringingOptions, { replaced: { count, keys } }
 function refuseLate({ named: [first], count }: LateWrites): void {
   if (!first) return;
   throw new LockstepError(
-    'LATE_WRITE',
+    'WRITTEN_MEANWHILE',
     `${count} keys were written on the target while it was brought back, first ${first.key} at revision ${first.revision}`,
     {
-      disposition: 'retry',
+      side: 'target',
       revision: first.revision,
       hint: 'No apiserver has gone back yet. Run the same command again: it brings that as well. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
     },
@@ -143,8 +143,7 @@ async function refuseDifferent(options: BringOptions): Promise<void> {
   const { different } = await compareContent(options);
   const [first] = different;
   if (first === undefined) return;
-  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
-    disposition: 'retry',
+  throw new LockstepError('WRITTEN_MEANWHILE', `source and target differ, first in ${first}`, {
     hint: 'Something was written while it was brought back. Run the same command again.',
   });
 }

@@ -183,7 +183,6 @@ export function resourcesIn({ state }: { state: CutoverState }): Resource[] {
 
 function gone(): LockstepError {
   return new LockstepError('TARGET_NOT_OURS', "the cutover's state is not on the target", {
-    disposition: 'fatal',
     hint: 'It was never cut over, or was restored meanwhile. Check --dest-endpoints.',
   });
 }

@@ -72,7 +72,6 @@ function refuseLate({ deadline, signal }: DrainOptions, why: string): void {
   signal.throwIfAborted();
   if (performance.now() < deadline) return;
   throw new LockstepError('NOT_DRAINED', why, {
-    disposition: 'retry',
     hint: 'Is `etcd-lockstep follow` running and in lockstep (`etcd-lockstep status`)? Does every apiserver refuse writes (`etcd-lockstep freeze probe`)? Then run the same command again.',
   });
 }

@@ -97,7 +97,7 @@ export class LateWrites {
       'UNAVAILABLE',
       `the ${side}'s watch has come to revision ${this.#position}, and its head is ${head}: whether something was written late is not known yet`,
       {
-        disposition: 'retry',
+        side,
         revision: this.#position,
         hint: `Nothing goes on before it is. Is the network to the ${side} slow, or is a proxy in between?`,
       },
@@ -131,7 +131,6 @@ export class LateWrites {
       'LATE_WRITE',
       `${this.count} keys were written on the source after the target was taken over, first ${first.key} at revision ${first.revision}`,
       {
-        disposition: 'fatal',
         revision: first.revision,
         hint: 'No apiserver has moved, so the source has everything: go back with `etcd-lockstep rollback`, find the writer, and seed a new target.',
       },

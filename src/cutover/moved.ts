@@ -45,7 +45,6 @@ function notKnown(one: Serving, resource: Resource): LockstepError {
     'KUBE_UNAVAILABLE',
     `whether ${one.apiserver} has moved is not known (${resourceName(resource)}: ${servingText(one)})`,
     {
-      disposition: 'retry',
       hint: `Nothing goes on before it is. If it is dead and stays so, stop this run and start it again with --without ${one.apiserver}.`,
     },
   );

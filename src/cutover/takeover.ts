@@ -140,7 +140,6 @@ function notDrained(equal: Revision): LockstepError {
     'NOT_DRAINED',
     `keys under the prefixes were written after revision ${equal}, up to which both sides were found equal`,
     {
-      disposition: 'retry',
       revision: equal,
       hint: 'Something still writes them: run `etcd-lockstep freeze probe`, and then the same command again.',
     },

@@ -26,7 +26,7 @@ import { LeaseKeeper } from './leases.js';
 import { SourceHead } from './sourcehead.js';
 import { takeStock, type Identity } from './stock.js';
 import { EtcdTarget } from './target.js';
-import { ofSource, SourceFailed, TargetTrouble } from './trouble.js';
+import { TargetTrouble } from './trouble.js';
 
 export interface FollowOptions extends IntakeOptions {
   target: EtcdClient;
@@ -103,11 +103,11 @@ export class Follower {
       gap: () => journal.state.gap,
       ensureLeases: (whole) => this.#leases.ensure(whole),
       onRetry: (error) => {
-        if (error instanceof SourceFailed) this.#heldUp = { error, at: this.#applier.position };
+        if (error.side === 'source') this.#heldUp = { error, at: this.#applier.position };
         else this.#targetFailed(error);
       },
       onStock: async (position) => {
-        await ofSource(this.#head.refuseAhead(position));
+        await this.#head.refuseAhead(position);
         this.#leases.begin();
         this.#targetTrouble.answered(position);
       },
@@ -156,7 +156,6 @@ export class Follower {
         'JOURNAL_NOT_SEEDED',
         `the base in ${journal.directory} is not complete`,
         {
-          disposition: 'usage',
           hint: 'Run `etcd-lockstep seed` again with the same flags: it goes on where it was.',
         },
       );
@@ -266,7 +265,6 @@ function wentBack(position: Revision, head: Revision): LockstepError {
     'TARGET_HEAD_OFF',
     `the target's head went back from ${position} to ${head}: it was restored or replaced`,
     {
-      disposition: 'fatal',
       revision: head,
       hint: 'Start follow again: it looks at the target anew, and goes on if the journal reaches back so far.',
     },

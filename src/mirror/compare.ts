@@ -25,7 +25,6 @@
  */
 import { backoffMs, pause } from '../backoff.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { asSources, ofSource } from '../lockstep/trouble.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
@@ -130,7 +129,7 @@ export class Comparison {
     // What was found before must be in the target before it is read there again.
     if (this.#batch.records.length > 0) await this.#flush();
     await this.#settled();
-    const pin = (await ofSource(source.head(map.sourceRange.key))).revision;
+    const pin = (await source.head(map.sourceRange.key)).revision;
     this.progress.keys = 0;
     const at = start ?? map.sourceRange.key;
     return { pin, start, at, wrapped: false, names: new Tally(), foreign: new Tally() };
@@ -160,14 +159,10 @@ export class Comparison {
   }
 
   async *#counted(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
-    try {
-      for await (const page of pages) {
-        this.options.signal.throwIfAborted();
-        this.progress.remaining = page.remaining;
-        yield page;
-      }
-    } catch (error) {
-      throw asSources(error);
+    for await (const page of pages) {
+      this.options.signal.throwIfAborted();
+      this.progress.remaining = page.remaining;
+      yield page;
     }
   }
 

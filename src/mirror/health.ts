@@ -1,6 +1,6 @@
 /** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
 import type { LockstepError } from '../errors.js';
-import { SourceFailed, TargetTrouble } from '../lockstep/trouble.js';
+import { TargetTrouble } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class Health {
@@ -21,7 +21,7 @@ export class Health {
    * @param cursorMod the target's revision as far as it is known
    */
   failed(error: LockstepError, cursorMod: Revision | undefined): void {
-    if (error instanceof SourceFailed) this.source(error);
+    if (error.side === 'source') this.source(error);
     else this.#target.failed(error, cursorMod);
   }
 

@@ -14,7 +14,6 @@
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
-import { ofSource } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
@@ -218,7 +217,7 @@ export class Mirror {
     leases.begin();
     if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return undefined;
     if (this.#options.untilSynced && this.#until === undefined) {
-      const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
+      const asked = await this.#insist(signal, () => head.ask().then(() => true));
       if (!asked) return undefined;
       this.#until = head.lag.head;
     }
@@ -356,10 +355,9 @@ function foreignNote(keys: number, named: readonly string[]): string {
   return `${keys} keys of the target's prefix are not in the source and stay: ${named.map((name) => JSON.stringify(name)).join(', ')}${more} (-w json lists all, --prune removes them)`;
 }
 
-function otherHistory({ code, message, revision }: LockstepError, key: Buffer): LockstepError {
-  return new LockstepError(code, message, {
-    disposition: 'fatal',
+function otherHistory(error: LockstepError, key: Buffer): LockstepError {
+  return error.as({
+    code: 'MIRROR_OTHER_SOURCE',
     hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
-    ...(revision === undefined ? {} : { revision }),
   });
 }

@@ -182,7 +182,6 @@ export class Writer {
       'TARGET_HEAD_OFF',
       `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
       {
-        disposition: 'fatal',
         revision: head,
         hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
       },
@@ -195,7 +194,6 @@ function takenOver(other: string | undefined): LockstepError {
     'TARGET_TAKEN_OVER',
     `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,
     {
-      disposition: 'fatal',
       hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
     },
   );

@@ -189,7 +189,7 @@ describe('crop', () => {
     'of 32 bytes': [() => Buffer.alloc(32, 7), 'SNAPSHOT_NO_CHECKSUM'],
     'no snapshot at all': [() => Buffer.from('{"kind":"Pod"}'), 'SNAPSHOT_NO_CHECKSUM'],
     'no bbolt file, with a right checksum': [() => summed(Buffer.alloc(8192, 7)), 'BOLT_DAMAGED'],
-    'not there': [() => undefined, 'IO'],
+    'not there': [() => undefined, 'BAD_PATH'],
   };
 
   for (const [what, [damage, code]] of Object.entries(DAMAGED))

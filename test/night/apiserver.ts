@@ -57,5 +57,5 @@ export class SimulatedApiServer extends ApiServer {
 }
 
 function unavailable(asked: string, why: string): LockstepError {
-  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`, { disposition: 'retry' });
+  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`);
 }
