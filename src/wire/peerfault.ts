@@ -1,5 +1,7 @@
 /** What the network or a peer did, told apart from a bug of ours, which nobody may try again. */
 
+import { LockstepError } from '../errors.js';
+
 /** Node's own errors of sockets, TLS and streams carry a code; so do those of files, and of bugs (`ERR_…`). */
 const OF_THE_NETWORK =
   /^(E(?!RR_)[A-Z]|HPE_|ERR_(TLS|SSL|OSSL|HTTP2|STREAM_PREMATURE_CLOSE)|.*(CERT|SIGNATURE|CRL|_CA$))/;
@@ -20,7 +22,7 @@ export class PeerFault extends Error {
  * Where a name has several addresses Node gives one error for each, and no text.
  */
 export function asPeerFault(error: unknown): unknown {
-  if (error instanceof PeerFault) return error;
+  if (error instanceof PeerFault || error instanceof LockstepError) return error;
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const code = codeOf(first);
   if (!(first instanceof Error) || !OF_THE_NETWORK.test(code)) return error;

@@ -30,10 +30,11 @@ describe('bugs stay bugs', () => {
     'a RangeError': new RangeError('out of range'),
     'an Error of ours': new Error('position 3 < 4'),
     "one that Node gives to its caller's mistake": coded('ERR_INVALID_ARG_TYPE'),
+    'what we have said ourselves': new LockstepError('ETCD', 'an answer had no header'),
     'one with details, but no status': coded('ERR_DETAILS', { details: 'none' }),
   };
   for (const [what, bug] of Object.entries(BUGS))
-    it(`${what} is not the network's`, () => {
+    it(`${what} is left as it is`, () => {
       expect(mapError(bug, about)).to.equal(bug);
       expect(kubeFault(bug, 'GET /x', 'https://k:6443')).to.equal(bug);
       expect(asPeerFault(bug)).to.equal(bug);
