@@ -20,7 +20,7 @@
  * Dropped: the list of members, and `/metrics`, for which a proxy answers in its own name; HashKV, which
  * reads the whole store and is the same for a true copy.
  */
-import { pause } from './backoff.js';
+import { pause } from './async/again.js';
 import { hasCode, LockstepError } from './errors.js';
 import { OWN_PREFIX, prefixRange } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';

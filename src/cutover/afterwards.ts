@@ -6,7 +6,7 @@
 import { LockstepError, hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import type { LateWrites } from './late.js';
 import { servingNow, type Heads } from './serving.js';
 

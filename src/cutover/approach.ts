@@ -20,7 +20,7 @@ import type { Freeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../patience.js';
-import { beside } from '../tasks.js';
+import { beside } from '../async/together.js';
 import type { Claim } from './claim.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { freezeAll, thawOwn } from './freezing.js';

@@ -25,7 +25,7 @@ import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
-import { Lanes } from '../tasks.js';
+import { Lanes } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Marker } from './raise.js';

@@ -10,8 +10,7 @@
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
-import { pause } from '../backoff.js';
-import { untilAnswered } from '../tasks.js';
+import { pause, untilAnswered } from '../async/again.js';
 import {
   bringBack,
   compareContent,

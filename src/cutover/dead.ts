@@ -6,7 +6,8 @@
  * from one that answers, which nobody should wait for in the freeze, nor with the others. Only the first
  * answer is waited for: who was never asked is not known to be dead.
  */
-import { pause, Wakeup } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { Wakeup } from '../async/wakeup.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 

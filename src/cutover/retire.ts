@@ -11,7 +11,8 @@
  * Killed, it goes on: what is left is removed. It is slow on purpose, because the source serves all
  * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { beside } from '../async/together.js';
 import { CURSOR_KEY } from '../cursor.js';
 import { OWNER_KEY, thisRun } from '../cutoverowner.js';
 import type { CutoverState } from '../cutoverstate.js';
@@ -28,7 +29,6 @@ import type { Revision } from '../mvcc/revision.js';
 import { Patience } from '../patience.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
-import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { Claim, look, type Seen } from './claim.js';

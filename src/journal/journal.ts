@@ -22,7 +22,7 @@
  * rows a second, every five minutes) needs none.
  */
 import { existsSync } from 'node:fs';
-import { Wakeup } from '../backoff.js';
+import { Wakeup } from '../async/wakeup.js';
 import type { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { PrefixSet } from '../mvcc/prefix.js';

@@ -10,9 +10,9 @@
  * A freeze counts as seen where at least one path was refused in our words, and none was accepted.
  * After its end others may still refuse; only ours must not.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { runTogether } from '../async/together.js';
 import { LockstepError, passes } from '../errors.js';
-import { runTogether } from '../tasks.js';
 import type { Check } from './ask.js';
 import { GLANCES_AT_ONCE, type WriteProbe } from './writeprobe.js';
 

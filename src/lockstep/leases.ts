@@ -13,7 +13,7 @@ import { failpoint } from '../failpoint.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient, LeaseInfo } from '../wire/client.js';
 
 const TICK_MS = 500;

@@ -37,7 +37,7 @@
  * A refusal means that something else is going on only where all that had to come before was confirmed
  * when the write was sent.
  */
-import { Wakeup } from '../backoff.js';
+import { Wakeup } from '../async/wakeup.js';
 import { passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';

@@ -7,7 +7,7 @@ import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { sourceChanged } from '../source/ended.js';
 import { LagClock } from '../status/lag.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 
 const POLL_MS = 500;

@@ -23,7 +23,7 @@
  * again, is certain, too: its mod_revision is that of one of our transactions, which are remembered, a
  * number for each.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
@@ -100,7 +100,8 @@ export class Comparison {
     let circle: Circle | undefined;
     let from: Buffer | undefined;
     const isOver = () => signal.aborted;
-    for (let attempt = 0; !isOver();) {
+    const backoff = new Backoff(signal);
+    while (!isOver()) {
       try {
         circle ??= await this.#begin(from);
         await this.#goRound(circle);
@@ -113,10 +114,10 @@ export class Comparison {
           );
           from = circle.at;
           circle = undefined;
-          attempt = 0;
+          backoff.reset();
         } else if (passes(error)) {
           onRetry(error);
-          await pause(backoffMs(attempt++), signal);
+          await backoff.rest();
         } else throw error;
       }
     }

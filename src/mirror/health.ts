@@ -1,6 +1,7 @@
 /** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
 import type { LockstepError } from '../errors.js';
 import { TargetTrouble } from '../lockstep/trouble.js';
+import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class Health {
@@ -29,6 +30,16 @@ export class Health {
   answered(cursorMod: Revision): void {
     this.#target.answered(cursorMod);
   }
+
+  /** Of the watch on the source. */
+  readonly watch: Attempts = {
+    failed: (error) => {
+      this.source(error);
+    },
+    answered: () => {
+      this.source(undefined);
+    },
+  };
 
   /** The source failed, or answers again. */
   source(error: LockstepError | undefined): void {

@@ -17,7 +17,8 @@ import { SourceHead } from '../lockstep/sourcehead.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { repeat, runTogether, untilAnswered } from '../tasks.js';
+import { repeat, untilAnswered } from '../async/again.js';
+import { runTogether } from '../async/together.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
@@ -236,9 +237,7 @@ export class Mirror {
     const tail = new Tail({
       ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
       watchLimits: watchLimits(version),
-      onWatch: (error) => {
-        this.#health.source(error);
-      },
+      told: this.#health.watch,
     });
     this.#tail = tail;
     try {
