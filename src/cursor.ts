@@ -48,7 +48,6 @@ export function parseCursor(value: Buffer): Cursor {
       'TARGET_NOT_OURS',
       `${CURSOR_KEY.toString()} holds no cursor of format ${CURSOR_FORMAT}`,
       {
-        disposition: 'fatal',
         hint: 'Check --dest-endpoints. A target comes from a base that etcd-lockstep has sealed.',
         cause,
       },

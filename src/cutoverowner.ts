@@ -70,7 +70,6 @@ export function parseOwner(row: Uint8Array): StoredOwner {
     return { owner: schema.parse(JSON.parse(value.toString())), modRevision };
   } catch (cause) {
     throw new LockstepError('TARGET_NOT_OURS', `${OWNER_KEY.toString()} holds no owner`, {
-      disposition: 'fatal',
       hint: 'It was written by another version of etcd-lockstep, or by hand. Use the version that began the cutover.',
       cause,
     });
@@ -81,7 +80,6 @@ export function parseOwner(row: Uint8Array): StoredOwner {
 export function otherRun(stored: StoredOwner | undefined): LockstepError {
   const who = stored ? ownerText(stored.owner) : 'another run, which has ended it';
   return new LockstepError('OTHER_RUN', `the night has been taken over by ${who}`, {
-    disposition: 'fatal',
     ...(stored ? { revision: stored.modRevision } : {}),
     hint: 'This run changes nothing any more, and lets no writes in. `etcd-lockstep status` says how far the other one is; if it is dead, its own command, started again anywhere, goes on.',
   });

@@ -85,7 +85,6 @@ export function parseCutover(row: Uint8Array): StoredCutover {
       'TARGET_NOT_OURS',
       `${CUTOVER_KEY.toString()} holds no state of format ${CUTOVER_FORMAT}`,
       {
-        disposition: 'fatal',
         hint: 'It was written by another version of etcd-lockstep, or by hand. Use the version that began the cutover.',
         cause,
       },
@@ -100,7 +99,7 @@ export class TargetCutOver extends LockstepError {
     super(
       'TARGET_CUT_OVER',
       `the target was taken over for a cutover at revision ${exact} (${state.phase}); it is in lockstep no more`,
-      { disposition: 'fatal', revision: exact, hint: hintFor(state.phase) },
+      { revision: exact, hint: hintFor(state.phase) },
     );
   }
 }

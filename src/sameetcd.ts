@@ -20,7 +20,7 @@
  * Dropped: the list of members, and `/metrics`, for which a proxy answers in its own name; HashKV, which
  * reads the whole store and is the same for a true copy.
  */
-import { pause } from './backoff.js';
+import { pause } from './async/again.js';
 import { hasCode, LockstepError } from './errors.js';
 import { OWN_PREFIX, prefixRange } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
@@ -52,7 +52,6 @@ export async function areOne(source: End, target: End): Promise<boolean> {
 
 export function sameEtcd(which: string, hint?: string): LockstepError {
   return new LockstepError('SAME_ETCD', `source and target are the same etcd: ${which}`, {
-    disposition: 'usage',
     hint:
       hint ??
       'Give the old etcd to --endpoints and the new one to --dest-endpoints. If they are two all the same, their ids, heads, raft logs and cursors are alike: restart the target, and they are told apart.',

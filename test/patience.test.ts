@@ -11,7 +11,7 @@ import { LockstepError, type ErrorCode } from '../src/errors.js';
 import { Patience } from '../src/patience.js';
 
 function away(code: ErrorCode = 'UNAVAILABLE'): LockstepError {
-  return new LockstepError(code, `${code}!`, { disposition: 'retry', hint: 'Look there.' });
+  return new LockstepError(code, `${code}!`, { hint: 'Look there.' });
 }
 
 /** A patience with a clock of its own; `at` does something at so many seconds. */

@@ -47,7 +47,6 @@ export function aheadAndCompacted({ source, target }: Ahead): LockstepError {
     'TARGET_HEAD_OFF',
     `the target's head ${target} is above the source's ${source}, and the target is compacted above that`,
     {
-      disposition: 'fatal',
       revision: source,
       hint: 'Somebody else writes to the target, or the source was restored from a backup. Find out which, and seed a new target.',
     },

@@ -227,31 +227,30 @@ function side(status: ServerStatus, tally: Tally): AuditReport['source'] {
 }
 
 function compactedAway(cause: LockstepError, asked: Revision | undefined): LockstepError {
-  return new LockstepError('COMPACTED', cause.message, {
-    disposition: asked === undefined ? 'retry' : 'usage',
-    hint:
-      asked === undefined
-        ? 'The source compacts faster than the audit reads. Run it again.'
-        : "Give a newer --revision, or none to compare at the target's head.",
-    cause,
+  if (asked !== undefined)
+    return cause.as({
+      code: 'BAD_ARGUMENT',
+      hint: "Give a newer --revision, or none to compare at the target's head.",
+    });
+  return cause.as({
+    code: 'COMPACTED_MEANWHILE',
+    hint: 'The source compacts faster than the audit reads. Run it again.',
   });
 }
 
 function notThere(cause: LockstepError, revision: Revision): LockstepError {
-  return new LockstepError('FUTURE_REVISION', cause.message, {
-    disposition: 'retry',
+  return cause.as({
     revision,
     hint: "That side has not reached it yet. Give an older --revision, or none to compare at the target's head.",
-    cause,
   });
 }
 
 function tooFarBehind(revision: Revision): LockstepError {
   return new LockstepError(
-    'COMPACTED',
+    'COMPACTED_MEANWHILE',
     `the target stands at revision ${revision}, which the source has compacted away`,
     {
-      disposition: 'retry',
+      side: 'target',
       revision,
       hint: 'Start follow, and audit when it has caught up. If follow says HISTORY_GAP, seed again.',
     },

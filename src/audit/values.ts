@@ -104,13 +104,11 @@ async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
   const { header, rows } = await target.few({ key });
   if (!rows[0])
     throw new LockstepError('TARGET_NOT_OURS', `the target has no cursor ${key.toString()}`, {
-      disposition: 'fatal',
       hint: 'Check --prefix, --dest-prefix and both endpoints: they must be those that mirror was run with.',
     });
   const { revision, foreign } = parseMirror(key, parseKeyValue(rows[0]).value);
   if (revision === null)
     throw new LockstepError('MIRROR_INCOMPLETE', 'the mirror has not compared both sides yet', {
-      disposition: 'retry',
       hint: 'Wait until mirror says that it has compared them, or start it if it does not run.',
     });
   return { source: revision, target: header.revision, foreign };
@@ -180,10 +178,9 @@ function side(
 /** The mirror has brought a revision that the source does not have: another try would not help. */
 function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): LockstepError {
   return new LockstepError(
-    'SOURCE_CHANGED',
+    'MIRROR_OTHER_SOURCE',
     `the mirror has brought the source's revision ${source}, which the source does not have`,
     {
-      disposition: 'fatal',
       revision: source,
       hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
       cause,
@@ -192,9 +189,8 @@ function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): Lockst
 }
 
 function compactedAway(cause: LockstepError): LockstepError {
-  return new LockstepError('COMPACTED', cause.message, {
-    disposition: 'retry',
+  return cause.as({
+    code: 'COMPACTED_MEANWHILE',
     hint: 'The mirror stands where a side has been compacted since, or a side compacts faster than the audit reads. See that mirror runs, and audit again.',
-    cause,
   });
 }

@@ -63,7 +63,6 @@ function notExact(revision: number): LockstepError {
     'TARGET_NOT_EXACT',
     `the target does not hold at revision ${revision} what its cursor says`,
     {
-      disposition: 'reseed',
       revision,
       hint: 'Nothing was written. Run audit to see what differs; then seed again, into a new journal and a new target.',
     },

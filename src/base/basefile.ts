@@ -197,19 +197,17 @@ function rename(part: string, out: string): void {
 
 /**
  * Checks before anything is read that the base could be put there.
- * @throws LockstepError FILE_EXISTS, IO
+ * @throws LockstepError FILE_EXISTS, BAD_PATH
  */
 export function checkOut(path: string): void {
   if (existsSync(path))
     throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
-      disposition: 'usage',
       hint: 'Name another --out, or remove the file.',
     });
   try {
     accessSync(dirname(path), constants.W_OK);
   } catch (cause) {
-    throw new LockstepError('IO', `cannot write into ${dirname(path)}`, {
-      disposition: 'usage',
+    throw new LockstepError('BAD_PATH', `cannot write into ${dirname(path)}`, {
       hint: 'Name an --out in a folder that exists and may be written.',
       cause,
     });

@@ -200,7 +200,6 @@ function notExact(key: Buffer, revision: Revision): LockstepError {
     'GAP_NOT_EXACT',
     `the gap cannot be bridged exactly: ${key.toString()} at revision ${revision} does not follow from what the journal holds`,
     {
-      disposition: 'reseed',
       revision,
       hint: 'Nothing was written. The source is not the one that was captured (restored from a backup?). Seed again, into a new journal and a new target.',
     },

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, createReadStream, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { attempt } from '../bolt/failure.js';
-import { LockstepError } from '../errors.js';
+import { isSystemError, LockstepError } from '../errors.js';
 
 const SHA256_BYTES = 32;
 /** A bbolt file is a multiple of this, so a remainder of 32 says that the checksum is there. */
@@ -22,7 +22,6 @@ export async function verifyChecksum(path: string): Promise<number> {
       'SNAPSHOT_NO_CHECKSUM',
       `${path} is no whole etcd snapshot: its ${size} bytes do not end in a sha256`,
       {
-        disposition: 'usage',
         hint: 'Take it with `etcdctl snapshot save` (a db file copied out of a data directory has no checksum), or copy it again if it was cut short.',
       },
     );
@@ -35,7 +34,6 @@ export async function verifyChecksum(path: string): Promise<number> {
       'SNAPSHOT_DAMAGED',
       `${path}: the sha256 at its end does not fit its content`,
       {
-        disposition: 'usage',
         hint: 'The file is damaged. Take the snapshot again.',
       },
     );
@@ -94,7 +92,7 @@ function fileSize(path: string): number {
   try {
     return statSync(path).size;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError('IO', `cannot read ${path}: ${why}`, { disposition: 'usage', cause });
+    if (!isSystemError(cause)) throw cause;
+    throw new LockstepError('BAD_PATH', `cannot read ${path}: ${cause.message}`, { cause });
   }
 }

@@ -15,7 +15,7 @@
  */
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
@@ -179,7 +179,7 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
         'UNAVAILABLE',
         `the snapshot ends at revision ${file.head}, before the head ${journal.state.watchFrom - 1} that the source had: this member lags`,
         {
-          disposition: 'retry',
+          side: client.side,
           revision: file.head,
           hint: 'Wait until the member has caught up, or name another one in --endpoints.',
         },

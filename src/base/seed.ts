@@ -10,7 +10,7 @@
  */
 import { lastValueFrom, tap } from 'rxjs';
 import { hasCode, LockstepError } from '../errors.js';
-import { capture } from '../journal/capture.js';
+import { capture$ } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import { removeFiles } from '../journal/level.js';
@@ -19,7 +19,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
 import { Patience } from '../patience.js';
-import { runTogether } from '../tasks.js';
+import { runTogether } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
@@ -92,7 +92,6 @@ async function openOrStart(
     checkIdentity(journal, clusterId, prefixes);
     if (base.how !== from && !base.done)
       throw new LockstepError('JOURNAL_OTHER', `${directory} was begun with --from ${base.how}`, {
-        disposition: 'usage',
         hint: `Go on with --from ${base.how}, or give a new --journal.`,
       });
   } catch (error) {
@@ -140,22 +139,12 @@ async function fill(
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();
   };
-  const patience = new Patience(onNote);
   const captureBeside = (stopped: AbortSignal) =>
     lastValueFrom(
-      capture(client, journal, {
-        limits,
+      capture$(client, journal, {
+        ...{ limits, onNote, told: new Patience(onNote) },
         signal: AbortSignal.any([stopped, enough.signal]),
-        onRetry: (error) => {
-          patience.failed(error);
-        },
-      }).pipe(
-        tap(() => {
-          patience.answered();
-        }),
-        tap(report),
-        tap(stopIfThere),
-      ),
+      }).pipe(tap(report), tap(stopIfThere)),
       { defaultValue: undefined },
     );
   const read = async (stopped: AbortSignal) => {

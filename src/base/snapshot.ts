@@ -137,7 +137,6 @@ function parseLease(bytes: Buffer): { id: bigint; ttl: number } {
 
 function damaged(what: string): LockstepError {
   return new LockstepError('SNAPSHOT_DAMAGED', `the snapshot is damaged: ${what}`, {
-    disposition: 'usage',
     hint: 'Take the snapshot again.',
   });
 }

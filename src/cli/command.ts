@@ -4,14 +4,22 @@ import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
-import { LockstepError, type Disposition } from '../errors.js';
+import { dispositionOf, LockstepError, type Disposition, type ErrorCode } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
 import type { Output } from './output.js';
-import { EXIT_INTERRUPTED, stopping } from './stopping.js';
+import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
-const EXIT: Record<Disposition, number> = { usage: 2, retry: 3, reseed: 4, fatal: 5 };
+const EXIT: Record<Disposition, number> = {
+  ...{ usage: 2, retry: 3, reseed: 4, fatal: 5 },
+  output: EXIT_OUTPUT,
+};
+
+/** What a command ends with that fails with this code. */
+export function exitCodeOf(code: ErrorCode): number {
+  return EXIT[dispositionOf(code)];
+}
 
 export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */
@@ -145,9 +153,9 @@ function logger(json: boolean, progress: ProgressLine, stderr: Output): Logger {
 function report(error: unknown, json: boolean): number {
   if (error instanceof LockstepError) {
     tell(error, json);
-    return EXIT[error.disposition];
+    return exitCodeOf(error.code);
   }
-  if (stopping.signal.aborted) {
+  if (stopping.signal.aborted && error instanceof Error && error.name === 'AbortError') {
     stopping.stderr.write(
       'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
     );
@@ -158,9 +166,10 @@ function report(error: unknown, json: boolean): number {
 }
 
 /** `Error:` says what was wrong, `Try:` what to do. */
-function tell({ code, message, hint, revision, disposition }: LockstepError, json: boolean): void {
+function tell(error: LockstepError, json: boolean): void {
+  const { code, side, message, hint, revision, disposition } = error;
   const text = json
-    ? JSON.stringify({ error: { code, message, hint, revision, disposition } })
+    ? JSON.stringify({ error: { code, side, message, hint, revision, disposition } })
     : `Error: ${message} [${code}]${hint === undefined ? '' : `\nTry: ${hint}`}`;
   stopping.stderr.write(`${text}\n`);
 }

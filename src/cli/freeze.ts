@@ -114,7 +114,6 @@ function forceText({ held }: Freeze): string {
 
 function refusal(found: Freeze, hint: string): LockstepError {
   return new LockstepError('FREEZE_TAKEN', `a run has the freeze: ${whoHas(found)}`, {
-    disposition: 'fatal',
     hint,
   });
 }

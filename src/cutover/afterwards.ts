@@ -7,8 +7,8 @@ import type { Owner } from '../cutoverowner.js';
 import { LockstepError, hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { pause } from '../backoff.js';
 import { tellOwnFreeze } from './freezeover.js';
+import { pause } from '../async/again.js';
 import type { LateWrites } from './late.js';
 import { servingNow, type Heads } from './serving.js';
 

@@ -20,7 +20,7 @@ import type { Freeze } from '../kube/freeze.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../patience.js';
-import { beside } from '../tasks.js';
+import { beside } from '../async/together.js';
 import type { Claim } from './claim.js';
 import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
 import { freezeAll, thawOwn } from './freezing.js';
@@ -90,7 +90,6 @@ export class Approach {
     });
     if (report.equal && report.cursor) return report.revision;
     throw new LockstepError('TARGET_DIFFERENT', 'the audit found differences', {
-      disposition: 'fatal',
       revision: report.revision,
       hint: 'Nothing was changed. Run `etcd-lockstep audit` to see them, and seed a new target.',
     });
@@ -179,7 +178,6 @@ export async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): 
       'FREEZE_LOST',
       `${error.message}; the target has just been taken over, and the source may have been written since`,
       {
-        disposition: 'fatal',
         hint: 'No apiserver has moved, so the source has everything. The same command freezes again and says whether something came late; `etcd-lockstep rollback` goes back.',
         cause: error,
       },
@@ -195,7 +193,6 @@ function refuseChanged(before: Checked, now: Checked): void {
     'FREEZE_TAKEN',
     `writes have been frozen by ${is.owner?.text ?? 'somebody, by hand'} while this run waited for go`,
     {
-      disposition: 'fatal',
       hint: 'Nothing was changed by this run. Ask who that is; `etcd-lockstep status` says how far it is.',
     },
   );

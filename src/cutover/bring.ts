@@ -25,7 +25,7 @@ import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
-import { Lanes } from '../tasks.js';
+import { Lanes } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Marker } from './raise.js';
@@ -143,10 +143,10 @@ async function write(
   const { succeeded } = await source.txn({ compare: [modIs(key, seen), marker.guard], success });
   if (succeeded) return;
   throw new LockstepError(
-    'LATE_WRITE',
+    'WRITTEN_MEANWHILE',
     `${describeKey(key).key} was written on the source while it was brought back`,
     {
-      disposition: 'retry',
+      side: 'source',
       hint: 'Run the same command again: it looks at every key anew. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
     },
   );

@@ -10,8 +10,7 @@
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
-import { pause } from '../backoff.js';
-import { untilAnswered } from '../tasks.js';
+import { pause, untilAnswered } from '../async/again.js';
 import {
   bringBack,
   compareContent,
@@ -129,10 +128,10 @@ function tellReplaced({ alarms }: BringingOptions, { replaced: { count, keys } }
 function refuseLate({ named: [first], count }: LateWrites): void {
   if (!first) return;
   throw new LockstepError(
-    'LATE_WRITE',
+    'WRITTEN_MEANWHILE',
     `${count} keys were written on the target while it was brought back, first ${first.key} at revision ${first.revision}`,
     {
-      disposition: 'retry',
+      side: 'target',
       revision: first.revision,
       hint: 'No apiserver has gone back yet. Run the same command again: it brings that as well. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
     },
@@ -143,8 +142,7 @@ async function refuseDifferent(options: BringOptions): Promise<void> {
   const { different } = await compareContent(options);
   const [first] = different;
   if (first === undefined) return;
-  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
-    disposition: 'retry',
+  throw new LockstepError('WRITTEN_MEANWHILE', `source and target differ, first in ${first}`, {
     hint: 'Something was written while it was brought back. Run the same command again.',
   });
 }

@@ -13,7 +13,7 @@
  * Dropped: a lease as a lock. It runs out while its holder is stopped, and then two go on at once; a
  * number that every write carries needs no clock.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { untilAnswered } from '../async/again.js';
 import {
   encodeOwner,
   otherRun,
@@ -29,7 +29,7 @@ import {
   type Phase,
   type StoredCutover,
 } from '../cutoverstate.js';
-import { hasCode, LockstepError, passes } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { parseResource, type Resource } from '../kube/resource.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { modIs, put } from '../lockstep/txn.js';
@@ -80,22 +80,19 @@ export class Claim {
     const success = [put(OWNER_KEY, encodeOwner(self))];
     if (phase !== stored.state.phase)
       success.push(put(CUTOVER_KEY, encodeCutover({ ...stored.state, phase })));
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
-      try {
-        const compare = [modIs(OWNER_KEY, ownerMod), modIs(CUTOVER_KEY, stored.modRevision)];
+    const compare = [modIs(OWNER_KEY, ownerMod), modIs(CUTOVER_KEY, stored.modRevision)];
+    const claim = async () => {
+      while (true) {
         await target.txn({ compare, success });
         const now = await look(target);
         if (now.owner?.owner.run === self.run)
           return new Claim(options, now.stored, now.owner.modRevision);
         if (now.owner?.modRevision !== owner?.modRevision) throw otherRun(now.owner);
         if (now.stored.modRevision !== stored.modRevision) throw otherRun(now.owner);
-      } catch (error) {
-        if (!passes(error)) throw error;
-        options.tell.failed(error);
-        await pause(backoffMs(attempt), signal);
+        signal.throwIfAborted();
       }
-    }
+    };
+    return untilAnswered(signal, claim, options.tell);
   }
 
   get state(): CutoverState {
@@ -138,20 +135,13 @@ export class Claim {
    */
   async write(phase: Phase, more: pb.RequestOp.$Properties[]): Promise<void> {
     const { target, signal, tell } = this.o;
-    for (let attempt = 0; this.stored.state.phase !== phase; attempt++) {
-      signal.throwIfAborted();
+    const step = async () => {
       const compare = [this.guard, modIs(CUTOVER_KEY, this.stored.modRevision)];
       const next = put(CUTOVER_KEY, encodeCutover({ ...this.stored.state, phase }));
-      try {
-        await target.txn({ compare, success: [...more, next] });
-        await this.#lookAgain(phase);
-      } catch (error) {
-        if (!passes(error)) throw error;
-        tell.failed(error);
-        await pause(backoffMs(attempt), signal);
-      }
-    }
-    tell.answered();
+      await target.txn({ compare, success: [...more, next] });
+      await this.#lookAgain(phase);
+    };
+    while (this.stored.state.phase !== phase) await untilAnswered(signal, step, tell);
   }
 
   /** What is there now; the owner may be gone with the last write. */
@@ -183,7 +173,6 @@ export function resourcesIn({ state }: { state: CutoverState }): Resource[] {
 
 function gone(): LockstepError {
   return new LockstepError('TARGET_NOT_OURS', "the cutover's state is not on the target", {
-    disposition: 'fatal',
     hint: 'It was never cut over, or was restored meanwhile. Check --dest-endpoints.',
   });
 }

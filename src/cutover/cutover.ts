@@ -22,7 +22,7 @@ import { hasCode } from '../errors.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { Patience } from '../patience.js';
-import { beside } from '../tasks.js';
+import { beside } from '../async/together.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';

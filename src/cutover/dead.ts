@@ -6,7 +6,8 @@
  * from one that answers, which nobody should wait for in the freeze, nor with the others. Only the first
  * answer is waited for: who was never asked is not known to be dead.
  */
-import { pause, Wakeup } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { Wakeup } from '../async/wakeup.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 
@@ -54,7 +55,6 @@ export class DeadOnes {
     const [url] = this.#alive;
     if (url === undefined) return;
     throw new LockstepError('STILL_USED', `${url} was left out as dead, and answers`, {
-      disposition: 'fatal',
       hint: 'Stop it for good (process, unit, manifest), or take it out of --without. Then run the same command again.',
     });
   }
@@ -76,7 +76,6 @@ export class DeadOnes {
 /** Before anything was done: of one that should be there, and may be left out. */
 export function doesNotAnswer(url: string, cause?: LockstepError): LockstepError {
   return new LockstepError('KUBE_UNAVAILABLE', cause?.message ?? `${url} does not answer`, {
-    disposition: 'retry',
     hint: `Bring it up. If it is dead and stays so, leave it out: --without ${url}. Nothing was changed.`,
     cause,
   });
@@ -91,6 +90,7 @@ export async function answering(apis: readonly ApiServer[]): Promise<ApiServer[]
         await api.get('/version');
         return api;
       } catch (error) {
+        if (!(error instanceof LockstepError)) throw error;
         errors.push(error);
         return undefined;
       }

@@ -11,7 +11,7 @@
  * Dropped: the time since the last event came. A watch that is late looks quiet.
  */
 import type { LiveAudit } from '../audit/live.js';
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -72,7 +72,6 @@ function refuseLate({ deadline, signal }: DrainOptions, why: string): void {
   signal.throwIfAborted();
   if (performance.now() < deadline) return;
   throw new LockstepError('NOT_DRAINED', why, {
-    disposition: 'retry',
     hint: 'Is `etcd-lockstep follow` running and in lockstep (`etcd-lockstep status`)? Does every apiserver refuse writes (`etcd-lockstep freeze probe`)? Then run the same command again.',
   });
 }

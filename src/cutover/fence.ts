@@ -10,7 +10,7 @@
 import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Rate } from '../status/progress.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Claim } from './claim.js';
 import { raiseHead } from './fillers.js';

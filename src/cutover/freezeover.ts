@@ -10,7 +10,7 @@
  */
 import { ownerText, type Owner } from '../cutoverowner.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
 import type { FreezeOwner } from '../kube/owner.js';

@@ -63,7 +63,6 @@ async function prepared(
     if (!passes(error)) throw error;
     const { url } = probe.api;
     throw new LockstepError('KUBE_UNAVAILABLE', `${url} does not answer: ${error.message}`, {
-      disposition: 'retry',
       hint: `Nothing was frozen. Mend it and run the same command again; or, if it is dead and stays so until the end, ${leaveOut(url)}.`,
       cause: error,
     });

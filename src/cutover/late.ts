@@ -8,18 +8,19 @@
  * first and waits until the watch has passed it ({@link LateWrites.passed}): a watch that is slow, silent
  * or cut off proves nothing.
  */
+import { lastValueFrom } from 'rxjs';
+import { pause, untilAnswered } from '../async/again.js';
 import { describeKey } from '../audit/report.js';
-import { backoffMs, pause } from '../backoff.js';
-import { hasCode, LockstepError, passes } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../patience.js';
 import { proven } from '../position.js';
-import { watchLimits } from '../source/limits.js';
+import { watchLimits, type WatchLimits } from '../source/limits.js';
 import { readPages } from '../source/pages.js';
-import { steadyRevisions } from '../source/steady.js';
-import { untilAnswered } from '../tasks.js';
+import { revisions$ } from '../source/revisions.js';
+import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface LateWrite {
@@ -97,7 +98,7 @@ export class LateWrites {
       'UNAVAILABLE',
       `the ${side}'s watch has come to revision ${this.#position}, and its head is ${head}: whether something was written late is not known yet`,
       {
-        disposition: 'retry',
+        side,
         revision: this.#position,
         hint: `Nothing goes on before it is. Is the network to the ${side} slow, or is a proxy in between?`,
       },
@@ -109,18 +110,19 @@ export class LateWrites {
    * one that is away is waited for: nobody may miss a late write, nor stop a cutover, because of that.
    */
   async run(signal: AbortSignal): Promise<void> {
-    let compacted = false;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        if (compacted) await this.#lookUp(signal);
-        compacted = false;
-        await this.#watch(signal);
-      } catch (error) {
-        if (hasCode(error, 'HISTORY_GAP', 'COMPACTED')) compacted = true;
-        else if (!passes(error)) throw error;
-        else await pause(backoffMs(attempt), signal);
-      }
-    }
+    const { client, clusterId, prefixes, tell: told } = this.o;
+    let limits: WatchLimits | undefined;
+    const begin = async () => {
+      limits ??= watchLimits((await client.status()).version);
+      return { after: proven(this.#position), limits };
+    };
+    const bridge = async () => this.#lookUpOrAgain(signal);
+    await lastValueFrom(
+      revisions$(client, { prefixes, clusterId, begin, bridge, signal, told }, (batch) => {
+        this.#take(batch);
+      }),
+      { defaultValue: undefined },
+    );
   }
 
   /** @throws LockstepError LATE_WRITE if there was any, while no apiserver has moved */
@@ -131,25 +133,24 @@ export class LateWrites {
       'LATE_WRITE',
       `${this.count} keys were written on the source after the target was taken over, first ${first.key} at revision ${first.revision}`,
       {
-        disposition: 'fatal',
         revision: first.revision,
         hint: 'No apiserver has moved, so the source has everything: go back with `etcd-lockstep rollback`, find the writer, and seed a new target.',
       },
     );
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { client, clusterId, prefixes, tell } = this.o;
-    const { version } = await client.status();
-    const options = {
-      ...{ prefixes, clusterId, signal },
-      after: proven(this.#position),
-      limits: watchLimits(version),
-    };
-    for await (const { revisions, position } of steadyRevisions(client, options, tell)) {
-      for (const { records } of revisions)
-        for (const { key, main, tombstone } of records) this.#found(key, main, tombstone);
-      this.#position = position;
+  #take({ revisions, position }: WatchBatch): void {
+    for (const { records } of revisions)
+      for (const { key, main, tombstone } of records) this.#found(key, main, tombstone);
+    this.#position = position;
+  }
+
+  /** Compacted once more while it was looked up: the watch says so, and it is done again. */
+  async #lookUpOrAgain(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#lookUp(signal);
+    } catch (error) {
+      if (!hasCode(error, 'COMPACTED')) throw error;
     }
   }
 

@@ -5,12 +5,11 @@
  * where both heads are, may have moved or not. Taken for moved, a late write that every client sees would
  * be undone; taken for not moved, one that nobody sees would be kept.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { untilAnswered } from '../async/again.js';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
 import type { Attempts } from '../patience.js';
-import { untilAnswered } from '../tasks.js';
 import { servingNow, servingText, type Heads, type Serving } from './serving.js';
 
 export interface AnyMovedOptions {
@@ -29,15 +28,14 @@ export async function anyMoved(options: AnyMovedOptions): Promise<boolean> {
     return { one, resource };
   };
   const all = apiservers.flatMap((api) => resources.map((resource) => ({ api, resource })));
-  for (let attempt = 0; ; attempt++) {
+  const askAll = async () => {
     const seen = await Promise.all(all.map(({ api, resource }) => ask(api, resource)));
     if (seen.some(({ one: { from } }) => from === 'target' || from === 'neither')) return true;
     const unknown = seen.find(({ one: { from } }) => from !== 'source');
-    if (!unknown) return false;
-    tell.failed(notKnown(unknown.one, unknown.resource));
-    await pause(backoffMs(attempt), signal);
-    signal.throwIfAborted();
-  }
+    if (unknown) throw notKnown(unknown.one, unknown.resource);
+    return false;
+  };
+  return untilAnswered(signal, askAll, tell);
 }
 
 function notKnown(one: Serving, resource: Resource): LockstepError {
@@ -45,7 +43,6 @@ function notKnown(one: Serving, resource: Resource): LockstepError {
     'KUBE_UNAVAILABLE',
     `whether ${one.apiserver} has moved is not known (${resourceName(resource)}: ${servingText(one)})`,
     {
-      disposition: 'retry',
       hint: `Nothing goes on before it is. If it is dead and stays so, stop this run and start it again with --without ${one.apiserver}.`,
     },
   );

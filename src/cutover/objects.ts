@@ -74,7 +74,6 @@ async function firstMissing(
 
 function other(what: string): LockstepError {
   return new LockstepError('OTHER_OBJECTS', what, {
-    disposition: 'fatal',
     hint: 'Do these apiservers use another --etcd-prefix, or another etcd? `etcd-lockstep plan` shows the folders of the source; seed the one that Kubernetes uses.',
   });
 }

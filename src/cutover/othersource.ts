@@ -56,7 +56,6 @@ async function refuseRow(source: EtcdClient, key: Buffer, mod: Revision): Promis
 
 function otherSource(how: string): LockstepError {
   return new LockstepError('TARGET_OTHER_SOURCE', `the target was cut over ${how}`, {
-    disposition: 'fatal',
     hint: 'Check --endpoints and --dest-endpoints. A source that was restored from a backup is another one.',
   });
 }

@@ -126,7 +126,6 @@ function behind(position: Revision, head: Revision): LockstepError {
     'NOT_DRAINED',
     `the target stands at revision ${position}, ${head - position} behind the source`,
     {
-      disposition: 'retry',
       revision: position,
       hint: 'Start `etcd-lockstep follow`, wait until it says "in lockstep", and run the same command again. Nothing was changed.',
     },

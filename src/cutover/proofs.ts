@@ -10,11 +10,10 @@
  * While an apiserver is being moved, by a hook or by hand, that takes minutes, and the drain may take some,
  * too: the first two are looked at all the time then, so that nobody goes on for a run that has lost them.
  */
-import { pause } from '../backoff.js';
+import { pause, untilAnswered } from '../async/again.js';
 import { LockstepError, type ErrorCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Freeze } from '../kube/freeze.js';
-import { untilAnswered } from '../tasks.js';
 import type { Attempts } from '../patience.js';
 import type { Claim } from './claim.js';
 import type { DeadOnes } from './dead.js';

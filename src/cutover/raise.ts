@@ -86,7 +86,6 @@ function rollbackGone(): LockstepError {
     'ROLLBACK_GONE',
     'the rollback on the source was taken over or ended by another run',
     {
-      disposition: 'fatal',
       hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
     },
   );

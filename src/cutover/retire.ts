@@ -11,7 +11,8 @@
  * Killed, it goes on: what is left is removed. It is slow on purpose, because the source serves all
  * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { beside } from '../async/together.js';
 import { CURSOR_KEY } from '../cursor.js';
 import { OWNER_KEY, thisRun } from '../cutoverowner.js';
 import type { CutoverState } from '../cutoverstate.js';
@@ -28,7 +29,6 @@ import type { Revision } from '../mvcc/revision.js';
 import { Patience } from '../patience.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
-import { beside } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { Claim, look, type Seen } from './claim.js';
@@ -138,7 +138,6 @@ async function retiredAlready(
 function refusePhase({ phase }: CutoverState): void {
   if (phase === 'done' || phase === 'retiring') return;
   throw new LockstepError('STILL_USED', `the cutover is not done: it is ${phase}`, {
-    disposition: 'fatal',
     hint: phase.endsWith('back')
       ? 'The source serves again. Nothing of it may be removed.'
       : 'Run `etcd-lockstep cutover` to its end first.',
@@ -169,7 +168,6 @@ function stillUsed(one: Serving): LockstepError {
     'STILL_USED',
     `${one.apiserver}: ${servingText(one)}, not from the target`,
     {
-      disposition: 'fatal',
       hint: 'Nothing was removed. Move it, or take it out of --apiservers if it is no more.',
     },
   );
@@ -206,7 +204,6 @@ async function refuseWriters(
 
 function wroteMeanwhile(what: string): LockstepError {
   return new LockstepError('LATE_WRITE', `the source was written: ${what}`, {
-    disposition: 'fatal',
     hint: 'Nothing was removed that is newer than the cutover. Find out who writes there, and bring over by hand what is needed: docs/cutover.md, "A late write".',
   });
 }
@@ -243,7 +240,6 @@ async function lookThrough(
       'TARGET_DIFFERENT',
       `the source holds ${tally.keys} keys (${tally.hex}), and ${state.keys} (${state.checksum}) were cut over`,
       {
-        disposition: 'fatal',
         hint: 'Nothing was removed. Something was deleted or written there since: find out what before you go on.',
       },
     );

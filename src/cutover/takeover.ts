@@ -12,7 +12,7 @@
  * is killed in between leaves that to the next one, and its state may be compacted away by then; but
  * nobody raises the head before it is done, so until then the slots are as they were.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
 import { encodeOwner, otherRun, OWNER_KEY } from '../cutoverowner.js';
 import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
@@ -49,7 +49,8 @@ export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions)
   const { target: client, self, tell } = claiming;
   const { signal } = options;
   const target = new EtcdTarget(client);
-  for (let attempt = 0; ; attempt++) {
+  const backoff = new Backoff(signal);
+  while (true) {
     try {
       const state = await target.read();
       if (state.cutover) {
@@ -65,7 +66,7 @@ export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions)
       if (!passes(error)) throw error;
       if (hasCode(error, 'NOT_DRAINED') || signal.aborted) throw error;
       tell.failed(error);
-      await pause(backoffMs(attempt), signal);
+      await backoff.rest();
     }
   }
 }
@@ -140,7 +141,6 @@ function notDrained(equal: Revision): LockstepError {
     'NOT_DRAINED',
     `keys under the prefixes were written after revision ${equal}, up to which both sides were found equal`,
     {
-      disposition: 'retry',
       revision: equal,
       hint: 'Something still writes them: run `etcd-lockstep freeze probe`, and then the same command again.',
     },

@@ -33,7 +33,6 @@ export async function refuseOtherHistory(client: EtcdClient, journal: Journal): 
     'SOURCE_CHANGED',
     `revision ${put.main} of the source is not the one that was captured: ${put.key.toString()} differs`,
     {
-      disposition: 'reseed',
       revision: put.main,
       hint: 'The source was restored from a backup and has been written since. Seed again, into a new journal and a new target.',
     },

@@ -22,7 +22,7 @@
  * rows a second, every five minutes) needs none.
  */
 import { existsSync } from 'node:fs';
-import { Wakeup } from '../backoff.js';
+import { Wakeup } from '../async/wakeup.js';
 import type { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
@@ -105,7 +105,7 @@ export class Journal {
     const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], gap: null, ...start };
     const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
     const journal = new Journal(directory, db, state, mark);
-    await journal.#write(() => undefined, { state, sync: true });
+    await journal.#write(() => undefined, { change: (begun) => begun, sync: true });
     return journal;
   }
 
@@ -186,14 +186,17 @@ export class Journal {
     const sorted = [...rows].sort((a, b) => a.main - b.main);
     const placed = this.#heap.append(sorted.map((row) => row.bytes));
     this.#lastBase = Promise.all([placed, this.#lastBase]).then(async ([places]) => {
-      const state = { ...this.#state, base };
-      if (compactRevision !== undefined) state.compactRevision = compactRevision;
+      const change = (state: JournalState) => ({
+        ...state,
+        base,
+        compactRevision: compactRevision ?? state.compactRevision,
+      });
       await this.#write(
         (batch, mark) => {
           for (const [i, row] of sorted.entries())
             putRow(batch, mark, { ...row, place: places[i] });
         },
-        { state, sync: base.done },
+        { change, sync: base.done },
       );
     });
     return this.#lastBase;
@@ -201,7 +204,10 @@ export class Journal {
 
   /** What will be appended next for these revisions is not the source's history. */
   async declareGap(gap: Gap): Promise<void> {
-    await this.#write(() => undefined, { state: { ...this.#state, gap }, sync: true });
+    await this.#write(() => undefined, {
+      change: (state) => ({ ...state, gap }),
+      sync: true,
+    });
   }
 
   /**
@@ -297,7 +303,10 @@ export class Journal {
     if (revision > position) throw new Error(`compact ${revision} > ${position}`);
     if (revision > this.#state.compactRevision)
       await this.#write(() => undefined, {
-        state: { ...this.#state, compactRevision: revision },
+        change: (state) => ({
+          ...state,
+          compactRevision: Math.max(state.compactRevision, revision),
+        }),
         sync: true,
       });
     return compactRows(
@@ -330,10 +339,13 @@ export class Journal {
     removeFiles(this.directory);
   }
 
-  /** One batch, with the mark as it is when its turn has come. */
+  /** One batch, with mark and state as they are when its turn has come. */
   #write(
     fill: (batch: Batch, mark: layout.Mark) => void,
-    { state, sync = false }: { state?: JournalState; sync?: boolean } = {},
+    {
+      change,
+      sync = false,
+    }: { change?: (state: JournalState) => JournalState; sync?: boolean } = {},
   ): Promise<void> {
     const turn = this.#lastWrite.then(async () => {
       if (this.#failed) throw this.#failed;
@@ -341,6 +353,7 @@ export class Journal {
       const mark = { ...this.#mark };
       fill(batch, mark);
       batch.put(layout.MARK_KEY, layout.encodeMark(mark));
+      const state = change?.(this.#state);
       if (state) batch.put(layout.STATE_KEY, layout.encodeState(state));
       await batch.write({ sync }).catch((cause: unknown) => {
         throw (this.#failed = ioFailed(this.directory, cause));

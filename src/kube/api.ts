@@ -2,11 +2,12 @@
  * One apiserver: JSON over HTTP, asked at its own address.
  *
  * Everything that is sent may be sent twice: dry runs have no effect, and the freeze is written as a
- * whole. So a request that meets a connection which the server has just closed is sent once more.
+ * whole.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { isDeepStrictEqual } from 'node:util';
+import { exchange } from '../wire/http.js';
 import type { Answer } from './answer.js';
 import { kubeFault } from './fault.js';
 
@@ -87,25 +88,22 @@ export class ApiServer {
     signal?: AbortSignal,
   ): Promise<Answer> {
     signal?.throwIfAborted();
-    const timeout = AbortSignal.timeout(ANSWERS_WITHIN_MS);
     const credentials = await this.#credentials();
     const url = new URL(this.url + path);
     url.search = new URLSearchParams(query).toString();
     const asked = `${method} ${this.url}${path}`;
-    const sent = body === undefined ? undefined : JSON.stringify(body);
-    const request: Request = {
-      url,
-      body: sent,
-      options: {
-        method,
-        agent: this.#agentFor(credentials),
-        headers: headersFor(method, sent, credentials),
-        ...(credentials.auth === undefined ? {} : { auth: credentials.auth }),
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      },
-    };
     try {
-      return { ...(await exchange(request)), asked };
+      const { status, text } = await exchange(url, {
+        method,
+        headers: headersFor(method, body !== undefined, credentials),
+        body: body === undefined ? undefined : JSON.stringify(body),
+        auth: credentials.auth,
+        agent: this.#agentFor(credentials),
+        withinMs: ANSWERS_WITHIN_MS,
+        maxBytes: MAX_ANSWER_BYTES,
+        signal,
+      });
+      return { status, body: parsed(text), asked };
     } catch (error) {
       signal?.throwIfAborted();
       throw kubeFault(error, asked, this.url);
@@ -126,57 +124,18 @@ export class ApiServer {
   }
 }
 
-interface Request {
-  url: URL;
-  body: string | undefined;
-  options: RequestOptions;
-}
-
 function headersFor(
   method: Method,
-  body: string | undefined,
+  hasBody: boolean,
   { headers }: Credentials,
 ): Record<string, string> {
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   return {
     accept: 'application/json',
     'user-agent': 'etcd-lockstep',
-    // Node sends the body of a DELETE without its length, and no server takes that.
-    ...(body === undefined
-      ? {}
-      : { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) }),
+    ...(hasBody ? { 'content-type': type } : {}),
     ...headers,
   };
-}
-
-async function exchange(request: Request, tries = 2): Promise<Pick<Answer, 'status' | 'body'>> {
-  const { url, body, options } = request;
-  const plain = url.protocol === 'http:';
-  const sent = (plain ? httpRequest : httpsRequest)(url, options);
-  try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      sent.once('response', resolve).once('error', reject);
-      sent.end(body);
-    });
-    const text = await textOf(response);
-    return { status: response.statusCode ?? 0, body: parsed(text) };
-  } catch (error) {
-    const closed = sent.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-    if (!closed || tries === 1) throw error;
-    return exchange(request, tries - 1);
-  }
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES)
-      throw new Error(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {

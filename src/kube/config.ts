@@ -110,7 +110,6 @@ async function credentialsOf(
       'KUBE',
       `the credentials of user ${user.name} in the kubeconfig cannot be got: ${withoutContent(error)}`,
       {
-        disposition: 'fatal',
         hint: 'Check that kubectl works with the same kubeconfig on this machine; log in again if it asks for that.',
       },
     );

@@ -236,11 +236,9 @@ export function askOwner({ owner, held }: Pick<Freeze, 'owner' | 'held'>): strin
 function taken(now: Standing | undefined): LockstepError {
   return now
     ? new LockstepError('FREEZE_TAKEN', `somebody else has the freeze: ${whoHas(now)}`, {
-        disposition: 'fatal',
         hint: askOwner(now),
       })
     : new LockstepError('FREEZE_TAKEN', 'the freeze that was found at the start is gone', {
-        disposition: 'fatal',
         hint: 'Somebody has let writes in meanwhile: find out who it is, then run the same command again.',
       });
 }
@@ -249,7 +247,6 @@ function lost(now: Standing | undefined, own: FreezeOwner | undefined): Lockstep
   const isOurs = now !== undefined && now.owner?.run === own?.run;
   if (now && !isOurs)
     return new LockstepError('FREEZE_LOST', `somebody else has the freeze now: ${whoHas(now)}`, {
-      disposition: 'fatal',
       hint: askOwner(now),
     });
   const what = isOurs ? 'was changed by somebody' : 'is gone';
@@ -257,7 +254,6 @@ function lost(now: Standing | undefined, own: FreezeOwner | undefined): Lockstep
     'FREEZE_LOST',
     `the freeze ${what}: writes may have been let in meanwhile`,
     {
-      disposition: 'fatal',
       hint: 'Find out who did it (the audit log of the apiservers). `etcd-lockstep status` says how far it is; the same command begins anew or goes on.',
     },
   );

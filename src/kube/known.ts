@@ -10,9 +10,9 @@
  * A freeze counts as seen where at least one path was refused in our words, and none was accepted.
  * After its end others may still refuse; only ours must not.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { runTogether } from '../async/together.js';
 import { LockstepError, passes } from '../errors.js';
-import { runTogether } from '../tasks.js';
 import type { Check } from './ask.js';
 import { GLANCES_AT_ONCE, type WriteProbe } from './writeprobe.js';
 
@@ -212,7 +212,6 @@ class Wait {
         ? `${url} does not answer: ${this.#last}`
         : `${url}: ${this.#last} after ${Math.round((now - this.#started) / 1000)} s`,
       {
-        disposition: 'retry',
         hint: `Mend this apiserver and run the same command again; or, if it is dead and stays so until the end, ${this.o.leaveOut(url)}.${way}`,
       },
     );
@@ -226,7 +225,6 @@ class Wait {
       'KUBE',
       `${this.probe.api.url}: cannot tell whether all writes are refused: ${answers.join('; ')}`,
       {
-        disposition: 'fatal',
         hint: 'Somebody else says no before the freeze is asked: use a user with more rights, or see whose webhook it is. `etcd-lockstep freeze probe --open` shows it beforehand.',
       },
     );

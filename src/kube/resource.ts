@@ -127,7 +127,6 @@ export async function serving(
   const served = await find(api, resource, signal);
   if (served) return served;
   throw new LockstepError('KUBE', `${api.url} serves no ${resourceName(resource)}`, {
-    disposition: 'fatal',
     hint: 'Name it as kubectl api-resources does, in the plural and with its group: leases.coordination.k8s.io.',
   });
 }

@@ -26,7 +26,7 @@
  * the very next revision has records. Guarding whatever comes next needs no special case.
  */
 import { randomUUID } from 'node:crypto';
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff, type Rest } from '../async/again.js';
 import { LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
@@ -66,18 +66,14 @@ export interface ApplyOptions extends Identity {
   ensureLeases?: (whole: WholeRevision) => Promise<void>;
   /** Called when a write failed in a way that passes; apply goes on by itself. */
   onRetry?: (error: LockstepError) => void;
-  /** Waits before try `attempt` (from 0); a growing backoff unless given. Resolves when aborted. */
-  pause?: (attempt: number, signal: AbortSignal) => Promise<void>;
+  /** Between tries; a growing time unless given. */
+  pause?: Rest;
   /** How soon writes follow each other; found out unless given. */
   pace?: Pace;
   /** No more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
   onStock?: (position: Position) => void | Promise<void>;
-}
-
-function backoff(attempt: number, signal: AbortSignal): Promise<void> {
-  return pause(backoffMs(attempt), signal);
 }
 
 /**
@@ -116,7 +112,7 @@ export class Applier {
    *   TARGET_FOREIGN_WRITE, TARGET_TAKEN_OVER, REQUEST_TOO_LARGE
    */
   async run(signal: AbortSignal): Promise<void> {
-    let attempt = 0;
+    const backoff = new Backoff(signal, this.options.pause);
     let guardFailures = 0;
     while (!signal.aborted) {
       const before = this.written.revisions + this.written.fillers;
@@ -124,14 +120,17 @@ export class Applier {
         const stock = await this.#takeStock();
         await this.#follow(stock, signal);
       } catch (error) {
-        if (this.written.revisions + this.written.fillers > before) attempt = guardFailures = 0;
+        if (this.written.revisions + this.written.fillers > before) {
+          backoff.reset();
+          guardFailures = 0;
+        }
         if (error instanceof GuardFailed) {
           if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.position);
           continue;
         }
         if (!passes(error)) throw error;
         this.options.onRetry?.(error);
-        await (this.options.pause ?? backoff)(attempt++, signal);
+        await backoff.rest();
       }
     }
   }

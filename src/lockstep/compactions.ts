@@ -11,7 +11,7 @@ import { failpoint } from '../failpoint.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compaction.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { IntakeOptions } from './intake.js';
 import type { SourceHead } from './sourcehead.js';

@@ -26,7 +26,6 @@ export class JournalFeed implements Feed {
         'TARGET_BEHIND_JOURNAL',
         `the target stands at revision ${after}, but the journal begins at ${compactRevision}`,
         {
-          disposition: 'reseed',
           revision: after,
           hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
         },

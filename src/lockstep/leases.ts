@@ -13,9 +13,8 @@ import { failpoint } from '../failpoint.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient, LeaseInfo } from '../wire/client.js';
-import { ofSource } from './trouble.js';
 
 const TICK_MS = 500;
 const REFRESH_AT_ONCE = 64;
@@ -100,7 +99,7 @@ export class LeaseKeeper {
   }
 
   async #grant(lease: bigint): Promise<void> {
-    const ttlSeconds = (await ofSource(this.source.leaseTtl(lease))) ?? LOST_LEASE_TTL_SECONDS;
+    const ttlSeconds = (await this.source.leaseTtl(lease)) ?? LOST_LEASE_TTL_SECONDS;
     failpoint('lease.grant');
     try {
       await this.target.leaseGrant(lease, ttlSeconds);
@@ -189,7 +188,6 @@ function notRefreshed(leases: number, leftSeconds: number): LockstepError {
     'NO_LEASE',
     `${leases === 1 ? 'a lease' : `${leases} leases`} on the target cannot be kept alive: it takes the refreshes and answers none. ${first} in ${leftSeconds.toFixed(0)} s, and deletes its keys`,
     {
-      disposition: 'retry',
       hint: 'Is there a proxy before the target? Give the members themselves to --dest-endpoints. Where a lease has ended there, the target is no exact copy any more.',
     },
   );

@@ -37,8 +37,8 @@
  * A refusal means that something else is going on only where all that had to come before was confirmed
  * when the write was sent.
  */
-import { Wakeup } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { Wakeup } from '../async/wakeup.js';
+import { passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
@@ -311,6 +311,7 @@ export class Outgoing {
 }
 
 function worst(errors: unknown[]): unknown {
-  const fatal = errors.find((e) => e instanceof LockstepError && e.disposition !== 'retry');
+  // What no other try mends, and bugs, come before what one does.
+  const fatal = errors.find((e) => !passes(e) && !(e instanceof GuardFailed));
   return fatal ?? errors.find((e) => e instanceof GuardFailed) ?? errors[0];
 }

@@ -100,7 +100,6 @@ export async function refuseOtherGap(
     'TARGET_OTHER_GAP',
     `the target stands at revision ${position}, inside a gap that another follower has bridged`,
     {
-      disposition: 'fatal',
       revision: position,
       hint: 'Let that follower finish, or run this one with --repair: it makes the journal anew from the target.',
     },

@@ -7,7 +7,7 @@ import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { sourceChanged } from '../source/ended.js';
 import { LagClock } from '../status/lag.js';
-import { repeat } from '../tasks.js';
+import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 
 const POLL_MS = 500;
@@ -66,7 +66,6 @@ export class SourceHead {
       'TARGET_AHEAD',
       `the target stands at revision ${position}, the source only at ${this.lag.head}`,
       {
-        disposition: 'reseed',
         revision: position,
         hint: 'Was the source restored from a backup, or has the target been cut over already? If the source is right, seed again into a new journal and a new target.',
       },

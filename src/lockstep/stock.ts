@@ -144,8 +144,7 @@ function refuse(
   revision?: Revision,
 ): LockstepError {
   return new LockstepError(code, message, {
-    disposition: 'fatal',
     hint,
-    ...(revision === undefined ? {} : { revision }),
+    revision,
   });
 }

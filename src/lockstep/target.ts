@@ -109,7 +109,6 @@ function stray(name: string, revision: Revision, cursor: Cursor | undefined): Lo
       'TARGET_NOT_OURS',
       `the target is a plain mirror's, in lockstep with nobody: it has ${name}`,
       {
-        disposition: 'fatal',
         hint: 'That key says how far the mirror is, and `etcd-lockstep audit --values` what differs. To follow, give a target that was restored from a base.',
       },
     );
@@ -117,7 +116,6 @@ function stray(name: string, revision: Revision, cursor: Cursor | undefined): Lo
     'TARGET_FOREIGN_WRITE',
     `the target has a key that nobody but etcd-lockstep may write: ${name}`,
     {
-      disposition: 'fatal',
       revision,
       hint: 'Find out who wrote it. The target is no exact copy any more; make a new one from a new seed.',
     },

@@ -5,7 +5,7 @@
  * One that cannot be reached is well again when it answers a read. One that answers and yet refuses
  * writes (no space left) is well again only when a write has gone through.
  */
-import { LockstepError, passes } from '../errors.js';
+import { isUnreachable, type LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class TargetTrouble {
@@ -29,10 +29,9 @@ export class TargetTrouble {
 
   /** A call to the target failed in a way that passes. */
   failed(error: LockstepError, position: Revision | undefined): void {
-    const unreachable = error.code === 'UNAVAILABLE' || error.code === 'TLS';
     if (this.#error?.code !== error.code) this.onNote(tell(error));
     this.#error = error;
-    this.#refusedAt = unreachable ? undefined : (position ?? 0);
+    this.#refusedAt = isUnreachable(error) ? undefined : (position ?? 0);
   }
 
   /** The target answered a read; it stands at `position`. */
@@ -52,26 +51,4 @@ function tell({ code, message, hint }: LockstepError): string {
   // Of one that is away for a moment there is nothing more to say.
   const advice = code === 'UNAVAILABLE' || hint === undefined ? '' : ` ${hint}`;
   return `${message}; trying again.${advice}`;
-}
-
-/** What holds the target up, but is the source's doing. */
-export class SourceFailed extends LockstepError {
-  constructor(error: LockstepError) {
-    const { code, message, disposition, hint } = error;
-    super(code, message, { disposition, cause: error, ...(hint === undefined ? {} : { hint }) });
-  }
-}
-
-/** A question to the source on the way to the target; what fails then is not the target's trouble. */
-export async function ofSource<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    throw asSources(error);
-  }
-}
-
-/** An error of the source as one that is not the target's trouble. */
-export function asSources(error: unknown): unknown {
-  return passes(error) ? new SourceFailed(error) : error;
 }

@@ -112,7 +112,6 @@ function tooMany(records: readonly Record[], maxOps: number): LockstepError {
     'REQUEST_TOO_LARGE',
     `revision ${main} has ${records.length} operations, more than transactions of ${maxOps} can hold`,
     {
-      disposition: 'fatal',
       revision: main,
       hint: 'Raise --max-txn-ops, here and on the target (etcd has 128 by default), then run the same command again.',
     },

@@ -6,7 +6,7 @@
  * busy one in large transactions, without waiting for anything. It has a limit in bytes; when it is
  * full the watch is not read on, and gRPC makes the source wait.
  */
-import { Wakeup } from '../backoff.js';
+import { Wakeup } from '../async/wakeup.js';
 import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';

@@ -46,7 +46,6 @@ export async function refuseLockstep(target: EtcdClient): Promise<void> {
     'TARGET_IN_LOCKSTEP',
     `the target is in lockstep with a source: it has ${CURSOR_KEY.toString()}`,
     {
-      disposition: 'fatal',
       hint: 'One write by a mirror would end that for good. Give another target; or, if it has been cut over and nobody follows into it any more, delete that key.',
     },
   );

@@ -23,9 +23,8 @@
  * again, is certain, too: its mod_revision is that of one of our transactions, which are remembered, a
  * number for each.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { asSources, ofSource } from '../lockstep/trouble.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
@@ -101,7 +100,8 @@ export class Comparison {
     let circle: Circle | undefined;
     let from: Buffer | undefined;
     const isOver = () => signal.aborted;
-    for (let attempt = 0; !isOver();) {
+    const backoff = new Backoff(signal);
+    while (!isOver()) {
       try {
         circle ??= await this.#begin(from);
         await this.#goRound(circle);
@@ -114,10 +114,10 @@ export class Comparison {
           );
           from = circle.at;
           circle = undefined;
-          attempt = 0;
+          backoff.reset();
         } else if (passes(error)) {
           onRetry(error);
-          await pause(backoffMs(attempt++), signal);
+          await backoff.rest();
         } else throw error;
       }
     }
@@ -130,7 +130,7 @@ export class Comparison {
     // What was found before must be in the target before it is read there again.
     if (this.#batch.records.length > 0) await this.#flush();
     await this.#settled();
-    const pin = (await ofSource(source.head(map.sourceRange.key))).revision;
+    const pin = (await source.head(map.sourceRange.key)).revision;
     this.progress.keys = 0;
     const at = start ?? map.sourceRange.key;
     return { pin, start, at, wrapped: false, names: new Tally(), foreign: new Tally() };
@@ -160,14 +160,10 @@ export class Comparison {
   }
 
   async *#counted(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
-    try {
-      for await (const page of pages) {
-        this.options.signal.throwIfAborted();
-        this.progress.remaining = page.remaining;
-        yield page;
-      }
-    } catch (error) {
-      throw asSources(error);
+    for await (const page of pages) {
+      this.options.signal.throwIfAborted();
+      this.progress.remaining = page.remaining;
+      yield page;
     }
   }
 

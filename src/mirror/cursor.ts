@@ -61,7 +61,6 @@ export function parseMirror(key: Buffer, value: Buffer): MirrorCursor {
       'TARGET_NOT_OURS',
       `${key.toString()} on the target holds no mirror's cursor of format ${MIRROR_FORMAT}`,
       {
-        disposition: 'fatal',
         hint: 'Find out who wrote it. If nobody needs it, delete that key: the mirror then compares both sides and goes on.',
         cause,
       },

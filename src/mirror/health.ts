@@ -1,6 +1,7 @@
 /** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
 import type { LockstepError } from '../errors.js';
-import { SourceFailed, TargetTrouble } from '../lockstep/trouble.js';
+import { TargetTrouble } from '../lockstep/trouble.js';
+import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class Health {
@@ -21,7 +22,7 @@ export class Health {
    * @param cursorMod the target's revision as far as it is known
    */
   failed(error: LockstepError, cursorMod: Revision | undefined): void {
-    if (error instanceof SourceFailed) this.source(error);
+    if (error.side === 'source') this.source(error);
     else this.#target.failed(error, cursorMod);
   }
 
@@ -29,6 +30,16 @@ export class Health {
   answered(cursorMod: Revision): void {
     this.#target.answered(cursorMod);
   }
+
+  /** Of the watch on the source. */
+  readonly watch: Attempts = {
+    failed: (error) => {
+      this.source(error);
+    },
+    answered: () => {
+      this.source(undefined);
+    },
+  };
 
   /** The source failed, or answers again. */
   source(error: LockstepError | undefined): void {

@@ -14,11 +14,11 @@
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
-import { ofSource } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { repeat, runTogether, untilAnswered } from '../tasks.js';
+import { repeat, untilAnswered } from '../async/again.js';
+import { runTogether } from '../async/together.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
@@ -218,7 +218,7 @@ export class Mirror {
     leases.begin();
     if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return undefined;
     if (this.#options.untilSynced && this.#until === undefined) {
-      const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
+      const asked = await this.#insist(signal, () => head.ask().then(() => true));
       if (!asked) return undefined;
       this.#until = head.lag.head;
     }
@@ -237,9 +237,7 @@ export class Mirror {
     const tail = new Tail({
       ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
       watchLimits: watchLimits(version),
-      onWatch: (error) => {
-        this.#health.source(error);
-      },
+      told: this.#health.watch,
     });
     this.#tail = tail;
     try {
@@ -356,10 +354,9 @@ function foreignNote(keys: number, named: readonly string[]): string {
   return `${keys} keys of the target's prefix are not in the source and stay: ${named.map((name) => JSON.stringify(name)).join(', ')}${more} (-w json lists all, --prune removes them)`;
 }
 
-function otherHistory({ code, message, revision }: LockstepError, key: Buffer): LockstepError {
-  return new LockstepError(code, message, {
-    disposition: 'fatal',
+function otherHistory(error: LockstepError, key: Buffer): LockstepError {
+  return error.as({
+    code: 'MIRROR_OTHER_SOURCE',
     hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
-    ...(revision === undefined ? {} : { revision }),
   });
 }

@@ -15,7 +15,7 @@
  * The invariant: the data in the target's prefix is what the cursor beside it says.
  */
 import { randomUUID } from 'node:crypto';
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { LeaseKeeper } from '../lockstep/leases.js';
@@ -107,7 +107,8 @@ export class Writer {
     const { leases, onRetry } = this.options;
     const value = this.#encode(state);
     let doubt = false;
-    for (let attempt = 0; ; attempt++) {
+    const backoff = new Backoff(end);
+    while (true) {
       try {
         if (doubt && (await this.#landed())) break;
         await leases.ensure({ revision: 0, records: records as Record[] });
@@ -119,7 +120,7 @@ export class Writer {
         doubt = true;
         if (hasCode(error, 'NO_LEASE')) leases.forget();
         onRetry(error);
-        await pause(backoffMs(attempt), end);
+        await backoff.rest();
         if (end.aborted) return false;
       }
     }
@@ -182,7 +183,6 @@ export class Writer {
       'TARGET_HEAD_OFF',
       `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
       {
-        disposition: 'fatal',
         revision: head,
         hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
       },
@@ -195,7 +195,6 @@ function takenOver(other: string | undefined): LockstepError {
     'TARGET_TAKEN_OVER',
     `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,
     {
-      disposition: 'fatal',
       hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
     },
   );

@@ -70,7 +70,6 @@ export function parseKeyValue(bytes: Uint8Array): KeyValue {
     }
   } catch (cause) {
     throw new LockstepError('ETCD', 'a row is no valid mvccpb.KeyValue message', {
-      disposition: 'fatal',
       cause,
     });
   }

@@ -168,7 +168,6 @@ async function findReadableRoot(
     if (!hasCode(error, 'PERMISSION')) throw error;
     if (prefixes) return '/registry/';
     throw new LockstepError('PERMISSION', error.message, {
-      disposition: 'fatal',
       hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
       cause: error,
     });

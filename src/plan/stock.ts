@@ -1,6 +1,6 @@
 /** What the target is at this moment, and whether apiservers would be let in there. */
 import { CURSOR_KEY } from '../cursor.js';
-import { LockstepError } from '../errors.js';
+import { isUnreachable, LockstepError } from '../errors.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import {
@@ -138,9 +138,8 @@ export async function credentials(
 }
 
 function told(error: unknown): Finding {
-  if (!(error instanceof LockstepError) || error.message.startsWith('source ')) throw error;
-  if (error.code === 'UNAVAILABLE' || error.code === 'TLS')
-    return notAsked('The target could not be asked.');
+  if (!(error instanceof LockstepError) || error.side === 'source') throw error;
+  if (isUnreachable(error)) return notAsked('The target could not be asked.');
   return stop(`${sentence(error.message)} [${error.code}]`, error.hint ?? 'See docs/reference.md.');
 }
 

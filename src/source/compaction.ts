@@ -28,7 +28,7 @@ export async function compactRevision(client: EtcdClient, key: Uint8Array): Prom
     stream.cancel();
   }
   throw new LockstepError('UNAVAILABLE', `${client.side}: the watch ended before its answer`, {
-    disposition: 'retry',
+    side: client.side,
   });
 }
 

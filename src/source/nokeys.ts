@@ -23,7 +23,6 @@ export function noKeys(prefixes: readonly string[], where: string): LockstepErro
     ? 'has no keys'
     : `has no key that begins with ${prefixes.map((p) => JSON.stringify(p)).join(' or ')}`;
   return new LockstepError('NO_KEYS', `${where} ${what}; nothing was made`, {
-    disposition: 'usage',
     hint: 'Check --prefix, letter by letter, and that this is the right etcd. If there are none yet, and that is meant, add --allow-empty.',
   });
 }

@@ -74,7 +74,7 @@ export async function* watchRevisions(
   try {
     yield* watchOnce(client, options);
   } catch (error) {
-    if (!options.signal.aborted) throw error;
+    if (!options.signal.aborted || !(error instanceof LockstepError)) throw error;
   }
 }
 
@@ -130,9 +130,10 @@ async function* readStream(
       pulse.listen();
     }
     throw new LockstepError('UNAVAILABLE', `the ${client.side} ended the watch`, {
-      disposition: 'retry',
+      side: client.side,
     });
   } catch (error) {
+    if (pulse.bug) throw pulse.bug.error;
     throw pulse.noProgress ? new NoProgress() : error;
   } finally {
     options.signal.removeEventListener('abort', stop);
@@ -151,6 +152,7 @@ class NoProgress extends Error {}
 class Pulse {
   /** Why the stream was cancelled, if it was for that. */
   noProgress = false;
+  bug: { error: unknown } | undefined;
   #askedMs: number | undefined;
   #listeningSince: number | undefined = Date.now();
   /** When the first question was asked; undefined once one was answered, or it is known why not. */
@@ -182,7 +184,8 @@ class Pulse {
       (is) => {
         if (is) this.stream.cancel();
       },
-      () => {
+      (error: unknown) => {
+        if (!(error instanceof LockstepError)) this.bug = { error };
         this.stream.cancel();
       },
     );

@@ -1,6 +1,8 @@
 /** How one call goes out over grpc-js and comes back: codecs, deadline, headers. */
 import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { LockstepError } from '../errors.js';
 import type { Member } from './members.js';
+import { PeerFault } from './peerfault.js';
 
 export interface Codec<T, P> {
   encode(message: P): { finish(): Uint8Array };
@@ -36,11 +38,12 @@ export async function sendTo<T, P>(
   timeoutMs: number,
   underWay: UnderWay,
 ): Promise<T> {
+  const asked = encoded(request, message);
   const bytes = await new Promise<Buffer>((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
-    const call = client
-      .getChannel()
-      .createCall(`/etcdserverpb.${path}`, deadline, null, null, null);
+    const call = begun(() =>
+      client.getChannel().createCall(`/etcdserverpb.${path}`, deadline, null, null, null),
+    );
     const ending = {
       cancel: () => {
         call.cancelWithStatus(status.CANCELLED, 'the connection was closed');
@@ -54,15 +57,15 @@ export async function sendTo<T, P>(
       onReceiveStatus: (outcome) => {
         underWay.delete(ending);
         if (outcome.code !== status.OK) reject(failure(outcome));
-        else if (!answer) reject(new Error(`${path}: no answer and no error`));
+        else if (!answer) reject(new PeerFault(`${path}: no answer and no error`));
         else resolve(answer);
       },
     });
     call.startRead();
-    call.sendMessageWithContext({}, serializer(request)(message));
+    call.sendMessageWithContext({}, asked);
     call.halfClose();
   });
-  return response.decode(bytes);
+  return decoded(path, response, bytes);
 }
 
 /** The same error that grpc-js makes of it. */
@@ -82,13 +85,27 @@ export function withHeaders(token: string | undefined): Metadata {
   return metadata;
 }
 
-export function serializer<P>(codec: Codec<unknown, P>): (message: P) => Buffer {
-  return (message) => {
-    const bytes = codec.encode(message).finish();
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
+/** Begins a call. The member may have been moved on from since it was chosen, for which grpc-js has only words. */
+export function begun<C>(call: () => C): C {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof Error) || error.message !== 'Channel has been shut down') throw error;
+    throw new PeerFault('the connection was given up', { cause: error });
+  }
 }
 
-export function deserializer<T>(codec: Codec<T, never>): (bytes: Buffer) => T {
-  return (bytes) => codec.decode(bytes);
+/** grpc-js gives a codec's own mistakes a status, as if the server had made them; so it has none. */
+export function encoded<P>(codec: Codec<unknown, P>, message: P): Buffer {
+  const bytes = codec.encode(message).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** @throws LockstepError ETCD for bytes that are no such message */
+export function decoded<T>(path: string, codec: Codec<T, never>, bytes: Buffer): T {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    throw new LockstepError('ETCD', `what was answered to ${path} makes no sense`, { cause });
+  }
 }

@@ -334,7 +334,7 @@ export class EtcdClient {
 
 /** @throws LockstepError ETCD for an answer without a header or with an impossible revision. */
 export function readHeader(header: pb.ResponseHeader.$Properties | null | undefined): Header {
-  if (!header) throw new LockstepError('ETCD', 'an answer had no header', { disposition: 'fatal' });
+  if (!header) throw new LockstepError('ETCD', 'an answer had no header');
   return {
     clusterId: hexId(toBigInt(header.clusterId ?? 0)),
     revision: safeRevision(header.revision ?? 0),

@@ -1,14 +1,14 @@
 /** What a gRPC failure means to us: the one place that maps etcd's errors to ours. */
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
-import { hasCode, LockstepError, type ErrorCode, type Disposition } from '../errors.js';
+import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
 import type { TlsMaterial } from './connection.js';
+import { asPeerFault, PeerFault } from './peerfault.js';
 import { flag, type Side } from './side.js';
 import { tlsFault } from './tlsfault.js';
 
 interface Rule {
   match: RegExp;
   code: ErrorCode;
-  disposition: Disposition;
   /** Instead of the text that came. */
   say?: string;
   hint?: (side: Side) => string;
@@ -21,38 +21,33 @@ const REQUEST_BYTES =
   /request is too large|^grpc: received message larger|trying to send message larger/;
 
 const RULES: Rule[] = [
-  { match: /required revision has been compacted/, code: 'COMPACTED', disposition: 'reseed' },
-  { match: /required revision is a future/, code: 'FUTURE_REVISION', disposition: 'retry' },
+  { match: /required revision has been compacted/, code: 'COMPACTED' },
+  { match: /required revision is a future/, code: 'FUTURE_REVISION' },
   {
     match: REQUEST_BYTES,
     code: 'REQUEST_TOO_LARGE',
-    disposition: 'fatal',
     hint: () =>
       'Restart the target with a larger --max-request-bytes (10485760 fits any Kubernetes object with room for the guard), then run the same command again.',
   },
   {
     match: /too many operations in txn request/,
     code: 'REQUEST_TOO_LARGE',
-    disposition: 'fatal',
     hint: () =>
       'The target was started with a --max-txn-ops below 128. Raise it there; a mirror can be given the same number in --max-txn-ops.',
   },
   {
     match: /Received message larger than max/,
     code: 'ANSWER_TOO_LARGE',
-    disposition: 'retry',
   },
   {
     match: /database space exceeded/,
     code: 'NO_SPACE',
-    disposition: 'retry',
     hint: () =>
       'Compact, defragment and disarm the alarm (etcdctl alarm disarm), or raise --quota-backend-bytes.',
   },
   {
     match: /corrupt cluster/,
     code: 'ETCD',
-    disposition: 'fatal',
     say: 'the data of one of its members is damaged (alarm CORRUPT), so it takes no writes',
     hint: () =>
       'etcdctl alarm list names the member. Replace it by a new one, see that all members have the same hash (etcdctl endpoint hashkv --cluster), then etcdctl alarm disarm. Copy nothing from it or to it before.',
@@ -60,29 +55,25 @@ const RULES: Rule[] = [
   {
     match: /not supported for learner/,
     code: 'UNAVAILABLE',
-    disposition: 'retry',
     say: 'it is a learner, which serves no clients before it is promoted',
     hint: (side) => `Give voting members of its cluster to ${flag(side, 'endpoints')}.`,
   },
-  { match: /requested lease not found/, code: 'NO_LEASE', disposition: 'retry' },
-  { match: /lease already exists/, code: 'LEASE_EXISTS', disposition: 'retry' },
+  { match: /requested lease not found/, code: 'NO_LEASE' },
+  { match: /lease already exists/, code: 'LEASE_EXISTS' },
   {
     match: /user name is empty/,
     code: 'PERMISSION',
-    disposition: 'fatal',
     hint: (side) =>
       `This etcd wants a user: give ${flag(side, 'user')} and ${flag(side, 'password-file')}, or a client certificate whose common name is a user.`,
   },
   {
     match: /authentication failed/,
     code: 'PERMISSION',
-    disposition: 'fatal',
     hint: (side) => `Check ${flag(side, 'user')} and its password.`,
   },
   {
     match: /permission denied/,
     code: 'PERMISSION',
-    disposition: 'fatal',
     hint: (side) =>
       `The user of the ${side} lacks a role for this. docs/access.md has the least that it takes.`,
   },
@@ -116,8 +107,13 @@ function rawText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** grpc-js's, with a status; a Node error has a code, too, which is a word. */
 function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'code' in error && 'details' in error;
+  return error instanceof Error && 'details' in error && 'code' in error && isStatus(error.code);
+}
+
+function isStatus(code: unknown): boolean {
+  return typeof code === 'number' && code in Code;
 }
 
 /** Whether a call failed for want of a connection, before anything of it was sent. */
@@ -157,20 +153,22 @@ export interface About {
 }
 
 /**
- * Turns whatever a call threw into a LockstepError. UNAVAILABLE also stands for "nobody knows
- * whether the call took effect": the caller has to look.
+ * What gRPC or the network said of a call. UNAVAILABLE also stands for "nobody knows whether the call
+ * took effect": the caller has to look.
+ * @returns anything else as it is: it is a bug, which another try does not mend
  */
-export function mapError(error: unknown, about: About): LockstepError {
-  if (error instanceof LockstepError) return error;
+export function mapError(error: unknown, about: About): unknown {
+  const fault = isServiceError(error) ? error : asPeerFault(error);
+  if (!isServiceError(fault) && !(fault instanceof PeerFault)) return error;
   const { side, endpoint } = about;
-  const text = plainText(error);
+  const text = plainText(fault);
   const rule = RULES.find((r) => r.match.test(text)) ?? tlsRule(text, about);
-  const code = isServiceError(error) ? (error.code as number) : Code.UNKNOWN;
-  const { code: ours, disposition, hint, say } = rule ?? fallback(code, endpoint);
+  const code = isServiceError(fault) ? (fault.code as number) : Code.UNKNOWN;
+  const { code: ours, hint, say } = rule ?? fallback(code, endpoint);
   return new LockstepError(ours, `${side} ${endpoint}: ${say ?? text}`, {
-    disposition,
+    side,
     cause: error,
-    ...(hint ? { hint: hint(side) } : {}),
+    hint: hint?.(side),
   });
 }
 
@@ -178,8 +176,7 @@ function tlsRule(text: string, { tls, answered }: About): Omit<Rule, 'match'> | 
   const fault = tlsFault(text, tls);
   return (
     fault && {
-      code: 'TLS',
-      disposition: answered ? 'retry' : 'fatal',
+      code: answered ? 'TLS_LOST' : 'TLS',
       say: fault.what,
       hint: (side) => fault.hint((name) => flag(side, name), side),
     }
@@ -189,10 +186,10 @@ function tlsRule(text: string, { tls, answered }: About): Omit<Rule, 'match'> | 
 /** Two of the endpoints that were given belong to different clusters. */
 export function otherCluster(side: Side, first: string, other: string): LockstepError {
   return new LockstepError(
-    side === 'source' ? 'SOURCE_CHANGED' : 'TARGET_NOT_OURS',
+    'ENDPOINTS_DIFFER',
     `${side} ${other} is another cluster than ${first}`,
     {
-      disposition: 'fatal',
+      side,
       hint: `Give members of one cluster to ${flag(side, 'endpoints')}. Nothing was asked of the other one.`,
     },
   );
@@ -201,18 +198,13 @@ export function otherCluster(side: Side, first: string, other: string): Lockstep
 /** A refusal, with what the user would have to be allowed to. */
 export function namingNeed(error: unknown, need: string): unknown {
   if (!hasCode(error, 'PERMISSION') || !error.message.includes('permission denied')) return error;
-  const { code, message, disposition, hint, cause } = error;
-  return new LockstepError(code, `${message}: ${need}`, {
-    disposition,
-    cause,
-    ...(hint === undefined ? {} : { hint }),
-  });
+  return error.as({ message: `${error.message}: ${need}` });
 }
 
 /** A token that was refused in the middle of a stream: the next call brings another one. */
 export function tokenRefused(error: unknown, { side, endpoint }: About): LockstepError {
   return new LockstepError('UNAVAILABLE', `${side} ${endpoint}: ${plainText(error)}`, {
-    disposition: 'retry',
+    side,
     cause: error,
   });
 }
@@ -224,10 +216,7 @@ export function mapCancelReason(reason: string, side: Side): LockstepError {
   return new LockstepError(
     refused ? 'PERMISSION' : 'UNAVAILABLE',
     `the ${side} cancelled the watch: ${why}`,
-    {
-      disposition: refused ? 'fatal' : 'retry',
-      ...(refused ? { hint: WATCH_ROLE_HINT } : {}),
-    },
+    { side, hint: refused ? WATCH_ROLE_HINT : undefined },
   );
 }
 
@@ -238,15 +227,13 @@ function fallback(code: number, endpoint: string): Omit<Rule, 'match'> {
   if (code === (Code.PERMISSION_DENIED as number) || code === (Code.UNAUTHENTICATED as number))
     return {
       code: 'PERMISSION',
-      disposition: 'fatal',
       hint: (side) => `Check the credentials and roles for the ${side}.`,
     };
   if (RETRY.has(code))
     return {
       code: 'UNAVAILABLE',
-      disposition: 'retry',
       hint: () =>
         `Check that an etcd answers there: etcdctl --endpoints ${endpoint} endpoint status.`,
     };
-  return { code: 'ETCD', disposition: 'fatal' };
+  return { code: 'ETCD' };
 }

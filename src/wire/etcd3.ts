@@ -8,6 +8,7 @@
 import type { IOptions } from 'etcd3';
 import { addressOf } from './diagnose.js';
 import { hexId } from './id.js';
+import { PeerFault } from './peerfault.js';
 import { CALL_TIMEOUT_MS, type Access } from './transport.js';
 
 /** A member as the cluster knows it. */
@@ -30,9 +31,16 @@ export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
       name,
       clientUrls: clientURLs,
     }));
+  } catch (error) {
+    throw isItsOwn(error) ? new PeerFault(error.message, { cause: error }) : error;
   } finally {
     etcd.close();
   }
+}
+
+/** The package turns each gRPC error into a class of its own, without the status. */
+function isItsOwn(error: unknown): error is Error {
+  return error instanceof Error && /^(GRPC|Etcd)/.test(error.constructor.name);
 }
 
 function optionsFor({ endpoint, tls, user }: Access): IOptions {

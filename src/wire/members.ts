@@ -6,6 +6,7 @@
  * lag: what one call has seen, the next one would not know yet.
  */
 import { Client, connectivityState } from '@grpc/grpc-js';
+import { hasCode } from '../errors.js';
 import {
   channelCredentials,
   isSecure,
@@ -116,7 +117,8 @@ export class Members {
       );
       this.#tls = now;
       return !same;
-    } catch {
+    } catch (error) {
+      if (!hasCode(error, 'BAD_ARGUMENT')) throw error;
       return false;
     }
   }

@@ -9,7 +9,7 @@
 import { Command } from 'commander';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pause } from '../../src/backoff.js';
+import { pause } from '../../src/async/again.js';
 import { register } from '../../src/cli/command.js';
 import { guardProcess } from '../../src/cli/stopping.js';
 

@@ -190,7 +190,8 @@ export const errorLine = z.strictObject({
     message: z.string().min(10),
     hint: z.string().optional(),
     revision: z.number().int().optional(),
-    disposition: z.enum(['retry', 'reseed', 'fatal', 'usage']),
+    side: z.enum(['source', 'target', 'apiserver', 'this machine']).optional(),
+    disposition: z.enum(['retry', 'reseed', 'fatal', 'usage', 'output']),
   }),
 });
 export type CliError = z.infer<typeof errorLine>['error'];

@@ -61,7 +61,7 @@ describe('seed', () => {
     const args = seed('lost', '--prefix', PODS, '--out', join(stage.dir, 'no/base.db'));
     const { code, stderr } = await run(args);
     expect(code, stderr).to.be.oneOf([2, 5]);
-    expect(stderr).to.match(/\[IO\]\nTry: /);
+    expect(stderr).to.match(/\[BAD_PATH\]\nTry: /);
   });
 
   it("a --journal that is somebody else's is refused, and left as it was", async () => {
@@ -170,7 +170,7 @@ describe('crop', () => {
   it('an --out whose folder is not there is no bug of ours', async () => {
     const { code, stderr } = await crop(snapshot, 'no/base.db');
     expect(code, stderr).to.be.oneOf([2, 5]);
-    expect(stderr).to.match(/\[IO\]\nTry: /);
+    expect(stderr).to.match(/\[BAD_PATH\]\nTry: /);
   });
 
   const flipped = (at: number) => {
@@ -189,7 +189,7 @@ describe('crop', () => {
     'of 32 bytes': [() => Buffer.alloc(32, 7), 'SNAPSHOT_NO_CHECKSUM'],
     'no snapshot at all': [() => Buffer.from('{"kind":"Pod"}'), 'SNAPSHOT_NO_CHECKSUM'],
     'no bbolt file, with a right checksum': [() => summed(Buffer.alloc(8192, 7)), 'BOLT_DAMAGED'],
-    'not there': [() => undefined, 'IO'],
+    'not there': [() => undefined, 'BAD_PATH'],
   };
 
   for (const [what, [damage, code]] of Object.entries(DAMAGED))

@@ -21,7 +21,7 @@ import { failure } from './pair.js';
 import { isFreeze, isHold, isList, listedFrom } from './servedfrom.js';
 
 /** Nobody says go. */
-const noGo = () => Promise.reject(new LockstepError('NO_GO', 'no', { disposition: 'usage' }));
+const noGo = () => Promise.reject(new LockstepError('NO_GO', 'no'));
 
 describe('proofs of the approach', () => {
   const { certs } = withCerts();
@@ -201,7 +201,7 @@ describe('proofs of the approach', () => {
   it('whether the takeover has landed is not known: writes stay frozen', async () => {
     night.target.meddle = async (send) => {
       await send();
-      throw new LockstepError('ETCD', 'nobody knows', { disposition: 'fatal' });
+      throw new LockstepError('ETCD', 'nobody knows');
     };
     expect((await failure(night.cutover())).code).to.equal('ETCD');
     expect(await night.phase()).to.equal('fenced');
@@ -214,7 +214,7 @@ describe('proofs of the approach', () => {
       await send();
       night.proxies.target.refuse(true);
       night.proxies.target.cut();
-      throw new LockstepError('ETCD', 'nobody knows', { disposition: 'fatal' });
+      throw new LockstepError('ETCD', 'nobody knows');
     };
     expect((await failure(night.cutover())).code).to.equal('ETCD');
     expect(night.frozen).to.equal(true);

@@ -232,7 +232,7 @@ describe('bringing back', () => {
     const error = await failure(bringBack(options(exact, marker)));
     expect(open).to.equal(0);
     from.meddle = undefined;
-    expect(error).to.include({ code: 'LATE_WRITE', disposition: 'retry' });
+    expect(error).to.include({ code: 'WRITTEN_MEANWHILE', side: 'source' });
     expect(error.message).to.contain(`${nameOf(0)} `);
     const again = await bringBack(options(exact, marker));
     expect(again.replaced).to.deep.equal({ count: 1, keys: [nameOf(0)] });

@@ -174,7 +174,7 @@ describe('proofs of the crossing', () => {
           expect(target).to.be.greaterThan(source);
           if (n === 2) return;
           night.target.meddle = () => {
-            throw new LockstepError('NO_SPACE', 'no room', { disposition: 'retry' });
+            throw new LockstepError('NO_SPACE', 'no room');
           };
           await night.foreign('source', target - source + 50);
         }),

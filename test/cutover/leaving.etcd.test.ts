@@ -123,7 +123,7 @@ describe('proofs of leaving', () => {
     it('the answer to a removal is lost: not known, so not told; the same command goes on', async () => {
       night.source.meddle = async (send) => {
         await send();
-        throw new LockstepError('UNAVAILABLE', 'no answer', { disposition: 'retry' });
+        throw new LockstepError('UNAVAILABLE', 'no answer');
       };
       expect((await failure(night.retire())).code).to.equal('UNAVAILABLE');
       expect(await night.phase()).to.equal('retiring');

@@ -17,7 +17,7 @@ import { EtcdTarget } from '../../src/lockstep/target.js';
 import { put } from '../../src/lockstep/txn.js';
 import { prefixRange, PrefixSet, probeKey } from '../../src/mvcc/prefix.js';
 import type { Attempts } from '../../src/patience.js';
-import { beside } from '../../src/tasks.js';
+import { beside } from '../../src/async/together.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
 import { follow, followUntilSynced } from '../oracle/following.js';

@@ -18,9 +18,7 @@ class OnceUnavailable extends EtcdClient {
 
   override async leaseKeepAlive(ids: readonly bigint[]): Promise<Set<bigint>> {
     if (ids.length > 0 && this.refreshes++ === 0)
-      throw new LockstepError('UNAVAILABLE', 'etcdserver: leader changed', {
-        disposition: 'retry',
-      });
+      throw new LockstepError('UNAVAILABLE', 'etcdserver: leader changed');
     return super.leaseKeepAlive(ids);
   }
 }

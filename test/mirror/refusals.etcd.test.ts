@@ -137,13 +137,13 @@ describe('audit --values', () => {
     const set = async (revision: number) =>
       pair.to.txn({ success: [put(key, JSON.stringify({ ...cursor, revision }))] });
     await set((await pair.from.head()).revision + 100);
-    expect(await code()).to.equal('SOURCE_CHANGED');
+    expect(await code()).to.equal('MIRROR_OTHER_SOURCE');
     await set(cursor?.revision ?? 0);
     expect(await code()).to.equal('none');
   });
 
   it('where the mirror stands the source has been compacted: says so', async () => {
     await pair.loseHistory();
-    expect(await code()).to.equal('COMPACTED');
+    expect(await code()).to.equal('COMPACTED_MEANWHILE');
   });
 });

@@ -1,5 +1,5 @@
 /** An apiserver as one process sees it. */
-import { pause } from '../../src/backoff.js';
+import { pause } from '../../src/async/again.js';
 import { LockstepError } from '../../src/errors.js';
 import type { Answer } from '../../src/kube/answer.js';
 import { ApiServer, type Method, type Query } from '../../src/kube/api.js';
@@ -57,5 +57,5 @@ export class SimulatedApiServer extends ApiServer {
 }
 
 function unavailable(asked: string, why: string): LockstepError {
-  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`, { disposition: 'retry' });
+  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`);
 }

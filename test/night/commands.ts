@@ -123,10 +123,7 @@ async function keepFence(machine: Machine): Promise<void> {
  */
 async function removeByHand({ process, target, apiservers, onNote }: Machine): Promise<void> {
   const { cutover } = await new EtcdTarget(target).read();
-  if (cutover)
-    throw new LockstepError('TARGET_CUT_OVER', 'status says CUT OVER: no freeze remove', {
-      disposition: 'fatal',
-    });
+  if (cutover) throw new LockstepError('TARGET_CUT_OVER', 'status says CUT OVER: no freeze remove');
   process.inOneGo = true;
   const { signal } = process.abort;
   await thaw(await Freeze.find(apiservers), {

@@ -104,7 +104,7 @@ export class SimulatedEtcd extends EtcdClient {
   }
 
   override leaseGrant(): Promise<void> {
-    throw new LockstepError('ETCD', 'there are no leases in the model', { disposition: 'fatal' });
+    throw new LockstepError('ETCD', 'there are no leases in the model');
   }
 
   override watch(): Promise<WatchStream> {

@@ -1,7 +1,4 @@
-/** Several things that live and die together, and things done again and again. */
-import { backoffMs, pause } from './backoff.js';
-import { passes } from './errors.js';
-import type { Attempts } from './patience.js';
+/** Several things that live and die together. */
 
 /**
  * Runs all tasks until each has ended. The first failure aborts the signal that all of them got,
@@ -24,52 +21,6 @@ export async function runTogether(
     ),
   );
   if (failures.length > 0) throw failures[0];
-}
-
-/**
- * Does something every so often until `signal` aborts; what another try may mend is left to it.
- * @param told hears how each time has ended; leave it out only where somebody else tells that
- */
-export async function repeat(
-  everyMs: number,
-  signal: AbortSignal,
-  once: () => Promise<void>,
-  told?: Attempts,
-): Promise<void> {
-  const isOver = () => signal.aborted;
-  while (!isOver()) {
-    try {
-      await once();
-      told?.answered();
-    } catch (error) {
-      if (!passes(error)) throw error;
-      if (!isOver()) told?.failed(error);
-    }
-    await pause(everyMs, signal);
-  }
-}
-
-/**
- * Asks until there is an answer, for as long as another try may mend what stands in the way.
- * @param told hears how each try has ended
- */
-export async function untilAnswered<T>(
-  signal: AbortSignal,
-  ask: () => Promise<T>,
-  told?: Attempts,
-): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    try {
-      const answer = await ask();
-      told?.answered();
-      return answer;
-    } catch (error) {
-      if (!passes(error)) throw error;
-      if (!signal.aborted) told?.failed(error);
-      await pause(backoffMs(attempt), signal);
-    }
-  }
 }
 
 /**

@@ -8,14 +8,14 @@
  *   a try that nobody hears of; what is told of a try that was ended from outside
  */
 import { expect } from 'chai';
-import { pause } from '../src/backoff.js';
-import { LockstepError } from '../src/errors.js';
-import type { Attempts } from '../src/patience.js';
-import { beside, Lanes, repeat, runTogether, untilAnswered } from '../src/tasks.js';
+import { pause, repeat, untilAnswered } from '../../src/async/again.js';
+import { Lanes, beside, runTogether } from '../../src/async/together.js';
+import { LockstepError } from '../../src/errors.js';
+import type { Attempts } from '../../src/patience.js';
 
 const never = new AbortController().signal;
-const passing = new LockstepError('UNAVAILABLE', 'away', { disposition: 'retry' });
-const lasting = new LockstepError('TARGET_DIFFERENT', 'different', { disposition: 'fatal' });
+const passing = new LockstepError('UNAVAILABLE', 'away');
+const lasting = new LockstepError('TARGET_DIFFERENT', 'different');
 
 /** Resolves when it is aborted. */
 const aborted = (signal: AbortSignal) => pause(2 ** 30, signal);
