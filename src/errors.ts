@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'SAME_ETCD'
   // files
   | 'BOLT_DAMAGED'
+  | 'NO_SNAPSHOT'
   | 'SNAPSHOT_DAMAGED'
   | 'SNAPSHOT_NO_CHECKSUM'
   | 'JOURNAL_DAMAGED'
@@ -58,6 +59,7 @@ export type ErrorCode =
   | 'NO_SPACE'
   // talking to etcd
   | 'UNAVAILABLE'
+  | 'NOT_ETCD'
   | 'COMPACTED'
   | 'FUTURE_REVISION'
   | 'PERMISSION'

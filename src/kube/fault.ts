@@ -1,17 +1,10 @@
 /** Why no answer came from an apiserver, in plain words. */
 import { LockstepError } from '../errors.js';
+import { NETWORK } from '../wire/networkfault.js';
 import { tlsFault } from '../wire/tlsfault.js';
 
-const NETWORK: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was closed',
-  EHOSTUNREACH: 'no way to this host',
-  ENETUNREACH: 'no way to this network',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the host name cannot be looked up now',
-  ETIMEDOUT: 'no connection in time',
-  ABORT_ERR: 'no answer in 10 s',
-};
+/** An answer that we have given up. */
+const GIVEN_UP: Record<string, string> = { ABORT_ERR: 'no answer in 10 s' };
 
 /**
  * @param asked the request, for the message
@@ -28,11 +21,15 @@ export function kubeFault(error: unknown, asked: string, url: string): LockstepE
       hint: tlsHint(text),
       cause: error,
     });
-  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${NETWORK[code] ?? text}`, {
-    disposition: 'retry',
-    hint: `Check that an apiserver runs at ${url} (curl -k ${url}/readyz) and can be reached from here, then run the same command again.`,
-    cause: error,
-  });
+  return new LockstepError(
+    'KUBE_UNAVAILABLE',
+    `${asked}: ${GIVEN_UP[code] ?? NETWORK[code] ?? text}`,
+    {
+      disposition: 'retry',
+      hint: `Check that an apiserver runs at ${url} (curl -k ${url}/readyz) and can be reached from here, then run the same command again.`,
+      cause: error,
+    },
+  );
 }
 
 /** Where a name has several addresses Node gives one error for each, and no text. */

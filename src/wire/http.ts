@@ -2,7 +2,7 @@
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
 import type { TlsMaterial } from './connection.js';
-import { addressOf } from './diagnose.js';
+import { addressOf } from './address.js';
 
 /** From the first packet to the last byte, so that one that drips is given up, too. */
 const ANSWERS_WITHIN_MS = 5000;
@@ -22,7 +22,9 @@ export async function getText(
   tls: TlsMaterial | undefined,
 ): Promise<HttpAnswer> {
   const { rootCertificate: ca, certChain: cert, privateKey: key } = tls ?? {};
-  const options = { ...addressOf(endpoint), path, agent: false };
+  const address = addressOf(endpoint);
+  const to = 'path' in address ? { socketPath: address.path } : address;
+  const options = { ...to, path, agent: false };
   const request = tls ? https({ ...options, ca, cert, key }) : http(options);
   const late = setTimeout(() => {
     request.destroy(new Error(`${path}: no whole answer in ${ANSWERS_WITHIN_MS / 1000} s`));

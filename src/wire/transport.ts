@@ -60,7 +60,7 @@ export class Transport {
   readonly #token: Token | undefined;
   readonly #user: Connection['user'];
   readonly #underWay: UnderWay = new Set();
-  #closed = false;
+  readonly #end = new AbortController();
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
 
@@ -77,7 +77,7 @@ export class Transport {
 
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
-    this.#closed = true;
+    this.#end.abort();
     for (const call of this.#underWay) call.cancel();
     this.#members.close();
   }
@@ -147,7 +147,7 @@ export class Transport {
   }
 
   #refuseIfClosed(): void {
-    if (!this.#closed) return;
+    if (!this.#end.signal.aborted) return;
     throw new LockstepError('UNAVAILABLE', `${this.side}: the connection was closed`, {
       disposition: 'retry',
     });
@@ -226,14 +226,13 @@ export class Transport {
 
   /** At first contact it is found out what a failure means that does not say so. */
   async #clear(error: unknown, member: Member): Promise<unknown> {
-    if (this.#closed || this.#answered || !isUnclear(error)) return error;
-    const why = await diagnose(member.endpoint, this.#members.tls);
-    return why === undefined ? error : new Error(why);
+    if (this.#end.signal.aborted || this.#answered || !isUnclear(error)) return error;
+    return (await diagnose(member.endpoint, this.#members.tls, this.#end.signal)) ?? error;
   }
 
   #failed(error: unknown, member: Member): LockstepError {
     const mapped = mapError(error, this.#about(member));
-    if (isUnreachable(mapped) && !this.#closed) this.#members.moveOn(member);
+    if (isUnreachable(mapped) && !this.#end.signal.aborted) this.#members.moveOn(member);
     return mapped;
   }
 
@@ -288,7 +287,7 @@ export class Transport {
 }
 
 function isUnreachable(error: LockstepError): boolean {
-  return hasCode(error, 'UNAVAILABLE', 'TLS');
+  return hasCode(error, 'UNAVAILABLE', 'TLS', 'NOT_ETCD');
 }
 
 /** A stream: requests go in, messages come out, and a paused reader pauses the server. */
