@@ -25,6 +25,7 @@ const CODES = {
   SAME_ETCD: ['usage'],
   // files
   BOLT_DAMAGED: ['fatal', 'this machine'],
+  NO_SNAPSHOT: ['usage', 'this machine'],
   SNAPSHOT_DAMAGED: ['usage', 'this machine'],
   SNAPSHOT_NO_CHECKSUM: ['usage', 'this machine'],
   JOURNAL_DAMAGED: ['reseed', 'this machine'],
@@ -67,6 +68,7 @@ const CODES = {
   NO_SPACE: ['retry'],
   // talking to etcd
   UNAVAILABLE: ['retry'],
+  NOT_ETCD: ['fatal'],
   COMPACTED: ['reseed'],
   COMPACTED_MEANWHILE: ['retry'],
   FUTURE_REVISION: ['retry'],
@@ -142,7 +144,7 @@ export function passes(error: unknown): error is LockstepError {
 
 /** Whether nothing was reached that could have answered. */
 export function isUnreachable(error: unknown): boolean {
-  return hasCode(error, 'UNAVAILABLE', 'TLS', 'TLS_LOST');
+  return hasCode(error, 'UNAVAILABLE', 'NOT_ETCD', 'TLS', 'TLS_LOST');
 }
 
 /** Whether the system said it, of a file or a disk. */

@@ -45,7 +45,7 @@ export interface Cropped {
 /** Between two looks at whether it is to go on. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
-/** @throws LockstepError SNAPSHOT_DAMAGED, SNAPSHOT_NO_CHECKSUM, BOLT_DAMAGED, FILE_EXISTS, NO_KEYS, IO */
+/** @throws LockstepError what SnapshotFile.open says; FILE_EXISTS, NO_KEYS, IO */
 export async function crop(options: CropOptions): Promise<Cropped> {
   const { snapshot, prefixes, out } = options;
   checkOut(out);

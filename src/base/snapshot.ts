@@ -32,7 +32,7 @@ export class SnapshotFile {
 
   /**
    * Checks the sha256 at the end of the file and opens it.
-   * @throws LockstepError SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
+   * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
    */
   static async open(path: string): Promise<SnapshotFile> {
     const dataBytes = await verifyChecksum(path);

@@ -3,6 +3,7 @@ import { sourceFlags, targetFlags } from '../config/access.js';
 import type { Options } from '../config/options.js';
 import { quotePrefix } from '../config/prefixlist.js';
 import type { Plan } from '../plan/plan.js';
+import { isUnixUrl } from '../wire/address.js';
 import { restoreAt } from './restore.js';
 
 export interface Step {
@@ -105,7 +106,7 @@ function kubectlName(resource: string): string {
 }
 
 function withScheme(endpoint: string): string {
-  return endpoint.includes('://') ? endpoint : `http://${endpoint}`;
+  return endpoint.includes('://') || isUnixUrl(endpoint) ? endpoint : `http://${endpoint}`;
 }
 
 /** The shell would take away the backslashes of one that has a comma. */

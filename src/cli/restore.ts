@@ -1,5 +1,6 @@
 /** The exact commands that turn a base into a running target. */
 import { isIP } from 'node:net';
+import { isUnixUrl } from '../wire/address.js';
 
 export interface RestoreCommands {
   /** Restore, then start. */
@@ -37,12 +38,14 @@ function member(base: string, name: string, client: string, initial: string): st
 }
 
 function peerOf(client: string): string {
+  if (isUnixUrl(client)) return 'http://127.0.0.1:2380';
   const { hostname, port } = new URL(client);
   return `http://${hostname}:${Number(port) + 1}`;
 }
 
 /** etcd listens at addresses only; one with a name listens everywhere. */
 function listen(url: string): string {
+  if (isUnixUrl(url)) return url;
   const { protocol, hostname, port } = new URL(url);
   const host = isIP(hostname.replace(/^\[|\]$/g, '')) ? hostname : '0.0.0.0';
   return `${protocol}//${host}:${port}`;

@@ -1,6 +1,7 @@
 /** Endpoints, certificates and user of one side, put together from its options. */
 import { readFileSync } from 'node:fs';
 import { read as readFromTerminal } from 'read';
+import { isSecureUrl, isUnixUrl } from '../wire/address.js';
 import type { Connection, TlsFiles } from '../wire/connection.js';
 import { badArgument } from '../errors.js';
 import { flagOf, type OptionName, type Options } from './options.js';
@@ -69,7 +70,7 @@ export async function targetConnection(o: TargetOptions): Promise<Connection> {
 
 /** The source's endpoints and access as flags to be typed again, without any secret. */
 export function sourceFlags(o: SourceOptions): string {
-  const given = { ...o, endpoints: o.endpoints.join(','), user: o.user?.split(':')[0] };
+  const given = { ...o, endpoints: o.endpoints.join(','), user: nameOf(o).name };
   return (['endpoints', 'cacert', 'cert', 'key', 'user', 'passwordFile'] as const)
     .filter((name) => given[name] !== undefined)
     .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
@@ -81,7 +82,11 @@ export function targetFlags(o: TargetOptions): string {
   const given = {
     ...o,
     destEndpoints: o.destEndpoints.join(','),
-    destUser: o.destUser?.split(':')[0],
+    destUser: nameOf({
+      user: o.destUser,
+      password: o.destPassword,
+      passwordFile: o.destPasswordFile,
+    }).name,
   };
   return (
     ['destEndpoints', 'destCacert', 'destCert', 'destKey', 'destUser', 'destPasswordFile'] as const
@@ -115,40 +120,59 @@ async function connection(given: Given): Promise<Connection> {
 /** As etcdctl does it: a bare address is `https` where certificates are given. */
 function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string): string[] {
   const urls = endpoints.map((endpoint) =>
-    endpoint.includes('://') ? endpoint : `${hasTls ? 'https' : 'http'}://${endpoint}`,
+    endpoint.includes('://') || isUnixUrl(endpoint)
+      ? endpoint
+      : `${hasTls ? 'https' : 'http'}://${endpoint}`,
   );
-  const secure = urls.filter((url) => url.startsWith('https:')).length;
+  const secure = urls.filter(isSecureUrl).length;
   if (secure > 0 && secure < urls.length)
     throw badArgument(
       `${flag} has both http:// and https://`,
-      'Give the members of one cluster, all with the same scheme.',
+      'Give the members of one cluster, all with TLS (https://, unixs://) or all without.',
     );
   if (hasTls && secure === 0)
     throw badArgument(
-      `certificates are given, but ${flag} says http://`,
-      `Write https:// in ${flag}, or leave the certificates out.`,
+      `certificates are given, but ${flag} says ${isUnixUrl(urls[0] ?? '') ? 'unix' : 'http'}://`,
+      `Write ${isUnixUrl(urls[0] ?? '') ? 'unixs' : 'https'}:// in ${flag}, or leave the certificates out.`,
     );
   return urls;
 }
 
 async function credentials(given: Given): Promise<Connection['user']> {
   const [, , , , userFlag = '', passwordFlag = '', fileFlag = ''] = given.names.map(flagOf);
-  const { user, password, passwordFile } = given;
-  const colon = user?.indexOf(':') ?? -1;
-  const name = colon < 0 ? user : user?.slice(0, colon);
-  const inline = colon < 0 ? undefined : user?.slice(colon + 1);
+  const { password, passwordFile } = given;
+  const { name, inline } = nameOf(given);
   const ways = [inline, password, passwordFile].filter((way) => way !== undefined).length;
   if (name === undefined || name === '') {
     if (ways === 0) return undefined;
     throw badArgument(`a password is given, but no ${userFlag}`, `Add ${userFlag}.`);
   }
-  if (ways > 1)
+  const secret = inline ?? password ?? fromFile(passwordFile, fileFlag);
+  // One that is told behind the name, too, must not be taken for a part of it: names are printed.
+  if (ways > 1 || (secret !== undefined && name.endsWith(`:${secret}`)))
     throw badArgument(
-      `the password of ${name} is given more than once`,
+      'the password is given more than once',
       `Use one of ${userFlag} name:password, ${passwordFlag} and ${fileFlag}.`,
     );
-  const secret = inline ?? password ?? fromFile(passwordFile, fileFlag);
   return { name, password: secret ?? (await ask(name, userFlag, fileFlag)) };
+}
+
+/**
+ * As etcdctl does it: `name:password`, with the first colon between them; but all of it is the name
+ * (`system:master`) where the password is given otherwise.
+ */
+function nameOf({
+  user,
+  password,
+  passwordFile,
+}: Partial<Pick<Given, 'user' | 'password' | 'passwordFile'>>): {
+  name: string | undefined;
+  inline: string | undefined;
+} {
+  const otherwise = password !== undefined || passwordFile !== undefined;
+  const colon = otherwise ? -1 : (user?.indexOf(':') ?? -1);
+  if (user === undefined || colon < 0) return { name: user, inline: undefined };
+  return { name: user.slice(0, colon), inline: user.slice(colon + 1) };
 }
 
 function fromFile(path: string | undefined, flag: string): string | undefined {

@@ -8,6 +8,7 @@ import { PrefixSet } from '../mvcc/prefix.js';
 import { badArgument } from '../errors.js';
 import { WAYS } from '../kube/manifests.js';
 import { parseResource, type Resource } from '../kube/resource.js';
+import { endpointFault } from './endpoint.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
 
 interface OptionSpec<T> {
@@ -28,12 +29,8 @@ function option<T>(spec: OptionSpec<T>): OptionSpec<T> {
 const endpoints = z.string().transform((text, context) => {
   const list = text.split(',').map((part) => part.trim());
   for (const part of list) {
-    const url = part.includes('://') ? part : `http://${part}`;
-    const parsed = URL.canParse(url) ? new URL(url) : undefined;
-    if (parsed?.username || parsed?.password)
-      context.addIssue('must not hold a user or a password: use --user');
-    else if (!parsed || !/^https?:$/.test(parsed.protocol) || !/:\d+\/?$/.test(part))
-      context.addIssue('must look like http://10.0.0.1:2379, several with commas between them');
+    const fault = endpointFault(part);
+    if (fault !== undefined) context.addIssue(fault);
   }
   return list;
 });

@@ -16,6 +16,7 @@ import { listSample, type ListSample } from '../kube/serving.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { whatIsThere } from '../source/roots.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Moved } from './resources.js';
 
@@ -30,23 +31,34 @@ export async function refuseOtherObjects(
   moved: readonly Moved[],
   since?: Revision,
 ): Promise<void> {
-  for (const { resource, prefix } of moved) {
-    const { key } = prefixRange(prefix);
-    const least = since ?? (await etcd.head(key)).revision;
-    const listed = await listSample(api, resource);
-    const { revision } = await etcd.head(key);
-    const what = `${api.url} lists ${resourceName(resource)}`;
-    if (listed.revision < least || listed.revision > revision)
-      throw other(`${what} at revision ${listed.revision}, and etcd is at ${revision}`);
-    const keys = await count(etcd, prefix, listed);
-    const there = `etcd has ${keys} keys under ${prefix}`;
-    if (listed.count !== undefined && listed.count !== keys)
-      throw other(`${what}: ${listed.count} at revision ${listed.revision}, and ${there}`);
-    if (keys === 0 && listed.sample.length > 0) throw other(`${what}, and ${there}`);
-    const missing = await firstMissing(etcd, prefix, listed);
-    if (missing !== undefined)
-      throw other(`${what}: ${missing}, which is not so in etcd; ${there}`);
+  for (const one of moved) {
+    const differs = await difference(etcd, api, one, since);
+    if (differs !== undefined) throw other(differs, await whatIsThere(etcd, one.prefix));
   }
+}
+
+/** What differs, if anything does. */
+async function difference(
+  etcd: EtcdClient,
+  api: ApiServer,
+  { resource, prefix }: Moved,
+  since: Revision | undefined,
+): Promise<string | undefined> {
+  const { key } = prefixRange(prefix);
+  const least = since ?? (await etcd.head(key)).revision;
+  const listed = await listSample(api, resource);
+  const { revision } = await etcd.head(key);
+  const what = `${api.url} lists ${resourceName(resource)}`;
+  if (listed.revision < least || listed.revision > revision)
+    return `${what} at revision ${listed.revision}, and etcd is at ${revision}`;
+  const keys = await count(etcd, prefix, listed);
+  const there = `etcd has ${keys} keys under ${prefix}`;
+  if (listed.count !== undefined && listed.count !== keys)
+    return `${what}: ${listed.count} at revision ${listed.revision}, and ${there}`;
+  if (keys === 0 && listed.sample.length > 0) return `${what}, and ${there}`;
+  const missing = await firstMissing(etcd, prefix, listed);
+  if (missing === undefined) return undefined;
+  return `${what}: ${missing}, which is not so in etcd; ${there}`;
 }
 
 async function count(etcd: EtcdClient, prefix: string, { revision }: ListSample): Promise<number> {
@@ -72,8 +84,9 @@ async function firstMissing(
   return missing && `${missing.name} with resourceVersion ${missing.resourceVersion}`;
 }
 
-function other(what: string): LockstepError {
+function other(what: string, instead: string | undefined): LockstepError {
+  const there = instead === undefined ? '' : ` ${instead}.`;
   return new LockstepError('OTHER_OBJECTS', what, {
-    hint: 'Do these apiservers use another --etcd-prefix, or another etcd? `etcd-lockstep plan` shows the folders of the source; seed the one that Kubernetes uses.',
+    hint: `Do these apiservers use another --etcd-prefix, or another etcd?${there} \`etcd-lockstep plan\` shows the folders of the source; seed the one that Kubernetes uses.`,
   });
 }

@@ -1,17 +1,8 @@
 /** Why no answer came from an apiserver, in plain words. */
 import { LockstepError } from '../errors.js';
+import { NETWORK } from '../wire/networkfault.js';
 import { asPeerFault, PeerFault } from '../wire/peerfault.js';
 import { tlsFault } from '../wire/tlsfault.js';
-
-const NETWORK: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was closed',
-  EHOSTUNREACH: 'no way to this host',
-  ENETUNREACH: 'no way to this network',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the host name cannot be looked up now',
-  ETIMEDOUT: 'no connection in time',
-};
 
 /**
  * @param asked the request, for the message

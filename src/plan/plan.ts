@@ -8,14 +8,15 @@
  */
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { badArgument, hasCode, LockstepError } from '../errors.js';
 import { answersProgress } from '../source/progress.js';
+import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
 import { readContents, type Contents, type ContentsProgress } from './contents.js';
 import * as data from './data.js';
-import { findRoot, measureFolders, type FolderSize } from './folders.js';
+import { measureFolders, type FolderSize } from './folders.js';
 import { askMembers, type Member, type Members } from './members.js';
 import { estimate, pace, targetBytes, type Estimates } from './pace.js';
 import { sampleRates, type Activity, type Rates } from './rates.js';
@@ -63,6 +64,8 @@ export interface Plan {
   target: { members: Member[] } | null;
 }
 
+const PODS_FOLDER = 'pods/';
+
 /** What stands in the flag for etcds that are not made yet. */
 const TO_BE_NAMED = {
   lockstep: ['https://PODS-ETCD:2379'],
@@ -82,7 +85,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   try {
     onProgress({ step: 'members' });
     const root = await findReadableRoot(source, options.prefixes);
-    const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
+    const prefixes = options.prefixes ?? PrefixSet.of([root + PODS_FOLDER]);
     const key = probeKey(prefixes);
     const { revision: head } = await source.head(key);
     const members = await askMembers(from, 'source', key, signal);
@@ -90,7 +93,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
-      ...checkData(facts),
+      ...checkData(facts, await instead(source, facts)),
       ...checkServers(members, targetMembers, facts, progress),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
@@ -157,21 +160,33 @@ function compile(
   };
 }
 
-/** A user who may read the prefixes only has to name them. */
+/** A user who may read the prefixes only has to name them; so has who has the pods of several clusters. */
 async function findReadableRoot(
   source: EtcdClient,
   prefixes: PrefixSet | undefined,
 ): Promise<string> {
+  const given = prefixes?.list.map(rootOf).find((root) => root !== undefined);
+  if (given !== undefined) return given;
   try {
-    return await findRoot(source, prefixes?.list ?? []);
+    const { roots, having } = await rootsWith(source, PODS_FOLDER);
+    if (having.length > 1 && !prefixes) throw severalRoots(having);
+    return having[0] ?? roots[0] ?? USUAL_ROOT;
   } catch (error) {
     if (!hasCode(error, 'PERMISSION')) throw error;
-    if (prefixes) return '/registry/';
+    if (prefixes) return USUAL_ROOT;
     throw new LockstepError('PERMISSION', error.message, {
       hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
       cause: error,
     });
   }
+}
+
+function severalRoots(roots: readonly string[]): LockstepError {
+  const pods = roots.map((root) => root + PODS_FOLDER);
+  return badArgument(
+    `--prefix missing, and pods lie under several roots (--etcd-prefix of kube-apiserver): ${roots.join(', ')}`,
+    `Name the one that the apiservers use: --prefix ${pods.join(' or --prefix ')}`,
+  );
 }
 
 /** None where the user may not look at everything. */
@@ -192,9 +207,18 @@ async function folderSizes(
   }
 }
 
-function checkData({ root, contents, rates, window, estimates }: Facts): Check[] {
+/** What there is where a prefix has no keys. */
+async function instead(source: EtcdClient, { contents }: Facts): Promise<string | undefined> {
+  const empty = contents.prefixes.find(({ keys }) => keys === 0);
+  return empty && whatIsThere(source, empty.prefix);
+}
+
+function checkData(
+  { root, contents, rates, window, estimates }: Facts,
+  instead: string | undefined,
+): Check[] {
   return [
-    resources(contents.prefixes, root),
+    resources(contents.prefixes, root, instead),
     data.leases(contents),
     data.largestValue(contents, rates),
     data.encryption(contents),

@@ -72,24 +72,30 @@ export function overrides(splits: readonly Split[], servers: Servers): string {
     .join(',');
 }
 
-/** Whether kube-apiserver can serve these prefixes from another etcd at all. */
+/**
+ * Whether kube-apiserver can serve these prefixes from another etcd at all.
+ * @param instead what there is in place of a prefix that has no keys
+ */
 export function resources(
   prefixes: readonly { prefix: string; keys: number }[],
   root: string,
+  instead?: string,
 ): Check {
-  const findings = prefixes.map(({ prefix, keys }) => ofPrefix(prefix, root, keys));
+  const findings = prefixes.map(({ prefix, keys }) =>
+    keys === 0 ? noKeys(prefix, instead) : ofPrefix(prefix, root),
+  );
   const names = prefixes.map(({ prefix }) => prefix);
   return check('resources', ...findings, ...together(names, root));
 }
 
-function ofPrefix(prefix: string, root: string, keys: number): Finding {
+function noKeys(prefix: string, instead: string | undefined): Finding {
+  const what = instead === undefined ? '' : ` ${instead}.`;
+  return stop(`No key begins with ${prefix}.`, `Check --prefix and --endpoints.${what}`);
+}
+
+function ofPrefix(prefix: string, root: string): Finding {
   const found = lookUp(prefix, root);
   const whole = folderOf(`${prefix}x/x`, root);
-  if (keys === 0)
-    return stop(
-      `No key begins with ${prefix}.`,
-      `Check --prefix; the keys of this cluster begin with ${root}.`,
-    );
   if (!prefix.endsWith('/'))
     return stop(
       `${prefix} does not end in a slash, so it covers every key that begins so.`,

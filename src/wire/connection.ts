@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
+import { isSecureUrl } from './address.js';
 import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
@@ -16,7 +17,7 @@ export interface TlsFiles {
 }
 
 export interface Connection {
-  /** URLs of members of one cluster, all `http://` or all `https://`. */
+  /** URLs of members of one cluster, all with TLS (`https://`, `unixs://`) or all without. */
   endpoints: readonly string[];
   tls?: TlsFiles;
   user?: { name: string; password: string };
@@ -27,12 +28,18 @@ export interface TlsMaterial {
   rootCertificate?: Buffer;
   certChain?: Buffer;
   privateKey?: Buffer;
-  /** When our own certificate expires, in ms. */
-  clientUntil?: number;
+  /** Of our own certificate: what is said when a server refuses it. */
+  client?: {
+    /** From when until when it holds, in ms. */
+    fromMs: number;
+    untilMs: number;
+    /** Whether it may be shown to a server at all (extendedKeyUsage). */
+    forClients: boolean;
+  };
 }
 
 export function isSecure({ endpoints }: Connection): boolean {
-  return endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  return endpoints.some(isSecureUrl);
 }
 
 /**
@@ -56,8 +63,24 @@ export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMateria
       cause,
     );
   }
-  if (certChain) material.clientUntil = Date.parse(new X509Certificate(certChain).validTo);
+  if (certChain) material.client = clientOf(new X509Certificate(certChain));
   return material;
+}
+
+const CLIENT_AUTH = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
+
+/** Without an extendedKeyUsage a certificate is for everything. */
+function clientOf({
+  validFrom,
+  validTo,
+  keyUsage,
+}: X509Certificate): NonNullable<TlsMaterial['client']> {
+  const usages = keyUsage as string[] | undefined;
+  return {
+    fromMs: Date.parse(validFrom),
+    untilMs: Date.parse(validTo),
+    forClients: usages?.some((usage) => CLIENT_AUTH.includes(usage)) ?? true,
+  };
 }
 
 export function channelCredentials(material: TlsMaterial | undefined): ChannelCredentials {

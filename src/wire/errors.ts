@@ -1,7 +1,10 @@
 /** What a gRPC failure means to us: the one place that maps etcd's errors to ours. */
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
 import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
+import { isUnixUrl } from './address.js';
 import type { TlsMaterial } from './connection.js';
+import { Diagnosis, notEtcd } from './diagnose.js';
+import { isNotConnected, networkFault } from './networkfault.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
 import { flag, type Side } from './side.js';
 import { tlsFault } from './tlsfault.js';
@@ -69,7 +72,8 @@ const RULES: Rule[] = [
   {
     match: /authentication failed/,
     code: 'PERMISSION',
-    hint: (side) => `Check ${flag(side, 'user')} and its password.`,
+    hint: (side) =>
+      `Check ${flag(side, 'user')} and its password. Where the password is given on its own, all of ${flag(side, 'user')} is the name, a colon included.`,
   },
   {
     match: /permission denied/,
@@ -98,7 +102,7 @@ function plainText(error: unknown): string {
       .replace(/\.? ?Resolution note: ?.*$/s, '')
       .trim()
       // grpc-js has no reason for a connection that ended before it began.
-      .replace(/^(undefined|null|)$/, 'no connection came about')
+      .replace(/^(undefined|null||Failed to connect .*)$/, 'no connection came about')
   );
 }
 
@@ -136,12 +140,15 @@ export function isAuthOff(error: unknown): boolean {
   return rawText(error).includes('authentication is not enabled');
 }
 
-/** Whether it may be TLS that let no connection come about, where the error does not say so itself. */
+/** Whether no connection came about, and the error does not say why. */
 export function isUnclear(error: unknown): boolean {
-  return (
-    isNotSent(error) && !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UNREACH|TIMEDOUT/.test(rawText(error))
-  );
+  if (isNotConnected(plainText(error))) return true;
+  return isNotSent(error) && !CLEAR.test(rawText(error));
 }
+
+/** What the system says is what it is, but for connections that are closed on us. */
+const CLEAR =
+  /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UNREACH|TIMEDOUT|ENOENT|EACCES|EPERM|ADDRNOTAVAIL|FILE/;
 
 /** Which etcd an error is about, and what it was shown. */
 export interface About {
@@ -162,7 +169,12 @@ export function mapError(error: unknown, about: About): unknown {
   if (!isServiceError(fault) && !(fault instanceof PeerFault)) return error;
   const { side, endpoint } = about;
   const text = plainText(fault);
-  const rule = RULES.find((r) => r.match.test(text)) ?? tlsRule(text, about);
+  const rule =
+    diagnosed(fault) ??
+    RULES.find((r) => r.match.test(text)) ??
+    httpRule(text, about) ??
+    tlsRule(text, about) ??
+    networkRule(text, endpoint);
   const code = isServiceError(fault) ? (fault.code as number) : Code.UNKNOWN;
   const { code: ours, hint, say } = rule ?? fallback(code, endpoint);
   return new LockstepError(ours, `${side} ${endpoint}: ${say ?? text}`, {
@@ -172,15 +184,64 @@ export function mapError(error: unknown, about: About): unknown {
   });
 }
 
-function tlsRule(text: string, { tls, answered }: About): Omit<Rule, 'match'> | undefined {
+/** A rule that was made for one error. */
+type Found = Omit<Rule, 'match'>;
+
+function diagnosed(error: unknown): Found | undefined {
+  if (!(error instanceof Diagnosis)) return undefined;
+  const { fault: code, message: say, hint } = error;
+  return { code, say, hint };
+}
+
+/** These statuses are a proxy's, of what is behind it now; grpc-js takes them for UNAVAILABLE, too. */
+const PASSING_STATUS = ['429', '502', '503', '504'];
+
+/** What speaks HTTP/2 and is no gRPC server, or one of somebody else. */
+function httpRule(text: string, { answered }: About): Found | undefined {
+  const [, httpStatus] = /^Received HTTP status code (\d+)/.exec(text) ?? [];
+  const other = /unknown service etcdserverpb|does not implement the method/.test(text);
+  if (httpStatus === undefined && !other) return undefined;
+  const who = httpStatus === undefined ? 'another gRPC server' : `an HTTP server (${httpStatus})`;
+  if (!answered && !PASSING_STATUS.includes(httpStatus ?? '')) return diagnosed(notEtcd(who));
+  return {
+    code: 'UNAVAILABLE',
+    say: `${who} answers there in place of etcd`,
+    hint: () => 'Is there a proxy before it that cannot reach it now?',
+  };
+}
+
+function networkRule(text: string, endpoint: string): Found | undefined {
+  const fault = networkFault(text, endpoint);
+  if (!fault) return undefined;
+  const { what: say, hint = askIt(endpoint) } = fault;
+  return { code: 'UNAVAILABLE', say, hint: () => hint };
+}
+
+function tlsRule(text: string, { tls, answered, endpoint }: About): Found | undefined {
   const fault = tlsFault(text, tls);
   return (
     fault && {
       code: answered ? 'TLS_LOST' : 'TLS',
-      say: fault.what,
-      hint: (side) => fault.hint((name) => flag(side, name), side),
+      say: asScheme(fault.what, endpoint),
+      hint: (side) =>
+        asScheme(
+          fault.hint((name) => flag(side, name), side),
+          endpoint,
+        ) + peerPort(endpoint),
     }
   );
+}
+
+/** Where it is a socket of this machine, that has its own names for both. */
+function asScheme(text: string, endpoint: string): string {
+  return isUnixUrl(endpoint) ? text.replace(/http(s?):/g, 'unix$1:') : text;
+}
+
+/** It has certificates of its own, so that nothing fits there. */
+function peerPort(endpoint: string): string {
+  return /:2380\/?$/.test(endpoint)
+    ? ' Port 2380 is for the members among themselves as a rule; clients are served at 2379.'
+    : '';
 }
 
 /** Two of the endpoints that were given belong to different clusters. */
@@ -223,7 +284,11 @@ export function mapCancelReason(reason: string, side: Side): LockstepError {
 const WATCH_ROLE_HINT =
   'One watch covers all prefixes: the role must be allowed to read everything from the first prefix to the last, and the whole store where the version of the source makes us watch that (docs/access.md).';
 
-function fallback(code: number, endpoint: string): Omit<Rule, 'match'> {
+function askIt(endpoint: string): string {
+  return `Check that an etcd answers there: etcdctl --endpoints ${endpoint} endpoint status.`;
+}
+
+function fallback(code: number, endpoint: string): Found {
   if (code === (Code.PERMISSION_DENIED as number) || code === (Code.UNAUTHENTICATED as number))
     return {
       code: 'PERMISSION',
@@ -232,8 +297,7 @@ function fallback(code: number, endpoint: string): Omit<Rule, 'match'> {
   if (RETRY.has(code))
     return {
       code: 'UNAVAILABLE',
-      hint: () =>
-        `Check that an etcd answers there: etcdctl --endpoints ${endpoint} endpoint status.`,
+      hint: () => askIt(endpoint),
     };
   return { code: 'ETCD' };
 }

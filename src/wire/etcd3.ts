@@ -6,7 +6,7 @@
  * nothing is asked through it that every command asks.
  */
 import type { IOptions } from 'etcd3';
-import { addressOf } from './diagnose.js';
+import { grpcTarget } from './address.js';
 import { hexId } from './id.js';
 import { PeerFault } from './peerfault.js';
 import { CALL_TIMEOUT_MS, type Access } from './transport.js';
@@ -44,9 +44,8 @@ function isItsOwn(error: unknown): error is Error {
 }
 
 function optionsFor({ endpoint, tls, user }: Access): IOptions {
-  const { protocol, hostname } = new URL(endpoint);
   return {
-    hosts: `${protocol}//${hostname}:${addressOf(endpoint).port}`,
+    hosts: tls ? `https://${grpcTarget(endpoint)}` : grpcTarget(endpoint),
     ...(tls ? { credentials: tls as IOptions['credentials'] & object } : {}),
     ...(user ? { auth: { username: user.name, password: user.password } } : {}),
     grpcOptions: { 'grpc.enable_http_proxy': 0 },

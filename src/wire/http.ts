@@ -8,6 +8,7 @@
 import { request as http, type Agent } from 'node:http';
 import { request as https, type RequestOptions } from 'node:https';
 import type { TlsMaterial } from './connection.js';
+import { addressOf } from './address.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
 
 export interface HttpRequest {
@@ -20,6 +21,8 @@ export interface HttpRequest {
   tls?: Pick<RequestOptions, 'ca' | 'cert' | 'key'>;
   /** false: a connection of its own, closed behind the answer. */
   agent: Agent | false;
+  /** A socket of this machine, in place of the URL's host. */
+  socketPath?: string | undefined;
   withinMs: number;
   maxBytes: number;
   /** Ends it at once. */
@@ -57,12 +60,14 @@ export async function exchange(url: URL, request: HttpRequest): Promise<HttpAnsw
 }
 
 async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswer> {
-  const { method = 'GET', headers = {}, body, auth, tls, agent, signal } = wanted;
+  const { method = 'GET', headers = {}, body, auth, tls, agent, socketPath, signal } = wanted;
   // Node sends the body of a DELETE without its length, and no server takes that.
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   const start = url.protocol === 'http:' ? http : https;
-  const options = { method, agent, auth, signal, headers: { ...headers, ...length }, ...tls };
-  const request = start(url, options);
+  const request = start(url, {
+    ...{ method, agent, auth, socketPath, signal, ...tls },
+    headers: { ...headers, ...length },
+  });
   try {
     return await new Promise<HttpAnswer>((resolve, reject) => {
       request.on('error', reject);
@@ -122,9 +127,11 @@ export async function getText(
   tls: TlsMaterial | undefined,
 ): Promise<HttpAnswer> {
   const { rootCertificate: ca, certChain: cert, privateKey: key } = tls ?? {};
-  const answer = await exchange(new URL(path, endpoint), {
-    tls: { ca, cert, key },
-    agent: false,
+  const address = addressOf(endpoint);
+  const socketPath = 'path' in address ? address.path : undefined;
+  const origin = socketPath === undefined ? endpoint : `http${tls ? 's' : ''}://localhost`;
+  const answer = await exchange(new URL(path, origin), {
+    ...{ tls: { ca, cert, key }, agent: false, socketPath },
     withinMs: PAGE_WITHIN_MS,
     maxBytes: PAGE_BYTES,
   });

@@ -68,6 +68,21 @@ const RULES: Rule[] = [
     }),
   },
   {
+    match: /unsu(pported|itable) certificate purpose/,
+    fault: () => ({
+      what: 'its certificate is not for servers: its extendedKeyUsage lacks serverAuth',
+      hint: (_flag, side) =>
+        `Have the ${side}'s server use a certificate that was issued for servers (extendedKeyUsage = serverAuth).`,
+    }),
+  },
+  {
+    match: /(key|md) too (weak|small)/,
+    fault: () => ({
+      what: 'its certificate is too weak: a key that is too short, or an old signature',
+      hint: renewTheServers,
+    }),
+  },
+  {
     match: /SSL routines/,
     fault: () => ({
       what: 'TLS cannot be agreed on',
@@ -86,16 +101,27 @@ function renewTheServers(_flag: unknown, side: string): string {
 }
 
 /** The server objects to us: 3.4 says "bad certificate" to whatever it may be. */
-function ours({ certChain, clientUntil }: TlsMaterial): TlsFault {
+function ours({ certChain, client }: TlsMaterial): TlsFault {
   if (!certChain)
     return {
       what: 'it asks for a client certificate, and none was given',
       hint: (flag) => `Give one that its CA has signed to ${flag('cert')} and ${flag('key')}.`,
     };
-  if (clientUntil !== undefined && clientUntil < Date.now())
+  if (client && client.untilMs < Date.now())
     return {
       what: 'it refuses our client certificate, which has expired',
       hint: (flag) => `Renew the client certificate in ${flag('cert')}.`,
+    };
+  if (client && client.fromMs > Date.now())
+    return {
+      what: 'it refuses our client certificate, which is not valid yet',
+      hint: (flag) => `Check both machines' clocks, and the certificate in ${flag('cert')}.`,
+    };
+  if (client && !client.forClients)
+    return {
+      what: 'it refuses our client certificate, which is not for clients: its extendedKeyUsage lacks clientAuth',
+      hint: (flag) =>
+        `Give one to ${flag('cert')} and ${flag('key')} that was issued for clients (extendedKeyUsage = clientAuth); a server's own certificate often is not.`,
     };
   return {
     what: 'it refuses our client certificate',

@@ -37,7 +37,6 @@ import {
 } from './errors.js';
 import { Members, type Member } from './members.js';
 import { ANY_LEASE, METHODS } from './methods.js';
-import { PeerFault } from './peerfault.js';
 import type { Side } from './side.js';
 import { Token } from './token.js';
 
@@ -62,7 +61,7 @@ export class Transport {
   readonly #token: Token | undefined;
   readonly #user: Connection['user'];
   readonly #underWay: UnderWay = new Set();
-  #closed = false;
+  readonly #end = new AbortController();
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
 
@@ -79,7 +78,7 @@ export class Transport {
 
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
-    this.#closed = true;
+    this.#end.abort();
     for (const call of this.#underWay) call.cancel();
     this.#members.close();
   }
@@ -183,7 +182,7 @@ export class Transport {
   }
 
   #refuseIfClosed(): void {
-    if (!this.#closed) return;
+    if (!this.#end.signal.aborted) return;
     throw new LockstepError('UNAVAILABLE', `${this.side}: the connection was closed`, {
       side: this.side,
     });
@@ -253,14 +252,13 @@ export class Transport {
 
   /** At first contact it is found out what a failure means that does not say so. */
   async #clear(error: unknown, member: Member): Promise<unknown> {
-    if (this.#closed || this.#answered || !isUnclear(error)) return error;
-    const why = await diagnose(member.endpoint, this.#members.tls);
-    return why === undefined ? error : new PeerFault(why, { cause: error });
+    if (this.#end.signal.aborted || this.#answered || !isUnclear(error)) return error;
+    return (await diagnose(member.endpoint, this.#members.tls, this.#end.signal)) ?? error;
   }
 
   #failed(error: unknown, member: Member): unknown {
     const mapped = mapError(error, this.#about(member));
-    if (isUnreachable(mapped) && !this.#closed) this.#members.moveOn(member);
+    if (isUnreachable(mapped) && !this.#end.signal.aborted) this.#members.moveOn(member);
     return mapped;
   }
 

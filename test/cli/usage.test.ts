@@ -125,7 +125,8 @@ describe('usage', () => {
     'plan that watches for no time': [['plan', ...SOURCE, '--sample', '0'], /--sample/],
     'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
     'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],
-    'another scheme': [seed('--endpoints', 'unix:///tmp/e'), /must look like http/],
+    'another scheme': [seed('--endpoints', 'ftp://a:1'), /must begin with http/],
+    'an IPv6 address without brackets': [seed('--endpoints', '::1:2379'), /needs brackets/],
     'http and https': [seed('--endpoints', 'http://a:1,https://b:1'), /both http:.* and https:/],
     'a user in the URL': [seed('--endpoints', 'http://root:hunter2@a:1'), /must not hold a user/],
     'certificates without TLS': [
@@ -246,7 +247,7 @@ describe('usage', () => {
   it('variables do for flags, and flags win over them', async () => {
     const env = {
       ETCD_LOCKSTEP_DEST_ENDPOINTS: 'http://127.0.0.1:1',
-      ETCD_LOCKSTEP_ENDPOINTS: 'unix:///variable',
+      ETCD_LOCKSTEP_ENDPOINTS: 'ftp://variable:1',
       ETCD_LOCKSTEP_WRITE_OUT: 'json',
     };
     const variable = await run(['status'], env);

@@ -104,7 +104,7 @@ describe('bugs stay bugs', () => {
     try {
       // Opening a stream asks nothing: what is wrong is found out by the first call behind it all the same.
       (await client.watch()).cancel();
-      expect(await thrown(client.head())).to.include({ code: 'TLS', disposition: 'fatal' });
+      expect(await thrown(client.head())).to.include({ code: 'NOT_ETCD', disposition: 'fatal' });
     } finally {
       client.close();
       plain.close();
