@@ -50,6 +50,8 @@ export interface FollowStatus {
   /** The target's head; null before the target was read. */
   position: Revision | null;
   journalPosition: Revision;
+  /** What the journal takes on the disk. */
+  journalBytes: number;
   /** The source's head when it was asked last. */
   sourceHead: Revision;
   /** Null before the target was read. */
@@ -122,6 +124,7 @@ export class Follower {
       state: this.#state(caughtUp),
       position: position ?? null,
       journalPosition: this.#options.journal.position,
+      journalBytes: this.#options.journal.bytes(),
       sourceHead: this.#head.lag.head,
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
