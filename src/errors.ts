@@ -9,6 +9,7 @@
 /** What the caller can do about an error. */
 export type Disposition = 'retry' | 'reseed' | 'fatal' | 'usage';
 
+/** What happened: docs/reference.md has a line for each. */
 export type ErrorCode =
   // usage
   | 'BAD_ARGUMENT'
@@ -72,6 +73,7 @@ export type ErrorCode =
   | 'FREEZE_TAKEN'
   | 'FREEZE_LOST';
 
+/** What an error says besides its code and message. */
 export interface LockstepErrorOptions {
   disposition: Disposition;
   /** What the user should do next; one or two plain sentences. */
@@ -81,6 +83,7 @@ export interface LockstepErrorOptions {
   cause?: unknown;
 }
 
+/** An error that is raised on purpose, and what can be done about it. */
 export class LockstepError extends Error {
   readonly code: ErrorCode;
   readonly disposition: Disposition;

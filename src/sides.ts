@@ -3,6 +3,7 @@ import { sameEtcd } from './sameetcd.js';
 import { EtcdClient } from './wire/client.js';
 import { connectionTo, type Connection } from './wire/connection.js';
 
+/** The two etcds. */
 export interface Ends {
   /** One endpoint, or endpoints with what it takes to be let in. */
   source: string | Connection;

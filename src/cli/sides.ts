@@ -28,7 +28,7 @@ export async function withMigration<T>(
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
 export async function withMirror<T>(
   options: SidesOptions,
-  map: KeyMap,
+  { prefix, destPrefix }: KeyMap,
   { log }: Pick<Context, 'log'>,
   use: (mirror: PlainMirror) => Promise<T>,
 ): Promise<T> {
@@ -37,7 +37,7 @@ export async function withMirror<T>(
     if (warn) log.warn(note);
     else log.info(note);
   };
-  return closedAfter(new PlainMirror({ source, target, map, onNote }), use);
+  return closedAfter(new PlainMirror({ source, target, prefix, destPrefix, onNote }), use);
 }
 
 async function closedAfter<C extends { close: () => void }, T>(

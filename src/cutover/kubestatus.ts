@@ -8,6 +8,7 @@ import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 import { askHeads, servingNow, type Heads, type Serving } from './serving.js';
 
+/** What the apiservers say of a night. */
 export interface KubeStatus {
   /** Null: no freeze of ours stands. Whether each apiserver refuses tells `freeze probe`. */
   frozen: {

@@ -37,6 +37,7 @@ export interface FollowOptions extends IntakeOptions {
 const UNTIL_POLL_MS = 50;
 const TARGET_POLL_MS = 2000;
 
+/** Where a follower is at the moment. */
 export type FollowState =
   | 'waiting for the source'
   | 'waiting for the target'
@@ -45,6 +46,7 @@ export type FollowState =
   | 'in lockstep'
   | 'taken over';
 
+/** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
 export interface FollowStatus {
   state: FollowState;
   /** The target's head; null before the target was read. */

@@ -5,13 +5,16 @@ import { MAX_TXN_OPS } from '../lockstep/txn.js';
 import { Sides, type Ends } from '../sides.js';
 import { slashWarnings } from '../source/slash.js';
 import { statuses, type StatusesOptions } from '../status/statuses.js';
-import type { KeyMap } from './keymap.js';
+import { KeyMap } from './keymap.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
 import type { MirrorStatus } from './status.js';
 
 /** The two etcds of a mirror, which may be one, and the keys. */
 export interface PlainMirrorOptions extends Ends {
-  map: KeyMap;
+  /** Keys of the source that begin so; all of them where it is empty. */
+  prefix: string;
+  /** What stands on the target in its place; default: the same. */
+  destPrefix?: string;
   /**
    * What a person should know, from whatever runs: one sentence, without its full stop.
    * @param warn whether somebody should look
@@ -38,11 +41,12 @@ export class PlainMirror {
 
   /**
    * Nothing is dialled yet.
-   * @throws LockstepError BAD_ARGUMENT for endpoints or certificate files that cannot be used
+   * @throws LockstepError BAD_ARGUMENT for endpoints, certificate files or prefixes that cannot be used
    */
-  constructor({ source, target, map, onNote = () => undefined }: PlainMirrorOptions) {
+  constructor(options: PlainMirrorOptions) {
+    const { source, target, prefix, destPrefix, onNote = () => undefined } = options;
+    this.#map = new KeyMap(prefix, destPrefix);
     this.#sides = new Sides({ source, target }, true);
-    this.#map = map;
     this.#onNote = onNote;
   }
 

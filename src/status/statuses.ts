@@ -15,6 +15,7 @@ export interface Live<S> {
   run(): Promise<void>;
 }
 
+/** How often a status is given, and what ends the work. */
 export interface StatusesOptions {
   /** Between two statuses; default: a second. */
   everyMs?: number;
