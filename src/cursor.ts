@@ -33,6 +33,7 @@ const schema = z.object({
   at: z.string(),
 });
 
+/** What a target says of itself while it is in lockstep. */
 export type Cursor = z.infer<typeof schema>;
 
 export function encodeCursor(cursor: Cursor): Buffer {

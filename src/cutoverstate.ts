@@ -52,6 +52,7 @@ const schema = z.object({
 });
 
 export type CutoverState = z.infer<typeof schema>;
+/** How far a night has come. */
 export type Phase = CutoverState['phase'];
 
 /** The state as it stands on the target. */

@@ -86,6 +86,7 @@ const CODES = {
   FREEZE_LOST: ['fatal', 'apiserver'],
 } as const satisfies Record<string, readonly [Disposition, ErrorSide?]>;
 
+/** What happened: docs/reference.md has a line for each. */
 export type ErrorCode = keyof typeof CODES;
 
 /** All of them, in the order of docs/reference.md. */
@@ -95,6 +96,7 @@ export function dispositionOf(code: ErrorCode): Disposition {
   return CODES[code][0];
 }
 
+/** What an error says besides its code and message. */
 export interface LockstepErrorOptions {
   /** Whom it is about, where the code alone does not say so. */
   side?: ErrorSide | undefined;
@@ -105,6 +107,7 @@ export interface LockstepErrorOptions {
   cause?: unknown;
 }
 
+/** An error that is raised on purpose, and what can be done about it. */
 export class LockstepError extends Error {
   readonly code: ErrorCode;
   readonly side: ErrorSide | undefined;

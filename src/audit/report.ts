@@ -3,6 +3,7 @@ import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Ahead } from './ahead.js';
 
+/** What of a key is compared. */
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
 
 /** One key, or one event of its history, that is not the same on both sides. */
@@ -17,6 +18,7 @@ export interface Difference {
   revision?: Revision;
 }
 
+/** One side of an audit. */
 export interface SideReport {
   cluster: string;
   version: string;
@@ -25,6 +27,7 @@ export interface SideReport {
   checksum: string;
 }
 
+/** What was compared, and whether it is the same. */
 export interface AuditReport {
   equal: boolean;
   /** Both sides were read at this revision. */

@@ -36,6 +36,7 @@ export interface ValuesOptions {
   signal: AbortSignal;
 }
 
+/** What of a mirror was compared, and whether it is the same. */
 export interface ValuesReport {
   equal: boolean;
   /** Revisions count differently on a mirror's target; only these fields were compared. */

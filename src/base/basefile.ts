@@ -45,6 +45,7 @@ export interface BaseFacts {
   gap: Gap | null;
 }
 
+/** A base that was made. */
 export interface Sealed {
   out: string;
   head: Revision;

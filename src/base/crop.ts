@@ -24,6 +24,7 @@ import { noBase, type OnBase } from './read.js';
 import type { ResourceSizes } from './resources.js';
 import { SnapshotFile, type RawRow } from './snapshot.js';
 
+/** What is taken out of which snapshot file. */
 export interface CropOptions {
   snapshot: string;
   prefixes: PrefixSet;
@@ -34,6 +35,7 @@ export interface CropOptions {
   signal: AbortSignal;
 }
 
+/** The base that was made, and what it was made of. */
 export interface Cropped {
   sealed: Sealed;
   /** What the snapshot held, by resource. */

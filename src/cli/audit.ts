@@ -1,22 +1,17 @@
 /** etcd-lockstep audit */
 import type { Command } from 'commander';
 import type { Ahead } from '../audit/ahead.js';
-import { audit } from '../audit/audit.js';
 import type { AuditReport, Difference } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import type { Options } from '../config/options.js';
-import { CURSOR_KEY, parseCursor } from '../cursor.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { PrefixSet } from '../mvcc/prefix.js';
 import { bytes, count, duration, table } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import type { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, register } from './command.js';
-import { withSides, type Sides } from './sides.js';
-import { runValues, valuesText } from './values.js';
+import { withMigration, withMirror } from './sides.js';
+import { valuesText } from './values.js';
 
 /** Differences that are listed as text; in JSON there are all. */
 const MAX_LISTED = 100;
@@ -41,7 +36,7 @@ export function auditCommand(program: Command): void {
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --history',
     run: async (options, context) => {
-      const { json, log, print, progress, signal } = context;
+      const { json, print, progress, signal } = context;
       const { allowEmpty = false } = options;
       const map = options.values ? keyMap(options) : undefined;
       if (!map) refuseMirrorFlags(options);
@@ -55,37 +50,28 @@ export function auditCommand(program: Command): void {
       const onDifference = (difference: Difference) => {
         if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
       };
-      const use = async ({ source, target }: Sides) => {
-        if (map) {
-          const report = await runValues(
-            { source, target, map, allowEmpty, onDifference },
-            context,
-          );
+      const onProgress = (keys: number, total: number, read: number) => {
+        progress.show(
+          () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
+        );
+      };
+      const shared = { allowEmpty, onDifference, onProgress, signal };
+      if (map)
+        return withMirror(options, map, context, async (mirror) => {
+          const report = await mirror.audit(shared);
           print({ report }, () => [...unlisted(report), valuesText(report, map)].join('\n'));
           return report.equal ? 0 : EXIT_DIFFERENT;
-        }
-        const report = await audit({
-          source,
-          target,
-          prefixes: options.prefix ?? (await cursorPrefixes(target)),
-          ...(options.revision === undefined ? {} : { revision: options.revision }),
-          history: options.history ?? false,
-          allowEmpty,
-          onDifference,
-          onProgress: (keys, total, read) => {
-            progress.show(
-              () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
-            );
-          },
-          onNote: (note) => {
-            log.info(note);
-          },
-          signal,
+        });
+      const { prefix, revision, history = false } = options;
+      return withMigration(options, context, async (migration) => {
+        const report = await migration.audit({
+          ...{ ...shared, history },
+          ...(prefix === undefined ? {} : { prefixes: prefix }),
+          ...(revision === undefined ? {} : { revision }),
         });
         print({ report }, () => reportText(report));
         return report.equal ? 0 : EXIT_DIFFERENT;
-      };
-      return withSides(options, use, map && !map.overlaps);
+      });
     },
   });
 }
@@ -99,16 +85,6 @@ function refuseMirrorFlags({
   throw badArgument(
     '--dest-prefix and --no-dest-prefix go with --values',
     'In lockstep keys keep their names; only a mirror can give them others.',
-  );
-}
-
-/** @throws LockstepError BAD_ARGUMENT where the target has no cursor */
-async function cursorPrefixes(target: EtcdClient): Promise<PrefixSet> {
-  const { rows } = await target.few({ key: CURSOR_KEY });
-  if (rows[0]) return PrefixSet.of(parseCursor(parseKeyValue(rows[0]).value).prefixes);
-  throw badArgument(
-    '--prefix missing, and the target has no cursor that names the prefixes',
-    'Check --dest-endpoints; or add --prefix …. A plain mirror is audited with --values.',
   );
 }
 

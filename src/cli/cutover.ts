@@ -2,14 +2,14 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Options } from '../config/options.js';
-import { Cutover } from '../cutover/cutover.js';
-import type { CutoverOptions, CutoverReport, Moving } from '../cutover/options.js';
+import type { CutoverReport, Moving } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
+import type { CutoverRequest } from '../migration.js';
 import { count, fields, table } from '../status/format.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
-import { withNight, type Night } from './night.js';
+import { withNight, type Apiservers } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
 type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
@@ -31,12 +31,12 @@ export function cutoverCommand(program: Command): void {
     run: (options, context) => {
       needsGo(options.yes);
       const { kubeconfig, oldApiservers: old = [] } = options;
-      return withNight(options, ({ source, sourceWatch, target, targetEndpoints, ...night }) =>
+      return withNight(options, context, (migration, apiservers) =>
         withKube(kubeconfig, old, async (oldApiservers) => {
-          const report = await new Cutover({
-            ...{ source, sourceWatch, target, oldApiservers, ...night },
-            ...cutoverOptions(options, targetEndpoints, context),
-          }).run();
+          const report = await migration.cutover({
+            ...{ ...apiservers, oldApiservers },
+            ...cutoverOptions(options, migration.targetEndpoints, context),
+          });
           context.print({ cutover: report }, () => reportText(report));
           return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
         }),
@@ -49,7 +49,7 @@ function cutoverOptions(
   options: GivenOptions,
   targetEndpoints: readonly string[],
   context: Context,
-): Omit<CutoverOptions, keyof Night | 'oldApiservers'> {
+): Omit<CutoverRequest, keyof Apiservers | 'oldApiservers'> {
   const { maxFreeze, yes } = options;
   const hook = new Hook('switchHook', options.switchHook, context);
   const flip = new Hook('flipHook', options.flipHook, context);

@@ -1,11 +1,11 @@
 /** etcd-lockstep fence: for those who freeze and switch by means of their own */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import { fenceAlone, type FenceReport } from '../cutover/alone.js';
+import type { FenceReport } from '../cutover/alone.js';
 import { count, fields } from '../status/format.js';
 import { register } from './command.js';
 import { askGo, needsGo } from './go.js';
-import { withSides } from './sides.js';
+import { withMigration } from './sides.js';
 
 export function fenceCommand(program: Command): void {
   register(program, {
@@ -16,11 +16,12 @@ export function fenceCommand(program: Command): void {
     optional: ['once', 'yes', ...BOTH_ACCESS],
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
-    run: async (options, { signal, mustGoOn, progress, print, json, log }) => {
+    run: async (options, context) => {
       needsGo(options.yes);
-      return withSides(options, async ({ source, target }) => {
-        await fenceAlone({
-          ...{ source, target, signal },
+      const { signal, mustGoOn, progress, print, json, log } = context;
+      return withMigration(options, context, async (migration) => {
+        await migration.fence({
+          signal,
           margin: options.margin,
           quietMs: options.quiet,
           maxFreezeSeconds: options.maxFreeze,
@@ -42,9 +43,6 @@ export function fenceCommand(program: Command): void {
               () =>
                 `fence: source ${count(at)}, target ${count(ahead)}, ${count(ahead - at)} ahead`,
             );
-          },
-          onNote: (note) => {
-            log.info(note);
           },
         });
         return 0;

@@ -3,14 +3,13 @@ import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Phase } from '../cutoverstate.js';
 import { badArgument } from '../errors.js';
-import { Journal } from '../journal/journal.js';
-import { Follower, type FollowOptions, type FollowStatus } from '../lockstep/follow.js';
-import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
+import type { FollowStatus } from '../lockstep/follow.js';
+import type { FollowRequest } from '../migration.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { register, type Context } from './command.js';
-import { showLive } from './live.js';
-import { withSides } from './sides.js';
+import { register } from './command.js';
+import { showLive, type LiveTexts } from './live.js';
+import { withMigration } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function followCommand(program: Command): void {
@@ -29,61 +28,34 @@ export function followCommand(program: Command): void {
           '--until-revision and --until-synced exclude each other',
           'Give one of them, or none to follow until a signal.',
         );
-      const until: FollowOptions['until'] =
+      const until: NonNullable<FollowRequest['until']> =
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const onNote = (note: string) => {
-        context.log.info(note);
+      const { signal, progress } = context;
+      const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
+        progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
       };
-      const { signal } = context;
-      const repair = options.repair ?? false;
-      return withSides(options, async (sides) => {
-        for (const asked of [sides.source, sides.sourceWatch]) asked.closeAt(signal);
-        if (repair) await repairWithProgress({ ...sides, journal: options.journal }, context);
-        const journal = await Journal.open(options.journal);
-        try {
-          const follower = new Follower({ ...sides, journal, repair, until, onNote, signal });
-          await show(follower, journal, context);
-        } finally {
-          await journal.close();
-        }
+      const { journal, repair = false } = options;
+      const request = { journal, repair, until, onBase, signal };
+      return withMigration(options, context, async (migration) => {
+        await showLive(context, migration.follow(request), texts());
         return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
       });
     },
   });
 }
 
-async function repairWithProgress(
-  parts: Pick<RepairOptions, 'source' | 'target' | 'journal'>,
-  { log, progress, signal }: Context,
-): Promise<void> {
-  await repairJournal({
-    ...parts,
-    onBase: ({ keys, bytes: read }) => {
-      progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
-    },
-    onNote: (note) => {
-      log.info(note);
-    },
-    signal,
-  });
-}
-
 interface Line extends FollowStatus {
   revisionsPerSecond: number;
-  journalBytes: number;
 }
 
-/** Runs the follower with a status line, or one JSON object a second. */
-async function show(follower: Follower, journal: Journal, context: Context): Promise<void> {
+function texts(): LiveTexts<FollowStatus, Line> {
   const rate = new Rate();
-  const status = (): Line => ({
-    ...follower.status,
-    revisionsPerSecond: Math.round(rate.per(follower.status.revisions + follower.status.fillers)),
-    journalBytes: journal.bytes(),
+  const more = ({ revisions, fillers }: FollowStatus) => ({
+    revisionsPerSecond: Math.round(rate.per(revisions + fillers)),
   });
-  await showLive(context, { status, line: statusLine, summary }, () => follower.run());
+  return { more, line: statusLine, summary };
 }
 
 function statusLine(s: Line): string {

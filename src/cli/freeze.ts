@@ -1,14 +1,14 @@
 /** etcd-lockstep freeze */
 import type { Command } from 'commander';
 import type { Options } from '../config/options.js';
-import { freezeAll, thaw, type FreezingOptions } from '../cutover/freezing.js';
-import { badArgument, LockstepError } from '../errors.js';
+import { freezeByHand, thawByHand } from '../cutover/byhand.js';
+import type { FreezingOptions } from '../cutover/freezing.js';
+import { badArgument } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Check } from '../kube/ask.js';
 import { withKube } from '../kube/config.js';
-import { askOwner, Freeze, whoHas } from '../kube/freeze.js';
+import { Freeze, whoHas } from '../kube/freeze.js';
 import { freezeObjects } from '../kube/manifests.js';
-import { freezeOwner } from '../kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../kube/probe.js';
 import { PODS, resourceName } from '../kube/resource.js';
 import { freezeWay } from '../kube/way.js';
@@ -76,10 +76,7 @@ async function apply(
   options: FreezeOptions,
   context: Context,
 ): Promise<number> {
-  const over = await Freeze.find(apis);
-  if (over && !over.byHand) throw refusal(over, askOwner(over));
-  const freezing = freezingOptions(apis, options, context);
-  const { freeze } = await freezeAll(freezing, freezeOwner('freeze apply'), over);
+  const freeze = await freezeByHand(freezingOptions(apis, options, context));
   const result = {
     frozen: true,
     since: freeze.since.toISOString(),
@@ -97,26 +94,12 @@ async function remove(
   options: FreezeOptions,
   context: Context,
 ): Promise<number> {
-  const found = await Freeze.find(apis);
-  if (found && !found.byHand && !options.force)
-    throw refusal(found, `${askOwner(found)} ${forceText(found)}`);
-  await thaw(found, freezingOptions(apis, options, context));
+  await thawByHand(freezingOptions(apis, options, context), options.force);
   const result = { frozen: false, since: null, way: null, ...resultFor(apis, options) };
   context.print(result, () => `OPEN: ${result.resources.join(', ')}\n${servers(apis)}`);
   return 0;
 }
 
-function forceText({ held }: Freeze): string {
-  return held
-    ? '`--force` removes it all the same: then some apiservers may write to the source and others to the target, and one of the two is lost.'
-    : '`--force` removes it all the same: then that run fails, or finds that writes were let in.';
-}
-
-function refusal(found: Freeze, hint: string): LockstepError {
-  return new LockstepError('FREEZE_TAKEN', `a run has the freeze: ${whoHas(found)}`, {
-    hint,
-  });
-}
 function resultFor(
   apis: readonly ApiServer[],
   { resource }: FreezeOptions,

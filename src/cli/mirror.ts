@@ -4,14 +4,13 @@ import { describeKey } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import { MAX_TXN_OPS } from '../lockstep/txn.js';
-import { Mirror } from '../mirror/mirror.js';
+import type { MirrorRequest } from '../mirror/plain.js';
 import type { MirrorStatus } from '../mirror/status.js';
-import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
-import { register, type Context } from './command.js';
-import { showLive } from './live.js';
-import { withSides, type Sides } from './sides.js';
+import { register } from './command.js';
+import { showLive, type LiveTexts } from './live.js';
+import { withMirror } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function mirrorCommand(program: Command): void {
@@ -37,27 +36,19 @@ export function mirrorCommand(program: Command): void {
     run: async (options, context) => {
       const { rev, maxTxnOps = MAX_TXN_OPS, prune = false, untilSynced = false } = options;
       const { allowEmpty = false } = options;
-      const { log, print, json, signal } = context;
+      const { print, json, signal } = context;
       const map = keyMap(options);
-      const use = async (sides: Sides) => {
-        const named = map.prefix === '' ? [] : [map.prefix];
-        for (const warning of await slashWarnings(sides.source, named)) log.warn(warning);
-        const mirror = new Mirror({
-          ...sides,
-          ...{ map, maxTxnOps, prune, untilSynced, allowEmpty, signal },
-          ...(rev === undefined ? {} : { rev }),
-          onForeign: (name) => {
-            if (json) print({ foreignKey: describeKey(name) }, () => '');
-          },
-          onNote: (note, warn = false) => {
-            if (warn) log.warn(note);
-            else log.info(note);
-          },
-        });
-        await show(mirror, context);
-        return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
+      const request: MirrorRequest = {
+        ...{ maxTxnOps, prune, untilSynced, allowEmpty, signal },
+        ...(rev === undefined ? {} : { rev }),
+        onForeign: (name) => {
+          if (json) print({ foreignKey: describeKey(name) }, () => '');
+        },
       };
-      return withSides(options, use, true);
+      return withMirror(options, map, context, async (mirror) => {
+        await showLive(context, mirror.run(request), texts());
+        return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
+      });
     },
   });
 }
@@ -66,16 +57,14 @@ interface Line extends MirrorStatus {
   keysPerSecond: number;
 }
 
-/** Runs the mirror with a status line, or one JSON object a second. */
-async function show(mirror: Mirror, context: Context): Promise<void> {
+function texts(): LiveTexts<MirrorStatus, Line> {
   const rate = new Rate();
   const comparing = new Rate();
-  const status = (): Line => {
-    const now = mirror.status;
-    return { ...now, keysPerSecond: Math.round(rate.per(now.puts + now.deletions)) };
+  return {
+    more: ({ puts, deletions }) => ({ keysPerSecond: Math.round(rate.per(puts + deletions)) }),
+    line: (now) => statusLine(now, comparing.per(now.comparing?.keys ?? 0)),
+    summary,
   };
-  const line = (now: Line) => statusLine(now, comparing.per(now.comparing?.keys ?? 0));
-  await showLive(context, { status, line, summary }, () => mirror.run());
 }
 
 function statusLine(s: Line, comparedPerSecond: number): string {

@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
 import { makePlan, type PlanProgress } from '../plan/plan.js';
+import { refuseSame } from '../sides.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { register } from './command.js';
 import { planSteps } from './plansteps.js';
 import { planText } from './plantext.js';
-import { refuseSame } from './sides.js';
 
 /** At least one check says stop. */
 const EXIT_STOP = 1;

@@ -1,7 +1,7 @@
 /** etcd-lockstep retire */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import { retire, type RetireReport } from '../cutover/retire.js';
+import type { RetireReport } from '../cutover/retire.js';
 import { bytes, count, fields } from '../status/format.js';
 import { register } from './command.js';
 import { withNight } from './night.js';
@@ -15,19 +15,17 @@ export function retireCommand(program: Command): void {
     optional: [...(['kubeconfig', 'apiservers', 'resource', 'yes'] as const), ...BOTH_ACCESS],
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: (options, { signal, print, progress, log }) =>
-      withNight(options, async ({ source, target, apiservers }) => {
-        const report = await retire({
-          ...{ source, target, apiservers, signal },
+    run: (options, context) =>
+      withNight(options, context, async (migration, { apiservers }) => {
+        const { signal, print, progress } = context;
+        const report = await migration.retire({
+          ...{ apiservers, signal },
           resources: options.resource,
           watchSeconds: options.watch,
           rate: options.rate,
           go: () => Promise.resolve(options.yes ?? false),
           onProgress: (text) => {
             progress.show(() => text);
-          },
-          onNote: (note) => {
-            log.info(note);
           },
         });
         print({ retire: report }, () => reportText(report, options.rate));

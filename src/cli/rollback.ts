@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Options } from '../config/options.js';
-import { Rollback, type RollbackOptions, type RollbackReport } from '../cutover/rollback.js';
+import type { RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
+import type { RollbackRequest } from '../migration.js';
 import { count, fields, table } from '../status/format.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
-import { withNight } from './night.js';
+import { withNight, type Apiservers } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
 type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'watch'> &
@@ -27,11 +28,9 @@ export function rollbackCommand(program: Command): void {
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
       needsGo(options.yes);
-      return withNight(options, async ({ source, target, apiservers, without }) => {
-        const report = await new Rollback({
-          ...{ source, target, apiservers, without },
-          ...rollbackOptions(options, context),
-        }).run();
+      return withNight(options, context, async (migration, apiservers) => {
+        const request = { ...apiservers, ...rollbackOptions(options, context) };
+        const report = await migration.rollback(request);
         context.print({ rollback: report }, () => reportText(report));
         return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
       });
@@ -42,7 +41,7 @@ export function rollbackCommand(program: Command): void {
 function rollbackOptions(
   options: GivenOptions,
   context: Context,
-): Omit<RollbackOptions, 'source' | 'target' | 'apiservers' | 'without'> {
+): Omit<RollbackRequest, keyof Apiservers> {
   const hook = new Hook('switchHook', options.switchHook, context);
   return {
     signal: context.signal,

@@ -1,46 +1,52 @@
-/** The two etcds of a command that has both: opened, told apart, and closed at its end. */
+/** What a command of two etcds is run with: opened from its options, and closed at its end. */
 import {
   sourceConnection,
   targetConnection,
   type SourceOptions,
   type TargetOptions,
 } from '../config/access.js';
-import { sameEtcd } from '../sameetcd.js';
-import { EtcdClient } from '../wire/client.js';
-import type { Connection } from '../wire/connection.js';
+import type { KeyMap } from '../mirror/keymap.js';
+import { PlainMirror } from '../mirror/plain.js';
+import { Migration } from '../migration.js';
+import type { Context } from './command.js';
 
-export interface Sides {
-  source: EtcdClient;
-  /** The source on a connection of its own: a watch with much to say holds up what goes beside it. */
-  sourceWatch: EtcdClient;
-  target: EtcdClient;
-  targetEndpoints: readonly string[];
-}
+type SidesOptions = SourceOptions & TargetOptions;
 
-/**
- * @param mayBeSame whether one etcd may be both, under different keys
- * @throws LockstepError SAME_ETCD for one that may not, BAD_ARGUMENT for options that do not go together
- */
-export async function withSides<T>(
-  options: SourceOptions & TargetOptions,
-  use: (sides: Sides) => Promise<T>,
-  mayBeSame = false,
+/** @throws LockstepError SAME_ETCD, BAD_ARGUMENT for options that do not go together */
+export async function withMigration<T>(
+  options: SidesOptions,
+  { log }: Pick<Context, 'log'>,
+  use: (migration: Migration) => Promise<T>,
 ): Promise<T> {
-  const from = await sourceConnection(options);
-  const to = await targetConnection(options);
-  if (!mayBeSame) refuseSame(from, to);
-  const source = new EtcdClient(from, 'source');
-  const sourceWatch = source.another();
-  const target = new EtcdClient(to, 'target');
-  try {
-    return await use({ source, sourceWatch, target, targetEndpoints: to.endpoints });
-  } finally {
-    for (const client of [source, sourceWatch, target]) client.close();
-  }
+  const [source, target] = [await sourceConnection(options), await targetConnection(options)];
+  const onNote = (note: string) => {
+    log.info(note);
+  };
+  return closedAfter(new Migration({ source, target, onNote }), use);
 }
 
-/** The same name is the same etcd; other names may be as well, which only the servers can tell. */
-export function refuseSame(source: Connection, target: Connection): void {
-  const both = source.endpoints.find((endpoint) => target.endpoints.includes(endpoint));
-  if (both !== undefined) throw sameEtcd(both);
+/** @throws LockstepError BAD_ARGUMENT for options that do not go together */
+export async function withMirror<T>(
+  options: SidesOptions,
+  { prefix, destPrefix }: KeyMap,
+  { log }: Pick<Context, 'log'>,
+  use: (mirror: PlainMirror) => Promise<T>,
+): Promise<T> {
+  const [source, target] = [await sourceConnection(options), await targetConnection(options)];
+  const onNote = (note: string, warn = false) => {
+    if (warn) log.warn(note);
+    else log.info(note);
+  };
+  return closedAfter(new PlainMirror({ source, target, prefix, destPrefix, onNote }), use);
+}
+
+async function closedAfter<C extends { close: () => void }, T>(
+  opened: C,
+  use: (opened: C) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(opened);
+  } finally {
+    opened.close();
+  }
 }

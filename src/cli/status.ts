@@ -2,12 +2,10 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
 import type { Options } from '../config/options.js';
-import { kubeStatus, type KubeStatus } from '../cutover/kubestatus.js';
-import { askHeads, servingText } from '../cutover/serving.js';
+import { nightStatus, type KubeStatus } from '../cutover/kubestatus.js';
+import { servingText } from '../cutover/serving.js';
 import { withKube } from '../kube/config.js';
-import { parseResource, PODS } from '../kube/resource.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
-import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { count, fields } from '../status/format.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
@@ -44,18 +42,12 @@ export function statusCommand(program: Command): void {
 /** Null where no kubeconfig is given. */
 async function inKubernetes(
   { kubeconfig, apiservers }: Partial<Pick<Options, 'kubeconfig' | 'apiservers'>>,
-  { cursor, cutover }: TargetStatus,
+  status: TargetStatus,
   source: EtcdClient | undefined,
   target: EtcdClient,
 ): Promise<KubeStatus | null> {
   if (kubeconfig === undefined && apiservers === undefined) return null;
-  const prefixes = cutover?.prefixes ?? cursor?.prefixes;
-  const key = prefixes && probeKey(PrefixSet.of(prefixes));
-  const heads = source && key ? () => askHeads(source, target, key) : undefined;
-  const named = (cutover?.resources ?? []).map(parseResource).filter((one) => one !== undefined);
-  return withKube(kubeconfig, apiservers, (apis) =>
-    kubeStatus(apis, named.length > 0 ? named : [PODS], heads),
-  );
+  return withKube(kubeconfig, apiservers, (apis) => nightStatus(apis, status, { source, target }));
 }
 
 /** After a cutover it is the target that is ahead. */

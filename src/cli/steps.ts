@@ -1,5 +1,5 @@
 /** How steps, notes and alarms of a cutover or a rollback are shown. */
-import type { CutoverOptions } from '../cutover/options.js';
+import type { NightOptions } from '../cutover/options.js';
 import { servingText, type Serving } from '../cutover/serving.js';
 import type { Step } from '../cutover/steps.js';
 import { count } from '../status/format.js';
@@ -12,14 +12,11 @@ export function shownSteps({
   progress,
   print,
   mustGoOn,
-}: Context): Pick<CutoverOptions, 'onStep' | 'onNote' | 'onAlarm' | 'onProgress' | 'onMustGoOn'> {
+}: Context): Pick<NightOptions, 'onStep' | 'onAlarm' | 'onProgress' | 'onMustGoOn'> {
   return {
     onStep: (step) => {
       if (json) print({ step }, () => '');
       else progress.say(`${stepText(step)}\n`);
-    },
-    onNote: (note) => {
-      log.info(note);
     },
     onAlarm: (alarm) => {
       if (json) print({ alarm }, () => '');

@@ -1,27 +1,7 @@
-/** etcd-lockstep audit --values: the audit of a mirror. */
-import { auditValues, type ValuesOptions, type ValuesReport } from '../audit/values.js';
+/** What `audit --values`, the audit of a mirror, says. */
+import type { ValuesReport } from '../audit/values.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { bytes, count, duration, table } from '../status/format.js';
-import { Rate } from '../status/progress.js';
-import type { Context } from './command.js';
-
-export async function runValues(
-  what: Pick<ValuesOptions, 'source' | 'target' | 'map' | 'allowEmpty' | 'onDifference'>,
-  { log, progress, signal }: Context,
-): Promise<ValuesReport> {
-  const rate = new Rate();
-  return auditValues({
-    ...{ ...what, signal },
-    onProgress: (keys, total, read) => {
-      progress.show(
-        () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
-      );
-    },
-    onNote: (note) => {
-      log.info(note);
-    },
-  });
-}
 
 export function valuesText(r: ValuesReport, map: KeyMap): string {
   const row = (name: string, side: ValuesReport['source']) => [

@@ -36,6 +36,7 @@ export interface FenceAloneOptions {
   signal: AbortSignal;
 }
 
+/** What the target is when its head is above the source's. */
 export interface FenceReport {
   /** The last revision at which the target was the source's exact copy; then keys and checksum. */
   exact: Revision;

@@ -9,6 +9,7 @@ import type { Resource } from '../kube/resource.js';
 import { freezeWay } from '../kube/way.js';
 import { WriteProbe } from '../kube/writeprobe.js';
 
+/** What is to be frozen, and where. */
 export interface FreezingOptions {
   resources: readonly Resource[];
   apiservers: readonly ApiServer[];

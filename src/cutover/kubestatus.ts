@@ -1,10 +1,14 @@
 /** What Kubernetes says of a night: whether writes are frozen and by whom, and which etcd serves. */
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
-import { resourceName, type Resource } from '../kube/resource.js';
+import { parseResource, PODS, resourceName, type Resource } from '../kube/resource.js';
 import { LockstepError } from '../errors.js';
-import { servingNow, type Heads, type Serving } from './serving.js';
+import type { TargetStatus } from '../lockstep/status.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { EtcdClient } from '../wire/client.js';
+import { askHeads, servingNow, type Heads, type Serving } from './serving.js';
 
+/** What the apiservers say of a night. */
 export interface KubeStatus {
   /** Null: no freeze of ours stands. Whether each apiserver refuses tells `freeze probe`. */
   frozen: {
@@ -18,8 +22,24 @@ export interface KubeStatus {
   apiservers: Serving[];
 }
 
+/**
+ * Asks about what was moved, or is to be.
+ * @throws LockstepError KUBE_UNAVAILABLE where no apiserver answers
+ */
+export async function nightStatus(
+  apis: readonly ApiServer[],
+  { cursor, cutover }: TargetStatus,
+  { source, target }: { source: EtcdClient | undefined; target: EtcdClient },
+): Promise<KubeStatus> {
+  const prefixes = cutover?.prefixes ?? cursor?.prefixes;
+  const key = prefixes && probeKey(PrefixSet.of(prefixes));
+  const heads = source && key ? () => askHeads(source, target, key) : undefined;
+  const named = (cutover?.resources ?? []).map(parseResource).filter((one) => one !== undefined);
+  return kubeStatus(apis, named.length > 0 ? named : [PODS], heads);
+}
+
 /** @param heads undefined: which etcd serves is not asked */
-export async function kubeStatus(
+async function kubeStatus(
   apis: readonly ApiServer[],
   resources: readonly Resource[],
   heads: (() => Promise<Heads>) | undefined,

@@ -7,6 +7,7 @@ import type { LateWrite } from './late.js';
 import type { Heads, Serving } from './serving.js';
 import type { Step, StepTime } from './steps.js';
 
+/** What somebody who says go has to know. */
 export interface GoAbout {
   resources: readonly Resource[];
   /** What somebody should know before he says go. */
@@ -19,6 +20,16 @@ export interface Moving {
   /** Of this run. A later run, which may move an apiserver back, has a higher one. */
   epoch: Revision;
 }
+
+/** What is taken where nothing is given, on the command line and by a program alike. */
+export const NIGHT_DEFAULTS = {
+  margin: 1000,
+  quietMs: 300,
+  maxFreezeSeconds: 30,
+  watchSeconds: 60,
+  /** Keys that retire removes in a second. */
+  rate: 1000,
+} as const;
 
 /** What cutover and rollback share. */
 export interface NightOptions {
@@ -53,6 +64,7 @@ export interface NightOptions {
   signal: AbortSignal;
 }
 
+/** What a cutover is told beyond that. */
 export interface CutoverOptions extends NightOptions {
   /** A connection of its own: the watch for late writes must not stand in line. */
   sourceWatch: EtcdClient;

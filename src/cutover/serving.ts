@@ -13,6 +13,7 @@ import { listRevision } from '../kube/serving.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 
+/** The revisions of both etcds, asked at one moment. */
 export interface Heads {
   source: Revision;
   target: Revision;
@@ -31,6 +32,7 @@ export async function askHeads(
   return { source: revision, target: (await target.head(CUTOVER_KEY)).revision };
 }
 
+/** From which etcd an apiserver serves. */
 export interface Serving {
   apiserver: string;
   /** `unclear`: some resources from here, some from there, or heads too near to each other. */

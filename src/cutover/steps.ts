@@ -17,6 +17,7 @@ export interface Step extends StepText {
   frozenSeconds: number | null;
 }
 
+/** How long a step has taken. */
 export interface StepTime {
   step: string;
   seconds: number;

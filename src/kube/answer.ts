@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
 
+/** What an apiserver has answered: the status of HTTP, and the object. */
 export interface Answer {
   status: number;
   /** Parsed JSON; the text where it is none, as a proxy answers. */

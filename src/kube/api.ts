@@ -18,7 +18,9 @@ const MAX_CONNECTIONS = 64;
 /** The largest object that etcd takes, several times over. */
 const MAX_ANSWER_BYTES = 16 << 20;
 
+/** Of an HTTP request. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+/** What stands behind the `?`. */
 export type Query = Record<string, string>;
 
 /** How to be let in. */
@@ -32,6 +34,7 @@ export interface Credentials {
   proxy?: HttpAgent;
 }
 
+/** One apiserver, asked at its own address. {@link ApiServer.close} it in the end. */
 export class ApiServer {
   /** Without a slash at its end; may have a path. */
   readonly url: string;
@@ -75,6 +78,7 @@ export class ApiServer {
     await Promise.all(asks);
   }
 
+  /** Ends its connections. */
   close(): void {
     this.#agent?.destroy();
     this.#agent = undefined;

@@ -20,6 +20,7 @@ export const FREEZE_NAME = 'etcd-lockstep-freeze';
 export const WEBHOOK_NAME = 'freeze.etcd-lockstep.io';
 
 export const WAYS = ['policy', 'webhook'] as const;
+/** How apiservers are made to refuse: by a ValidatingAdmissionPolicy, or by a webhook that nobody answers. */
 export type Way = (typeof WAYS)[number];
 
 const API_VERSION = 'admissionregistration.k8s.io/v1';

@@ -23,11 +23,13 @@ import {
 } from './resource.js';
 import { WriteProbe, type On } from './writeprobe.js';
 
+/** Whether writes should be refused. */
 export type Expected = 'frozen' | 'open';
 
 /** Objects that change while they are asked about: leases and nodes are written every ten seconds. */
 const TRIES = 4;
 
+/** What one apiserver did with each kind of write. */
 export interface ProbeReport {
   apiserver: string;
   ok: boolean;

@@ -12,6 +12,7 @@ export interface FollowOptions extends PipelineOptions {
   signal: AbortSignal;
 }
 
+/** Where a follower is at the moment. */
 export type FollowState =
   | 'waiting for the source'
   | 'waiting for the target'
@@ -20,11 +21,14 @@ export type FollowState =
   | 'in lockstep'
   | 'taken over';
 
+/** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
 export interface FollowStatus {
   state: FollowState;
   /** The target's head; null before the target was read. */
   position: Revision | null;
   journalPosition: Revision;
+  /** What the journal takes on the disk. */
+  journalBytes: number;
   /** The source's head when it was asked last. */
   sourceHead: Revision;
   /** Null before the target was read. */
@@ -62,6 +66,7 @@ export class Follower {
       position: position ?? null,
       journalPosition: this.#options.journal.position,
       sourceHead: head.lag.head,
+      journalBytes: this.#options.journal.bytes(),
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
       ...applier.written,

@@ -16,6 +16,7 @@ import type { EtcdClient, Header } from '../wire/client.js';
 import { takeStock } from './stock.js';
 import { EtcdTarget, type TargetState } from './target.js';
 
+/** What a target is, how far it has come, and whether it may be followed into. */
 export interface TargetStatus {
   /**
    * `empty`: no key at all. `mirror`: a plain mirror writes there. `foreign`: keys, and none of ours.

@@ -3,9 +3,11 @@ import type { ErrorCode } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { CompareProgress } from './compare.js';
 
+/** Where a mirror is at the moment. */
 export type MirrorPhase =
   'waiting for the source' | 'waiting for the target' | 'comparing' | 'catching up' | 'mirroring';
 
+/** What a mirror says of itself while it runs. */
 export interface MirrorStatus {
   state: MirrorPhase;
   /** The target has what the source had at this revision; null while it is being compared. */

@@ -25,6 +25,7 @@ import { overrides, resources, split, type Split } from './split.js';
 import { credentials, targetStock } from './stock.js';
 import { compaction, readWindow, type Window } from './window.js';
 
+/** Whom to ask, and about what. */
 export interface PlanOptions {
   source: Connection;
   target: Connection | undefined;
@@ -35,6 +36,7 @@ export interface PlanOptions {
   signal: AbortSignal;
 }
 
+/** What it is at. */
 export type PlanProgress =
   | { step: 'members' }
   | { step: 'folders'; folders: number }
@@ -47,6 +49,7 @@ export interface PlannedFolder extends Split {
   activity: Activity | null;
 }
 
+/** What there is, what to split and how, and what is in the way. */
 export interface Plan {
   /** kube-apiserver's --etcd-prefix, with a slash at both ends. */
   root: string;

@@ -16,11 +16,33 @@ export interface TlsFiles {
   key?: string;
 }
 
+/** One etcd: where its members are, and how to be let in by them. */
 export interface Connection {
   /** URLs of members of one cluster, all with TLS (`https://`, `unixs://`) or all without. */
   endpoints: readonly string[];
   tls?: TlsFiles;
   user?: { name: string; password: string };
+}
+
+/**
+ * What a program gives for one etcd, checked.
+ * @throws LockstepError BAD_ARGUMENT for what is no URL, and for http and https in one list
+ */
+export function connectionTo(at: string | Connection): Connection {
+  const connection = typeof at === 'string' ? { endpoints: [at] } : at;
+  const { endpoints } = connection;
+  const odd = endpoints.find((url) => !URL.canParse(url) || !/^https?:\/\//.test(url));
+  if (odd !== undefined || endpoints.length === 0)
+    throw badArgument(
+      odd === undefined ? 'no endpoint given' : `the endpoint ${JSON.stringify(odd)} is no URL`,
+      'Write it as http://10.0.0.1:2379, or https://….',
+    );
+  if (isSecure(connection) && endpoints.some((url) => url.startsWith('http:')))
+    throw badArgument(
+      'endpoints of one etcd are both http:// and https://',
+      'Give the members of one cluster, all with the same scheme.',
+    );
+  return connection;
 }
 
 /** The content of {@link TlsFiles}. */
