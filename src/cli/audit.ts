@@ -38,6 +38,12 @@ export function auditCommand(program: Command): void {
       ] as const),
       ...BOTH_ACCESS,
     ],
+    help: {
+      prefix: "keys to compare (default: what the target's cursor names; with --values: all)",
+      destPrefix: 'with --values: as the mirror was given it',
+      noDestPrefix: 'with --values: as the mirror was given it',
+      allowEmpty: 'that nothing is there to be compared is no error',
+    },
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --history',
     run: async (options, context) => {

@@ -14,6 +14,7 @@ export function cropCommand(program: Command): void {
     argument: ['snapshot', 'file from `etcdctl snapshot save`'],
     required: ['prefix', 'out'],
     optional: ['allowEmpty'],
+    help: { prefix: 'keys to keep, e.g. /registry/pods/' },
     example: 'etcd-lockstep crop backup.db --prefix /registry/pods/ --out base.db',
     run: async (
       { prefix, out, allowEmpty = false },

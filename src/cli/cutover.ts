@@ -1,7 +1,7 @@
 /** etcd-lockstep cutover */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import type { Options } from '../config/options.js';
+import type { Given } from '../config/parse.js';
 import { Cutover } from '../cutover/cutover.js';
 import type { CutoverOptions, CutoverReport, Moving } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
@@ -12,18 +12,18 @@ import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Night } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
-type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
-  Partial<Pick<Options, 'resource' | 'switchHook' | 'flipHook' | 'yes'>>;
+const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
+type GivenOptions = Given<never, 'resource' | (typeof CONDUCT)[number]>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
     name: 'cutover',
     description:
       'Move the apiservers from source to target: freeze, drain, compare, fence, switch, unfreeze.',
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze', 'watch'],
+    required: ['endpoints', 'destEndpoints'],
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
-      ...(['switchHook', 'flipHook', 'yes'] as const),
+      ...CONDUCT,
       ...BOTH_ACCESS,
     ],
     example:
@@ -62,7 +62,7 @@ function cutoverOptions(
     signal,
     resources: options.resource,
     margin: options.margin,
-    quietMs: options.quiet,
+    quietMs: options.quiet * 1000,
     maxFreezeSeconds: maxFreeze,
     watchSeconds: options.watch,
     go: ({ resources, warnings }) =>

@@ -12,8 +12,9 @@ export function fenceCommand(program: Command): void {
     name: 'fence',
     description:
       "Take a drained target over from its follower, and keep its head above the source's until a signal.",
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze'],
-    optional: ['once', 'yes', ...BOTH_ACCESS],
+    required: ['endpoints', 'destEndpoints'],
+    optional: ['margin', 'quiet', 'maxFreeze', 'once', 'yes', ...BOTH_ACCESS],
+    help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
     run: async (options, { signal, mustGoOn, progress, print, json, log }) => {
@@ -22,7 +23,7 @@ export function fenceCommand(program: Command): void {
         await fenceAlone({
           ...{ source, target, signal },
           margin: options.margin,
-          quietMs: options.quiet,
+          quietMs: options.quiet * 1000,
           maxFreezeSeconds: options.maxFreeze,
           once: options.once ?? false,
           go: () =>

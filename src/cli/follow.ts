@@ -20,6 +20,7 @@ export function followCommand(program: Command): void {
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
+    help: { journal: 'directory of the journal that seed has made' },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {

@@ -1,18 +1,16 @@
 /** Work that goes on until a signal: a line that says how it is, and what there was at the end. */
 import type { Context } from './command.js';
 
-const STATUS_MS = 1000;
-
 export interface LiveTexts<S extends object> {
   status: () => S;
-  /** For people; with `-w json` the status itself is written, one object a second. */
+  /** For people; with `-w json` the status itself is written, one object each time. */
   line: (status: S) => string;
   summary: (status: S, seconds: number) => string;
 }
 
 /** The summary is left out where the work has failed: then the error says what there is to say. */
 export async function showLive<S extends object>(
-  { json, print, progress }: Context,
+  { json, print, progress, statusSeconds }: Context,
   { status, line, summary }: LiveTexts<S>,
   run: () => Promise<void>,
 ): Promise<void> {
@@ -21,7 +19,7 @@ export async function showLive<S extends object>(
     const now = status();
     if (json) print(now, () => '');
     else progress.show(() => line(now));
-  }, STATUS_MS);
+  }, statusSeconds * 1000);
   let failed = true;
   try {
     await run();

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { describeKey } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
-import { MAX_TXN_OPS } from '../lockstep/txn.js';
 import { Mirror } from '../mirror/mirror.js';
 import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
@@ -32,10 +31,14 @@ export function mirrorCommand(program: Command): void {
       ] as const),
       ...(['untilSynced', ...BOTH_ACCESS] as const),
     ],
+    help: {
+      prefix: 'what the keys begin with that are mirrored; one (default: everything is)',
+      untilSynced: 'end when the target has what the source had when both had been compared',
+    },
     example:
       'etcd-lockstep mirror --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/leases/',
     run: async (options, context) => {
-      const { rev, maxTxnOps = MAX_TXN_OPS, prune = false, untilSynced = false } = options;
+      const { rev, maxTxnOps, prune = false, untilSynced = false } = options;
       const { allowEmpty = false } = options;
       const { log, print, json, signal } = context;
       const map = keyMap(options);

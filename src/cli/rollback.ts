@@ -1,7 +1,7 @@
 /** etcd-lockstep rollback */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import type { Options } from '../config/options.js';
+import type { Given } from '../config/parse.js';
 import { Rollback, type RollbackOptions, type RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
 import { count, fields, table } from '../status/format.js';
@@ -10,19 +10,21 @@ import { askGo, Hook, needsGo } from './go.js';
 import { withNight } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
-type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'watch'> &
-  Partial<Pick<Options, 'resource' | 'switchHook' | 'yes'>>;
+const CONDUCT = ['resource', 'margin', 'quiet', 'watch', 'switchHook', 'yes'] as const;
+type GivenOptions = Given<never, (typeof CONDUCT)[number]>;
 
 export function rollbackCommand(program: Command): void {
   register(program, {
     name: 'rollback',
     description:
       'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'watch'],
-    optional: [
-      ...(['kubeconfig', 'apiservers', 'without', 'resource', 'switchHook', 'yes'] as const),
-      ...BOTH_ACCESS,
-    ],
+    required: ['endpoints', 'destEndpoints'],
+    optional: [...(['kubeconfig', 'apiservers', 'without'] as const), ...CONDUCT, ...BOTH_ACCESS],
+    help: {
+      margin: "revisions that the source's head is raised above the target's, at least",
+      switchHook:
+        'shell command that moves one apiserver back; finds it in $APISERVER, and in $EPOCH a number that is higher in each later run',
+    },
     example:
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
@@ -48,7 +50,7 @@ function rollbackOptions(
     signal: context.signal,
     resources: options.resource,
     margin: options.margin,
-    quietMs: options.quiet,
+    quietMs: options.quiet * 1000,
     watchSeconds: options.watch,
     go: ({ resources, warnings }) =>
       askGo(whatGoMeans(resourceList(resources)), warnings, options.yes, context),

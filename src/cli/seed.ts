@@ -15,6 +15,10 @@ export function seedCommand(program: Command): void {
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
     optional: ['from', 'allowEmpty', ...SOURCE_ACCESS],
+    help: {
+      journal:
+        'directory of the journal: made, or gone on with; needs the room of the prefixes and of their changes',
+    },
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: async (options, { signal, log, print, progress }) => {
@@ -28,7 +32,7 @@ export function seedCommand(program: Command): void {
           prefixes: options.prefix,
           journal: options.journal,
           out: options.out,
-          from: options.from ?? 'range',
+          from: options.from,
           allowEmpty: options.allowEmpty ?? false,
           onBase: (now) => {
             read = now;

@@ -20,6 +20,7 @@ export function statusCommand(program: Command): void {
       'Say what the target holds, how far it is behind, how far a cutover is and whose, and what to do next.',
     required: ['destEndpoints'],
     optional: ['endpoints', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
+    help: { endpoints: 'source etcd: to say how far the target is behind' },
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379 --kubeconfig admin.conf',
     run: async (options, { print }) => {

@@ -97,8 +97,8 @@ describe('seed', () => {
     expect(contract.seed.parse(whole(stdout)[0]).keys).to.equal(4);
     const log = stderr.split('\n').filter((line) => line !== '');
     expect(log).to.have.lengthOf(1);
-    const { level, msg } = JSON.parse(log[0]!) as { level: number; msg: string };
-    expect(level).to.equal(40);
+    const { level, msg } = JSON.parse(log[0]!) as { level: string; msg: string };
+    expect(level).to.equal('warn');
     for (const folder of ['pods', 'podtemplates', 'poddisruptionbudgets'])
       expect(msg).to.contain(`/registry/${folder}/`);
   });
