@@ -5,6 +5,7 @@ import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
 import { parseOptions, type Given, type Typed } from '../config/parse.js';
 import { LockstepError, type Disposition } from '../errors.js';
+import type { OnNote } from '../patience.js';
 import { ProgressLine } from '../status/progress.js';
 import { logger, type Logger } from './log.js';
 import { EXIT_INTERRUPTED, stopping } from './stopping.js';
@@ -23,6 +24,8 @@ export interface Context {
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
+  /** Logs what a user should know. */
+  note: OnNote;
   progress: ProgressLine;
   /** The result, to stdout: the object with `-w json`, else the text. */
   print: (object: object, text: () => string) => void;
@@ -153,6 +156,10 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
   const log = logger(logLevel, (logFormat ?? writeOut) === 'json', progress.stream());
   return {
     ...{ signal, json, log, progress },
+    note: (note, warn = false) => {
+      if (warn) log.warn(note);
+      else log.info(note);
+    },
     statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
     mustGoOn: () => {
       stopping.mustGoOn();

@@ -47,8 +47,8 @@ export function cropCommand(program: Command): void {
           '',
           `Cropped to ${out}`,
           fields([
-            ['head revision', count(sealed.head)],
-            ['compact revision', count(sealed.compactRevision)],
+            ['head revision', String(sealed.head)],
+            ['compact revision', String(sealed.compactRevision)],
             ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
             ['leases', count(sealed.leases)],
             ['base file', bytes(sealed.fileBytes)],

@@ -95,13 +95,10 @@ function reportText(r: CutoverReport): string {
     `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
     fields([
       ['resources', r.resources.join(', ')],
-      ['exact copy up to', `revision ${count(r.exact)}`],
+      ['exact copy up to', `revision ${r.exact}`],
       ['keys', count(r.keys)],
       ['checksum', r.checksum],
-      [
-        'heads',
-        r.heads ? `source ${count(r.heads.source)}, target ${count(r.heads.target)}` : 'not asked',
-      ],
+      ['heads', r.heads ? `source ${r.heads.source}, target ${r.heads.target}` : 'not asked'],
       [
         'writes refused for',
         r.frozenSeconds === null ? 'unknown' : `${r.frozenSeconds.toFixed(1)} s`,

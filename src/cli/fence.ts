@@ -17,7 +17,7 @@ export function fenceCommand(program: Command): void {
     help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
-    run: async (options, { signal, mustGoOn, progress, print, json, log }) => {
+    run: async (options, { signal, mustGoOn, progress, print, json, log, note }) => {
       needsGo(options.yes);
       return withSides(options, async ({ source, target }) => {
         await fenceAlone({
@@ -39,14 +39,9 @@ export function fenceCommand(program: Command): void {
           },
           onKeep: ({ source: at, target: ahead }) => {
             if (json) return;
-            progress.show(
-              () =>
-                `fence: source ${count(at)}, target ${count(ahead)}, ${count(ahead - at)} ahead`,
-            );
+            progress.show(() => `fence: source ${at}, target ${ahead}, ${count(ahead - at)} ahead`);
           },
-          onNote: (note) => {
-            log.info(note);
-          },
+          onNote: note,
         });
         return 0;
       });
@@ -58,10 +53,10 @@ function reportText({ exact, heads, keys, checksum }: FenceReport): string {
   return [
     'FENCED',
     fields([
-      ['exact copy up to', `revision ${count(exact)}`],
+      ['exact copy up to', `revision ${exact}`],
       ['keys', count(keys)],
       ['checksum', checksum],
-      ['heads', `source ${count(heads.source)}, target ${count(heads.target)}`],
+      ['heads', `source ${heads.source}, target ${heads.target}`],
     ]),
   ].join('\n');
 }

@@ -9,7 +9,7 @@ import { repairJournal, type RepairOptions } from '../lockstep/repair.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { register, type Context } from './command.js';
-import { showLive } from './live.js';
+import { lagFirst, showLive } from './live.js';
 import { withSides } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
@@ -34,10 +34,7 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const onNote = (note: string) => {
-        context.log.info(note);
-      };
-      const { signal } = context;
+      const { signal, note: onNote } = context;
       const repair = options.repair ?? false;
       return withSides(options, async (sides) => {
         for (const asked of [sides.source, sides.sourceWatch]) asked.closeAt(signal);
@@ -57,16 +54,14 @@ export function followCommand(program: Command): void {
 
 async function repairWithProgress(
   parts: Pick<RepairOptions, 'source' | 'target' | 'journal'>,
-  { log, progress, signal }: Context,
+  { note, progress, signal }: Context,
 ): Promise<void> {
   await repairJournal({
     ...parts,
     onBase: ({ keys, bytes: read }) => {
       progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
     },
-    onNote: (note) => {
-      log.info(note);
-    },
+    onNote: note,
     signal,
   });
 }
@@ -76,7 +71,7 @@ interface Line extends FollowStatus {
   journalBytes: number;
 }
 
-/** Runs the follower with a status line, or one JSON object a second. */
+/** Runs the follower with a status line, or objects. */
 async function show(follower: Follower, journal: Journal, context: Context): Promise<void> {
   const rate = new Rate();
   const status = (): Line => ({
@@ -91,17 +86,22 @@ function statusLine(s: Line): string {
   const kept = `journal ${bytes(s.journalBytes)}`;
   if (s.cutover) return s.state;
   if (s.position === null)
-    return `${s.state}; captured up to revision ${count(s.journalPosition)}; ${kept}`;
-  const why = s.trouble ? ` (${s.trouble.code})` : '';
-  return `${s.state}${why}; revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
+    return `${s.state}; captured up to revision ${s.journalPosition}; ${kept}`;
+  const parts = [
+    `revision ${s.position}`,
+    `${count(s.revisionsPerSecond)} rev/s`,
+    kept,
+    `fillers ${count(s.fillers)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
 }
 
 function summary(s: FollowStatus, seconds: number): string {
   if (s.cutover) return takenOver(s.cutover);
   if (s.position === null)
-    return `Stopped before the target was there; captured up to revision ${count(s.journalPosition)}.`;
+    return `Stopped before the target was there; captured up to revision ${s.journalPosition}.`;
   return [
-    `Stopped at revision ${count(s.position)}, ${count(s.lagRevisions ?? 0)} behind the source's ${count(s.sourceHead)}.`,
+    `Stopped at revision ${s.position}, ${count(s.lagRevisions ?? 0)} behind the source's ${s.sourceHead}.`,
     `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
     'The same command goes on from there.',
   ].join('\n');
@@ -114,7 +114,7 @@ function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): stri
     ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
     : 'Nothing is left to do for it.';
   return [
-    `TAKEN OVER at revision ${count(exact)} for a cutover (${phase}): the target was the source's exact copy up to there.`,
+    `TAKEN OVER at revision ${exact} for a cutover (${phase}): the target was the source's exact copy up to there.`,
     `This follower has done its work and need not be started again. ${next}`,
   ].join('\n');
 }

@@ -133,14 +133,12 @@ function servers(apis: readonly ApiServer[]): string {
 function freezingOptions(
   apiservers: readonly ApiServer[],
   { resource, way }: FreezeOptions,
-  { signal, log }: Context,
+  { signal, note }: Context,
 ): FreezingOptions {
   return {
     ...{ apiservers, signal, resources: resource },
     ...(way === undefined ? {} : { way }),
-    onNote: (note) => {
-      log.info(note);
-    },
+    onNote: note,
     leaveOut: (apiserver) => `leave ${apiserver} out of --apiservers`,
   };
 }

@@ -7,9 +7,9 @@ import { Mirror } from '../mirror/mirror.js';
 import type { MirrorStatus } from '../mirror/status.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration } from '../status/format.js';
-import { Rate } from '../status/progress.js';
+import { Estimate, Rate } from '../status/progress.js';
 import { register, type Context } from './command.js';
-import { showLive } from './live.js';
+import { lagFirst, showLive } from './live.js';
 import { withSides, type Sides } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
@@ -40,7 +40,7 @@ export function mirrorCommand(program: Command): void {
     run: async (options, context) => {
       const { rev, maxTxnOps, prune = false, untilSynced = false } = options;
       const { allowEmpty = false } = options;
-      const { log, print, json, signal } = context;
+      const { log, note, print, json, signal } = context;
       const map = keyMap(options);
       const use = async (sides: Sides) => {
         const named = map.prefix === '' ? [] : [map.prefix];
@@ -52,10 +52,7 @@ export function mirrorCommand(program: Command): void {
           onForeign: (name) => {
             if (json) print({ foreignKey: describeKey(name) }, () => '');
           },
-          onNote: (note, warn = false) => {
-            if (warn) log.warn(note);
-            else log.info(note);
-          },
+          onNote: note,
         });
         await show(mirror, context);
         return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
@@ -69,29 +66,34 @@ interface Line extends MirrorStatus {
   keysPerSecond: number;
 }
 
-/** Runs the mirror with a status line, or one JSON object a second. */
+/** Runs the mirror with a status line, or objects. */
 async function show(mirror: Mirror, context: Context): Promise<void> {
   const rate = new Rate();
-  const comparing = new Rate();
+  const estimate = new Estimate();
   const status = (): Line => {
     const now = mirror.status;
     return { ...now, keysPerSecond: Math.round(rate.per(now.puts + now.deletions)) };
   };
-  const line = (now: Line) => statusLine(now, comparing.per(now.comparing?.keys ?? 0));
+  const line = (now: Line) => statusLine(now, estimate);
   await showLive(context, { status, line, summary }, () => mirror.run());
 }
 
-function statusLine(s: Line, comparedPerSecond: number): string {
-  const why = s.trouble ? ` (${s.trouble.code})` : '';
+function statusLine(s: Line, estimate: Estimate): string {
   const wrote = `wrote ${count(s.puts)} keys, ${bytes(s.bytes)}`;
-  if (s.comparing) {
-    const { keys, remaining } = s.comparing;
-    const share = Math.floor((100 * keys) / Math.max(keys + remaining, 1));
-    const left = comparedPerSecond > 0 ? `; ${duration(remaining / comparedPerSecond)} left` : '';
-    return `${s.state}${why}; ${count(keys)} of ${count(keys + remaining)} keys, ${share}%; ${wrote}${left}`;
+  const { comparing } = s;
+  if (comparing) {
+    const all = comparing.keys + comparing.remaining;
+    const share = comparing.keys / Math.max(all, 1);
+    const done = `${count(comparing.keys)} of ${count(all)} keys, ${Math.floor(100 * share)}%`;
+    return [...lagFirst(s), done, ...estimate.texts(share), wrote].join('; ');
   }
-  if (s.position === null) return `${s.state}${why}`;
-  return `${s.state}${why}; revision ${count(s.position)} of the source; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.keysPerSecond)} keys/s; ${wrote}, deleted ${count(s.deletions)}`;
+  if (s.position === null) return lagFirst(s).join('; ');
+  const parts = [
+    `revision ${s.position} of the source`,
+    `${count(s.keysPerSecond)} keys/s`,
+    `${wrote}, deleted ${count(s.deletions)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
 }
 
 function summary(s: MirrorStatus, seconds: number): string {
@@ -99,6 +101,6 @@ function summary(s: MirrorStatus, seconds: number): string {
   const where =
     s.position === null
       ? 'Stopped before both sides had been compared.'
-      : `Stopped at revision ${count(s.position)} of the source, ${count(s.lagRevisions ?? 0)} behind its ${count(s.sourceHead)}.`;
+      : `Stopped at revision ${s.position} of the source, ${count(s.lagRevisions ?? 0)} behind its ${s.sourceHead}.`;
   return [where, wrote, 'The same command goes on from there.'].join('\n');
 }

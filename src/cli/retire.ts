@@ -22,7 +22,7 @@ export function retireCommand(program: Command): void {
     },
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
-    run: (options, { signal, print, progress, log }) =>
+    run: (options, { signal, print, progress, note }) =>
       withNight(options, async ({ source, target, apiservers }) => {
         const report = await retire({
           ...{ source, target, apiservers, signal },
@@ -33,9 +33,7 @@ export function retireCommand(program: Command): void {
           onProgress: (text) => {
             progress.show(() => text);
           },
-          onNote: (note) => {
-            log.info(note);
-          },
+          onNote: note,
         });
         print({ retire: report }, () => reportText(report, options.rate));
         return 0;
@@ -61,10 +59,7 @@ function reportText(r: RetireReport, rate: number): string {
     `REMOVED from the source: ${r.prefixes.join(', ')}`,
     fields([
       ...found,
-      [
-        'by revisions',
-        revisions ? `${count(revisions.first)} to ${count(revisions.last)}` : 'none was needed',
-      ],
+      ['by revisions', revisions ? `${revisions.first} to ${revisions.last}` : 'none was needed'],
       ['left', count(r.left)],
     ]),
     'Our own keys are off the target. The source gives the room back after its next compaction, to the disk by `etcdctl defrag`.',

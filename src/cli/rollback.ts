@@ -80,10 +80,7 @@ function reportText(r: RollbackReport): string {
       ['resources', r.resources.join(', ')],
       ['keys', `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`],
       ['brought back', `${count(brought.put)} put, ${count(brought.deleted)} deleted`],
-      [
-        'heads',
-        heads ? `source ${count(heads.source)}, target ${count(heads.target)}` : 'not asked',
-      ],
+      ['heads', heads ? `source ${heads.source}, target ${heads.target}` : 'not asked'],
       ['writes refused for', r.frozenSeconds === null ? '?' : `${r.frozenSeconds.toFixed(1)} s`],
       ['late writes', count(r.lateWrites.length)],
     ]),

@@ -67,24 +67,19 @@ function aheadText(revisions: number): string {
 function gapRow(gap: (TargetStatus['cursor'] & object)['gap']): [string, string][] {
   if (!gap) return [];
   const { after, to } = gap;
-  return [
-    [
-      'bridged gap',
-      `revisions ${count(after + 1)} to ${count(to)}: exact at its end, not in between`,
-    ],
-  ];
+  return [['bridged gap', `revisions ${after + 1} to ${to}: exact at its end, not in between`]];
 }
 
 function statusText(status: TargetStatus, kube: KubeStatus | null, next: string): string {
   const { position, sourceHead, lagRevisions } = status;
   const rows: [string, string][] = [
     ['target', stateText(status)],
-    ['position', count(position)],
+    ['position', String(position)],
     [
       'source head',
       sourceHead === null
         ? 'not asked (give --endpoints)'
-        : `${count(sourceHead)}  (${aheadText(lagRevisions ?? 0)})`,
+        : `${sourceHead}  (${aheadText(lagRevisions ?? 0)})`,
     ],
     ...cursorRows(status),
     ...nightRows(status),
@@ -108,7 +103,7 @@ function cursorRows({ cursor }: TargetStatus): [string, string][] {
     ['prefixes', cursor.prefixes.join(', ')],
     ['keys', count(cursor.keys)],
     ['checksum', cursor.checksum],
-    ['last data at', `revision ${count(cursor.revision)}, ${cursor.at}`],
+    ['last data at', `revision ${cursor.revision}, ${cursor.at}`],
     ['last follower', cursor.follower ?? 'none yet'],
     ...gapRow(cursor.gap),
   ];
@@ -119,7 +114,7 @@ function nightRows({ cutover, lagRevisions }: TargetStatus): [string, string][] 
   const { phase, exact, resources, owner } = cutover;
   const fenced = phase === 'fenced' && lagRevisions !== null;
   return [
-    ['exact copy up to', `revision ${count(exact)}`],
+    ['exact copy up to', `revision ${exact}`],
     ['moved', resources.length > 0 ? resources.join(', ') : 'not known to Kubernetes'],
     ['whose night', owner ?? 'nobody has it'],
     ...(fenced ? [['fence', fenceText(-lagRevisions)] satisfies [string, string]] : []),

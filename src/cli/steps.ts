@@ -9,6 +9,7 @@ import type { Context } from './command.js';
 export function shownSteps({
   json,
   log,
+  note,
   progress,
   print,
   mustGoOn,
@@ -19,9 +20,7 @@ export function shownSteps({
       else log.info(stepText(step));
       progress.keep(frozenLine(step));
     },
-    onNote: (note) => {
-      log.info(note);
-    },
+    onNote: note,
     onAlarm: (alarm) => {
       if (json) print({ alarm }, () => '');
       log.error(`ALARM: ${alarm}`);

@@ -7,7 +7,7 @@ import type { Context } from './command.js';
 
 export async function runValues(
   what: Pick<ValuesOptions, 'source' | 'target' | 'map' | 'allowEmpty' | 'onDifference'>,
-  { log, progress, signal }: Context,
+  { note, progress, signal }: Context,
 ): Promise<ValuesReport> {
   const rate = new Rate();
   return auditValues({
@@ -17,15 +17,13 @@ export async function runValues(
         () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
       );
     },
-    onNote: (note) => {
-      log.info(note);
-    },
+    onNote: note,
   });
 }
 
 export function valuesText(r: ValuesReport, map: KeyMap): string {
   const row = (name: string, side: ValuesReport['source']) => [
-    ...[name, count(side.keys), count(side.revision), side.cluster, side.version],
+    ...[name, count(side.keys), String(side.revision), side.cluster, side.version],
   ];
   return [
     `${r.equal ? 'EQUAL' : 'DIFFERENT'} in ${r.compared.join(' and ')}: ${map.toString()}`,

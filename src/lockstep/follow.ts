@@ -91,7 +91,7 @@ export class Follower {
     this.#head = new SourceHead(source, journal);
     this.#leases = new LeaseKeeper(source, target, {
       onTrouble: ({ message, hint }) => {
-        options.onNote(`${message}. ${hint ?? ''}`);
+        options.onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
     this.#targetTrouble = new TargetTrouble(options.onNote);

@@ -5,6 +5,7 @@ import { bridge, type Bridged } from '../base/bridge.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { capture } from '../journal/capture.js';
 import type { Journal } from '../journal/journal.js';
+import type { OnNote } from '../patience.js';
 import type { WatchLimits } from '../source/limits.js';
 import type { EtcdClient } from '../wire/client.js';
 
@@ -15,7 +16,7 @@ export interface IntakeOptions {
   source: EtcdClient;
   /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
   repair?: boolean;
-  onNote: (note: string) => void;
+  onNote: OnNote;
 }
 
 export class Intake {
@@ -49,7 +50,7 @@ export class Intake {
   async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const { sourceWatch, journal, onNote } = this.options;
     const onRetry = (error: LockstepError) => {
-      if (!this.#trouble) onNote(`${error.message}; trying again`);
+      if (!this.#trouble) onNote(`${error.message}; trying again`, true);
       this.#trouble = error;
     };
     const onCaptured = () => {
@@ -75,7 +76,7 @@ export class Intake {
     } catch (error) {
       if (signal.aborted) return;
       if (!passes(error)) throw error;
-      onNote(`${error.message}; trying again`);
+      onNote(`${error.message}; trying again`, true);
     } finally {
       this.#bridging = false;
     }
