@@ -11,6 +11,7 @@ import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Night } from './night.js';
 import { shownSteps, waitText } from './steps.js';
+import { quoted } from './typed.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
 type GivenOptions = Given<never, 'resource' | (typeof CONDUCT)[number]>;
@@ -76,7 +77,7 @@ function cutoverOptions(
     ...shownSteps(context),
     onWait: (waiting, moving) => {
       const flag = overrides(moving.resources, targetEndpoints);
-      const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
+      const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
       log.info(waitText(waiting, hook.byHand ? toDo : []));
     },
     onWaitGone: (waiting) => {

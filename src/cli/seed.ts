@@ -1,21 +1,24 @@
 /** etcd-lockstep seed */
 import type { Command } from 'commander';
 import { seed, type SeedCount } from '../base/seed.js';
-import { SOURCE_ACCESS, sourceConnection, sourceFlags } from '../config/access.js';
+import { SOURCE_ACCESS, sourceConnection } from '../config/access.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../status/format.js';
 import { Estimate, Rate } from '../status/progress.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
-import { restoreCommands, restoreText } from './restore.js';
+import { HERE, restoreCommands, restoreText } from './restore.js';
+import { flag, sideFlags } from './typed.js';
 
 export function seedCommand(program: Command): void {
   register(program, {
     name: 'seed',
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
-    optional: ['from', 'allowEmpty', ...SOURCE_ACCESS],
+    optional: ['from', 'allowEmpty', 'destEndpoints', ...SOURCE_ACCESS],
     help: {
+      destEndpoints:
+        'where the target will be, one URL for each member: for the commands that are printed',
       journal:
         'directory of the journal: made, or gone on with; needs the room of the prefixes and of their changes',
     },
@@ -47,7 +50,9 @@ export function seedCommand(program: Command): void {
         });
         if (sealed.keys === 0) log.warn('no key begins so: the base is empty');
         const seconds = (performance.now() - started) / 1000;
-        const restore = restoreCommands(options.out);
+        const { destEndpoints } = options;
+        const target = destEndpoints ?? HERE;
+        const restore = restoreCommands(options.out, options.prefix.list, target);
         const result = {
           ...sealed,
           read: { keys: read.keys, bytes: read.bytes, seconds: read.seconds },
@@ -68,8 +73,8 @@ export function seedCommand(program: Command): void {
             ]),
             '',
             'Start following now; it captures from the first moment and waits for the target:',
-            `  etcd-lockstep follow ${sourceFlags(options)} --dest-endpoints http://127.0.0.1:2379 --journal ${options.journal}`,
-            restoreText(restore),
+            `  etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`,
+            restoreText(restore, destEndpoints),
           ].join('\n'),
         );
       } finally {

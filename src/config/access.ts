@@ -63,30 +63,6 @@ export async function targetConnection(o: TargetOptions): Promise<Connection> {
   });
 }
 
-/** The source's endpoints and access as flags to be typed again, without any secret. */
-export function sourceFlags(o: SourceOptions): string {
-  const given = { ...o, endpoints: o.endpoints.join(','), user: o.user?.split(':')[0] };
-  return (['endpoints', 'cacert', 'cert', 'key', 'user', 'passwordFile'] as const)
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
-}
-
-/** The same for the target. */
-export function targetFlags(o: TargetOptions): string {
-  const given = {
-    ...o,
-    destEndpoints: o.destEndpoints.join(','),
-    destUser: o.destUser?.split(':')[0],
-  };
-  return (
-    ['destEndpoints', 'destCacert', 'destCert', 'destKey', 'destUser', 'destPasswordFile'] as const
-  )
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
-}
-
 function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   return {
     ...(cacert === undefined ? {} : { cacert }),

@@ -53,7 +53,7 @@ function sideOptions(side: Side, userFlag: string) {
 const SOURCE = sideOptions('source', '--user');
 const TARGET = forTarget(sideOptions('target', '--dest-user'));
 
-type SideOption = keyof typeof SOURCE;
+export type SideOption = keyof typeof SOURCE;
 type TargetName<K extends string> = `dest${Capitalize<K>}`;
 
 function forTarget<T extends object>(

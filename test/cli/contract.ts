@@ -10,10 +10,8 @@ const checksum = z.string().regex(/^[0-9a-f]{16}$/);
 const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
 const prefixes = z.array(z.string()).min(1);
 
-const restore = z.strictObject({
-  single: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(2),
-  three: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(6),
-});
+/** Two for each member. */
+const restore = z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).min(2);
 
 const sealed = {
   out: z.string(),

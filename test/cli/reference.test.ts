@@ -53,7 +53,7 @@ describe('docs/reference.md', () => {
       const names = schemas.flatMap(fieldNames);
       expect(names.length).to.be.greaterThan(8);
       const wrapped = ['difference', 'report', 'probe', 'alarm', 'cutover', 'rollback', 'retire'];
-      for (const field of names.filter((f) => !wrapped.includes(f) && !isOf('seed', name, f)))
+      for (const field of names.filter((f) => !wrapped.includes(f)))
         expect(section(name), field).to.contain(`\`${field}\``);
     });
 
@@ -98,11 +98,6 @@ describe('docs/reference.md', () => {
     expect(codes).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 70, 130]);
   });
 });
-
-/** Inside `restore`, which crop's section refers to seed's for. */
-function isOf(where: string, name: string, field: string): boolean {
-  return name === 'crop' && ['single', 'three'].includes(field) && section(where).includes(field);
-}
 
 /** Tests that the tables of a page name: `crash/follow`. */
 function testsIn(page: string): string[] {
