@@ -110,6 +110,11 @@ export const OPTIONS = {
   values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   revision: revision("revision to compare at (default: the target's head)"),
   history: onOff('compare every event that both sides still hold, too'),
+  maxLag: duration(
+    '100ms',
+    '24h',
+    'a check: exit code 1 unless the target has by then what the source has now',
+  ),
   sample: withDefault(
     '10s',
     duration('1ms', '24h', 'how long the source is watched to see what it writes'),

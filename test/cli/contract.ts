@@ -187,6 +187,11 @@ const serving = z.strictObject({
   why: z.string().optional(),
 });
 
+/** Measured by a look. */
+const behind = z
+  .strictObject({ seconds: z.number().nonnegative().nullable(), moves: z.boolean().nullable() })
+  .nullable();
+
 export const status = z.strictObject({
   kind: z.enum(['empty', 'mirror', 'foreign', 'lockstep', 'cut over']),
   cursor: cursor.nullable(),
@@ -205,6 +210,8 @@ export const status = z.strictObject({
     .nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
+  behind,
+  mirrors: z.array(mirrorCursor.extend({ behind })),
   kubernetes: z
     .strictObject({
       frozen: z

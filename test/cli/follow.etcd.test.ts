@@ -136,7 +136,9 @@ describe('follow', () => {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^Stopped at revision \d+, 0 behind/);
     expect(stderr).to.contain('target found at revision');
-    expect(stderr).to.match(/in lockstep; revision \d+; lag 0 rev/);
+    expect(stderr).to.match(
+      /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\] INFO: in lockstep; lag 0 rev, 0\.0 s; revision \d+/m,
+    );
   });
 
   it('a journal that another process has open is named', async () => {

@@ -38,7 +38,7 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
-    status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    status: ['destEndpoints', 'endpoints', 'maxLag', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     mirror: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'destPrefix', 'noDestPrefix', 'rev'] as const),
       ...(['maxTxnOps', 'prune', 'untilSynced', 'allowEmpty'] as const),
