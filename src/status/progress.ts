@@ -102,6 +102,7 @@ const WORTH_SECONDS = 3;
 /** How long work still takes, from how it has gone since it was asked first. */
 export class Estimate {
   #first: { share: number; ms: number } | undefined;
+  #last = 0;
 
   /**
    * @param share of the work that is done, 0 to 1
@@ -109,7 +110,8 @@ export class Estimate {
    */
   left(share: number, nowMs = Date.now()): number | undefined {
     // Work that was begun anew has its own time.
-    if (!this.#first || share < this.#first.share) this.#first = { share, ms: nowMs };
+    if (!this.#first || share < this.#last) this.#first = { share, ms: nowMs };
+    this.#last = share;
     const done = share - this.#first.share;
     const seconds = (nowMs - this.#first.ms) / 1000;
     if (done < WORTH_SHARE || seconds < WORTH_SECONDS) return undefined;

@@ -141,6 +141,19 @@ describe('follow', () => {
     );
   });
 
+  it('on a terminal of 60 columns state and lag are on the line', async () => {
+    const target = await stage.etcd(seeded.base);
+    const args = ['follow', '--endpoints', stage.source.endpoint, '--journal', seeded.journal];
+    const to = ['--dest-endpoints', target.endpoint];
+    const terminal = new OnTerminal([...args, ...to], stage.dir, 60);
+    await terminal.until('in lockstep; lag 0 rev, 0.0 s; revision ');
+    terminal.type('\x03');
+    expect(await terminal.code()).to.equal(0);
+    const lines = terminal.output.split('\r\x1b[K').filter((text) => !text.includes('\n'));
+    expect(lines.filter((text) => text.length > 0)).not.to.deep.equal([]);
+    for (const text of lines) expect(text.replace('^C', '').length, text).to.be.lessThan(60);
+  });
+
   it('a journal that another process has open is named', async () => {
     const first = new Running(stage.followArgs(seeded.journal, 'http://127.0.0.1:1'));
     await first.line(contract.follow, () => true);
