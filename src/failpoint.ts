@@ -3,7 +3,7 @@
  *
  * A crash that matters happens between two steps that belong together; a kill from outside, at a
  * random time, meets such a place once in thousands of tries. So the places have names, and the
- * environment variable ETCD_LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
+ * environment variable LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
  * passing, `name:n:ms` for so many milliseconds after it, when a request is on its way. With
  * `name:n:uncaught` an error is thrown there that nobody catches, with `name:n:rejection` a promise
  * rejected that nobody awaits. Nobody but the tests sets it; without it, passing costs one comparison.
@@ -82,7 +82,7 @@ export const FAILPOINTS = [
 export type Failpoint = (typeof FAILPOINTS)[number];
 
 /** Read when the process starts: a name that nobody passes would silently test nothing. */
-const armed = parse(process.env['ETCD_LOCKSTEP_FAILPOINT']);
+const armed = parse(process.env['LOCKSTEP_FAILPOINT']);
 
 /** Ends the process here if it was told so. */
 export function failpoint(name: Failpoint): void {
@@ -106,6 +106,6 @@ function parse(text: string | undefined) {
   const [, named, passings, how] =
     /^([a-z.]+)(?::([1-9]\d*)(?::(\d+|uncaught|rejection))?)?$/.exec(text) ?? [];
   const name = FAILPOINTS.find((known) => known === named);
-  if (!name) throw new Error(`ETCD_LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
+  if (!name) throw new Error(`LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
   return { name, passings: Number(passings ?? 1), how };
 }

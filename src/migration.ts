@@ -37,11 +37,12 @@ import { targetStatus, type TargetStatus } from './lockstep/status.js';
 import type { ApiServer } from './kube/api.js';
 import { Sides, type Ends } from './sides.js';
 import { statuses, type StatusesOptions } from './status/statuses.js';
+import type { OnNote } from './patience.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {
   /** What a person should know, from whatever runs: one sentence, without its full stop. */
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
 }
 
 /** Options of which the migration has some itself, and some may be left out. */
@@ -121,7 +122,7 @@ const NIGHT = {
 /** Two etcds with their connections, and what may be done with them. {@link close} it in the end. */
 export class Migration {
   readonly #sides: Sides;
-  readonly #onNote: (note: string) => void;
+  readonly #onNote: OnNote;
 
   /**
    * Nothing is dialled yet.

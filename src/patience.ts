@@ -8,6 +8,9 @@
  */
 import type { ErrorCode, LockstepError } from './errors.js';
 
+/** @param warn whether somebody should look */
+export type OnNote = (note: string, warn?: boolean) => void;
+
 const EVERY_MS = 10_000;
 
 /** Who hears how tries have ended. */
@@ -25,7 +28,7 @@ export class Patience implements Attempts {
 
   /** @param nowMs a clock that only goes forward */
   constructor(
-    private readonly onNote: (note: string) => void,
+    private readonly onNote: OnNote,
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
@@ -36,7 +39,7 @@ export class Patience implements Attempts {
     if (now - (this.#toldMs.get(error.code) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return;
     this.#toldMs.set(error.code, now);
     trouble.told = true;
-    this.onNote(troubleText(error, (now - trouble.sinceMs) / 1000));
+    this.onNote(troubleText(error, (now - trouble.sinceMs) / 1000), true);
   }
 
   answered(): void {

@@ -35,6 +35,7 @@ import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
 import type { EtcdClient } from './wire/client.js';
+import type { OnNote } from './patience.js';
 
 export interface PipelineOptions {
   journal: Journal;
@@ -45,7 +46,7 @@ export interface PipelineOptions {
   /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
   repair?: boolean;
   until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
-  onNote: (note: string) => void;
+  onNote: OnNote;
 }
 
 const UNTIL_POLL_MS = 50;
@@ -70,7 +71,7 @@ export class Pipeline {
     this.head = new SourceHead(source, journal);
     this.leases = new LeaseKeeper(source, target, {
       onTrouble: ({ message, hint }) => {
-        onNote(`${message}. ${hint ?? ''}`);
+        onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
     this.targetTrouble = new TargetTrouble(onNote);

@@ -25,6 +25,7 @@ import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
 import type { AuditReport } from './report.js';
+import type { OnNote } from '../patience.js';
 
 export interface AuditOptions {
   source: EtcdClient;
@@ -41,7 +42,7 @@ export interface AuditOptions {
   onDifference: OnDifference;
   /** Called for each page, with keys so far and keys in all where that is known. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
   signal: AbortSignal;
 }
 

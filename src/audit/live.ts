@@ -17,7 +17,7 @@ import { recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
-import { Patience } from '../patience.js';
+import { Patience, type OnNote } from '../patience.js';
 import { revisions$ } from '../source/revisions.js';
 import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -29,7 +29,7 @@ export interface LiveAuditOptions {
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;
   /** A watch that is made anew. */
-  onNote: (note: string) => void;
+  onNote: OnNote;
 }
 
 /** Bytes of the one side's events that may wait for the other side's. */

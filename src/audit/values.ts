@@ -22,6 +22,7 @@ import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
 import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
+import type { OnNote } from '../patience.js';
 
 export interface ValuesOptions {
   source: EtcdClient;
@@ -32,7 +33,7 @@ export interface ValuesOptions {
   onDifference: OnDifference;
   /** Called for each page, with keys so far, keys in all and bytes. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
   signal: AbortSignal;
 }
 

@@ -18,7 +18,7 @@ import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { Patience } from '../patience.js';
+import { Patience, type OnNote } from '../patience.js';
 import { runTogether } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
@@ -30,6 +30,8 @@ export interface SeedCount extends BaseCount {
   /** Base and watch together; what changes or has history comes through the watch. */
   bytes: number;
   seconds: number;
+  /** How far the watch has come on its way to the source's head of the beginning, 0 to 1. */
+  watched: number;
 }
 
 export interface SeedOptions {
@@ -43,7 +45,7 @@ export interface SeedOptions {
   onBase: (count: SeedCount) => void;
   onSeal?: (rows: number) => void;
   /** What a user should know: that it goes on, why it starts over. */
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
@@ -132,9 +134,12 @@ async function fill(
   let until: Revision = Number.MAX_SAFE_INTEGER;
   const started = performance.now();
   let base = noBase();
+  const from = journal.position;
+  const { revision: head } = await client.head(probeKey(prefixes));
   const report = () => {
     const seconds = (performance.now() - started) / 1000;
-    onBase({ ...base, bytes: base.bytes + journal.appendedBytes, seconds });
+    const watched = Math.min(1, (journal.position - from) / Math.max(head - from, 1));
+    onBase({ ...base, bytes: base.bytes + journal.appendedBytes, seconds, watched });
   };
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();

@@ -33,6 +33,12 @@ export function auditCommand(program: Command): void {
       ] as const),
       ...BOTH_ACCESS,
     ],
+    help: {
+      prefix: "keys to compare (default: what the target's cursor names; with --values: all)",
+      destPrefix: 'with --values: as the mirror was given it',
+      noDestPrefix: 'with --values: as the mirror was given it',
+      allowEmpty: 'that nothing is there to be compared is no error',
+    },
     example:
       'etcd-lockstep audit --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --history',
     run: async (options, context) => {
@@ -94,22 +100,22 @@ function unlisted({ differences }: { differences: number }): string[] {
 }
 
 function differenceLine({ key, kind, fields, revision }: Difference): string {
-  const at = revision === undefined ? '' : ` at revision ${count(revision)}`;
+  const at = revision === undefined ? '' : ` at revision ${revision}`;
   return `${kind === 'different' ? `different (${fields.join(', ')})` : kind}${at}: ${JSON.stringify(key)}`;
 }
 
 function gapText({ after, to }: Gap): string {
-  return `  a gap in the source's history was bridged: what the target has between revisions ${count(after)} and ${count(to)} is not the source's`;
+  return `  a gap in the source's history was bridged: what the target has between revisions ${after} and ${to} is not the source's`;
 }
 
 function aheadText({ source, target }: Ahead): string {
-  return `  the target's head ${count(target)} is above the source's ${count(source)}: somebody else writes to the target, or the source was restored from a backup`;
+  return `  the target's head ${target} is above the source's ${source}: somebody else writes to the target, or the source was restored from a backup`;
 }
 
 function reportText(r: AuditReport): string {
   return [
     ...unlisted(r),
-    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}: ${r.prefixes.join(', ')}`,
+    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${r.revision}: ${r.prefixes.join(', ')}`,
     table([
       ['', 'keys', 'checksum', 'cluster', 'etcd'],
       ['source', count(r.source.keys), r.source.checksum, r.source.cluster, r.source.version],
@@ -131,6 +137,6 @@ function reportText(r: AuditReport): string {
       : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
     ...(r.ahead ? [aheadText(r.ahead)] : []),
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
-    `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
+    `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${r.history.after} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');
 }

@@ -22,7 +22,9 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   retire: async () => (await import('./retire.js')).retireCommand,
 };
 
-/** @param name what stands first on the command line; anything but a command's name adds them all */
+export const COMMAND_NAMES = [...Object.keys(COMMANDS), 'help', 'version'];
+
+/** @param name what stands where a command belongs; anything but a command's name adds them all */
 export async function addCommands(program: Command, name: string | undefined): Promise<void> {
   const one = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   const loaded = await Promise.all(one ? [one()] : Object.values(COMMANDS).map((load) => load()));

@@ -5,7 +5,7 @@ import type { ResourceSizes } from '../base/resources.js';
 import { slashWarning } from '../source/slash.js';
 import { bytes, count, fields, table } from '../status/format.js';
 import { register } from './command.js';
-import { restoreCommands, restoreText } from './restore.js';
+import { HERE, restoreCommands, restoreText } from './restore.js';
 
 export function cropCommand(program: Command): void {
   register(program, {
@@ -13,10 +13,15 @@ export function cropCommand(program: Command): void {
     description: 'Crop a snapshot file to the given prefixes, offline; revisions stay as they are.',
     argument: ['snapshot', 'file from `etcdctl snapshot save`'],
     required: ['prefix', 'out'],
-    optional: ['allowEmpty'],
+    optional: ['allowEmpty', 'destEndpoints'],
+    help: {
+      prefix: 'keys to keep, e.g. /registry/pods/',
+      destEndpoints:
+        'where the target will be, one URL for each member: for the commands that are printed',
+    },
     example: 'etcd-lockstep crop backup.db --prefix /registry/pods/ --out base.db',
     run: async (
-      { prefix, out, allowEmpty = false },
+      { prefix, out, allowEmpty = false, destEndpoints },
       { signal, log, print, progress },
       snapshot,
     ) => {
@@ -37,7 +42,7 @@ export function cropCommand(program: Command): void {
           .filter((r) => r.startsWith(p) && r !== `${p}/`);
         log.warn(slashWarning(p, also));
       }
-      const restore = restoreCommands(out);
+      const restore = restoreCommands(out, prefix.list, destEndpoints ?? HERE);
       const result = { ...sealed, resources, snapshotBytes, snapshotBytesInUse, restore };
       print(result, () =>
         [
@@ -46,8 +51,8 @@ export function cropCommand(program: Command): void {
           '',
           `Cropped to ${out}`,
           fields([
-            ['head revision', count(sealed.head)],
-            ['compact revision', count(sealed.compactRevision)],
+            ['head revision', String(sealed.head)],
+            ['compact revision', String(sealed.compactRevision)],
             ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
             ['leases', count(sealed.leases)],
             ['base file', bytes(sealed.fileBytes)],
@@ -55,7 +60,7 @@ export function cropCommand(program: Command): void {
           ]),
           '',
           'A base cropped from a file can be restored, but not followed into; use seed for that.',
-          restoreText(restore),
+          restoreText(restore, destEndpoints),
         ].join('\n'),
       );
       return 0;

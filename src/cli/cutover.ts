@@ -1,7 +1,7 @@
 /** etcd-lockstep cutover */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import type { Options } from '../config/options.js';
+import type { Given } from '../config/parse.js';
 import type { CutoverReport, Moving } from '../cutover/options.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
@@ -11,19 +11,20 @@ import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
 import { shownSteps, waitText } from './steps.js';
+import { quoted } from './typed.js';
 
-type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'maxFreeze' | 'watch'> &
-  Partial<Pick<Options, 'resource' | 'switchHook' | 'flipHook' | 'yes'>>;
+const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
+type GivenOptions = Given<never, 'resource' | (typeof CONDUCT)[number]>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
     name: 'cutover',
     description:
       'Move the apiservers from source to target: freeze, drain, compare, fence, switch, unfreeze.',
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze', 'watch'],
+    required: ['endpoints', 'destEndpoints'],
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
-      ...(['switchHook', 'flipHook', 'yes'] as const),
+      ...CONDUCT,
       ...BOTH_ACCESS,
     ],
     example:
@@ -62,7 +63,7 @@ function cutoverOptions(
     signal,
     resources: options.resource,
     margin: options.margin,
-    quietMs: options.quiet,
+    quietMs: options.quiet * 1000,
     maxFreezeSeconds: maxFreeze,
     watchSeconds: options.watch,
     go: ({ resources, warnings }) =>
@@ -76,7 +77,7 @@ function cutoverOptions(
     ...shownSteps(context),
     onWait: (waiting, moving) => {
       const flag = overrides(moving.resources, targetEndpoints);
-      const toDo = ['Start each with', `  --etcd-servers-overrides=${flag}`];
+      const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
       log.info(waitText(waiting, hook.byHand ? toDo : []));
     },
     onWaitGone: (waiting) => {
@@ -95,13 +96,10 @@ function reportText(r: CutoverReport): string {
     `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
     fields([
       ['resources', r.resources.join(', ')],
-      ['exact copy up to', `revision ${count(r.exact)}`],
+      ['exact copy up to', `revision ${r.exact}`],
       ['keys', count(r.keys)],
       ['checksum', r.checksum],
-      [
-        'heads',
-        r.heads ? `source ${count(r.heads.source)}, target ${count(r.heads.target)}` : 'not asked',
-      ],
+      ['heads', r.heads ? `source ${r.heads.source}, target ${r.heads.target}` : 'not asked'],
       [
         'writes refused for',
         r.frozenSeconds === null ? 'unknown' : `${r.frozenSeconds.toFixed(1)} s`,

@@ -12,8 +12,9 @@ export function fenceCommand(program: Command): void {
     name: 'fence',
     description:
       "Take a drained target over from its follower, and keep its head above the source's until a signal.",
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze'],
-    optional: ['once', 'yes', ...BOTH_ACCESS],
+    required: ['endpoints', 'destEndpoints'],
+    optional: ['margin', 'quiet', 'maxFreeze', 'once', 'yes', ...BOTH_ACCESS],
+    help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
     run: async (options, context) => {
@@ -23,7 +24,7 @@ export function fenceCommand(program: Command): void {
         await migration.fence({
           signal,
           margin: options.margin,
-          quietMs: options.quiet,
+          quietMs: options.quiet * 1000,
           maxFreezeSeconds: options.maxFreeze,
           once: options.once ?? false,
           go: () =>
@@ -39,10 +40,7 @@ export function fenceCommand(program: Command): void {
           },
           onKeep: ({ source: at, target: ahead }) => {
             if (json) return;
-            progress.show(
-              () =>
-                `fence: source ${count(at)}, target ${count(ahead)}, ${count(ahead - at)} ahead`,
-            );
+            progress.show(() => `fence: source ${at}, target ${ahead}, ${count(ahead - at)} ahead`);
           },
         });
         return 0;
@@ -55,10 +53,10 @@ function reportText({ exact, heads, keys, checksum }: FenceReport): string {
   return [
     'FENCED',
     fields([
-      ['exact copy up to', `revision ${count(exact)}`],
+      ['exact copy up to', `revision ${exact}`],
       ['keys', count(keys)],
       ['checksum', checksum],
-      ['heads', `source ${count(heads.source)}, target ${count(heads.target)}`],
+      ['heads', `source ${heads.source}, target ${heads.target}`],
     ]),
   ].join('\n');
 }

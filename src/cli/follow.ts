@@ -8,7 +8,7 @@ import type { FollowRequest } from '../migration.js';
 import { bytes, count, duration } from '../status/format.js';
 import { Rate } from '../status/progress.js';
 import { register } from './command.js';
-import { showLive, type LiveTexts } from './live.js';
+import { lagFirst, showLive, type LiveTexts } from './live.js';
 import { withMigration } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
@@ -19,6 +19,7 @@ export function followCommand(program: Command): void {
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
+    help: { journal: 'directory of the journal that seed has made' },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
@@ -32,12 +33,13 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const { signal, progress } = context;
+      const { signal, progress, statusSeconds } = context;
       const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
         progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
       };
       const { journal, repair = false } = options;
-      const request = { journal, repair, until, onBase, signal };
+      const everyMs = statusSeconds * 1000;
+      const request = { journal, repair, until, onBase, everyMs, signal };
       return withMigration(options, context, async (migration) => {
         await showLive(context, migration.follow(request), texts());
         return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
@@ -62,17 +64,22 @@ function statusLine(s: Line): string {
   const kept = `journal ${bytes(s.journalBytes)}`;
   if (s.cutover) return s.state;
   if (s.position === null)
-    return `${s.state}; captured up to revision ${count(s.journalPosition)}; ${kept}`;
-  const why = s.trouble ? ` (${s.trouble.code})` : '';
-  return `${s.state}${why}; revision ${count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; fillers ${count(s.fillers)}; ${kept}`;
+    return `${s.state}; captured up to revision ${s.journalPosition}; ${kept}`;
+  const parts = [
+    `revision ${s.position}`,
+    `${count(s.revisionsPerSecond)} rev/s`,
+    kept,
+    `fillers ${count(s.fillers)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
 }
 
 function summary(s: FollowStatus, seconds: number): string {
   if (s.cutover) return takenOver(s.cutover);
   if (s.position === null)
-    return `Stopped before the target was there; captured up to revision ${count(s.journalPosition)}.`;
+    return `Stopped before the target was there; captured up to revision ${s.journalPosition}.`;
   return [
-    `Stopped at revision ${count(s.position)}, ${count(s.lagRevisions ?? 0)} behind the source's ${count(s.sourceHead)}.`,
+    `Stopped at revision ${s.position}, ${count(s.lagRevisions ?? 0)} behind the source's ${s.sourceHead}.`,
     `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
     'The same command goes on from there.',
   ].join('\n');
@@ -85,7 +92,7 @@ function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): stri
     ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
     : 'Nothing is left to do for it.';
   return [
-    `TAKEN OVER at revision ${count(exact)} for a cutover (${phase}): the target was the source's exact copy up to there.`,
+    `TAKEN OVER at revision ${exact} for a cutover (${phase}): the target was the source's exact copy up to there.`,
     `This follower has done its work and need not be started again. ${next}`,
   ].join('\n');
 }

@@ -36,6 +36,7 @@ export function freezeCommand(program: Command): void {
     argument: ['action', 'print, apply, remove or probe'],
     required: [],
     optional: ['resource', 'kubeconfig', 'apiservers', 'way', 'open', 'force'],
+    help: { resource: 'resources to freeze, as kubectl names them (default: pods)' },
     example:
       'etcd-lockstep freeze probe --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: async ({ resource = [PODS], ...given }, context, name) => {
@@ -114,14 +115,12 @@ function servers(apis: readonly ApiServer[]): string {
 function freezingOptions(
   apiservers: readonly ApiServer[],
   { resource, way }: FreezeOptions,
-  { signal, log }: Context,
+  { signal, note }: Context,
 ): FreezingOptions {
   return {
     ...{ apiservers, signal, resources: resource },
     ...(way === undefined ? {} : { way }),
-    onNote: (note) => {
-      log.info(note);
-    },
+    onNote: note,
     leaveOut: (apiserver) => `leave ${apiserver} out of --apiservers`,
   };
 }

@@ -1,12 +1,27 @@
 /** Work that goes on until a signal: a line that says how it is, and what there was at the end. */
+import { count, duration } from '../status/format.js';
 import type { Context } from './command.js';
 
 export interface LiveTexts<S extends object, L extends S> {
   /** What is added to a status, once for each. */
   more: (status: S) => Omit<L, keyof S>;
-  /** For people; with `-w json` the status itself is written, one object a second. */
+  /** For people; with `-w json` the status itself is written, one object each time. */
   line: (status: L) => string;
   summary: (status: L, seconds: number) => string;
+}
+
+interface Lagging {
+  state: string;
+  lagRevisions: number | null;
+  lagSeconds: number | null;
+  trouble: { code: string } | null;
+}
+
+/** What a line begins with: however narrow a terminal is, state and lag are on it. */
+export function lagFirst({ state, lagRevisions, lagSeconds, trouble }: Lagging): string[] {
+  const lag =
+    lagRevisions === null ? [] : [`lag ${count(lagRevisions)} rev, ${duration(lagSeconds ?? 0)}`];
+  return [state, ...lag, ...(trouble ? [trouble.code] : [])];
 }
 
 /** The summary is left out where the work has failed: then the error says what there is to say. */

@@ -3,13 +3,12 @@ import type { Command } from 'commander';
 import { describeKey } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
-import { MAX_TXN_OPS } from '../lockstep/txn.js';
 import type { MirrorRequest } from '../mirror/plain.js';
 import type { MirrorStatus } from '../mirror/status.js';
 import { bytes, count, duration } from '../status/format.js';
-import { Rate } from '../status/progress.js';
+import { Estimate, Rate } from '../status/progress.js';
 import { register } from './command.js';
-import { showLive, type LiveTexts } from './live.js';
+import { lagFirst, showLive, type LiveTexts } from './live.js';
 import { withMirror } from './sides.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
@@ -31,15 +30,20 @@ export function mirrorCommand(program: Command): void {
       ] as const),
       ...(['untilSynced', ...BOTH_ACCESS] as const),
     ],
+    help: {
+      prefix: 'what the keys begin with that are mirrored; one (default: everything is)',
+      untilSynced: 'end when the target has what the source had when both had been compared',
+    },
     example:
       'etcd-lockstep mirror --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/leases/',
     run: async (options, context) => {
-      const { rev, maxTxnOps = MAX_TXN_OPS, prune = false, untilSynced = false } = options;
+      const { rev, maxTxnOps, prune = false, untilSynced = false } = options;
       const { allowEmpty = false } = options;
-      const { print, json, signal } = context;
+      const { print, json, signal, statusSeconds } = context;
       const map = keyMap(options);
       const request: MirrorRequest = {
         ...{ maxTxnOps, prune, untilSynced, allowEmpty, signal },
+        everyMs: statusSeconds * 1000,
         ...(rev === undefined ? {} : { rev }),
         onForeign: (name) => {
           if (json) print({ foreignKey: describeKey(name) }, () => '');
@@ -59,25 +63,30 @@ interface Line extends MirrorStatus {
 
 function texts(): LiveTexts<MirrorStatus, Line> {
   const rate = new Rate();
-  const comparing = new Rate();
+  const estimate = new Estimate();
   return {
     more: ({ puts, deletions }) => ({ keysPerSecond: Math.round(rate.per(puts + deletions)) }),
-    line: (now) => statusLine(now, comparing.per(now.comparing?.keys ?? 0)),
+    line: (now) => statusLine(now, estimate),
     summary,
   };
 }
 
-function statusLine(s: Line, comparedPerSecond: number): string {
-  const why = s.trouble ? ` (${s.trouble.code})` : '';
+function statusLine(s: Line, estimate: Estimate): string {
   const wrote = `wrote ${count(s.puts)} keys, ${bytes(s.bytes)}`;
-  if (s.comparing) {
-    const { keys, remaining } = s.comparing;
-    const share = Math.floor((100 * keys) / Math.max(keys + remaining, 1));
-    const left = comparedPerSecond > 0 ? `; ${duration(remaining / comparedPerSecond)} left` : '';
-    return `${s.state}${why}; ${count(keys)} of ${count(keys + remaining)} keys, ${share}%; ${wrote}${left}`;
+  const { comparing } = s;
+  if (comparing) {
+    const all = comparing.keys + comparing.remaining;
+    const share = comparing.keys / Math.max(all, 1);
+    const done = `${count(comparing.keys)} of ${count(all)} keys, ${Math.floor(100 * share)}%`;
+    return [...lagFirst(s), done, ...estimate.texts(share), wrote].join('; ');
   }
-  if (s.position === null) return `${s.state}${why}`;
-  return `${s.state}${why}; revision ${count(s.position)} of the source; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.keysPerSecond)} keys/s; ${wrote}, deleted ${count(s.deletions)}`;
+  if (s.position === null) return lagFirst(s).join('; ');
+  const parts = [
+    `revision ${s.position} of the source`,
+    `${count(s.keysPerSecond)} keys/s`,
+    `${wrote}, deleted ${count(s.deletions)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
 }
 
 function summary(s: MirrorStatus, seconds: number): string {
@@ -85,6 +94,6 @@ function summary(s: MirrorStatus, seconds: number): string {
   const where =
     s.position === null
       ? 'Stopped before both sides had been compared.'
-      : `Stopped at revision ${count(s.position)} of the source, ${count(s.lagRevisions ?? 0)} behind its ${count(s.sourceHead)}.`;
+      : `Stopped at revision ${s.position} of the source, ${count(s.lagRevisions ?? 0)} behind its ${s.sourceHead}.`;
   return [where, wrote, 'The same command goes on from there.'].join('\n');
 }

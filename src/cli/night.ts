@@ -21,7 +21,7 @@ export interface Apiservers {
 /** @throws LockstepError BAD_ARGUMENT where no apiserver would be left */
 export async function withNight<T>(
   options: NightCommandOptions,
-  context: Pick<Context, 'log'>,
+  context: Pick<Context, 'note'>,
   use: (migration: Migration, apiservers: Apiservers) => Promise<T>,
 ): Promise<T> {
   const { kubeconfig, without: dead = [] } = options;

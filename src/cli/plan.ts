@@ -19,6 +19,7 @@ export function planCommand(program: Command): void {
       'Look at both sides and say what to move, how, and what is in the way. Changes nothing.',
     required: ['endpoints'],
     optional: ['destEndpoints', 'prefix', 'sample', ...BOTH_ACCESS],
+    help: { prefix: 'keys that are to be moved (default: those of the pods)' },
     example:
       'etcd-lockstep plan --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
     run: async (options, { print, progress, signal }) => {
@@ -31,7 +32,7 @@ export function planCommand(program: Command): void {
         source,
         target,
         prefixes: options.prefix,
-        sampleSeconds: options.sample ?? 10,
+        sampleSeconds: options.sample,
         onProgress: (now) => {
           progress.show(() => progressLine(now, rate));
         },

@@ -1,10 +1,8 @@
 /** The order of the work, as commands to be typed. */
-import { sourceFlags, targetFlags } from '../config/access.js';
 import type { Options } from '../config/options.js';
-import { quotePrefix } from '../config/prefixlist.js';
 import type { Plan } from '../plan/plan.js';
-import { isUnixUrl } from '../wire/address.js';
-import { restoreAt } from './restore.js';
+import { restoreCommands } from './restore.js';
+import { nameFor, prefixFlags, sideFlags } from './typed.js';
 
 export interface Step {
   step: string;
@@ -13,34 +11,30 @@ export interface Step {
   commands: string[];
 }
 
-const JOURNAL = 'pods.journal';
-const BASE = 'pods.db';
-const TO_BE_NAMED = ['https://PODS-ETCD:2379'];
-
-/** The flags of `plan` that say where both sides are. */
-type Where = Parameters<typeof sourceFlags>[0] & Partial<Parameters<typeof targetFlags>[0]>;
-
-export function planSteps(plan: Plan, options: Where): Step[] {
-  const destEndpoints: Options['destEndpoints'] = options.destEndpoints ?? TO_BE_NAMED;
-  const from = sourceFlags(options);
-  const to = targetFlags({ ...options, destEndpoints });
-  const prefixes = plan.prefixes.map(prefixFlag).join(' ');
+/** @param options that say where both sides are */
+export function planSteps(plan: Plan, options: Partial<Options>): Step[] {
+  const name = nameFor(plan.prefixes);
+  const [journal, base] = [`${name}.journal`, `${name}.db`];
+  const { destEndpoints = [`https://${name.toUpperCase()}-ETCD:2379`] } = options;
+  const from = sideFlags('source', options);
+  const to = sideFlags('target', { ...options, destEndpoints });
+  const prefixes = prefixFlags(plan.prefixes);
   return [
     ...beside(plan, from),
     {
       step: 'seed',
       what: 'Read the keys from the live source into a journal and a base.',
-      commands: [`etcd-lockstep seed ${from} ${prefixes} --journal ${JOURNAL} --out ${BASE}`],
+      commands: [`etcd-lockstep seed ${from} ${prefixes} --journal ${journal} --out ${base}`],
     },
     {
       step: 'follow',
       what: 'At once when seed has ended, and from then on: it writes the changes down and waits for the target. Let something restart it.',
-      commands: [`etcd-lockstep follow ${from} ${to} --journal ${JOURNAL}`],
+      commands: [`etcd-lockstep follow ${from} ${to} --journal ${journal}`],
     },
     {
       step: 'restore',
       what: 'Make the target of the base, on each host its two lines (on etcd 3.4: etcdctl instead of etcdutl; add your certificates).',
-      commands: restoreAt(BASE, destEndpoints.map(withScheme)),
+      commands: restoreCommands(base, plan.prefixes, destEndpoints),
     },
     {
       step: 'audit',
@@ -66,7 +60,7 @@ function beside({ folders, root }: Plan, from: string): Step[] {
       step: 'leases',
       what: "A plain copy into an etcd of their own whose revisions begin above the source's head, running until the apiservers have moved, all within seconds.",
       commands: [
-        `etcd-lockstep mirror ${from} --dest-endpoints https://LEASES-ETCD:2379 --prefix ${root}leases/`,
+        `etcd-lockstep mirror ${from} --dest-endpoints https://LEASES-ETCD:2379 ${prefixFlags([`${root}leases/`])}`,
       ],
     });
   return steps;
@@ -103,14 +97,4 @@ function cutover({ folders, estimates }: Plan, ends: string): Step[] {
 function kubectlName(resource: string): string {
   const [group = '', name = ''] = resource.split('/');
   return group === '' ? name : `${name}.${group}`;
-}
-
-function withScheme(endpoint: string): string {
-  return endpoint.includes('://') || isUnixUrl(endpoint) ? endpoint : `http://${endpoint}`;
-}
-
-/** The shell would take away the backslashes of one that has a comma. */
-function prefixFlag(prefix: string): string {
-  const quoted = quotePrefix(prefix);
-  return `--prefix ${quoted === prefix ? prefix : `'${quoted}'`}`;
 }

@@ -68,10 +68,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
       'revisions',
       `${rate(ours)} of ${rate(all)} a second (${Math.round(share * 100)} %), ${bytes(Math.round(rates.moved.bytes / rates.seconds))}/s, in ${duration(rates.seconds)} of watching`,
     ],
-    [
-      'history',
-      `${count(window.historyRevisions)} revisions above ${count(window.compactRevision)}`,
-    ],
+    ['history', `${count(window.historyRevisions)} revisions above ${window.compactRevision}`],
     [
       'seed',
       `about ${duration(estimates.seedSeconds)}, from the time it took to read the keys here`,
@@ -84,7 +81,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
     ],
     [
       'fence',
-      `a margin of ${count(estimates.fenceMargin)} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
+      `a margin of ${estimates.fenceMargin} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
     ],
   ];
 }

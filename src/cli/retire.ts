@@ -11,8 +11,15 @@ export function retireCommand(program: Command): void {
     name: 'retire',
     description:
       'After sign-off: remove what was moved from the source, and our own keys from the target. A dry run without --yes.',
-    required: ['endpoints', 'destEndpoints', 'watch', 'rate'],
-    optional: [...(['kubeconfig', 'apiservers', 'resource', 'yes'] as const), ...BOTH_ACCESS],
+    required: ['endpoints', 'destEndpoints'],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'resource', 'watch', 'rate', 'yes'] as const),
+      ...BOTH_ACCESS,
+    ],
+    help: {
+      watch: 'look so long for writes to what was moved on the source before anything is removed',
+      yes: 'remove, instead of a dry run',
+    },
     example:
       'etcd-lockstep retire --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) =>
@@ -52,10 +59,7 @@ function reportText(r: RetireReport, rate: number): string {
     `REMOVED from the source: ${r.prefixes.join(', ')}`,
     fields([
       ...found,
-      [
-        'by revisions',
-        revisions ? `${count(revisions.first)} to ${count(revisions.last)}` : 'none was needed',
-      ],
+      ['by revisions', revisions ? `${revisions.first} to ${revisions.last}` : 'none was needed'],
       ['left', count(r.left)],
     ]),
     'Our own keys are off the target. The source gives the room back after its next compaction, to the disk by `etcdctl defrag`.',

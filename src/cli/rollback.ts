@@ -1,7 +1,7 @@
 /** etcd-lockstep rollback */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import type { Options } from '../config/options.js';
+import type { Given } from '../config/parse.js';
 import type { RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
 import type { RollbackRequest } from '../migration.js';
@@ -11,19 +11,21 @@ import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
 import { shownSteps, waitText } from './steps.js';
 
-type GivenOptions = Pick<Options, 'margin' | 'quiet' | 'watch'> &
-  Partial<Pick<Options, 'resource' | 'switchHook' | 'yes'>>;
+const CONDUCT = ['resource', 'margin', 'quiet', 'watch', 'switchHook', 'yes'] as const;
+type GivenOptions = Given<never, (typeof CONDUCT)[number]>;
 
 export function rollbackCommand(program: Command): void {
   register(program, {
     name: 'rollback',
     description:
       'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
-    required: ['endpoints', 'destEndpoints', 'margin', 'quiet', 'watch'],
-    optional: [
-      ...(['kubeconfig', 'apiservers', 'without', 'resource', 'switchHook', 'yes'] as const),
-      ...BOTH_ACCESS,
-    ],
+    required: ['endpoints', 'destEndpoints'],
+    optional: [...(['kubeconfig', 'apiservers', 'without'] as const), ...CONDUCT, ...BOTH_ACCESS],
+    help: {
+      margin: "revisions that the source's head is raised above the target's, at least",
+      switchHook:
+        'shell command that moves one apiserver back; finds it in $APISERVER, and in $EPOCH a number that is higher in each later run',
+    },
     example:
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
@@ -47,7 +49,7 @@ function rollbackOptions(
     signal: context.signal,
     resources: options.resource,
     margin: options.margin,
-    quietMs: options.quiet,
+    quietMs: options.quiet * 1000,
     watchSeconds: options.watch,
     go: ({ resources, warnings }) =>
       askGo(whatGoMeans(resourceList(resources)), warnings, options.yes, context),
@@ -77,10 +79,7 @@ function reportText(r: RollbackReport): string {
       ['resources', r.resources.join(', ')],
       ['keys', `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`],
       ['brought back', `${count(brought.put)} put, ${count(brought.deleted)} deleted`],
-      [
-        'heads',
-        heads ? `source ${count(heads.source)}, target ${count(heads.target)}` : 'not asked',
-      ],
+      ['heads', heads ? `source ${heads.source}, target ${heads.target}` : 'not asked'],
       ['writes refused for', r.frozenSeconds === null ? '?' : `${r.frozenSeconds.toFixed(1)} s`],
       ['late writes', count(r.lateWrites.length)],
     ]),

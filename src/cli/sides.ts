@@ -15,13 +15,10 @@ type SidesOptions = SourceOptions & TargetOptions;
 /** @throws LockstepError SAME_ETCD, BAD_ARGUMENT for options that do not go together */
 export async function withMigration<T>(
   options: SidesOptions,
-  { log }: Pick<Context, 'log'>,
+  { note: onNote }: Pick<Context, 'note'>,
   use: (migration: Migration) => Promise<T>,
 ): Promise<T> {
   const [source, target] = [await sourceConnection(options), await targetConnection(options)];
-  const onNote = (note: string) => {
-    log.info(note);
-  };
   return closedAfter(new Migration({ source, target, onNote }), use);
 }
 
@@ -29,14 +26,10 @@ export async function withMigration<T>(
 export async function withMirror<T>(
   options: SidesOptions,
   { prefix, destPrefix }: KeyMap,
-  { log }: Pick<Context, 'log'>,
+  { note: onNote }: Pick<Context, 'note'>,
   use: (mirror: PlainMirror) => Promise<T>,
 ): Promise<T> {
   const [source, target] = [await sourceConnection(options), await targetConnection(options)];
-  const onNote = (note: string, warn = false) => {
-    if (warn) log.warn(note);
-    else log.info(note);
-  };
   return closedAfter(new PlainMirror({ source, target, prefix, destPrefix, onNote }), use);
 }
 

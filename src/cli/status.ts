@@ -1,15 +1,22 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
 import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
+import { CURSOR_KEY } from '../cursor.js';
 import type { Options } from '../config/options.js';
 import { nightStatus, type KubeStatus } from '../cutover/kubestatus.js';
-import { servingText } from '../cutover/serving.js';
+import { badArgument } from '../errors.js';
 import { withKube } from '../kube/config.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
-import { count, fields } from '../status/format.js';
+import { mirrorBehind, mirrorsOn } from '../mirror/behind.js';
+import { measureBehind } from '../status/behind.js';
 import { EtcdClient } from '../wire/client.js';
-import { register } from './command.js';
+import { EXIT_DIFFERENT, register } from './command.js';
 import { nextStep } from './nextstep.js';
+import { statusText, type Lags } from './statustext.js';
+import { flag, sideFlags } from './typed.js';
+
+/** How long it is looked whether somebody follows, where nobody says how long. */
+const LOOK_SECONDS = 2;
 
 export function statusCommand(program: Command): void {
   register(program, {
@@ -17,26 +24,81 @@ export function statusCommand(program: Command): void {
     description:
       'Say what the target holds, how far it is behind, how far a cutover is and whose, and what to do next.',
     required: ['destEndpoints'],
-    optional: ['endpoints', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
+    optional: ['endpoints', 'maxLag', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
+    help: { endpoints: 'source etcd: to say how far the target is behind' },
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379 --kubeconfig admin.conf',
-    run: async (options, { print }) => {
-      const { endpoints } = options;
+    run: async (options, { print, signal }) => {
+      const { endpoints, maxLag } = options;
+      if (maxLag !== undefined && !endpoints)
+        throw badArgument('--max-lag needs the source', 'Add --endpoints ….');
       const at = endpoints && (await sourceConnection({ ...options, endpoints }));
       const target = new EtcdClient(await targetConnection(options), 'target');
       const source = at && new EtcdClient(at, 'source');
       try {
         const status = await targetStatus(target, source);
+        const within = maxLag ?? LOOK_SECONDS;
+        const lags = await measureAll(status, source, target, { within, signal });
         const kubernetes = await inKubernetes(options, status, source, target);
         const next = nextStep(status, kubernetes);
-        print({ ...status, kubernetes, next }, () => statusText(status, kubernetes, next));
+        print({ ...status, ...lags, kubernetes, next }, () =>
+          statusText({ status, lags, within, kubernetes, next, flags: flagsAgain(options) }),
+        );
+        return maxLag !== undefined && isLate(status, lags) ? EXIT_DIFFERENT : 0;
       } finally {
         target.close();
         source?.close();
       }
-      return 0;
     },
   });
+}
+
+/** Where it can be told: of a target that may be followed into, and of each mirror. */
+async function measureAll(
+  status: TargetStatus,
+  source: EtcdClient | undefined,
+  target: EtcdClient,
+  { within, signal }: { within: number; signal: AbortSignal },
+): Promise<Lags> {
+  const { kind, trouble, cursor } = status;
+  const mirrors = kind === 'mirror' ? await mirrorsOn(target) : [];
+  if (!source)
+    return { behind: null, mirrors: mirrors.map((m) => ({ ...m.cursor, behind: null })) };
+  const followed = kind === 'lockstep' && !trouble ? cursor : null;
+  const ask = async (etcd: EtcdClient, key: Buffer) => (await etcd.head(key)).revision;
+  return {
+    behind:
+      followed &&
+      (await measureBehind(
+        // A key that a user of the least roles may read.
+        () => ask(source, Buffer.from(followed.prefixes[0] ?? '')),
+        () => ask(target, CURSOR_KEY),
+        within,
+        signal,
+      )),
+    mirrors: await Promise.all(
+      mirrors.map(async (found) => ({
+        ...found.cursor,
+        behind: await mirrorBehind(found, { source, target }, within, signal),
+      })),
+    ),
+  };
+}
+
+/** A target that was taken over is followed no more, and late for nobody. */
+function isLate({ kind, position, sourceHead }: TargetStatus, { behind, mirrors }: Lags): boolean {
+  switch (kind) {
+    case 'cut over':
+      return false;
+    case 'lockstep':
+      return (behind?.seconds ?? null) === null || position > (sourceHead ?? 0);
+    case 'mirror': {
+      const ours = mirrors.filter((mirror) => mirror.behind !== null);
+      return ours.length === 0 || ours.some((mirror) => mirror.behind?.seconds === null);
+    }
+    default:
+      return true;
+  }
 }
 
 /** Null where no kubeconfig is given. */
@@ -50,83 +112,15 @@ async function inKubernetes(
   return withKube(kubeconfig, apiservers, (apis) => nightStatus(apis, status, { source, target }));
 }
 
-/** After a cutover it is the target that is ahead. */
-function aheadText(revisions: number): string {
-  return revisions < 0 ? `${count(-revisions)} behind the target` : `${count(revisions)} ahead`;
-}
-
-function gapRow(gap: (TargetStatus['cursor'] & object)['gap']): [string, string][] {
-  if (!gap) return [];
-  const { after, to } = gap;
+/** What the commands that it names have to be given, as this one was. */
+function flagsAgain(options: Partial<Options>): string {
+  const { kubeconfig, apiservers } = options;
   return [
-    [
-      'bridged gap',
-      `revisions ${count(after + 1)} to ${count(to)}: exact at its end, not in between`,
-    ],
-  ];
-}
-
-function statusText(status: TargetStatus, kube: KubeStatus | null, next: string): string {
-  const { position, sourceHead, lagRevisions } = status;
-  const rows: [string, string][] = [
-    ['target', stateText(status)],
-    ['position', count(position)],
-    [
-      'source head',
-      sourceHead === null
-        ? 'not asked (give --endpoints)'
-        : `${count(sourceHead)}  (${aheadText(lagRevisions ?? 0)})`,
-    ],
-    ...cursorRows(status),
-    ...nightRows(status),
-    ...kubeRows(kube),
-  ];
-  return `${fields(rows)}\n  Next: ${next}`;
-}
-
-function stateText({ kind, cutover, trouble }: TargetStatus): string {
-  if (cutover) return `CUT OVER (${cutover.phase})`;
-  if (kind !== 'lockstep') return kind === 'foreign' ? "somebody else's" : kind;
-  return trouble
-    ? `TROUBLE: ${trouble.message} [${trouble.code}]`
-    : 'in lockstep, may be followed into';
-}
-
-function cursorRows({ cursor }: TargetStatus): [string, string][] {
-  if (!cursor) return [];
-  return [
-    ['source cluster', cursor.source ?? 'unknown: cropped from a file'],
-    ['prefixes', cursor.prefixes.join(', ')],
-    ['keys', count(cursor.keys)],
-    ['checksum', cursor.checksum],
-    ['last data at', `revision ${count(cursor.revision)}, ${cursor.at}`],
-    ['last follower', cursor.follower ?? 'none yet'],
-    ...gapRow(cursor.gap),
-  ];
-}
-
-function nightRows({ cutover, lagRevisions }: TargetStatus): [string, string][] {
-  if (!cutover) return [];
-  const { phase, exact, resources, owner } = cutover;
-  const fenced = phase === 'fenced' && lagRevisions !== null;
-  return [
-    ['exact copy up to', `revision ${count(exact)}`],
-    ['moved', resources.length > 0 ? resources.join(', ') : 'not known to Kubernetes'],
-    ['whose night', owner ?? 'nobody has it'],
-    ...(fenced ? [['fence', fenceText(-lagRevisions)] satisfies [string, string]] : []),
-  ];
-}
-
-function fenceText(ahead: number): string {
-  return ahead > 0 ? `the target's head is ${count(ahead)} ahead` : 'OVERTAKEN: see the runbook';
-}
-
-function kubeRows(kube: KubeStatus | null): [string, string][] {
-  if (!kube) return [['frozen', 'not known (give --kubeconfig)']];
-  const { frozen, apiservers } = kube;
-  const by = frozen?.by ?? 'somebody, by hand';
-  return [
-    ['frozen', frozen ? `since ${frozen.since}, by ${by}` : 'no'],
-    ...apiservers.map((one): [string, string] => [one.apiserver, servingText(one)]),
-  ];
+    sideFlags('source', options),
+    sideFlags('target', options),
+    ...(kubeconfig === undefined ? [] : [flag('kubeconfig', kubeconfig)]),
+    ...(apiservers === undefined ? [] : [flag('apiservers', apiservers.join(','))]),
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
 }

@@ -16,7 +16,8 @@ export function shownSteps({
   return {
     onStep: (step) => {
       if (json) print({ step }, () => '');
-      else progress.say(`${stepText(step)}\n`);
+      else log.info(stepText(step));
+      progress.keep(frozenLine(step));
     },
     onAlarm: (alarm) => {
       if (json) print({ alarm }, () => '');
@@ -33,6 +34,16 @@ export function shownSteps({
 export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
   const each = waiting.map((one) => `  ${one.apiserver}  (${servingText(one)})`);
   return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
+}
+
+/** On a terminal the time runs on, whatever the step waits for. */
+function frozenLine({ number, of, name, frozenSeconds }: Step): (() => string) | undefined {
+  if (frozenSeconds === null) return undefined;
+  const sinceMs = Date.now() - frozenSeconds * 1000;
+  return () => {
+    const frozen = ((Date.now() - sinceMs) / 1000).toFixed(1);
+    return `[${number}/${of}] ${name}; frozen for ${frozen} s`;
+  };
 }
 
 function stepText({ number, of, name, does, waitsFor, ifAborted, frozenSeconds }: Step): string {

@@ -5,7 +5,7 @@ import { bytes, count, duration, table } from '../status/format.js';
 
 export function valuesText(r: ValuesReport, map: KeyMap): string {
   const row = (name: string, side: ValuesReport['source']) => [
-    ...[name, count(side.keys), count(side.revision), side.cluster, side.version],
+    ...[name, count(side.keys), String(side.revision), side.cluster, side.version],
   ];
   return [
     `${r.equal ? 'EQUAL' : 'DIFFERENT'} in ${r.compared.join(' and ')}: ${map.toString()}`,

@@ -4,17 +4,13 @@ import { read as readFromTerminal } from 'read';
 import { isSecureUrl, isUnixUrl } from '../wire/address.js';
 import type { Connection, TlsFiles } from '../wire/connection.js';
 import { badArgument } from '../errors.js';
-import { flagOf, type OptionName, type Options } from './options.js';
+import { flagOf, optionOf, type Options } from './options.js';
+
+/** What says how to be let in by a side. */
+const ACCESS = ['cacert', 'cert', 'key', 'user', 'password', 'passwordFile'] as const;
 
 /** The options that say how to be let in by the source. */
-export const SOURCE_ACCESS = [
-  'cacert',
-  'cert',
-  'key',
-  'user',
-  'password',
-  'passwordFile',
-] as const satisfies OptionName[];
+export const SOURCE_ACCESS = ACCESS;
 
 /** The same for the target. */
 export const TARGET_ACCESS = [
@@ -24,7 +20,7 @@ export const TARGET_ACCESS = [
   'destUser',
   'destPassword',
   'destPasswordFile',
-] as const satisfies OptionName[];
+] as const;
 
 /** Both. */
 export const BOTH_ACCESS = [...SOURCE_ACCESS, ...TARGET_ACCESS] as const;
@@ -34,14 +30,14 @@ export type SourceOptions = Pick<Options, 'endpoints'> &
 export type TargetOptions = Pick<Options, 'destEndpoints'> &
   Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
 
-/** The values of one side, and the names to blame for them. */
+/** The values of one side, and the flag to blame for each. */
 interface Given {
   endpoints: readonly string[];
   tls: TlsFiles;
   user: string | undefined;
   password: string | undefined;
   passwordFile: string | undefined;
-  names: readonly OptionName[];
+  flag: (name: 'endpoints' | (typeof ACCESS)[number]) => string;
 }
 
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
@@ -52,7 +48,7 @@ export async function sourceConnection(o: SourceOptions): Promise<Connection> {
     user: o.user,
     password: o.password,
     passwordFile: o.passwordFile,
-    names: ['endpoints', ...SOURCE_ACCESS],
+    flag: (name) => flagOf(optionOf('source', name)),
   });
 }
 
@@ -64,36 +60,8 @@ export async function targetConnection(o: TargetOptions): Promise<Connection> {
     user: o.destUser,
     password: o.destPassword,
     passwordFile: o.destPasswordFile,
-    names: ['destEndpoints', ...TARGET_ACCESS],
+    flag: (name) => flagOf(optionOf('target', name)),
   });
-}
-
-/** The source's endpoints and access as flags to be typed again, without any secret. */
-export function sourceFlags(o: SourceOptions): string {
-  const given = { ...o, endpoints: o.endpoints.join(','), user: nameOf(o).name };
-  return (['endpoints', 'cacert', 'cert', 'key', 'user', 'passwordFile'] as const)
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
-}
-
-/** The same for the target. */
-export function targetFlags(o: TargetOptions): string {
-  const given = {
-    ...o,
-    destEndpoints: o.destEndpoints.join(','),
-    destUser: nameOf({
-      user: o.destUser,
-      password: o.destPassword,
-      passwordFile: o.destPasswordFile,
-    }).name,
-  };
-  return (
-    ['destEndpoints', 'destCacert', 'destCert', 'destKey', 'destUser', 'destPasswordFile'] as const
-  )
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
 }
 
 function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
@@ -105,14 +73,13 @@ function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
 }
 
 async function connection(given: Given): Promise<Connection> {
-  const [endpoints = '', , cert = '', key = ''] = given.names.map(flagOf);
-  const { tls } = given;
+  const { tls, flag } = given;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw badArgument(
-      `${cert} and ${key} belong together`,
+      `${flag('cert')} and ${flag('key')} belong together`,
       'Give both, or none where the server asks for no client certificate.',
     );
-  const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, endpoints);
+  const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, flag('endpoints'));
   const user = await credentials(given);
   return { endpoints: urls, tls, ...(user ? { user } : {}) };
 }
@@ -139,8 +106,8 @@ function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string)
 }
 
 async function credentials(given: Given): Promise<Connection['user']> {
-  const [, , , , userFlag = '', passwordFlag = '', fileFlag = ''] = given.names.map(flagOf);
-  const { password, passwordFile } = given;
+  const { password, passwordFile, flag } = given;
+  const [userFlag, fileFlag] = [flag('user'), flag('passwordFile')];
   const { name, inline } = nameOf(given);
   const ways = [inline, password, passwordFile].filter((way) => way !== undefined).length;
   if (name === undefined || name === '') {
@@ -152,7 +119,7 @@ async function credentials(given: Given): Promise<Connection['user']> {
   if (ways > 1 || (secret !== undefined && name.endsWith(`:${secret}`)))
     throw badArgument(
       'the password is given more than once',
-      `Use one of ${userFlag} name:password, ${passwordFlag} and ${fileFlag}.`,
+      `Use one of ${userFlag} name:password, ${flag('password')} and ${fileFlag}.`,
     );
   return { name, password: secret ?? (await ask(name, userFlag, fileFlag)) };
 }

@@ -5,7 +5,7 @@ const SHAPE = 'must look like http://10.0.0.1:2379, several with commas between 
 const BARE_IPV6 = /^(?:[0-9a-f]*:){2,}[0-9a-f.]*(?:%\w+)?$/i;
 
 /** @returns undefined for one that can be dialled; a bare `10.0.0.1:2379` can */
-export function endpointFault(text: string): string | undefined {
+export function endpointFault(text: string, userFlag: string): string | undefined {
   if (text === '') return `${SHAPE}: one of them is empty`;
   if (isUnixUrl(text))
     return /^unixs?:(\/\/)?$/.test(text) ? 'must name a socket: unix:///run/etcd.sock' : undefined;
@@ -16,7 +16,7 @@ export function endpointFault(text: string): string | undefined {
   const isUrl = URL.canParse(`http://${rest}`);
   const url = isUrl ? new URL(`http://${rest}`) : undefined;
   if (url && (url.username || url.password))
-    return 'must not hold a user or a password: use --user';
+    return `must not hold a user or a password: use ${userFlag}`;
   if (!/^https?$/.test(scheme)) return `must begin with http://, https:// or unix://`;
   const host = rest.replace(/\/$/, '');
   if (BARE_IPV6.test(host))

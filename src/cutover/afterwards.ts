@@ -11,6 +11,7 @@ import { tellOwnFreeze } from './freezeover.js';
 import { pause } from '../async/again.js';
 import type { LateWrites } from './late.js';
 import { servingNow, type Heads } from './serving.js';
+import type { OnNote } from '../patience.js';
 
 export interface AfterwardsOptions {
   self: Owner;
@@ -22,7 +23,7 @@ export interface AfterwardsOptions {
   seconds: number;
   late: LateWrites;
   onAlarm: (text: string) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

@@ -8,7 +8,7 @@ import { takeStock } from '../lockstep/stock.js';
 import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience } from '../patience.js';
+import { Patience, type OnNote } from '../patience.js';
 import { repeat } from '../async/again.js';
 import { beside } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -30,7 +30,7 @@ export interface FenceAloneOptions {
   go: () => Promise<void>;
   onRaised: (report: FenceReport) => void;
   onKeep: (heads: Heads) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   /** From here on nobody else keeps it: no more than what the operator asks for may end the run. */
   onMustGoOn: () => void;
   signal: AbortSignal;

@@ -16,6 +16,7 @@ import { Freeze } from '../kube/freeze.js';
 import type { FreezeOwner } from '../kube/owner.js';
 import { resourcesIn, type Claim } from './claim.js';
 import { freezeAll } from './freezing.js';
+import type { OnNote } from '../patience.js';
 
 export interface FreezeOverOptions {
   claim: Claim;
@@ -23,7 +24,7 @@ export interface FreezeOverOptions {
   /** Each of them has to be seen to refuse. */
   apis: readonly ApiServer[];
   onFrozen: (at: Date) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

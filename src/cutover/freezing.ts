@@ -8,6 +8,7 @@ import type { FreezeOwner } from '../kube/owner.js';
 import type { Resource } from '../kube/resource.js';
 import { freezeWay } from '../kube/way.js';
 import { WriteProbe } from '../kube/writeprobe.js';
+import type { OnNote } from '../patience.js';
 
 /** What is to be frozen, and where. */
 export interface FreezingOptions {
@@ -15,7 +16,7 @@ export interface FreezingOptions {
   apiservers: readonly ApiServer[];
   /** In place of what the apiservers have. */
   way?: Way;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal?: AbortSignal;
   /** What the command in question has for an apiserver that stands in the way. */
   leaveOut?: WaitOptions['leaveOut'];

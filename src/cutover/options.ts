@@ -6,6 +6,7 @@ import type { EtcdClient } from '../wire/client.js';
 import type { LateWrite } from './late.js';
 import type { Heads, Serving } from './serving.js';
 import type { Step, StepTime } from './steps.js';
+import type { OnNote } from '../patience.js';
 
 /** What somebody who says go has to know. */
 export interface GoAbout {
@@ -53,7 +54,7 @@ export interface NightOptions {
   switchHook?: (api: ApiServer, moving: Moving, signal: AbortSignal) => Promise<void>;
   onWait: (waiting: readonly Serving[], moving: Moving) => void;
   onStep: (step: Step) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   onAlarm: (alarm: string) => void;
   onProgress: (text: string) => void;
   /**

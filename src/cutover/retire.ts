@@ -26,7 +26,7 @@ import { keyOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience } from '../patience.js';
+import { Patience, type OnNote } from '../patience.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -51,7 +51,7 @@ export interface RetireOptions {
   /** Asked with what would be removed. Resolves to whether it may be. */
   go: (found: RetireFound) => Promise<boolean>;
   onProgress: (text: string) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

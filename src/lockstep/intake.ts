@@ -2,13 +2,13 @@
 import { bridge, type Bridged } from '../base/bridge.js';
 import type { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
-import type { Attempts } from '../patience.js';
+import type { Attempts, OnNote } from '../patience.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface IntakeOptions {
   journal: Journal;
   source: EtcdClient;
-  onNote: (note: string) => void;
+  onNote: OnNote;
 }
 
 export class Intake implements Attempts {
@@ -27,7 +27,7 @@ export class Intake implements Attempts {
   }
 
   failed(error: LockstepError): void {
-    if (!this.#trouble) this.options.onNote(`${error.message}; trying again`);
+    if (!this.#trouble) this.options.onNote(`${error.message}; trying again`, true);
     this.#trouble = error;
   }
 

@@ -17,6 +17,7 @@ import { compactRevision } from '../source/compaction.js';
 import type { EtcdClient } from '../wire/client.js';
 import { takeStock, type Stock } from './stock.js';
 import { EtcdTarget } from './target.js';
+import type { OnNote } from '../patience.js';
 
 export interface RepairOptions {
   source: EtcdClient;
@@ -24,7 +25,7 @@ export interface RepairOptions {
   /** Directory of the journal. */
   journal: string;
   onBase: OnBase;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

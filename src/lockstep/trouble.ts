@@ -7,6 +7,7 @@
  */
 import { isUnreachable, type LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { OnNote } from '../patience.js';
 
 export class TargetTrouble {
   #error: LockstepError | undefined;
@@ -15,7 +16,7 @@ export class TargetTrouble {
   /** Whether it has ever answered. */
   #found = false;
 
-  constructor(private readonly onNote: (note: string) => void) {}
+  constructor(private readonly onNote: OnNote) {}
 
   /** The trouble that lasts; undefined while all is well, or before the target has been looked for. */
   get error(): LockstepError | undefined {
@@ -29,7 +30,7 @@ export class TargetTrouble {
 
   /** A call to the target failed in a way that passes. */
   failed(error: LockstepError, position: Revision | undefined): void {
-    if (this.#error?.code !== error.code) this.onNote(tell(error));
+    if (this.#error?.code !== error.code) this.onNote(tell(error), true);
     this.#error = error;
     this.#refusedAt = isUnreachable(error) ? undefined : (position ?? 0);
   }

@@ -37,6 +37,7 @@ import { namesOf } from './cursor.js';
 import type { KeyMap } from './keymap.js';
 import { mergeWalk, type Entry } from './merge.js';
 import type { Writer } from './writer.js';
+import type { OnNote } from '../patience.js';
 
 export interface CompareOptions {
   source: EtcdClient;
@@ -53,7 +54,7 @@ export interface CompareOptions {
   /** Called for each key that is only on the target and stays; again if the walk comes round again. */
   onForeign: (name: Buffer) => void;
   onRetry: (error: LockstepError) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

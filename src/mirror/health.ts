@@ -3,12 +3,13 @@ import type { LockstepError } from '../errors.js';
 import { TargetTrouble } from '../lockstep/trouble.js';
 import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { OnNote } from '../patience.js';
 
 export class Health {
   readonly #target: TargetTrouble;
   #source: LockstepError | undefined;
 
-  constructor(private readonly onNote: (note: string) => void) {
+  constructor(private readonly onNote: OnNote) {
     this.#target = new TargetTrouble(onNote);
   }
 
@@ -43,7 +44,7 @@ export class Health {
 
   /** The source failed, or answers again. */
   source(error: LockstepError | undefined): void {
-    if (error && !this.#source) this.onNote(`${error.message}; trying again`);
+    if (error && !this.#source) this.onNote(`${error.message}; trying again`, true);
     if (!error && this.#source) this.onNote('the source answers again');
     this.#source = error;
   }

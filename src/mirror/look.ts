@@ -4,6 +4,7 @@ import type { EtcdClient } from '../wire/client.js';
 import type { KeyMap } from './keymap.js';
 import { judge, survey, type Survey } from './survey.js';
 import type { Writer } from './writer.js';
+import type { OnNote } from '../patience.js';
 
 export interface Verdict {
   /** Whether both sides have to be compared before the watch goes on. */
@@ -16,7 +17,7 @@ export interface LookOptions {
   target: EtcdClient;
   map: KeyMap;
   prune: boolean;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

@@ -15,6 +15,7 @@ import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { OnNote } from '../patience.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
 import { repeat, untilAnswered } from '../async/again.js';
@@ -49,8 +50,7 @@ export interface MirrorOptions {
   untilSynced: boolean;
   /** Called for each key that is only on the target and stays. */
   onForeign?: (name: Buffer) => void;
-  /** @param warn whether somebody should look */
-  onNote: (note: string, warn?: boolean) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

@@ -8,6 +8,7 @@ import { statuses, type StatusesOptions } from '../status/statuses.js';
 import { KeyMap } from './keymap.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
 import type { MirrorStatus } from './status.js';
+import type { OnNote } from '../patience.js';
 
 /** The two etcds of a mirror, which may be one, and the keys. */
 export interface PlainMirrorOptions extends Ends {
@@ -19,7 +20,7 @@ export interface PlainMirrorOptions extends Ends {
    * What a person should know, from whatever runs: one sentence, without its full stop.
    * @param warn whether somebody should look
    */
-  onNote?: (note: string, warn?: boolean) => void;
+  onNote?: OnNote;
 }
 
 /** Like `etcd-lockstep mirror`. */
@@ -37,7 +38,7 @@ export type ValuesRequest = Pick<ValuesOptions, 'allowEmpty' | 'onProgress'> &
 export class PlainMirror {
   readonly #sides: Sides;
   readonly #map: KeyMap;
-  readonly #onNote: (note: string, warn?: boolean) => void;
+  readonly #onNote: OnNote;
 
   /**
    * Nothing is dialled yet.

@@ -66,7 +66,7 @@ function marked({ cursor, position, trouble, lagRevisions }: TargetStatus, p: Pr
       'Give the same --prefix as to seed, or another target.',
     );
   return ok(
-    `It is a copy of this source at revision ${count(position)}, ${count(Math.max(0, lagRevisions ?? 0))} behind, and nobody but etcd-lockstep has written there.`,
+    `It is a copy of this source at revision ${position}, ${count(Math.max(0, lagRevisions ?? 0))} behind, and nobody but etcd-lockstep has written there.`,
     'Seeded and restored already: go on with follow.',
   );
 }

@@ -73,7 +73,7 @@ export function historySeconds({ historyRevisions }: Window): number {
 /** @param seedSeconds how long a seed is thought to take */
 export function compaction(window: Window, seedSeconds: number): Check {
   const { compactRevision: at, historyRevisions, intervalSeconds } = window;
-  const held = `The source holds ${count(historyRevisions)} revisions of history above ${count(at)}`;
+  const held = `The source holds ${count(historyRevisions)} revisions of history above ${at}`;
   if (historySeconds(window) > LONG_SECONDS)
     return check(
       'compaction',

@@ -27,6 +27,7 @@ import { compactRevision } from './compaction.js';
 import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
 import { watchLimits, type WatchLimits } from './limits.js';
 import { answersProgress, noProgressNote } from './progress.js';
+import type { OnNote } from '../patience.js';
 
 export interface WatchBatch {
   revisions: WholeRevision[];
@@ -48,7 +49,7 @@ export interface WatchOptions {
   /** Ends the watch quietly. */
   signal: AbortSignal;
   /** Told that the whole key space is watched from now on, and why. */
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
 }
 
 /** How often a progress answer is asked for. */

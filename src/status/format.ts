@@ -1,6 +1,6 @@
 /** Numbers as people read them. */
 
-/** `12,345` */
+/** `12,345`: an amount. A revision is never printed so: its digits alone can be pasted back. */
 export function count(n: number): string {
   return n.toLocaleString('en-US');
 }

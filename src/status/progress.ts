@@ -1,67 +1,79 @@
 /**
- * How long work shows that it is alive: one line on stderr, rewritten in place on a terminal, a new
- * line every few seconds elsewhere (in a log, a pipe, a pod).
+ * How long work shows that it is alive: one line on stderr, rewritten in place on a terminal; elsewhere
+ * (in a log, a pipe, a pod) a line of the log now and then.
  */
 import { Writable } from 'node:stream';
+import { duration } from './format.js';
 
 const TERMINAL_MS = 200;
-const LINES_MS = 5000;
+/** Of a terminal that does not say. */
+const COLUMNS = 80;
 
-/** Where the line is shown: what fails there is nothing to whoever works. */
-export interface Shown {
+export interface ProgressOptions {
+  /** To a terminal, or to where there is none: what fails there is nothing to whoever works. */
   write: (text: string) => void;
+  /** Columns of the terminal; undefined where there is none. */
+  columns: (() => number) | undefined;
+  /** Elsewhere: writes a line of the log. */
+  log: (text: string) => void;
+  /** Elsewhere: how often; undefined: never. */
+  everyMs: number | undefined;
 }
 
 export class ProgressLine {
-  readonly #terminal = process.stderr.isTTY;
+  readonly #everyMs: number;
   /** Work that ends at once shows nothing. */
   #shownMs = Date.now();
   #open = false;
+  #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * @param on whether anything is shown at all
-   * @param stderr may be a terminal
-   */
-  constructor(
-    private readonly on: boolean,
-    private readonly stderr: Shown,
-  ) {}
+  constructor(private readonly o: ProgressOptions) {
+    this.#everyMs = o.columns ? TERMINAL_MS : (o.everyMs ?? Number.POSITIVE_INFINITY);
+  }
 
   /** Shows the text that `make` gives, if it is time for one; `final` shows it in any case. */
   show(make: () => string, final = false): void {
     const now = Date.now();
-    const everyMs = this.#terminal ? TERMINAL_MS : LINES_MS;
-    if (!this.on || (!final && now - this.#shownMs < everyMs)) return;
+    if (this.#everyMs === Number.POSITIVE_INFINITY) return;
+    if (!final && now - this.#shownMs < this.#everyMs) return;
     this.#shownMs = now;
-    const text = make();
-    if (!this.#terminal) this.stderr.write(`${text}\n`);
-    else this.stderr.write(`\r\x1b[K${text.slice(0, process.stderr.columns - 1)}`);
-    this.#open = this.#terminal;
+    const { columns, write, log } = this.o;
+    if (!columns) {
+      log(make());
+      return;
+    }
+    write(`\r\x1b[K${make().slice(0, (columns() || COLUMNS) - 1)}`);
+    this.#open = true;
+  }
+
+  /** Shows what `make` gives again and again, where nothing else is shown; until the next one, or the end. */
+  keep(make: (() => string) | undefined): void {
+    clearInterval(this.#timer);
+    if (make)
+      this.#timer = setInterval(() => {
+        this.show(make);
+      }, TERMINAL_MS).unref();
   }
 
   /** Makes room for other output. */
   clear(): void {
-    if (this.#open) this.stderr.write('\r\x1b[K');
+    if (this.#open) this.o.write('\r\x1b[K');
     this.#open = false;
   }
 
-  /** Leaves the last text standing. */
+  /** Leaves the last text standing; nothing is kept any more. */
   end(): void {
-    if (this.#open) this.stderr.write('\n');
+    this.keep(undefined);
+    if (this.#open) this.o.write('\n');
     this.#open = false;
-  }
-
-  /** Other text for people, which stays. */
-  say(text: string): void {
-    this.clear();
-    this.stderr.write(text);
   }
 
   /** stderr for a logger: clears the line before it writes. */
   stream(): Writable {
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        this.say(chunk.toString());
+        this.clear();
+        this.o.write(chunk.toString());
         done();
       },
     });
@@ -80,5 +92,35 @@ export class Rate {
     const first = this.#samples[0];
     if (!first || nowMs === first.ms) return 0;
     return ((total - first.total) * 1000) / (nowMs - first.ms);
+  }
+}
+
+/** Less of the work, or of time, says nothing about the rest. */
+const WORTH_SHARE = 0.01;
+const WORTH_SECONDS = 3;
+
+/** How long work still takes, from how it has gone since it was asked first. */
+export class Estimate {
+  #first: { share: number; ms: number } | undefined;
+  #last = 0;
+
+  /**
+   * @param share of the work that is done, 0 to 1
+   * @returns seconds; undefined while nothing can be told
+   */
+  left(share: number, nowMs = Date.now()): number | undefined {
+    // Work that was begun anew has its own time.
+    if (!this.#first || share < this.#last) this.#first = { share, ms: nowMs };
+    this.#last = share;
+    const done = share - this.#first.share;
+    const seconds = (nowMs - this.#first.ms) / 1000;
+    if (done < WORTH_SHARE || seconds < WORTH_SECONDS) return undefined;
+    return ((1 - share) * seconds) / done;
+  }
+
+  /** For a line: nothing while nothing can be told. */
+  texts(share: number): string[] {
+    const left = this.left(share);
+    return left === undefined ? [] : [`${duration(left)} left`];
   }
 }

@@ -10,10 +10,8 @@ const checksum = z.string().regex(/^[0-9a-f]{16}$/);
 const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
 const prefixes = z.array(z.string()).min(1);
 
-const restore = z.strictObject({
-  single: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(2),
-  three: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(6),
-});
+/** Two for each member. */
+const restore = z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).min(2);
 
 const sealed = {
   out: z.string(),
@@ -189,6 +187,11 @@ const serving = z.strictObject({
   why: z.string().optional(),
 });
 
+/** Measured by a look. */
+const behind = z
+  .strictObject({ seconds: z.number().nonnegative().nullable(), moves: z.boolean().nullable() })
+  .nullable();
+
 export const status = z.strictObject({
   kind: z.enum(['empty', 'mirror', 'foreign', 'lockstep', 'cut over']),
   cursor: cursor.nullable(),
@@ -207,6 +210,8 @@ export const status = z.strictObject({
     .nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
+  behind,
+  mirrors: z.array(mirrorCursor.extend({ behind })),
   kubernetes: z
     .strictObject({
       frozen: z

@@ -35,16 +35,28 @@ describe('seed', () => {
       expect(sealed).to.deep.include({ head: 6, compactRevision: 1, keys: 2, rows: 3, leases: 0 });
       expect(sealed.out).to.equal(join(stage.dir, `${from}.db`));
       expect(sealed.fileBytes).to.equal(readFileSync(sealed.out).length);
-      expect(sealed.restore.single[0]).to.contain(sealed.out);
+      expect(sealed.restore).to.have.lengthOf(2);
+      expect(sealed.restore[0]).to.contain(sealed.out);
     });
 
   it('the text names the next steps', async () => {
     const { code, stdout, stderr } = await run(seed('text', '--prefix', PODS));
     expect(code, stderr).to.equal(0);
     expect(stdout).to.match(/head revision +6\n/);
-    expect(stdout).to.contain('etcd-lockstep follow --endpoints');
-    expect(stdout).to.contain('etcdutl snapshot restore');
+    expect(stdout).to.contain(
+      `  etcd-lockstep follow --endpoints ${stage.source.endpoint} --dest-endpoints http://127.0.0.1:2379 --journal ${join(stage.dir, 'text-journal')}\n`,
+    );
+    expect(stdout.match(/etcdutl snapshot restore .* --name pods-/g)).to.have.lengthOf(1);
+    expect(stdout).to.contain('several members: --dest-endpoints');
     expect(stderr).to.equal('');
+  });
+
+  it('the next steps are those for the target that was named', async () => {
+    const at = 'http://10.0.1.1:2379,http://10.0.1.2:2379,http://10.0.1.3:2379';
+    const { stdout } = await run(seed('three', '--prefix', PODS, '--dest-endpoints', at));
+    expect(stdout).to.contain(` --dest-endpoints ${at} --journal `);
+    expect(stdout.match(/etcdutl snapshot restore .* --name pods-/g)).to.have.lengthOf(3);
+    expect(stdout).not.to.contain('127.0.0.1:2379');
   });
 
   it('an --out that exists is refused, and stays', async () => {
@@ -97,8 +109,8 @@ describe('seed', () => {
     expect(contract.seed.parse(whole(stdout)[0]).keys).to.equal(4);
     const log = stderr.split('\n').filter((line) => line !== '');
     expect(log).to.have.lengthOf(1);
-    const { level, msg } = JSON.parse(log[0]!) as { level: number; msg: string };
-    expect(level).to.equal(40);
+    const { level, msg } = JSON.parse(log[0]!) as { level: string; msg: string };
+    expect(level).to.equal('warn');
     for (const folder of ['pods', 'podtemplates', 'poddisruptionbudgets'])
       expect(msg).to.contain(`/registry/${folder}/`);
   });

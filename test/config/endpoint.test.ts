@@ -1,8 +1,9 @@
 /** An address that is typed wrongly is told what is wrong with it, and what it should look like. */
 import { expect } from 'chai';
-import { sourceConnection, sourceFlags } from '../../src/config/access.js';
+import { sideFlags } from '../../src/cli/typed.js';
+import { sourceConnection } from '../../src/config/access.js';
 import { endpointFault } from '../../src/config/endpoint.js';
-import { parseOptions } from '../../src/config/options.js';
+import { parseOptions } from '../../src/config/parse.js';
 
 const WRONG: Record<string, RegExp> = {
   '': /one of them is empty/,
@@ -30,12 +31,12 @@ const RIGHT = [
 describe('endpoints', () => {
   for (const [text, says] of Object.entries(WRONG))
     it(`${JSON.stringify(text)} is wrong`, () => {
-      expect(endpointFault(text)).to.match(says).and.not.to.contain('hunter2');
+      expect(endpointFault(text, '--user')).to.match(says).and.not.to.contain('hunter2');
     });
 
   it('what etcdctl takes is taken', () => {
-    for (const text of RIGHT) expect(endpointFault(text), text).to.equal(undefined);
-    const { endpoints } = parseOptions({ endpoints: RIGHT.join(',') }, ['endpoints'], []);
+    for (const text of RIGHT) expect(endpointFault(text, '--user'), text).to.equal(undefined);
+    const { endpoints } = parseOptions({ endpoints: RIGHT }, {}, ['endpoints'], []);
     expect(endpoints).to.deep.equal(RIGHT);
   });
 
@@ -63,6 +64,6 @@ describe('users', () => {
     it(`${JSON.stringify(given)} is ${name}, as for etcdctl; and so it is printed`, async () => {
       const options = { endpoints, ...given };
       expect((await sourceConnection(options)).user).to.deep.equal({ name, password });
-      expect(sourceFlags(options)).to.match(new RegExp(` --user ${name}$`));
+      expect(sideFlags('source', options)).to.match(new RegExp(` --user ${name}$`));
     });
 });

@@ -85,7 +85,7 @@ export function atAnyTime(random: Random): Doom {
   return { kind: 'any time', afterMs, fromSynced: false, feed: [], then: [] };
 }
 
-/** The value of ETCD_LOCKSTEP_FAILPOINT. */
+/** The value of LOCKSTEP_FAILPOINT. */
 export function spell({ name, passings, afterMs }: Doom & { kind: 'point' }): string {
   return [name, passings, ...(afterMs === undefined ? [] : [afterMs])].join(':');
 }

@@ -86,7 +86,7 @@ export class Life {
   async resume(doom: Doom): Promise<boolean> {
     if (doom.fromSynced) await this.sync();
     const mortal = await this.pool.take();
-    const env = doom.kind === 'point' ? { ETCD_LOCKSTEP_FAILPOINT: spell(doom) } : {};
+    const env = doom.kind === 'point' ? { LOCKSTEP_FAILPOINT: spell(doom) } : {};
     mortal.start(this.#args(), env);
     const anyTime = doom.kind === 'any time' ? killLate(mortal, doom.afterMs) : undefined;
     await this.writer.all(doom.feed);

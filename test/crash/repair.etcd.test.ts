@@ -37,7 +37,7 @@ describe('a repair dies', function () {
   after(() => pool.end());
 
   async function dieAt(life: Life, name: Failpoint, passings: number): Promise<void> {
-    const env = { ETCD_LOCKSTEP_FAILPOINT: `${name}:${passings}` };
+    const env = { LOCKSTEP_FAILPOINT: `${name}:${passings}` };
     const death = await life.sync(['--repair'], env);
     expect(death.signal, `${name}:${passings} was not met: ${death.stderr}`).to.equal('SIGKILL');
     await life.check();

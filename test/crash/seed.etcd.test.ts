@@ -69,7 +69,7 @@ class Seeding {
   }
 
   async dieAt(name: Failpoint, passings: number): Promise<void> {
-    const death = await this.seed({ ETCD_LOCKSTEP_FAILPOINT: `${name}:${passings}` });
+    const death = await this.seed({ LOCKSTEP_FAILPOINT: `${name}:${passings}` });
     expect(death.signal, `${name}:${passings} was not met: ${death.stderr}`).to.equal('SIGKILL');
     expect(existsSync(this.out), `a base after ${name}`).to.equal(name === 'seal.renamed');
   }

@@ -43,7 +43,7 @@ describe("a mirror's writes", () => {
     const map = new KeyMap('/deaths/');
     await pair.fill('/deaths/', 900);
     const die = async (spell: string) => {
-      const { signal, stderr } = await pool.run(args(map), { ETCD_LOCKSTEP_FAILPOINT: spell });
+      const { signal, stderr } = await pool.run(args(map), { LOCKSTEP_FAILPOINT: spell });
       expect(signal, `${spell}: ${stderr}`).to.equal('SIGKILL');
     };
     for (const spell of DEATHS.base) await die(spell);
