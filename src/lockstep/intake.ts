@@ -68,6 +68,7 @@ export class Intake {
     const { source, journal, onNote } = this.options;
     onNote(
       `the source has compacted away what came after revision ${journal.position}; reading what it holds now`,
+      true,
     );
     this.#bridging = true;
     try {
