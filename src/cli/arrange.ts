@@ -87,7 +87,8 @@ function word(token: Token): string {
   if (token.kind === 'option-terminator') return '--';
   const { name, rawName, value, inlineValue } = token;
   const spec = SPECS.get(name);
-  if (!spec) return inlineValue ? `${rawName}=${value}` : rawName;
+  // What stands behind a flag that is misspelt may be a password; it is not for the message.
+  if (!spec) return rawName;
   if (spec.kind === 'switch') return `--${name}=${inlineValue ? value : 'true'}`;
   return value === undefined ? `--${name}` : `--${name}=${value}`;
 }

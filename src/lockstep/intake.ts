@@ -44,6 +44,7 @@ export class Intake implements Attempts {
     const { source, journal, onNote } = this.options;
     onNote(
       `the source has compacted away what came after revision ${journal.position}; reading what it holds now`,
+      true,
     );
     this.#bridging = true;
     try {

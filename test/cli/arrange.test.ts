@@ -27,7 +27,7 @@ describe('the order of a command line', () => {
     ['version', '--version'],
     ['', ''],
     ['--nope x status', 'status --nope x'],
-    ['--nope=x status', 'status --nope=x'],
+    ['--nope=x status', 'status --nope'],
     ['--nope x', '--nope x'],
     ['status --endpoints', 'status --endpoints'],
     ['crop -- --odd', 'crop -- --odd'],

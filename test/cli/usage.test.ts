@@ -138,6 +138,10 @@ describe('usage', () => {
     ],
     'a retire of nothing a second': [['retire', ...SOURCE, ...DEST, '--rate', '0'], /--rate "0"/],
     'an unknown flag': [seed('--nope'), /unknown option '--nope'/],
+    'a misspelt password': [
+      ['status', '--dest-pasword=hunter2'],
+      /unknown option '--dest-pasword'. Did you mean --dest-password\?/,
+    ],
     'a flag that is nearly one': [seed('--endpoint', 'http://a:1'), /Did you mean --endpoints\?/],
     "another command's flag": [['status', '--journal', 'x'], /status does not take --journal/],
     "etcdctl's time limits": [['status', '--dial-timeout', '5s'], /has a time limit of its own/],
