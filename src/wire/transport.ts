@@ -9,6 +9,7 @@
 import {
   Metadata,
   type CallOptions,
+  type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
 } from '@grpc/grpc-js';
@@ -46,8 +47,10 @@ export const CALL_TIMEOUT_MS = 10_000;
 export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
-  /** Whom to log in as; undefined where the server wants nobody to. */
-  user: Connection['user'];
+  /** Ours: whoever borrows it does not close it. */
+  client: Client;
+  /** With the token, where there is one. */
+  metadata: Metadata;
 }
 
 /** What the first of several members that answered has said of itself. */
@@ -138,12 +141,18 @@ export class Transport {
     yield* this.#read(call, member, token, needs?.(message));
   }
 
-  /** A question that another library asks, with the same failover and the same errors. */
-  async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    return this.#withToken(true, (_metadata, { endpoint }, token) => {
-      const user = token === undefined ? undefined : this.#user;
-      return call({ endpoint, tls: this.#members.tls, user });
-    });
+  /**
+   * A question that another library asks, with the same failover and the same errors.
+   * @param need what a user must be allowed to for it
+   */
+  async other<T>(call: (access: Access) => Promise<T>, need?: string): Promise<T> {
+    try {
+      return await this.#withToken(true, (metadata, { endpoint, client }) =>
+        call({ endpoint, tls: this.#members.tls, client, metadata }),
+      );
+    } catch (error) {
+      throw need === undefined ? error : namingNeed(error, need);
+    }
   }
 
   #refuseIfClosed(): void {
