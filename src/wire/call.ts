@@ -69,7 +69,7 @@ export async function sendTo<T, P>(
 }
 
 /** The same error that grpc-js makes of it. */
-function failure(outcome: StatusObject): ServiceError {
+export function failure(outcome: StatusObject): ServiceError {
   const { code, details } = outcome;
   return Object.assign(new Error(`${code} ${status[code]}: ${details}`), outcome);
 }

@@ -8,11 +8,12 @@ import { hasCode, LockstepError, passes } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
-import { membersByEtcd3, type ListedMember } from './etcd3.js';
+import { alarmsByEtcd3, membersByEtcd3, type Alarm, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
 import { getText, type HttpAnswer } from './http.js';
 import { hexId } from './id.js';
 import { ANY_LEASE, METHODS } from './methods.js';
+import { NEEDS_ROOT } from './needs.js';
 import type { Side } from './side.js';
 import { CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
 import { versionOf } from './version.js';
@@ -42,11 +43,6 @@ export interface MemberStatus extends ServerStatus {
   /** Undefined before 3.6, which has it in its metrics only. */
   quotaBytes: number | undefined;
   isLearner: boolean;
-}
-
-export interface Alarm {
-  memberId: string;
-  alarm: 'NOSPACE' | 'CORRUPT' | 'unknown';
 }
 
 /** What stands in every answer's header. */
@@ -90,11 +86,6 @@ export interface RangeQuery {
   /** No rows come, only their number. The server walks its index for it: linear in the keys. */
   countOnly?: boolean;
 }
-
-const ALARMS: Record<number, Alarm['alarm']> = {
-  [pb.AlarmType.NOSPACE]: 'NOSPACE',
-  [pb.AlarmType.CORRUPT]: 'CORRUPT',
-};
 
 /** A watch stream: requests go in, messages come out, and a paused reader pauses the server. */
 export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
@@ -304,11 +295,7 @@ export class EtcdClient {
 
   /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
   async alarms(): Promise<Alarm[]> {
-    const { alarms } = await this.#transport.unary(METHODS.alarm, {});
-    return alarms.map(({ memberID, alarm }) => ({
-      memberId: hexId(toBigInt(memberID ?? 0)),
-      alarm: ALARMS[Number(alarm)] ?? 'unknown',
-    }));
+    return this.#transport.other(alarmsByEtcd3, NEEDS_ROOT.maintenance);
   }
 
   /** What the server answers over plain HTTP, beside gRPC: `/version`, `/metrics`. */

@@ -9,6 +9,7 @@
 import {
   Metadata,
   type CallOptions,
+  type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
 } from '@grpc/grpc-js';
@@ -47,8 +48,10 @@ export const CALL_TIMEOUT_MS = 10_000;
 export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
-  /** Whom to log in as; undefined where the server wants nobody to. */
-  user: Connection['user'];
+  /** Ours: whoever borrows it does not close it. */
+  client: Client;
+  /** With the token, where there is one. */
+  metadata: Metadata;
 }
 
 /** What the first of several members that answered has said of itself. */
@@ -151,14 +154,20 @@ export class Transport {
     yield* this.#read(call, decode, member, token, needs?.(message));
   }
 
-  /** A question that another library asks, with the same failover and the same errors. */
-  async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    return this.#withToken(true, async (_metadata, { endpoint }, token) => {
-      const user = token === undefined ? undefined : this.#user;
-      const answer = await call({ endpoint, tls: this.#members.tls, user });
-      this.#answered = true;
-      return answer;
-    });
+  /**
+   * A question that another library asks, with the same failover and the same errors.
+   * @param need what a user must be allowed to for it
+   */
+  async other<T>(call: (access: Access) => Promise<T>, need?: string): Promise<T> {
+    try {
+      return await this.#withToken(true, async (metadata, { endpoint, client }) => {
+        const answer = await call({ endpoint, tls: this.#members.tls, client, metadata });
+        this.#answered = true;
+        return answer;
+      });
+    } catch (error) {
+      throw need === undefined ? error : namingNeed(error, need);
+    }
   }
 
   async #send<T, P>(

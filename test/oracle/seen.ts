@@ -1,0 +1,54 @@
+/**
+ * What a client sees of a store, by a client that is not ours: every live row under some prefixes, read
+ * with etcd3.
+ *
+ * It is the other half of the oracle. The database file shows what is stored (rows.ts); this shows that
+ * etcd serves just that, by another way than src/ reads: other messages, another decoder, no pages.
+ */
+import type { IKeyValue } from 'etcd3';
+import type { Etcd } from '../rig/etcd.js';
+import { withEtcd3 } from '../rig/etcd3.js';
+import { liveAt, type OracleRow, type OracleRows } from './rows.js';
+
+/** The live rows, in the order of their keys, and the head that they were read at. */
+export interface Seen {
+  rows: string[];
+  head: number;
+}
+
+export async function seenBy3(
+  etcd: Pick<Etcd, 'address'>,
+  prefixes: readonly string[],
+): Promise<Seen> {
+  return withEtcd3(etcd, async (client) => {
+    const rows: string[] = [];
+    let head: number | undefined;
+    for (const prefix of [...prefixes].sort()) {
+      const read = client.getAll().prefix(prefix);
+      if (head !== undefined) read.revision(head);
+      const { kvs, header } = await read.exec();
+      head ??= Number(header.revision);
+      rows.push(...kvs.map(textOf));
+    }
+    return { rows, head: head ?? 0 };
+  });
+}
+
+/** What the file says that a client should see now. */
+export function toBeSeen({ rows, head }: OracleRows): Seen {
+  return { rows: liveAt(rows, head).map(textOfRow), head };
+}
+
+function textOf(kv: IKeyValue): string {
+  const { key, value, create_revision: create, mod_revision: mod, version, lease } = kv;
+  return text(key, value, { create, mod, version, lease });
+}
+
+function textOfRow({ key, value, create, mod, version, lease }: OracleRow): string {
+  return text(key, value, { create, mod, version, lease });
+}
+
+function text(key: Buffer, value: Buffer, numbers: Record<string, bigint | number | string>) {
+  const named = Object.entries(numbers).map(([name, number]) => `${name} ${number}`);
+  return `${key.toString('latin1')}: ${named.join(', ')}, ${value.toString('latin1')}`;
+}
