@@ -106,6 +106,7 @@ export class LiveAudit {
       limits: watchLimits(side.status.version),
       clusterId: side.status.clusterId,
       signal,
+      onNote: this.options.onNote,
     };
     const patience = new Patience(this.options.onNote);
     for await (const batch of steadyRevisions(side.client, watch, patience)) {

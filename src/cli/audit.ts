@@ -56,6 +56,7 @@ export function auditCommand(program: Command): void {
         if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
       };
       const use = async ({ source, target }: Sides) => {
+        for (const asked of [source, target]) asked.closeAt(signal);
         if (map) {
           const report = await runValues(
             { source, target, map, allowEmpty, onDifference },

@@ -4,7 +4,7 @@ import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
-import { LockstepError, type Disposition } from '../errors.js';
+import { LockstepError, passes, type Disposition } from '../errors.js';
 import { ProgressLine } from '../status/progress.js';
 import type { Output } from './output.js';
 import { EXIT_INTERRUPTED, stopping } from './stopping.js';
@@ -142,12 +142,17 @@ function logger(json: boolean, progress: ProgressLine, stderr: Output): Logger {
   );
 }
 
+/**
+ * Once it was to stop, what another try may mend is nobody's trouble any more, and may be our own doing:
+ * who waits for an answer is not let wait. What no other try mends is as wrong as before.
+ */
 function report(error: unknown, json: boolean): number {
-  if (error instanceof LockstepError) {
+  const stopped = stopping.signal.aborted;
+  if (error instanceof LockstepError && !(stopped && passes(error))) {
     tell(error, json);
     return EXIT[error.disposition];
   }
-  if (stopping.signal.aborted) {
+  if (stopped) {
     stopping.stderr.write(
       'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
     );

@@ -40,6 +40,7 @@ export function mirrorCommand(program: Command): void {
       const { log, print, json, signal } = context;
       const map = keyMap(options);
       const use = async (sides: Sides) => {
+        for (const asked of [sides.source, sides.sourceWatch]) asked.closeAt(signal);
         const named = map.prefix === '' ? [] : [map.prefix];
         for (const warning of await slashWarnings(sides.source, named)) log.warn(warning);
         const mirror = new Mirror({

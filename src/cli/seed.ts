@@ -18,7 +18,7 @@ export function seedCommand(program: Command): void {
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: async (options, { signal, log, print, progress }) => {
-      const client = new EtcdClient(await sourceConnection(options), 'source');
+      const client = new EtcdClient(await sourceConnection(options), 'source').closeAt(signal);
       const started = performance.now();
       const rate = new Rate();
       let read: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0 };

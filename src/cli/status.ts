@@ -22,14 +22,16 @@ export function statusCommand(program: Command): void {
     optional: ['endpoints', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379 --kubeconfig admin.conf',
-    run: async (options, { print }) => {
+    run: async (options, { print, signal }) => {
       const { endpoints } = options;
       const at = endpoints && (await sourceConnection({ ...options, endpoints }));
-      const target = new EtcdClient(await targetConnection(options), 'target');
-      const source = at && new EtcdClient(at, 'source');
+      const target = new EtcdClient(await targetConnection(options), 'target').closeAt(signal);
+      const source = at && new EtcdClient(at, 'source').closeAt(signal);
       try {
         const status = await targetStatus(target, source);
         const kubernetes = await inKubernetes(options, status, source, target);
+        // What was given up for it is not an answer.
+        signal.throwIfAborted();
         const next = nextStep(status, kubernetes);
         print({ ...status, kubernetes, next }, () => statusText(status, kubernetes, next));
       } finally {

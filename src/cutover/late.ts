@@ -48,6 +48,8 @@ export interface LateWritesOptions {
   onWrite: (write: LateWrite) => void;
   /** Told when the watch does not come to where it has to. */
   tell: Attempts;
+  /** See WatchOptions. */
+  onNote: (note: string) => void;
 }
 
 export class LateWrites {
@@ -139,10 +141,10 @@ export class LateWrites {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { client, clusterId, prefixes, tell } = this.o;
+    const { client, clusterId, prefixes, tell, onNote } = this.o;
     const { version } = await client.status();
     const options = {
-      ...{ prefixes, clusterId, signal },
+      ...{ prefixes, clusterId, signal, onNote },
       after: proven(this.#position),
       limits: watchLimits(version),
     };

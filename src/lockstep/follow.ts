@@ -13,8 +13,10 @@ import { CURSOR_KEY } from '../cursor.js';
 import { TargetCutOver, type Phase } from '../cutoverstate.js';
 import { type ErrorCode, hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
-import { PrefixSet } from '../mvcc/prefix.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { refuseOneIfTold } from '../sameetcd.js';
+import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { repeat, runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -164,8 +166,17 @@ export class Follower {
       await this.#follow(await this.#firstContact());
     } catch (error) {
       // What the source was asked just then has been given up with it.
-      if (!signal.aborted || !passes(error)) this.#takenOver(error);
+      if (signal.aborted && passes(error)) return;
+      await this.#refuseItself(error);
+      this.#takenOver(error);
     }
+  }
+
+  /** What is no target of ours may be the source by another name: then that is what is wrong. */
+  async #refuseItself(error: unknown): Promise<void> {
+    if (!hasCode(error, 'TARGET_NOT_OURS', 'TARGET_OTHER_SOURCE', 'TARGET_OTHER_PREFIXES')) return;
+    const { source, target } = this.#options;
+    await refuseOneIfTold(source, target, probeKey(this.#identity.prefixes));
   }
 
   /** How its watch has to be read. */
@@ -176,6 +187,7 @@ export class Follower {
     this.#head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
+    for (const note of await damagedNotes(source)) onNote(note);
     return limits;
   }
 

@@ -40,6 +40,8 @@ export interface TailOptions {
   until: Revision | undefined;
   /** The watch broke, and is made anew; undefined: it goes on again. */
   onWatch: (error: LockstepError | undefined) => void;
+  /** See WatchOptions. */
+  onNote: (note: string) => void;
 }
 
 export class Tail {
@@ -87,11 +89,12 @@ export class Tail {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { sourceWatch, map, watchLimits: limits, clusterId, onWatch } = this.options;
+    const { sourceWatch, map, watchLimits: limits, clusterId, onWatch, onNote } = this.options;
     const { prefixes } = map;
     for (let attempt = 0; !signal.aborted;) {
       try {
-        const options = { prefixes, after: this.#backlog.position, limits, clusterId, signal };
+        const after = this.#backlog.position;
+        const options = { prefixes, after, limits, clusterId, signal, onNote };
         for await (const batch of watchRevisions(sourceWatch, options)) {
           attempt = 0;
           onWatch(undefined);

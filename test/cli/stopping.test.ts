@@ -65,6 +65,24 @@ describe('what stops a command', () => {
     expect(is('done')).to.equal(true);
   });
 
+  // An answer that is not waited for is no error; what is wrong for good stays wrong.
+  for (const [disposition, code] of [
+    ['retry', 130],
+    ['usage', 2],
+    ['reseed', 4],
+    ['fatal', 5],
+  ] as const)
+    it(`a signal, and then an error (${disposition}): exit ${code}`, async () => {
+      const { running, is, more } = conduct({ FAILS: disposition });
+      await more();
+      running.signal('SIGTERM');
+      const ended = await running.ended;
+      expect(ended.code, ended.stderr).to.equal(code);
+      expect(is('thawed')).to.equal(true);
+      if (code === 130) expect(ended.stderr).not.to.contain('it is so, and stays so');
+      else expect(errorOf(ended).message).to.equal('it is so, and stays so');
+    });
+
   for (const flags of [[], ['-w', 'json']])
     for (const lost of ['stdout', 'stderr'] as const) {
       const how = `${lost} that cannot be written, ${flags.length > 0 ? 'json' : 'text'}`;
