@@ -61,7 +61,8 @@ export async function refuseOne(
   key: Buffer,
 ): Promise<void> {
   try {
-    const [from, to] = await Promise.all([source.head(key), target.head(key)]);
+    const from = await source.head(key);
+    const to = await target.head(key);
     const ends = [
       { client: source, clusterId: from.clusterId, key },
       { client: target, clusterId: to.clusterId, key },

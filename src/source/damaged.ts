@@ -14,7 +14,7 @@ export async function damagedNotes(...clients: EtcdClient[]): Promise<string[]> 
 
 async function noteOf(client: EtcdClient): Promise<string | undefined> {
   try {
-    const corrupt = (await client.alarms()).filter(({ alarm }) => alarm === 'CORRUPT');
+    const corrupt = (await client.memberStatus()).alarms.filter(({ alarm }) => alarm === 'CORRUPT');
     if (corrupt.length === 0) return undefined;
     const members = [...new Set(corrupt.map(({ memberId }) => memberId))].join(', ');
     return `the ${client.side} has the alarm CORRUPT (member ${members}): its members do not hold the same, and what is read there may be wrong. Replace the damaged member before anything is copied or believed`;

@@ -42,11 +42,15 @@ export interface MemberStatus extends ServerStatus {
   /** Undefined before 3.6, which has it in its metrics only. */
   quotaBytes: number | undefined;
   isLearner: boolean;
+  /** Of the whole cluster. Asking for the alarms themselves would write an entry to its log. */
+  alarms: Alarm[];
 }
 
 export interface Alarm {
+  /** Of the member that it is about. */
   memberId: string;
-  alarm: 'NOSPACE' | 'CORRUPT' | 'unknown';
+  /** `NOSPACE`, `CORRUPT` */
+  alarm: string;
 }
 
 /** What stands in every answer's header. */
@@ -91,10 +95,8 @@ export interface RangeQuery {
   countOnly?: boolean;
 }
 
-const ALARMS: Record<number, Alarm['alarm']> = {
-  [pb.AlarmType.NOSPACE]: 'NOSPACE',
-  [pb.AlarmType.CORRUPT]: 'CORRUPT',
-};
+/** As a status has it, among its other errors: `memberID:10276657743932975437 alarm:NOSPACE `. */
+const ALARM = /^memberID:(\d+)\s+alarm:(\w+)/;
 
 /** A watch stream: requests go in, messages come out, and a paused reader pauses the server. */
 export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
@@ -295,20 +297,12 @@ export class EtcdClient {
       dbBytesInUse: Number(answer.dbSizeInUse),
       quotaBytes: quota > 0 ? quota : undefined,
       isLearner: answer.isLearner,
+      alarms: answer.errors.flatMap(parseAlarm),
     };
   }
 
   async memberList(): Promise<ListedMember[]> {
     return this.#transport.other(membersByEtcd3);
-  }
-
-  /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
-  async alarms(): Promise<Alarm[]> {
-    const { alarms } = await this.#transport.unary(METHODS.alarm, {});
-    return alarms.map(({ memberID, alarm }) => ({
-      memberId: hexId(toBigInt(memberID ?? 0)),
-      alarm: ALARMS[Number(alarm)] ?? 'unknown',
-    }));
   }
 
   /** What the server answers over plain HTTP, beside gRPC: `/version`, `/metrics`. */
@@ -339,6 +333,11 @@ export function readHeader(header: pb.ResponseHeader.$Properties | null | undefi
     clusterId: hexId(toBigInt(header.clusterId ?? 0)),
     revision: safeRevision(header.revision ?? 0),
   };
+}
+
+function parseAlarm(error: string): Alarm[] {
+  const [, id, alarm] = ALARM.exec(error) ?? [];
+  return id === undefined || alarm === undefined ? [] : [{ memberId: hexId(BigInt(id)), alarm }];
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
