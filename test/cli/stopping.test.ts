@@ -8,7 +8,17 @@
  *   with the next
  */
 import { expect } from 'chai';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +115,25 @@ describe('what stops a command', () => {
         expect(is('done')).to.equal(true);
       });
     }
+
+  it('a reader that has stopped does not hold up what must go on, exit 6', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fifo-'));
+    removeAtExit(folder);
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const { running, is, more, go } = conduct(behind, { stderr: fifo });
+    await more();
+    // Full: from here on whoever waits, waits for ever.
+    expect(() => {
+      for (;;) writeSync(reader, Buffer.alloc(4096, 0x2e));
+    }).to.throw(/EAGAIN/);
+    await more();
+    go();
+    expect((await running.ended).code).to.equal(6);
+    expect(is('done')).to.equal(true);
+    closeSync(reader);
+  });
 
   it('says at its end what was lost', async () => {
     const { running } = conduct({}, { stdout: FULL });
