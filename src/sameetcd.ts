@@ -50,6 +50,42 @@ export async function areOne(source: End, target: End): Promise<boolean> {
   return true;
 }
 
+/**
+ * For a command whose two ends may not be one. Where one of them does not let us look, it says nothing.
+ * @param key one that both users may read
+ * @throws LockstepError SAME_ETCD
+ */
+export async function refuseOne(
+  source: EtcdClient,
+  target: EtcdClient,
+  key: Buffer,
+): Promise<void> {
+  try {
+    const from = await source.head(key);
+    const to = await target.head(key);
+    const ends = [
+      { client: source, clusterId: from.clusterId, key },
+      { client: target, clusterId: to.clusterId, key },
+    ] as const;
+    if (await areOne(...ends)) throw sameEtcd(`cluster ${from.clusterId}`);
+  } catch (error) {
+    if (!hasCode(error, 'PERMISSION')) throw error;
+  }
+}
+
+/** The same where nothing else may fail for it. */
+export async function refuseOneIfTold(
+  source: EtcdClient,
+  target: EtcdClient,
+  key: Buffer,
+): Promise<void> {
+  try {
+    await refuseOne(source, target, key);
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code === 'SAME_ETCD') throw error;
+  }
+}
+
 export function sameEtcd(which: string, hint?: string): LockstepError {
   return new LockstepError('SAME_ETCD', `source and target are the same etcd: ${which}`, {
     hint:

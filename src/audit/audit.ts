@@ -17,6 +17,7 @@ import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { compactRevision } from '../source/compaction.js';
+import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { areOne, sameEtcd } from '../sameetcd.js';
@@ -64,6 +65,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const started = performance.now();
   const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
   await refuseItself(options, sourceStatus, targetStatus);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
@@ -201,7 +203,7 @@ async function checkHistory(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<AuditReport['history']> {
-  const { source, target, prefixes, revision, signal } = options;
+  const { source, target, prefixes, revision, signal, onNote } = options;
   const key = probeKey(prefixes);
   const compacts = await Promise.all([compactRevision(source, key), compactRevision(target, key)]);
   const after = Math.min(Math.max(...compacts), revision);
@@ -209,7 +211,7 @@ async function checkHistory(
   const events = await compareHistory(
     { client: source, status: sourceStatus },
     { client: target, status: targetStatus },
-    { prefixes, after, to: revision, signal },
+    { prefixes, after, to: revision, signal, ...(onNote ? { onNote } : {}) },
     (difference) => {
       differences++;
       options.onDifference(difference);

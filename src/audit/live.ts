@@ -106,7 +106,7 @@ export class LiveAudit {
     const { version, clusterId } = side.status;
     const limits = watchLimits(version);
     const begin = () => Promise.resolve({ after: into.position, limits });
-    const watch = { prefixes, clusterId, begin, signal, told: new Patience(onNote) };
+    const watch = { prefixes, clusterId, begin, signal, onNote, told: new Patience(onNote) };
     const take = async (batch: WatchBatch) => this.#take(batch, into, signal);
     await lastValueFrom(revisions$(side.client, watch, take), { defaultValue: undefined });
   }

@@ -17,6 +17,7 @@ import { refuseSelf } from '../mirror/checks.js';
 import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
+import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
@@ -76,6 +77,7 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   const started = performance.now();
   const [from, to] = await Promise.all([source.status(), target.status()]);
   await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;

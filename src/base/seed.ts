@@ -16,6 +16,7 @@ import { Journal, type BaseProgress } from '../journal/journal.js';
 import { removeFiles } from '../journal/level.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
 import { Patience, type OnNote } from '../patience.js';
@@ -61,6 +62,7 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
+  for (const note of await damagedNotes(client)) options.onNote(note);
   for (let start = 1; ; start++) {
     const journal = await openOrStart(client, status.clusterId, limits, options);
     try {

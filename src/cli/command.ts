@@ -4,7 +4,13 @@ import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
 import { parseOptions, type Given, type Typed } from '../config/parse.js';
-import { dispositionOf, LockstepError, type Disposition, type ErrorCode } from '../errors.js';
+import {
+  dispositionOf,
+  LockstepError,
+  passes,
+  type Disposition,
+  type ErrorCode,
+} from '../errors.js';
 import type { OnNote } from '../patience.js';
 import { ProgressLine } from '../status/progress.js';
 import { logger, type Logger } from './log.js';
@@ -188,12 +194,19 @@ export function endCode(own: number, json: boolean): number {
   return stopping.exitCode(own);
 }
 
+/**
+ * Once it was to stop, what another try may mend is nobody's trouble any more, and may be our own doing:
+ * who waits for an answer is not let wait. What no other try mends is as wrong as before.
+ */
 function report(error: unknown, json: boolean): number {
-  if (error instanceof LockstepError) {
+  const stopped = stopping.signal.aborted;
+  if (error instanceof LockstepError && !(stopped && passes(error))) {
     tell(error, json);
     return exitCodeOf(error.code);
   }
-  if (stopping.signal.aborted && error instanceof Error && error.name === 'AbortError') {
+  // A bug stays one, whether or not it was to stop.
+  const givenUp = error instanceof Error && error.name === 'AbortError';
+  if (stopped && (error instanceof LockstepError || givenUp)) {
     stopping.stderr.write(
       'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
     );

@@ -25,7 +25,7 @@ export function seedCommand(program: Command): void {
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: async (options, { signal, log, note, print, progress }) => {
-      const client = new EtcdClient(await sourceConnection(options), 'source');
+      const client = new EtcdClient(await sourceConnection(options), 'source').closeAt(signal);
       const started = performance.now();
       const rate = new Rate();
       const estimate = new Estimate();

@@ -33,13 +33,15 @@ export function statusCommand(program: Command): void {
       if (maxLag !== undefined && !endpoints)
         throw badArgument('--max-lag needs the source', 'Add --endpoints ….');
       const at = endpoints && (await sourceConnection({ ...options, endpoints }));
-      const target = new EtcdClient(await targetConnection(options), 'target');
-      const source = at && new EtcdClient(at, 'source');
+      const target = new EtcdClient(await targetConnection(options), 'target').closeAt(signal);
+      const source = at && new EtcdClient(at, 'source').closeAt(signal);
       try {
         const status = await targetStatus(target, source);
         const within = maxLag ?? LOOK_SECONDS;
         const lags = await measureAll(status, source, target, { within, signal });
         const kubernetes = await inKubernetes(options, status, source, target);
+        // What was given up for it is not an answer.
+        signal.throwIfAborted();
         const next = nextStep(status, kubernetes);
         print({ ...status, ...lags, kubernetes, next }, () =>
           statusText({ status, lags, within, kubernetes, next, flags: flagsAgain(options) }),

@@ -50,6 +50,7 @@ export class Stopping {
   /** From now on nothing but SIGINT and SIGTERM stops the command. */
   mustGoOn(): void {
     this.#mustGoOn = true;
+    for (const output of [this.stdout, this.stderr]) output.neverWait();
   }
 
   /**

@@ -85,7 +85,7 @@ async function goOn({ source, onNote }: FenceAloneOptions, claiming: ClaimOption
   if (stored.state.phase !== 'fenced' && stored.state.phase !== 'switched')
     throw refuseCutOver(stored);
   onNote(`the target was taken over at revision ${stored.exact} already`);
-  await refuseOtherSource(source, stored);
+  await refuseOtherSource(source, claiming.target, stored);
   await accountFor(claiming.target, stored);
   return Claim.take(claiming, seen);
 }
@@ -114,8 +114,8 @@ async function standing({ source, target }: FenceAloneOptions) {
   const prefixes = state.cursor ? PrefixSet.of(state.cursor.prefixes) : PrefixSet.everything();
   const key = probeKey(prefixes);
   const identity = { source: (await source.head(key)).clusterId, prefixes };
+  await refuseItself(source, target, state, key);
   const { position } = takeStock(state, identity);
-  await refuseItself(source, state);
   return { identity, key, position };
 }
 

@@ -80,7 +80,7 @@ export class Cutover {
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     movedBy(prefixes, resources);
-    await refuseOtherSource(source, stored);
+    await refuseOtherSource(source, target, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
@@ -136,6 +136,7 @@ export class Cutover {
         );
       },
       tell: this.#tell,
+      onNote: this.#o.onNote,
     });
   }
 

@@ -49,6 +49,8 @@ export interface LateWritesOptions {
   onWrite: (write: LateWrite) => void;
   /** Told when the watch does not come to where it has to. */
   tell: Attempts;
+  /** See WatchOptions. */
+  onNote: (note: string) => void;
 }
 
 export class LateWrites {
@@ -110,7 +112,7 @@ export class LateWrites {
    * one that is away is waited for: nobody may miss a late write, nor stop a cutover, because of that.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { client, clusterId, prefixes, tell: told } = this.o;
+    const { client, clusterId, prefixes, onNote, tell: told } = this.o;
     let limits: WatchLimits | undefined;
     const begin = async () => {
       limits ??= watchLimits((await client.status()).version);
@@ -118,7 +120,7 @@ export class LateWrites {
     };
     const bridge = async () => this.#lookUpOrAgain(signal);
     await lastValueFrom(
-      revisions$(client, { prefixes, clusterId, begin, bridge, signal, told }, (batch) => {
+      revisions$(client, { prefixes, clusterId, begin, bridge, signal, onNote, told }, (batch) => {
         this.#take(batch);
       }),
       { defaultValue: undefined },

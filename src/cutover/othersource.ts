@@ -7,22 +7,25 @@
  */
 import { CURSOR_KEY } from '../cursor.js';
 import { CUTOVER_KEY, type StoredCutover } from '../cutoverstate.js';
-import { badArgument, hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import type { TargetState } from '../lockstep/target.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { refuseOne, sameEtcd } from '../sameetcd.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /**
  * Who goes on must go on with the same source: a fence above another one's head is none, and retire
  * would remove keys from a store that has nothing to do with it.
- * @throws LockstepError TARGET_OTHER_SOURCE; BAD_ARGUMENT where it is the target itself
+ * @throws LockstepError TARGET_OTHER_SOURCE; SAME_ETCD where it is the target itself
  */
 export async function refuseOtherSource(
   source: EtcdClient,
+  target: EtcdClient,
   { state, exact, modRevision }: StoredCutover,
 ): Promise<void> {
+  await refuseOne(source, target, probeKey(PrefixSet.of(state.prefixes)));
   const { clusterId, revision } = await source.head(probeKey(PrefixSet.of(state.prefixes)));
   if (clusterId !== state.source)
     throw otherSource(`from cluster ${state.source}, not from ${clusterId}`);
@@ -33,10 +36,17 @@ export async function refuseOtherSource(
 
 /**
  * The same for a target that is still in lockstep: an etcd that is compared with itself is equal.
- * @throws LockstepError BAD_ARGUMENT
+ * @param key one that both users may read
+ * @throws LockstepError SAME_ETCD
  */
-export async function refuseItself(source: EtcdClient, target: TargetState): Promise<void> {
-  await refuseRow(source, CURSOR_KEY, target.cursorMod);
+export async function refuseItself(
+  source: EtcdClient,
+  target: EtcdClient,
+  state: TargetState,
+  key: Buffer,
+): Promise<void> {
+  await refuseOne(source, target, key);
+  await refuseRow(source, CURSOR_KEY, state.cursorMod);
 }
 
 /** Where roles are in force, a key of ours may not be readable on the source: then it tells nothing. */
@@ -48,8 +58,8 @@ async function refuseRow(source: EtcdClient, key: Buffer, mod: Revision): Promis
     if (!hasCode(error, 'PERMISSION')) throw error;
     return;
   }
-  throw badArgument(
-    'source and target are the same etcd, by different names',
+  throw sameEtcd(
+    `the source has ${key.toString()} as the target has it`,
     'Give the old etcd to --endpoints and the new one to --dest-endpoints. Nothing was changed.',
   );
 }

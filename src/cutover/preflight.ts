@@ -45,8 +45,8 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   const key = prefixes ? probeKey(prefixes) : Buffer.from([0]);
   const { clusterId, revision } = await source.head(key);
   const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
+  await refuseItself(source, target, state, key);
   const { position } = takeStock(state, identity);
-  await refuseItself(source, state);
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();

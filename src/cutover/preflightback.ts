@@ -33,7 +33,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   if (state.phase === 'retiring' || state.phase === 'retired') throw refuseCutOver(seen.stored);
   const moved = movedBy(state.prefixes, resources);
   const kinds = moved.map(({ resource }) => resource);
-  await refuseOtherSource(source, seen.stored);
+  await refuseOtherSource(source, target, seen.stored);
   const heads = () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes)));
   if (state.phase === 'rolled back')
     return { seen, heads: await heads(), resources: kinds, warnings: [] };

@@ -99,7 +99,7 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   if (state.phase === 'retired') return retiredAlready(options, state);
   refusePhase(state);
   const moved = movedBy(state.prefixes, options.resources);
-  await refuseOtherSource(source, seen.stored);
+  await refuseOtherSource(source, target, seen.stored);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, moved);
   await refuseWriters(options, seen, prefixes, tell);
@@ -175,7 +175,7 @@ function stillUsed(one: Serving): LockstepError {
 
 /** Everything since the takeover is looked at, and what comes for a while. */
 async function refuseWriters(
-  { source, watchSeconds, signal, onProgress }: RetireOptions,
+  { source, watchSeconds, signal, onNote, onProgress }: RetireOptions,
   { stored: { exact, state } }: Seen,
   prefixes: PrefixSet,
   tell: Patience,
@@ -185,6 +185,7 @@ async function refuseWriters(
   const late = new LateWrites({
     ...{ client: source, clusterId: state.source, prefixes, after: exact, tell },
     onWrite: () => undefined,
+    onNote,
   });
   const until = performance.now() + watchSeconds * 1000;
   await beside(signal, [(stop) => late.run(stop)], async (stop) => {

@@ -210,7 +210,7 @@ export class Returning {
     const { target: client } = o;
     const { revision, clusterId } = await client.head(probeKey(prefixes));
     return new LateWrites({
-      ...{ client, clusterId, prefixes, after: revision, tell },
+      ...{ client, clusterId, prefixes, after: revision, tell, onNote: o.onNote },
       onWrite: ({ key, revision: at }) => {
         if (this.#quiet) alarms.raise(`late write on the target: ${key} at revision ${at}`);
       },

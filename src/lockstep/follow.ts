@@ -2,10 +2,13 @@
  * follow: runs the pipeline (../pipeline.ts) until told to stop, and says how it fares.
  */
 import { TargetCutOver, type Phase } from '../cutoverstate.js';
-import { LockstepError, passes, type ErrorCode } from '../errors.js';
+import { hasCode, LockstepError, passes, type ErrorCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Pipeline, type PipelineOptions } from '../pipeline.js';
+import { refuseOneIfTold } from '../sameetcd.js';
+import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 
 export interface FollowOptions extends PipelineOptions {
@@ -107,8 +110,17 @@ export class Follower {
       await this.#pipeline.run(await this.#firstContact(), signal);
     } catch (error) {
       // What the source was asked just then has been given up with it.
-      if (!signal.aborted || !passes(error)) this.#takenOver(error);
+      if (signal.aborted && passes(error)) return;
+      await this.#refuseItself(error);
+      this.#takenOver(error);
     }
+  }
+
+  /** What is no target of ours may be the source by another name: then that is what is wrong. */
+  async #refuseItself(error: unknown): Promise<void> {
+    if (!hasCode(error, 'TARGET_NOT_OURS', 'TARGET_OTHER_SOURCE', 'TARGET_OTHER_PREFIXES')) return;
+    const { source, target, journal } = this.#options;
+    await refuseOneIfTold(source, target, probeKey(PrefixSet.of(journal.state.prefixes)));
   }
 
   /** How its watch has to be read. */
@@ -119,6 +131,7 @@ export class Follower {
     this.#pipeline.head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
+    for (const note of await damagedNotes(source)) onNote(note);
     return limits;
   }
 

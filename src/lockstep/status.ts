@@ -1,5 +1,5 @@
 /** What a target says of itself, and how far it is behind. */
-import type { Cursor } from '../cursor.js';
+import { CURSOR_KEY, type Cursor } from '../cursor.js';
 import { ownerText } from '../cutoverowner.js';
 import type { Phase } from '../cutoverstate.js';
 import { LockstepError } from '../errors.js';
@@ -13,6 +13,7 @@ import {
 } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient, Header } from '../wire/client.js';
+import { refuseOne } from '../sameetcd.js';
 import { takeStock } from './stock.js';
 import { EtcdTarget, type TargetState } from './target.js';
 
@@ -45,13 +46,14 @@ export interface CutoverStatus {
   owner: string | null;
 }
 
-/** @throws LockstepError for what etcds say, and for keys of ours that make no sense */
+/** @throws LockstepError SAME_ETCD; for what etcds say, and for keys of ours that make no sense */
 export async function targetStatus(
   target: EtcdClient,
   source: EtcdClient | undefined,
 ): Promise<TargetStatus> {
   // Asked first because its deadline is short: a target that is not there is told soon.
   await target.status();
+  if (source) await refuseOne(source, target, CURSOR_KEY);
   const mirrored = await target.few({ ...prefixRange(MIRRORS_PREFIX), countOnly: true });
   const own = await target.few({ ...prefixRange(OWN_PREFIX), countOnly: true });
   if (own.count > mirrored.count) return ofState(await new EtcdTarget(target).read(), source);

@@ -16,7 +16,8 @@ import { LeaseKeeper } from '../lockstep/leases.js';
 import { SourceHead } from '../lockstep/sourcehead.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { OnNote } from '../patience.js';
-import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { damagedNotes } from '../source/damaged.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
 import { repeat, untilAnswered } from '../async/again.js';
 import { runTogether } from '../async/together.js';
@@ -64,6 +65,7 @@ export class Mirror {
   readonly #look: Look;
   readonly #done = new AbortController();
   #parts: Parts | undefined;
+  #limits: WatchLimits | undefined;
   #comparison: Comparison | undefined;
   #tail: Tail | undefined;
   #sourceAnswered = false;
@@ -82,7 +84,7 @@ export class Mirror {
   get status(): MirrorStatus {
     const position = this.#tail?.position;
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
-    const trouble = this.#health.trouble(lag?.revisions);
+    const trouble = this.#parts?.leases.trouble ?? this.#health.trouble(lag?.revisions);
     return {
       state: this.#phase(),
       position: position ?? null,
@@ -103,8 +105,18 @@ export class Mirror {
    *   has changed nothing
    */
   async run(): Promise<void> {
+    const { prune, map, signal } = this.#options;
+    if (prune) refusePrune(map);
+    try {
+      await this.#run();
+    } catch (error) {
+      // What was asked just then has been given up with it.
+      if (!signal.aborted || !passes(error)) throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
     const { source, target, map, onNote, signal } = this.#options;
-    if (this.#options.prune) refusePrune(map);
     const answered = source.status().then((status) => {
       this.#sourceAnswered = true;
       return status;
@@ -116,8 +128,9 @@ export class Mirror {
     try {
       await this.#begin(parts);
       onNote(`mirroring ${map.toString()}`);
-      const limits = watchLimits(from.version);
+      const limits = this.#watchLimits(from.version);
       if (!limits.progressIsProof) onNote(fullWatchNote(from.version));
+      for (const note of await damagedNotes(source)) onNote(note, true);
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
         (stop) => this.#mirror(parts, from, stop),
         (stop) => parts.leases.run(stop),
@@ -129,6 +142,11 @@ export class Mirror {
     }
   }
 
+  /** The same ones for each tail: what a watch has shown stays known. */
+  #watchLimits(version: string): WatchLimits {
+    return (this.#limits ??= watchLimits(version));
+  }
+
   #assemble(from: ServerStatus): Parts {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
@@ -137,6 +155,9 @@ export class Mirror {
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
         this.#leaseGone(lease);
+      },
+      onTrouble: ({ message, hint }) => {
+        this.#options.onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
     const writer = new Writer({
@@ -232,12 +253,13 @@ export class Mirror {
     limits: Limits,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { map, sourceWatch } = this.#options;
+    const { map, sourceWatch, onNote } = this.#options;
     const again = this.#again.signal;
     const tail = new Tail({
       ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
-      watchLimits: watchLimits(version),
+      watchLimits: this.#watchLimits(version),
       told: this.#health.watch,
+      onNote,
     });
     this.#tail = tail;
     try {

@@ -14,7 +14,7 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import type { Attempts } from '../patience.js';
+import type { Attempts, OnNote } from '../patience.js';
 import { proven } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
 import { revisions$ } from '../source/revisions.js';
@@ -40,6 +40,8 @@ export interface TailOptions {
   until: Revision | undefined;
   /** Hears when the watch breaks, and when it goes on. */
   told: Attempts;
+  /** See WatchOptions. */
+  onNote: OnNote;
 }
 
 export class Tail {
@@ -87,12 +89,12 @@ export class Tail {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { sourceWatch, map, watchLimits: limits, clusterId, told } = this.options;
+    const { sourceWatch, map, watchLimits: limits, clusterId, told, onNote } = this.options;
     const begin = () => Promise.resolve({ after: this.#backlog.position, limits });
     await lastValueFrom(
       revisions$(
         sourceWatch,
-        { prefixes: map.prefixes, clusterId, begin, signal, told },
+        { prefixes: map.prefixes, clusterId, begin, signal, told, onNote },
         async (batch) => this.#backlog.add(batch, signal),
       ),
       { defaultValue: undefined },

@@ -1,7 +1,7 @@
 /** Every member of one side, each asked on its own: status, alarms, quota, clock. */
 import { LockstepError, hasCode } from '../errors.js';
-import type { MemberStatus } from '../wire/client.js';
-import type { Alarm, ListedMember } from '../wire/etcd3.js';
+import type { Alarm, MemberStatus } from '../wire/client.js';
+import type { ListedMember } from '../wire/etcd3.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import type { Side } from '../wire/side.js';
@@ -55,13 +55,13 @@ export async function askMembers(
   if (answering.length === 0) return { members, alarms: null, missing: null };
   const endpoints = answering.map((member) => member.endpoint);
   return withClient({ ...connection, endpoints }, side, signal, async (client) => {
-    const alarms = await unlessRefused(client.alarms());
+    const status = await unlessRefused(client.memberStatus());
     const listed = await unlessRefused(client.memberList());
     const known = new Set(members.map((member) => member.memberId));
     // A user who may not ask for the status does not learn who is who either.
     const all = answering.every((member) => member.memberId !== null);
     const missing = all ? (listed?.filter((m) => !known.has(m.memberId)) ?? null) : null;
-    return { members, alarms, missing };
+    return { members, alarms: status?.alarms ?? null, missing };
   });
 }
 

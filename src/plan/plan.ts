@@ -9,6 +9,7 @@
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { badArgument, hasCode, LockstepError } from '../errors.js';
+import { refuseOneIfTold } from '../sameetcd.js';
 import { answersProgress } from '../source/progress.js';
 import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
 import { EtcdClient } from '../wire/client.js';
@@ -94,6 +95,8 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const members = await askMembers(from, 'source', key, signal);
     const progress = await answersProgress(source, key);
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
+    const answers = targetMembers?.members.some(({ error }) => error === null);
+    if (target && answers) await refuseOneIfTold(source, target, key);
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
       ...checkData(facts, await instead(source, facts)),

@@ -8,12 +8,11 @@ import { hasCode, LockstepError, passes } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Connection } from './connection.js';
-import { alarmsByEtcd3, membersByEtcd3, type Alarm, type ListedMember } from './etcd3.js';
+import { membersByEtcd3, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
 import { getText, type HttpAnswer } from './http.js';
 import { hexId } from './id.js';
 import { ANY_LEASE, METHODS } from './methods.js';
-import { NEEDS_ROOT } from './needs.js';
 import type { Side } from './side.js';
 import { CALL_TIMEOUT_MS, Transport, type Cluster, type Stream } from './transport.js';
 import { versionOf } from './version.js';
@@ -43,6 +42,15 @@ export interface MemberStatus extends ServerStatus {
   /** Undefined before 3.6, which has it in its metrics only. */
   quotaBytes: number | undefined;
   isLearner: boolean;
+  /** Of the whole cluster. Asking for the alarms themselves would write an entry to its log. */
+  alarms: Alarm[];
+}
+
+export interface Alarm {
+  /** Of the member that it is about. */
+  memberId: string;
+  /** `NOSPACE`, `CORRUPT` */
+  alarm: string;
 }
 
 /** What stands in every answer's header. */
@@ -86,6 +94,9 @@ export interface RangeQuery {
   /** No rows come, only their number. The server walks its index for it: linear in the keys. */
   countOnly?: boolean;
 }
+
+/** As a status has it, among its other errors: `memberID:10276657743932975437 alarm:NOSPACE `. */
+const ALARM = /^memberID:(\d+)\s+alarm:(\w+)/;
 
 /** A watch stream: requests go in, messages come out, and a paused reader pauses the server. */
 export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
@@ -286,16 +297,12 @@ export class EtcdClient {
       dbBytesInUse: Number(answer.dbSizeInUse),
       quotaBytes: quota > 0 ? quota : undefined,
       isLearner: answer.isLearner,
+      alarms: answer.errors.flatMap(parseAlarm),
     };
   }
 
   async memberList(): Promise<ListedMember[]> {
     return this.#transport.other(membersByEtcd3);
-  }
-
-  /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
-  async alarms(): Promise<Alarm[]> {
-    return this.#transport.other(alarmsByEtcd3, NEEDS_ROOT.maintenance);
   }
 
   /** What the server answers over plain HTTP, beside gRPC: `/version`, `/metrics`. */
@@ -326,6 +333,11 @@ export function readHeader(header: pb.ResponseHeader.$Properties | null | undefi
     clusterId: hexId(toBigInt(header.clusterId ?? 0)),
     revision: safeRevision(header.revision ?? 0),
   };
+}
+
+function parseAlarm(error: string): Alarm[] {
+  const [, id, alarm] = ALARM.exec(error) ?? [];
+  return id === undefined || alarm === undefined ? [] : [{ memberId: hexId(BigInt(id)), alarm }];
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,6 @@
 /**
- * What is asked through the etcd3 package: who the members are, and which alarms are raised.
+ * What is asked through the etcd3 package: who the members are. Alarms are not asked at all: the question
+ * is an entry in the source's log, and a member's status has them.
  *
  *     etcd3 (methods, messages) ─► our channel, our headers ─► etcd
  *
@@ -43,28 +44,12 @@ export interface ListedMember {
   clientUrls: string[];
 }
 
-export interface Alarm {
-  memberId: string;
-  alarm: 'NOSPACE' | 'CORRUPT' | 'unknown';
-}
-
-/** By etcd3's names for them. */
-const ALARMS: Record<string, Alarm['alarm']> = { Nospace: 'NOSPACE', Corrupt: 'CORRUPT' };
-
 export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
   const { members } = await ask(access, (etcd) => etcd.cluster.memberList({}));
   return members.map(({ ID, name, clientURLs }) => ({
     memberId: hexId(BigInt(ID)),
     name,
     clientUrls: clientURLs,
-  }));
-}
-
-export async function alarmsByEtcd3(access: Access): Promise<Alarm[]> {
-  const { alarms } = await ask(access, (etcd) => etcd.maintenance.alarm({}));
-  return alarms.map(({ memberID, alarm }) => ({
-    memberId: hexId(BigInt(memberID)),
-    alarm: ALARMS[alarm] ?? 'unknown',
   }));
 }
 

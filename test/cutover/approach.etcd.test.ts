@@ -64,14 +64,14 @@ describe('proofs of the approach', () => {
     expect(target).to.be.greaterThan(source);
   });
 
-  it('the source is the target by another name: BAD_ARGUMENT', async () => {
+  it('the source is the target by another name: SAME_ETCD', async () => {
     const { clusterId } = await night.direct.source.head();
     const source = new SameId(night.proxies.target.endpoint, 'source');
     source.id = clusterId;
     try {
-      await refused(night.cutover({ source }), 'BAD_ARGUMENT');
+      await refused(night.cutover({ source }), 'SAME_ETCD');
       const fence = night.fence({ source });
-      await refused(fence, 'BAD_ARGUMENT');
+      await refused(fence, 'SAME_ETCD');
     } finally {
       source.close();
     }

@@ -42,6 +42,7 @@ describe('late writes', () => {
     const late = new LateWrites({
       ...{ client: behind, clusterId, prefixes, after, tell: silent },
       onWrite: (found) => told.push(found),
+      onNote: () => undefined,
     });
     const stop = new AbortController();
     const running = late.run(stop.signal);

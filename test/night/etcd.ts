@@ -83,7 +83,7 @@ export class SimulatedEtcd extends EtcdClient {
     return {
       ...status,
       ...{ memberId: '1', leader: '1', dbBytes: 0, dbBytesInUse: 0 },
-      ...{ quotaBytes: undefined, isLearner: false },
+      ...{ quotaBytes: undefined, isLearner: false, alarms: [] },
     };
   }
 

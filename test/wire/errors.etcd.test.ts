@@ -4,17 +4,8 @@ import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { mapError } from '../../src/wire/errors.js';
+import { raiseCorrupt } from '../rig/corrupt.js';
 import { Etcd } from '../rig/etcd.js';
-import { AlarmAction, AlarmType, withEtcd3 } from '../rig/etcd3.js';
-
-/** Raises the alarm that etcd raises where members do not have the same. */
-async function raiseCorrupt(etcd: Etcd): Promise<void> {
-  await withEtcd3(etcd, ({ maintenance }) =>
-    maintenance.alarm({
-      ...{ action: AlarmAction.Activate, memberID: 1, alarm: AlarmType.Corrupt },
-    }),
-  );
-}
 
 describe('a server that refuses', () => {
   it('for the alarm CORRUPT: its data is damaged, fatal', async () => {
