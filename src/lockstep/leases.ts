@@ -11,7 +11,7 @@
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { leaseOf } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient, LeaseInfo } from '../wire/client.js';
@@ -75,7 +75,7 @@ export class LeaseKeeper {
   async ensure({ records }: WholeRevision): Promise<void> {
     for (const { bytes, tombstone } of records) {
       if (tombstone) continue;
-      const { lease } = parseKeyValue(bytes);
+      const lease = leaseOf(bytes);
       if (lease === 0n) continue;
       const known = this.#known.get(lease);
       if (!known || known.dueMs <= performance.now()) await this.#grant(lease);
