@@ -25,13 +25,14 @@ import { Applier } from './lockstep/apply.js';
 import { CompactionMirror } from './lockstep/compactions.js';
 import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
-import { LeaseKeeper } from './lockstep/leases.js';
-import { SourceHead } from './lockstep/sourcehead.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from './lockstep/leases.js';
+import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import type { Identity } from './lockstep/stock.js';
 import { EtcdTarget } from './lockstep/target.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import { TargetTrouble } from './lockstep/trouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
+import { Lasting } from './patience.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
 import type { EtcdClient } from './wire/client.js';
@@ -69,6 +70,7 @@ export class Pipeline {
     this.intake = new Intake(o);
     this.head = new SourceHead(source, journal);
     this.leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, onNote),
       onTrouble: ({ message, hint }) => {
         onNote(`${message}. ${hint ?? ''}`);
       },
@@ -100,7 +102,7 @@ export class Pipeline {
       (stop) => this.#capture(limits, stop),
       (stop) => this.applier.run(stop),
       // Beside it.
-      (stop) => this.head.run(stop),
+      (stop) => this.head.run(stop, new Lasting(HEAD_UNKNOWN, this.o.onNote)),
       (stop) => this.leases.run(stop),
       (stop) => this.compactions.run(stop),
       (stop) => this.#pollTarget(stop),

@@ -11,9 +11,10 @@
  * (writer.ts). Whether the watch can go on from there, or both sides have to be compared, is told by
  * the names of the keys in the target (look.ts).
  */
-import { hasCode, LockstepError, passes } from '../errors.js';
-import { LeaseKeeper } from '../lockstep/leases.js';
-import { SourceHead } from '../lockstep/sourcehead.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from '../lockstep/leases.js';
+import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
+import { Lasting } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import { fullWatchNote, watchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
@@ -121,7 +122,7 @@ export class Mirror {
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
         (stop) => this.#mirror(parts, from, stop),
         (stop) => parts.leases.run(stop),
-        (stop) => parts.head.run(stop),
+        (stop) => parts.head.run(stop, new Lasting(HEAD_UNKNOWN, onNote)),
         (stop) => this.#pollTarget(parts.writer, stop),
       ]);
     } catch (error) {
@@ -133,6 +134,7 @@ export class Mirror {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
     const leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, this.#options.onNote),
       list: () => this.#look.leases(),
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
@@ -320,16 +322,15 @@ export class Mirror {
 
   /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
   async #pollTarget(writer: Writer, signal: AbortSignal): Promise<void> {
-    await repeat(POLL_TARGET_MS, signal, async () => {
-      try {
-        await writer.check();
-        this.#health.answered(writer.cursorMod);
-      } catch (error) {
-        if (passes(error)) this.#failed(error);
-        throw error;
-      }
+    const look = async () => {
+      await writer.check();
+      this.#health.answered(writer.cursorMod);
       this.#tail?.nudge();
-    });
+    };
+    const failed = (error: LockstepError) => {
+      this.#failed(error);
+    };
+    await repeat(POLL_TARGET_MS, signal, look, { failed, answered: () => undefined });
   }
 
   #phase(): MirrorPhase {
