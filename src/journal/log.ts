@@ -45,8 +45,8 @@ export interface RevisionLog {
   readonly appended: Wakeup;
 
   /**
-   * The revisions from `from` to `to` that have records, in batches of about a megabyte; one that is larger
-   * is a batch of its own.
+   * The revisions from `from` to `to` that have records, in batches of about 64 KiB; one that is larger ends
+   * its batch.
    * @throws LockstepError JOURNAL_DAMAGED for a row that is not as it was stored, or a captured
    *   revision that is not whole. Whether a revision is missing altogether, its reader has to see
    *   by `previous`.
