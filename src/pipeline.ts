@@ -98,10 +98,11 @@ export class Pipeline {
   async run(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const reached = new AbortController();
     await runTogether(AbortSignal.any([signal, reached.signal]), [
-      // The way.
+      // Source ─► journal.
       (stop) => this.#capture(limits, stop),
+      // Journal ─► target.
       (stop) => this.applier.run(stop),
-      // Beside it.
+      // Beside them.
       (stop) => this.head.run(stop, new Lasting(HEAD_UNKNOWN, this.o.onNote)),
       (stop) => this.leases.run(stop),
       (stop) => this.compactions.run(stop),
@@ -118,7 +119,7 @@ export class Pipeline {
     return this.#heldUp?.at === this.applier.position ? this.#heldUp?.error : undefined;
   }
 
-  /** Source ─► journal. */
+  /** From where the journal stands; what the source has lost behind that is bridged, if it may be. */
   async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const { sourceWatch, journal, repair = false, onNote } = this.o;
     const bridge = async () => this.intake.bridge(signal);

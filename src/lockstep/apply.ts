@@ -160,14 +160,15 @@ export class Applier {
     const stopNow = () => {
       stop.abort();
     };
+    const writing = { stock, cursors, stopped, stopNow };
     try {
       for await (const { revisions, position } of this.feed.stretches(stock, stopped)) {
         for (const whole of revisions) {
           if (stopped.aborted) return;
-          await this.#next(whole, { stock, cursors, stopped, stopNow });
+          await this.#next(whole, writing);
         }
         if (stopped.aborted) return;
-        await this.#next(position, { stock, cursors, stopped, stopNow });
+        await this.#next(position, writing);
       }
     } finally {
       stop.abort();
