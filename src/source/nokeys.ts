@@ -3,7 +3,7 @@
  * etcd) far more often than it is meant, and all that is done with it succeeds: a base of nothing is
  * exact, and a mirror of nothing is synced at once.
  */
-import { LockstepError } from '../errors.js';
+import { LockstepError, type ErrorSide } from '../errors.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 
@@ -14,15 +14,20 @@ export async function refuseEmpty(client: EtcdClient, prefixes: readonly string[
     const { rows } = await client.range({ ...prefixRange(prefix), limit: 1, keysOnly: true });
     if (rows.length === 0) empty.push(prefix);
   }
-  if (empty.length > 0) throw noKeys(empty, `the ${client.side}`);
+  if (empty.length > 0) throw noKeys(empty, `the ${client.side}`, client.side);
 }
 
 /** @param where it was looked for: a side, a file */
-export function noKeys(prefixes: readonly string[], where: string): LockstepError {
+export function noKeys(
+  prefixes: readonly string[],
+  where: string,
+  side: ErrorSide = 'this machine',
+): LockstepError {
   const what = prefixes.includes('')
     ? 'has no keys'
     : `has no key that begins with ${prefixes.map((p) => JSON.stringify(p)).join(' or ')}`;
   return new LockstepError('NO_KEYS', `${where} ${what}; nothing was made`, {
+    side,
     hint: 'Check --prefix, letter by letter, and that this is the right etcd. If there are none yet, and that is meant, add --allow-empty.',
   });
 }
