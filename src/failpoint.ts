@@ -46,7 +46,7 @@ export const FAILPOINTS = [
   // lockstep/leases.ts
   'lease.grant',
   'lease.granted',
-  // lockstep/follow.ts
+  // lockstep/compactions.ts
   'mirror.begin',
   'mirror.target',
   'mirror.done',

@@ -12,6 +12,8 @@ import type { ErrorCode, LockstepError } from './errors.js';
 export type OnNote = (note: string, warn?: boolean) => void;
 
 const EVERY_MS = 10_000;
+/** A server that is started anew is back by then. */
+const LASTS_MS = 30_000;
 
 /** Who hears how tries have ended. */
 export interface Attempts {
@@ -54,4 +56,42 @@ export class Patience implements Attempts {
 function troubleText({ message, hint }: LockstepError, seconds: number): string {
   const lasting = seconds < 1 ? 'trying again' : `trying again, for ${seconds.toFixed(0)} s now`;
   return `${message}; ${lasting}.${hint === undefined ? '' : ` ${hint}`}`;
+}
+
+/**
+ * For what is done again and again beside others that tell of the same trouble at once: says only that it
+ * lasts, once, and that it is over. A failure that nobody else has would be seen by nobody.
+ */
+export class Lasting implements Attempts {
+  #sinceMs: number | undefined;
+  #told = false;
+
+  /**
+   * @param what does not happen meanwhile, as the beginning of a sentence
+   * @param nowMs a clock that only goes forward
+   */
+  constructor(
+    private readonly what: string,
+    private readonly onNote: (note: string) => void,
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {}
+
+  failed({ message, hint }: LockstepError): void {
+    const now = this.nowMs();
+    this.#sinceMs ??= now;
+    const lastsMs = now - this.#sinceMs;
+    if (this.#told || lastsMs < LASTS_MS) return;
+    this.#told = true;
+    const seconds = (lastsMs / 1000).toFixed(0);
+    this.onNote(
+      `${this.what}, for ${seconds} s now: ${message}; trying again. ${hint ?? ''}`.trim(),
+    );
+  }
+
+  answered(): void {
+    const seconds = (this.nowMs() - (this.#sinceMs ?? 0)) / 1000;
+    if (this.#told) this.onNote(`${this.what}: over after ${seconds.toFixed(0)} s`);
+    this.#told = false;
+    this.#sinceMs = undefined;
+  }
 }

@@ -25,13 +25,14 @@ import { Applier } from './lockstep/apply.js';
 import { CompactionMirror } from './lockstep/compactions.js';
 import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
-import { LeaseKeeper } from './lockstep/leases.js';
-import { SourceHead } from './lockstep/sourcehead.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from './lockstep/leases.js';
+import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import type { Identity } from './lockstep/stock.js';
 import { EtcdTarget } from './lockstep/target.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import { TargetTrouble } from './lockstep/trouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
+import { Lasting } from './patience.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
 import type { EtcdClient } from './wire/client.js';
@@ -70,6 +71,7 @@ export class Pipeline {
     this.intake = new Intake(o);
     this.head = new SourceHead(source, journal);
     this.leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, onNote),
       onTrouble: ({ message, hint }) => {
         onNote(`${message}. ${hint ?? ''}`, true);
       },
@@ -97,11 +99,12 @@ export class Pipeline {
   async run(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const reached = new AbortController();
     await runTogether(AbortSignal.any([signal, reached.signal]), [
-      // The way.
+      // Source ─► journal.
       (stop) => this.#capture(limits, stop),
+      // Journal ─► target.
       (stop) => this.applier.run(stop),
-      // Beside it.
-      (stop) => this.head.run(stop),
+      // Beside them.
+      (stop) => this.head.run(stop, new Lasting(HEAD_UNKNOWN, this.o.onNote)),
       (stop) => this.leases.run(stop),
       (stop) => this.compactions.run(stop),
       (stop) => this.#pollTarget(stop),
@@ -117,7 +120,7 @@ export class Pipeline {
     return this.#heldUp?.at === this.applier.position ? this.#heldUp?.error : undefined;
   }
 
-  /** Source ─► journal. */
+  /** From where the journal stands; what the source has lost behind that is bridged, if it may be. */
   async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
     const { sourceWatch, journal, repair = false, onNote } = this.o;
     const bridge = async () => this.intake.bridge(signal);

@@ -8,7 +8,7 @@
  */
 import { expect } from 'chai';
 import { LockstepError, type ErrorCode } from '../src/errors.js';
-import { Patience } from '../src/patience.js';
+import { Lasting, Patience } from '../src/patience.js';
 
 function away(code: ErrorCode = 'UNAVAILABLE'): LockstepError {
   return new LockstepError(code, `${code}!`, { hint: 'Look there.' });
@@ -87,6 +87,32 @@ describe('patience', () => {
     expect(notes.slice(2)).to.deep.equal([
       '60: UNAVAILABLE!; trying again. Look there.',
       '75: UNAVAILABLE!; trying again, for 15 s now. Look there.',
+    ]);
+  });
+});
+
+describe('a failure that lasts', () => {
+  it('is told once, with what it means, and when it is over; a short one is not', () => {
+    const notes: string[] = [];
+    let now = 0;
+    const told = new Lasting(
+      'nothing is done',
+      (note) => notes.push(`${now}: ${note}`),
+      () => now * 1000,
+    );
+    const at = (seconds: number, what: 'well' | LockstepError) => {
+      now = seconds;
+      if (what === 'well') told.answered();
+      else told.failed(what);
+    };
+    for (let second = 0; second < 29; second++) at(second, away());
+    at(29, 'well');
+    for (let second = 30; second < 100; second++) at(second, away(second < 90 ? 'ETCD' : 'TLS'));
+    at(100, 'well');
+    at(101, 'well');
+    expect(notes).to.deep.equal([
+      '60: nothing is done, for 30 s now: ETCD!; trying again. Look there.',
+      '100: nothing is done: over after 70 s',
     ]);
   });
 });

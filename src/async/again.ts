@@ -46,13 +46,13 @@ export class Backoff {
 
 /**
  * Does something every so often until `signal` aborts; what another try may mend is left to it.
- * @param told hears how each time has ended; leave it out only where somebody else tells that
+ * @param told hears how each time has ended; undefined only where nothing can fail, or somebody else tells
  */
 export async function repeat(
   everyMs: number,
   signal: AbortSignal,
   once: () => Promise<void>,
-  told?: Attempts,
+  told: Attempts | undefined,
 ): Promise<void> {
   const isOver = () => signal.aborted;
   while (!isOver()) {

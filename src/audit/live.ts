@@ -13,7 +13,7 @@ import { lastValueFrom } from 'rxjs';
 import { Wakeup } from '../async/wakeup.js';
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import { recordBytes, type Record } from '../mvcc/record.js';
+import { ownRecord, recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
@@ -123,7 +123,7 @@ export class LiveAudit {
 
   #add(records: readonly Record[], into: Waiting): void {
     for (const record of records) {
-      into.records.push(record);
+      into.records.push(ownRecord(record));
       into.bytes += recordBytes(record);
     }
     const last = records.at(-1);

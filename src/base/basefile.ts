@@ -27,7 +27,7 @@ import { LockstepError } from '../errors.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
-import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
@@ -81,7 +81,7 @@ export class BaseFile {
   add({ revision, records }: WholeRevision): void {
     for (const [sub, { tombstone, bytes }] of records.entries()) {
       this.#db.put(encodeRevision(revision, sub, tombstone), bytes);
-      const { lease } = parseKeyValue(bytes);
+      const lease = leaseOf(bytes);
       if (lease !== 0n) this.#leases.add(lease);
     }
     this.rows += records.length;

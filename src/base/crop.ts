@@ -12,8 +12,8 @@
  * order inside compacted revisions. Dropped: the way through a journal, as a seed goes it, which
  * sorts what is sorted and writes each row five times.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
@@ -81,7 +81,10 @@ async function takeCensus(
   base: BaseFile,
   options: CropOptions,
 ): Promise<Counted> {
-  const scratch = await mkdtemp(join(dirname(options.out), '.crop-'));
+  // Always the same one, so that the next run removes what a killed one has left.
+  const scratch = `${options.out}.census`;
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch);
   const census = new Census(join(scratch, 'census'), file.compactRevision);
   const unmatched = new Unmatched(options.prefixes.list);
   try {

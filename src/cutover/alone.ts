@@ -70,12 +70,17 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
   if (options.once) return;
   let told = false;
   const show = (stop: AbortSignal) =>
-    repeat(SHOW_MS, stop, () => {
-      if (fence.heads) onKeep(fence.heads);
-      if (fence.overtaken && !told) onNote(overtakenText(fence.overtaken));
-      told = fence.overtaken !== undefined;
-      return Promise.resolve();
-    });
+    repeat(
+      SHOW_MS,
+      stop,
+      () => {
+        if (fence.heads) onKeep(fence.heads);
+        if (fence.overtaken && !told) onNote(overtakenText(fence.overtaken));
+        told = fence.overtaken !== undefined;
+        return Promise.resolve();
+      },
+      undefined,
+    );
   await beside(signal, [show], (stop) => fence.keep(stop));
 }
 

@@ -12,7 +12,7 @@ import { lastValueFrom } from 'rxjs';
 import { pause, untilAnswered } from '../async/again.js';
 import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, modRevisionOf } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../patience.js';
@@ -167,7 +167,7 @@ export class LateWrites {
       for await (const { rows } of readPages(client, prefixRange(prefix), revision)) {
         if (signal.aborted) return;
         for (const row of rows) {
-          const { modRevision } = parseKeyValue(row);
+          const modRevision = modRevisionOf(row);
           if (modRevision > this.#position) this.#found(keyOf(row), modRevision, false);
         }
       }

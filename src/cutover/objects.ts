@@ -13,7 +13,7 @@ import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName } from '../kube/resource.js';
 import { listSample, type ListSample } from '../kube/serving.js';
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, modRevisionOf } from '../mvcc/keyvalue.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { whatIsThere } from '../source/roots.js';
@@ -76,7 +76,7 @@ async function firstMissing(
       const key = Buffer.from(`${prefix}${name}`);
       const { rows } = await etcd.few({ key, revision, keysOnly: true });
       const row = rows.find((one) => keyOf(one).equals(key));
-      return row && String(parseKeyValue(row).modRevision) === resourceVersion;
+      return row && String(modRevisionOf(row)) === resourceVersion;
     }),
   );
   const i = seen.findIndex((same) => same !== true);

@@ -9,7 +9,7 @@ import { CURSOR_KEY } from '../cursor.js';
 import { CUTOVER_KEY, type StoredCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { TargetState } from '../lockstep/target.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { modRevisionOf } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { refuseOne, sameEtcd } from '../sameetcd.js';
@@ -53,7 +53,7 @@ export async function refuseItself(
 async function refuseRow(source: EtcdClient, key: Buffer, mod: Revision): Promise<void> {
   try {
     const { rows } = await source.few({ key, keysOnly: true });
-    if (!rows[0] || parseKeyValue(rows[0]).modRevision !== mod) return;
+    if (!rows[0] || modRevisionOf(rows[0]) !== mod) return;
   } catch (error) {
     if (!hasCode(error, 'PERMISSION')) throw error;
     return;

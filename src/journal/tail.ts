@@ -2,13 +2,9 @@
  * The newest revisions of the journal, in memory: a follower that keeps up need not read back what
  * has just been written.
  */
-import type { Record, WholeRevision } from '../mvcc/record.js';
+import { ownRecord } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-
-/** A revision as it was captured, with the one that was captured before it (0: none, or the base). */
-export interface JournalRevision extends WholeRevision {
-  previous: Revision;
-}
+import type { JournalRevision } from './log.js';
 
 const MAX_BYTES = 1024 * 1024;
 /** Of a record in memory beside its message. */
@@ -24,7 +20,7 @@ export class Tail {
   add(appended: JournalRevision): void {
     const { records } = appended;
     const bytes = records.reduce((sum, record) => sum + record.bytes.length + RECORD_BYTES, 0);
-    this.#revisions.push({ revision: { ...appended, records: records.map(copy) }, bytes });
+    this.#revisions.push({ revision: { ...appended, records: records.map(ownRecord) }, bytes });
     this.#bytes += bytes;
     while (this.#bytes > MAX_BYTES) {
       const oldest = this.#revisions.shift();
@@ -44,9 +40,4 @@ export class Tail {
       .map(({ revision }) => revision)
       .filter(({ revision }) => revision <= to);
   }
-}
-
-/** As they are, they would keep alive all of the message that they came in. */
-function copy(record: Record): Record {
-  return { ...record, key: Buffer.from(record.key), bytes: Buffer.from(record.bytes) };
 }

@@ -41,9 +41,11 @@ import { bytesOf, type Data } from './stage.js';
 import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from './stock.js';
 import type { Target } from './target.js';
 
-/** What apply is fed: revisions that have records, and proofs that there are no others up to here. */
-export type Step =
-  { kind: 'revision'; whole: WholeRevision } | { kind: 'position'; position: Position };
+/** What apply is fed: the next revisions that have records, and up to where there are no others. */
+export interface Stretch {
+  revisions: readonly WholeRevision[];
+  position: Position;
+}
 
 /** Where a target stands. */
 export type Standing = Pick<Stock, 'position' | 'cursor'>;
@@ -51,11 +53,11 @@ export type Standing = Pick<Stock, 'position' | 'cursor'>;
 /** Where the records come from; the journal, or a model of it. */
 export interface Feed {
   /**
-   * Steps above the target's position, for ever; ends when `signal` aborts.
+   * What lies above the target's position, for ever; ends when `signal` aborts.
    * @throws LockstepError TARGET_FOREIGN_WRITE if a revision with records lies behind the cursor, up to
    *   the position
    */
-  steps(target: Standing, signal: AbortSignal): AsyncIterable<Step>;
+  stretches(target: Standing, signal: AbortSignal): AsyncIterable<Stretch>;
   digestBefore: DigestBefore;
 }
 
@@ -155,30 +157,41 @@ export class Applier {
     const identity = { ...this.options, follower: this.follower };
     const digestBefore: DigestBefore = (key, revision) => this.feed.digestBefore(key, revision);
     const cursors = new Cursors(identity, digestBefore, this.options.gap ?? NO_GAP, stock);
+    const stopNow = () => {
+      stop.abort();
+    };
+    const writing = { stock, cursors, stopped, stopNow };
     try {
-      const { position } = stock;
-      for await (const step of this.feed.steps(stock, stopped)) {
-        if (stopped.aborted) return;
-        const whole = step.kind === 'revision' ? step.whole : undefined;
-        const gapEnd = step.kind === 'position' ? step.position : step.whole.revision - 1;
-        if (!this.#outgoing) {
-          const filler = { revision: position + 1, records: [] };
-          const first = gapEnd > position ? filler : whole;
-          if (!first) continue;
-          const data = await this.#data(first, cursors);
-          await this.#fence(data, stock);
-          this.#outgoing = this.#behind(data, stock, stopped, () => {
-            stop.abort();
-          });
-          if (first === whole) continue;
+      for await (const { revisions, position } of this.feed.stretches(stock, stopped)) {
+        for (const whole of revisions) {
+          if (stopped.aborted) return;
+          await this.#next(whole, writing);
         }
-        await this.#fill(this.#outgoing, gapEnd, cursors);
-        if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
+        if (stopped.aborted) return;
+        await this.#next(position, writing);
       }
     } finally {
       stop.abort();
       await this.#outgoing?.settle();
     }
+  }
+
+  /** A revision with the gap before it, or a gap alone. */
+  async #next(next: WholeRevision | Position, { stock, cursors, stopped, stopNow }: Writing) {
+    const whole = typeof next === 'number' ? undefined : next;
+    const gapEnd = typeof next === 'number' ? next : next.revision - 1;
+    if (!this.#outgoing) {
+      const { position } = stock;
+      const filler = { revision: position + 1, records: [] };
+      const first = gapEnd > position ? filler : whole;
+      if (!first) return;
+      const data = await this.#data(first, cursors);
+      await this.#fence(data, stock);
+      this.#outgoing = this.#behind(data, stock, stopped, stopNow);
+      if (first === whole) return;
+    }
+    await this.#fill(this.#outgoing, gapEnd, cursors);
+    if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
@@ -239,6 +252,14 @@ export class Applier {
       this.written.bytes += bytesOf(landed);
     }
   }
+}
+
+/** What is written behind one stock of the target. */
+interface Writing {
+  stock: Stock;
+  cursors: Cursors;
+  stopped: AbortSignal;
+  stopNow: () => void;
 }
 
 /** A foreign write among fillers is noticed so much later at the most. */

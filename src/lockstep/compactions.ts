@@ -10,6 +10,7 @@ import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { Lasting } from '../patience.js';
 import { compactRevision } from '../source/compaction.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -58,12 +59,14 @@ export class CompactionMirror {
 
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
-    await repeat(TICK_MS, signal, async () => {
+    const told = new Lasting('compactions of the source are not mirrored', this.options.onNote);
+    const look = async () => {
       const due = performance.now() - asked >= POLL_MS || this.owesGap;
       if (!due || this.position() === undefined) return;
       asked = performance.now();
       await this.#mirror();
-    });
+    };
+    await repeat(TICK_MS, signal, look, told);
   }
 
   async #mirror(): Promise<void> {

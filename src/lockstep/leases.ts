@@ -11,10 +11,14 @@
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { leaseOf } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
+import type { Attempts } from '../patience.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient, LeaseInfo } from '../wire/client.js';
+
+/** What a failure means that lasts. */
+export const LEASES_NOT_KEPT = 'leases on the target are not refreshed';
 
 const TICK_MS = 500;
 const REFRESH_AT_ONCE = 64;
@@ -41,6 +45,8 @@ export interface LeaseKeeperOptions {
   isOurs?: (key: Buffer) => boolean;
   /** Called when one is found to have ended on the target, and maybe keys with it. */
   onGone?: (lease: bigint) => void;
+  /** Hears how each round has ended. */
+  told?: Attempts;
   /** Called once when refreshes begin to be missed, see {@link LeaseKeeper.trouble}. */
   onTrouble?: (error: LockstepError) => void;
 }
@@ -75,7 +81,7 @@ export class LeaseKeeper {
   async ensure({ records }: WholeRevision): Promise<void> {
     for (const { bytes, tombstone } of records) {
       if (tombstone) continue;
-      const { lease } = parseKeyValue(bytes);
+      const lease = leaseOf(bytes);
       if (lease === 0n) continue;
       const known = this.#known.get(lease);
       if (!known || known.dueMs <= performance.now()) await this.#grant(lease);
@@ -91,11 +97,12 @@ export class LeaseKeeper {
 
   /** Refreshes for as long as `signal` lets it. Errors are left to the next round. */
   async run(signal: AbortSignal): Promise<void> {
-    await repeat(TICK_MS, signal, async () => {
+    const round = async () => {
       if (!this.#begun) return;
       if (!this.#listed) await this.#list();
       await this.#refresh();
-    });
+    };
+    await repeat(TICK_MS, signal, round, this.options.told);
   }
 
   async #grant(lease: bigint): Promise<void> {

@@ -11,6 +11,7 @@ import { cursorTally, type Cursor } from '../cursor.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
+import type { RevisionLog } from '../journal/log.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
 import { compactRevision } from '../source/compaction.js';
@@ -92,7 +93,7 @@ async function whatIsMissing(
  * @throws LockstepError TARGET_OTHER_GAP
  */
 export async function refuseOtherGap(
-  journal: Journal,
+  journal: RevisionLog,
   position: Position,
   cursor: Cursor,
 ): Promise<void> {
@@ -108,7 +109,7 @@ export async function refuseOtherGap(
 }
 
 async function fitsInsideGap(
-  journal: Journal,
+  journal: RevisionLog,
   position: Position,
   cursor: Cursor,
 ): Promise<boolean> {

@@ -5,10 +5,14 @@
 import { LockstepError } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Attempts } from '../patience.js';
 import { sourceChanged } from '../source/ended.js';
 import { LagClock } from '../status/lag.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
+
+/** What a failure means that lasts. */
+export const HEAD_UNKNOWN = "the source's head is not known";
 
 const POLL_MS = 500;
 /** A source that has not answered for so long may be anywhere. */
@@ -34,8 +38,9 @@ export class SourceHead {
     return this.lag.silence() > SILENT_SECONDS;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    await repeat(POLL_MS, signal, () => this.ask());
+  /** @param told hears how each question has ended */
+  async run(signal: AbortSignal, told: Attempts): Promise<void> {
+    await repeat(POLL_MS, signal, () => this.ask(), told);
   }
 
   /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */

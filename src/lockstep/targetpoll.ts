@@ -1,7 +1,7 @@
 /** While nothing has to be written, nothing else would notice that the target is gone, or another one. */
 import { repeat } from '../async/again.js';
 import { CURSOR_KEY } from '../cursor.js';
-import { LockstepError, passes } from '../errors.js';
+import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -29,20 +29,18 @@ export interface TargetPollOptions {
  * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever stock.ts refuses a target for
  */
 export async function pollTarget(o: TargetPollOptions, signal: AbortSignal): Promise<void> {
-  await repeat(POLL_MS, signal, async () => {
+  const look = async () => {
     const position = o.position();
     if (position === undefined) return;
-    const { revision } = await o.target.head(CURSOR_KEY).catch((error: unknown) => {
-      if (passes(error)) o.failed(error);
-      throw error;
-    });
+    const { revision } = await o.target.head(CURSOR_KEY);
     if (revision < position) throw wentBack(position, revision);
     // Nothing above the journal can come from here. Its next write would notice, too, but on an idle
     // source that may be tomorrow.
     if (revision > o.journalPosition())
       takeStock(await new EtcdTarget(o.target).read(), o.identity);
     o.trouble.answered(revision);
-  });
+  };
+  await repeat(POLL_MS, signal, look, { failed: o.failed, answered: () => undefined });
 }
 
 function wentBack(position: Revision, head: Revision): LockstepError {

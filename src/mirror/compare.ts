@@ -25,7 +25,7 @@
  */
 import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
+import { encodeKeyValue, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -197,7 +197,7 @@ export class Comparison {
 
   #onlyThere(circle: Circle, { name, row }: Entry): Promise<void> | undefined {
     const { certainUpTo, prune, onForeign } = this.options;
-    const { modRevision } = parseKeyValue(row);
+    const modRevision = modRevisionOf(row);
     const certain = modRevision <= (certainUpTo ?? 0) || this.#written.has(modRevision);
     if (!certain && !prune) {
       circle.foreign.add(digest(name));

@@ -12,8 +12,9 @@
  * the names of the keys in the target (look.ts).
  */
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { LeaseKeeper } from '../lockstep/leases.js';
-import { SourceHead } from '../lockstep/sourcehead.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from '../lockstep/leases.js';
+import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
+import { Lasting } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { OnNote } from '../patience.js';
 import { damagedNotes } from '../source/damaged.js';
@@ -134,7 +135,7 @@ export class Mirror {
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
         (stop) => this.#mirror(parts, from, stop),
         (stop) => parts.leases.run(stop),
-        (stop) => parts.head.run(stop),
+        (stop) => parts.head.run(stop, new Lasting(HEAD_UNKNOWN, onNote)),
         (stop) => this.#pollTarget(parts.writer, stop),
       ]);
     } catch (error) {
@@ -151,6 +152,7 @@ export class Mirror {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
     const leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, this.#options.onNote),
       list: () => this.#look.leases(),
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
@@ -342,16 +344,15 @@ export class Mirror {
 
   /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
   async #pollTarget(writer: Writer, signal: AbortSignal): Promise<void> {
-    await repeat(POLL_TARGET_MS, signal, async () => {
-      try {
-        await writer.check();
-        this.#health.answered(writer.cursorMod);
-      } catch (error) {
-        if (passes(error)) this.#failed(error);
-        throw error;
-      }
+    const look = async () => {
+      await writer.check();
+      this.#health.answered(writer.cursorMod);
       this.#tail?.nudge();
-    });
+    };
+    const failed = (error: LockstepError) => {
+      this.#failed(error);
+    };
+    await repeat(POLL_TARGET_MS, signal, look, { failed, answered: () => undefined });
   }
 
   #phase(): MirrorPhase {

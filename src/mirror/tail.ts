@@ -10,7 +10,7 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { runTogether } from '../async/together.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { versionOf } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
@@ -144,6 +144,6 @@ export class Tail {
 export function keepUp(ours: Tally, records: readonly Record[]): void {
   for (const { key, bytes, tombstone } of records) {
     if (tombstone) ours.remove(digest(key));
-    else if (parseKeyValue(bytes).version === 1) ours.add(digest(key));
+    else if (versionOf(bytes) === 1) ours.add(digest(key));
   }
 }

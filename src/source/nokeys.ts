@@ -3,7 +3,7 @@
  * etcd) far more often than it is meant, and all that is done with it succeeds: a base of nothing is
  * exact, and a mirror of nothing is synced at once.
  */
-import { LockstepError } from '../errors.js';
+import { LockstepError, type ErrorSide } from '../errors.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 import { whatIsThere } from './roots.js';
@@ -17,7 +17,7 @@ export async function refuseEmpty(client: EtcdClient, prefixes: readonly string[
   }
   const [first] = empty;
   if (first === undefined) return;
-  throw noKeys(empty, `the ${client.side}`, await whatIsThere(client, first));
+  throw noKeys(empty, `the ${client.side}`, client.side, await whatIsThere(client, first));
 }
 
 /**
@@ -27,12 +27,14 @@ export async function refuseEmpty(client: EtcdClient, prefixes: readonly string[
 export function noKeys(
   prefixes: readonly string[],
   where: string,
+  side: ErrorSide = 'this machine',
   instead?: string,
 ): LockstepError {
   const what = prefixes.includes('')
     ? 'has no keys'
     : `has no key that begins with ${prefixes.map((p) => JSON.stringify(p)).join(' or ')}`;
   return new LockstepError('NO_KEYS', `${where} ${what}; nothing was made`, {
+    side,
     hint: `${instead === undefined ? '' : `${instead}. `}Check --prefix, letter by letter, and that this is the right etcd. If there are none yet, and that is meant, add --allow-empty.`,
   });
 }

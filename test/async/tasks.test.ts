@@ -106,10 +106,15 @@ describe('tasks', () => {
   describe('repeat', () => {
     it('goes on after what passes, and not after what does not', async () => {
       let times = 0;
-      const done = repeat(0, never, () => {
-        if (++times < 5) return Promise.reject(passing);
-        return Promise.reject(lasting);
-      });
+      const done = repeat(
+        0,
+        never,
+        () => {
+          if (++times < 5) return Promise.reject(passing);
+          return Promise.reject(lasting);
+        },
+        undefined,
+      );
       expect(await thrown(done)).to.equal(lasting);
       expect(times).to.equal(5);
     });
@@ -117,13 +122,18 @@ describe('tasks', () => {
     it('ends when it is aborted, without waiting for the next time', async () => {
       const stop = new AbortController();
       let times = 0;
-      await repeat(2 ** 30, stop.signal, () => {
-        times++;
-        setImmediate(() => {
-          stop.abort();
-        });
-        return Promise.resolve();
-      });
+      await repeat(
+        2 ** 30,
+        stop.signal,
+        () => {
+          times++;
+          setImmediate(() => {
+            stop.abort();
+          });
+          return Promise.resolve();
+        },
+        undefined,
+      );
       expect(times).to.equal(1);
     });
   });

@@ -211,7 +211,7 @@ describe('bringing back', () => {
     await unmark(from, marker);
   });
 
-  it('written on the source meanwhile: LATE_WRITE by its key, nothing under way; the next run does it', async () => {
+  it('written on the source meanwhile: WRITTEN_MEANWHILE by its key, nothing under way; the next run does it', async () => {
     await inStep();
     const all = Array.from({ length: KEYS }, (_, key): Change => ({ key, kind: 'put' }));
     await write(all, from, to);
