@@ -84,7 +84,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const root = await findReadableRoot(source, options.prefixes);
     const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
     const key = probeKey(prefixes);
-    const { revision: head } = await source.head(key);
+    const head = await readableHead(source, key, options.prefixes !== undefined);
     const members = await askMembers(from, 'source', key, signal);
     const progress = await answersProgress(source, key);
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
@@ -157,7 +157,7 @@ function compile(
   };
 }
 
-/** A user who may read the prefixes only has to name them. */
+/** The usual one where the user may read some prefixes only, which do not tell. */
 async function findReadableRoot(
   source: EtcdClient,
   prefixes: PrefixSet | undefined,
@@ -165,11 +165,24 @@ async function findReadableRoot(
   try {
     return await findRoot(source, prefixes?.list ?? []);
   } catch (error) {
-    if (!hasCode(error, 'PERMISSION')) throw error;
-    if (prefixes) return '/registry/';
+    if (hasCode(error, 'PERMISSION')) return '/registry/';
+    throw error;
+  }
+}
+
+/** @param given whether somebody has named the prefix that is asked for */
+async function readableHead(
+  source: EtcdClient,
+  key: Uint8Array,
+  given: boolean,
+): Promise<Revision> {
+  try {
+    return (await source.head(key)).revision;
+  } catch (error) {
+    if (given || !hasCode(error, 'PERMISSION')) throw error;
     throw new LockstepError('PERMISSION', error.message, {
       disposition: 'fatal',
-      hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
+      hint: 'Without --prefix it is for the pods: name what this user may read, or see docs/access.md for the least role.',
       cause: error,
     });
   }
