@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Ahead } from '../audit/ahead.js';
 import { audit } from '../audit/audit.js';
 import type { AuditReport, Difference } from '../audit/report.js';
+import { changesText, type TakenOver } from '../audit/sincetakeover.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import type { Options } from '../config/options.js';
@@ -130,10 +131,23 @@ function aheadText({ source, target }: Ahead): string {
   return `  the target's head ${count(target)} is above the source's ${count(source)}: somebody else writes to the target, or the source was restored from a backup`;
 }
 
+/** Without it EQUAL would be read as of now. */
+function momentText({ revision, takenOver }: AuditReport): string {
+  return takenOver?.exact === revision ? `, when the target was taken over (${takenOver.at})` : '';
+}
+
+function takenOverText({ exact, at, phase, source, target }: TakenOver): string {
+  return [
+    `  up to revision ${exact}, ${at}, the target was the source's copy; then it was taken over (${phase}). Changed since:`,
+    `    on the source: ${changesText(source)}`,
+    `    on the target: ${changesText(target)}`,
+  ].join('\n');
+}
+
 function reportText(r: AuditReport): string {
   return [
     ...unlisted(r),
-    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}: ${r.prefixes.join(', ')}`,
+    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}${momentText(r)}: ${r.prefixes.join(', ')}`,
     table([
       ['', 'keys', 'checksum', 'cluster', 'etcd'],
       ['source', count(r.source.keys), r.source.checksum, r.source.cluster, r.source.version],
@@ -154,6 +168,7 @@ function reportText(r: AuditReport): string {
       ? ''
       : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
     ...(r.ahead ? [aheadText(r.ahead)] : []),
+    ...(r.takenOver ? [takenOverText(r.takenOver)] : []),
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
     `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${count(r.history.after)} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');
