@@ -18,7 +18,7 @@ guardProcess();
 
 const program = new Command('etcd-lockstep')
   .description(
-    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, restore the base, follow, audit, cutover, retire.',
+    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, follow, restore the base, audit, cutover, retire.',
   )
   .version(version())
   .showHelpAfterError('Try: --help says more.')

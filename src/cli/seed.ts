@@ -64,7 +64,7 @@ export function seedCommand(program: Command): void {
               ['in all', duration(seconds)],
             ]),
             '',
-            'Start following now; it captures from the first moment and waits for the target:',
+            'Start following now: it writes the changes of the source down while you restore, and waits for the target:',
             `  etcd-lockstep follow ${sourceFlags(options)} --dest-endpoints http://127.0.0.1:2379 --journal ${options.journal}`,
             restoreText(restore),
           ].join('\n'),

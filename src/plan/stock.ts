@@ -44,7 +44,7 @@ async function ifReadable<T>(read: Promise<T>): Promise<T | undefined> {
 }
 
 const RESTORE =
-  'Restore replaces its data directory: stop it, restore the base that seed makes, and start it on that.';
+  'Seed, and start follow. Restoring then replaces its data directory: stop it, restore the base, and start it on that.';
 
 /** A target without our cursor: there should be nothing at all. */
 async function unmarked(target: EtcdClient): Promise<Finding> {
