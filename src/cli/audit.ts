@@ -83,7 +83,7 @@ export function auditCommand(program: Command): void {
           },
           signal,
         });
-        print({ report }, () => reportText(report));
+        print({ report }, () => auditText(report));
         return report.equal ? 0 : EXIT_DIFFERENT;
       };
       return withSides(options, use, map && !map.overlaps);
@@ -144,7 +144,8 @@ function takenOverText({ exact, at, phase, source, target }: TakenOver): string 
   ].join('\n');
 }
 
-function reportText(r: AuditReport): string {
+/** The end of a run, for people; docs/ shows it. */
+export function auditText(r: AuditReport): string {
   return [
     ...unlisted(r),
     `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(r.revision)}${momentText(r)}: ${r.prefixes.join(', ')}`,

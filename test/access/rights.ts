@@ -9,7 +9,7 @@ type Block = SideName | `mirror ${SideName}` | 'rollback source' | 'auth';
 
 /** The commands of a block, without `etcdctl` in front. */
 export function commandsFor(block: Block): string[][] {
-  const lines = text.split(`<!-- ${block} -->`)[1]?.split(/\n(?=\S)/)[0] ?? '';
+  const [, lines = ''] = new RegExp(`<!-- ${block} -->\n+\`\`\`sh\n([^\`]*)`).exec(text) ?? [];
   return lines.split('\n').flatMap(parse);
 }
 
