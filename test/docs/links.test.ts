@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PAGES, proseOf, read } from './pages.js';
+import { inlineCode, PAGES, proseOf, sourceText } from './pages.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -19,8 +19,16 @@ describe('docs: links', () => {
     expect(PAGES.filter((page) => page !== 'README.md' && !named.includes(page))).to.deep.equal([]);
   });
 
-  it('so does what the program says of its pages', () => {
-    const named = read('src/wire/errors.ts').match(/docs\/[\w-]+\.md/g) ?? [];
+  it('every file of the project that is named is there', () => {
+    const named = PAGES.flatMap(inlineCode).filter((text) =>
+      /^(src|test|bench|proto)\/[\w/.-]+$/.test(text),
+    );
+    expect(named.length).to.be.greaterThan(20);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).to.deep.equal([]);
+  });
+
+  it('so is every page that the program names', () => {
+    const named = sourceText().match(/docs\/[\w-]+\.md/g) ?? [];
     expect(named.filter((page) => !PAGES.includes(page))).to.deep.equal([]);
   });
 });
