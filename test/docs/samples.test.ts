@@ -6,6 +6,7 @@ import { retireText } from '../../src/cli/retire.js';
 import { rollbackText } from '../../src/cli/rollback.js';
 import { CUTOVER_STEPS } from '../../src/cutover/script.js';
 import { blocksOf } from './pages.js';
+import { callsIn } from './shell.js';
 
 const PODS = { prefixes: ['/registry/pods/'], resources: ['pods'] };
 
@@ -35,6 +36,19 @@ describe('docs: output that is shown', () => {
       ...{ bytes: 12 * 1024 * 1024, seconds: 0.7 },
     });
     expect(shown('README.md', 'EQUAL')).to.equal(`${text}\n`);
+  });
+
+  it('docs/cutover.md: the switch hook gives each host its flag, there and back', () => {
+    const hook = shown('docs/cutover.md', '#!/bin/sh');
+    const called = (overrides: string) =>
+      callsIn(`APISERVER=https://10.0.0.1:6443 OVERRIDES='${overrides}'\n${hook}`).map(
+        ({ args }) => args,
+      );
+    const set = ['ssh', 'root@10.0.0.1', 'set-overrides'];
+    const events = '/events#https://10.0.2.1:2379';
+    const pods = '/pods#https://10.0.1.1:2379;https://10.0.1.2:2379';
+    expect(called(pods)).to.deep.equal([[...set, `'${events},${pods}'`]]);
+    expect(called('')).to.deep.equal([[...set, `'${events}'`]]);
   });
 
   it('docs/cutover.md: the steps', () => {
