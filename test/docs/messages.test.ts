@@ -50,6 +50,13 @@ describe('docs: exit codes', () => {
     expect(rows.map(([code]) => Number(code))).to.deep.equal(exitCodes());
   });
 
+  it('README.md has those that a command may end with by itself', () => {
+    const [, told = ''] =
+      /exit code that says what to do: (.*?)\. An error/.exec(proseOf('README.md')) ?? [];
+    const ours = exitCodes().filter((code) => code < 70);
+    expect((told.match(/\d+/g) ?? []).map(Number)).to.deep.equal(ours);
+  });
+
   for (const page of PAGES)
     it(`${page}: a code that is told with its exit code has that one`, () => {
       const told = proseOf(page).matchAll(
