@@ -53,6 +53,8 @@ interface Pinned extends AuditOptions {
   revision: Revision;
   /** Where the target is above the source; the revision is the source's head then. */
   ahead: Ahead | null;
+  /** The source's, when the revision was chosen. */
+  sourceHead: Revision;
   /** Where the target was taken over. */
   cutover: StoredCutover | null;
 }
@@ -107,15 +109,16 @@ async function chooseRevision({
   target,
   prefixes,
   revision,
-}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead' | 'cutover'>> {
+}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead' | 'sourceHead' | 'cutover'>> {
   const { header, rows } = await target.few({ key: CUTOVER_KEY });
   const cutover = rows[0] ? parseCutover(rows[0]) : null;
-  if (revision !== undefined) return { revision, ahead: null, cutover };
-  const copy = cutover?.exact ?? header.revision;
   // Asked for after the target's: it has been further ever since.
-  const { revision: head } = await source.head(probeKey(prefixes));
-  if (copy <= head) return { revision: copy, ahead: null, cutover };
-  return { revision: head, ahead: { source: head, target: copy }, cutover };
+  const { revision: sourceHead } = await source.head(probeKey(prefixes));
+  const copy = revision ?? cutover?.exact ?? header.revision;
+  if (revision !== undefined || copy <= sourceHead)
+    return { revision: copy, ahead: null, sourceHead, cutover };
+  const ahead = { source: sourceHead, target: copy };
+  return { revision: sourceHead, ahead, sourceHead, cutover };
 }
 
 async function takenOver(options: Pinned): Promise<TakenOver | null> {
@@ -135,7 +138,7 @@ async function auditAt(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<Omit<AuditReport, 'seconds'>> {
-  const { target, prefixes, revision, ahead } = options;
+  const { target, prefixes, revision, ahead, sourceHead } = options;
   let differences = 0;
   const counting: Pinned = {
     ...options,
@@ -155,6 +158,7 @@ async function auditAt(
   return {
     equal,
     revision,
+    sourceHead,
     prefixes: [...prefixes.list],
     source: side(sourceStatus, sum.source),
     target: side(targetStatus, sum.target),

@@ -30,6 +30,8 @@ export interface AuditReport {
   equal: boolean;
   /** Both sides were read at this revision. */
   revision: Revision;
+  /** Of the source, when the revision was chosen: what it has above is not compared. */
+  sourceHead: Revision;
   prefixes: string[];
   source: SideReport;
   target: SideReport;

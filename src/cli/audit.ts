@@ -127,6 +127,14 @@ function gapText({ after, to }: Gap): string {
   return `  a gap in the source's history was bridged: what the target has between revisions ${count(after)} and ${count(to)} is not the source's`;
 }
 
+/** Without it EQUAL of a target that nobody follows any more would be read as of now. */
+function behindText({ revision, sourceHead, takenOver }: AuditReport): string[] {
+  if (takenOver || sourceHead <= revision) return [];
+  return [
+    `  compared as of revision ${revision}; the source was at ${sourceHead} by then, ${sourceHead - revision} further`,
+  ];
+}
+
 function aheadText({ source, target }: Ahead): string {
   return `  the target's head ${count(target)} is above the source's ${count(source)}: somebody else writes to the target, or the source was restored from a backup`;
 }
@@ -168,6 +176,7 @@ export function auditText(r: AuditReport): string {
     r.cursor
       ? ''
       : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
+    ...behindText(r),
     ...(r.ahead ? [aheadText(r.ahead)] : []),
     ...(r.takenOver ? [takenOverText(r.takenOver)] : []),
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),

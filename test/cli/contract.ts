@@ -138,6 +138,7 @@ export const auditReport = z.strictObject({
   report: z.strictObject({
     equal: z.boolean(),
     revision,
+    sourceHead: revision,
     prefixes,
     source: side,
     target: side,

@@ -27,7 +27,7 @@ describe('docs: output that is shown', () => {
     const side = { keys: 2213, checksum: '1f4bb1ab5f7d0e83', version: '3.5.16' };
     const { keys, checksum } = side;
     const text = auditText({
-      ...{ equal: true, revision: 6182, prefixes: PODS.prefixes, differences: 0 },
+      ...{ equal: true, revision: 6182, sourceHead: 6182, prefixes: PODS.prefixes, differences: 0 },
       source: { ...side, cluster: 'cdf818194e3a8c32' },
       target: { ...side, cluster: 'eb2e3ab3a2c2b3b5' },
       cursor: { revision: 6182, keys, checksum, gap: null, agrees: true },
