@@ -169,7 +169,7 @@ function told(error: unknown): Finding {
   if (!(error instanceof LockstepError) || error.message.startsWith('source ')) throw error;
   if (error.code === 'UNAVAILABLE' || error.code === 'TLS')
     return notAsked('The target could not be asked.');
-  return stop(`${sentence(error.message)} [${error.code}]`, error.hint ?? 'See docs/reference.md.');
+  return stop(`${sentence(error.message)} [${error.code}]`, error.hint ?? 'See docs/messages.md.');
 }
 
 function sentence(text: string): string {

@@ -1,7 +1,7 @@
 /** docs/messages.md: every code, with the exit code and the texts that the program has for it. */
 import { expect } from 'chai';
 import { exitCodes, exitsOfCodes } from './codes.js';
-import { PAGES, proseOf, read, section, sourceText, tableRows } from './pages.js';
+import { blocksOf, PAGES, proseOf, read, section, sourceText, tableRows } from './pages.js';
 
 const EXITS = exitsOfCodes();
 const ROWS = tableRows(read('docs/messages.md').split('## Without a code')[0] ?? '').map(
@@ -19,6 +19,15 @@ describe('docs/messages.md', () => {
     const wrong = ROWS.filter(({ code, exit }) => isWrong(code, exit)).map(({ code }) => code);
     expect(wrong).to.deep.equal([]);
     for (const { code, toDo } of ROWS) expect(toDo, code).not.to.equal('');
+  });
+
+  it('the error that is shown is one of them', () => {
+    const [shown = ''] = blocksOf('docs/messages.md').map(({ text }) => text);
+    const [, message = '', code, hint = ''] =
+      /^Error: (.*) \[(\w+)\]\nTry: (.*) …$/m.exec(shown) ?? [];
+    const row = ROWS.find((one) => one.code === code);
+    expect(row?.says).to.contain(`\`${message.replaceAll(/\d+/g, '…')}\``);
+    expect(SOURCES).to.contain(hint);
   });
 
   it('each text is one of the program', () => {
