@@ -64,7 +64,7 @@ const OF_TODAY = PAGES.filter((page) => page !== 'docs/performance.md');
 describe('docs: versions', () => {
   for (const [what, pattern] of [
     ['etcd', /(?<![\d.])3\.[4-9]\.\d+\b/g],
-    ['Node', /(?<=Node (?:≥ )?)\d\d\.\d+|(?<= and )2\d\.\d+(?= on)/g],
+    ['Node', /(?<=Node |from |or )2\d\.\d+|(?<= and )2\d\.\d+(?= on)/g],
     ['Kubernetes', /(?<![\d.])1\.\d\d\.\d+\b/g],
   ] as const)
     it(`${what}: each is one that the project vouches for`, () => {
@@ -79,7 +79,8 @@ describe('docs: versions', () => {
     expect(tested.match(/[\d.]+/g)).to.deep.equal(
       versionsIn('test/rig/get-etcd.sh', /WANTED=\((\d.*)\)$/m),
     );
-    const [least] = versionsIn('package.json', /"node": "(.*)"/);
-    for (const [, node] of readme.matchAll(/Node ≥ ([\d.]+)/g)) expect(node).to.equal(least);
+    const needed = versionsIn('package.json', /"node": "(.*)"/);
+    const told = [...readme.matchAll(/Node 20 from ([\d.]+) on, or ([\d.]+) and newer/g)];
+    expect(told.map(([, ...versions]) => versions)).to.deep.equal([needed, needed]);
   });
 });
