@@ -1,20 +1,26 @@
 /** Error codes and their exit codes, as the code has them. */
 import { read, sources } from './pages.js';
 
-const EXIT_OF: Readonly<Record<string, number>> = Object.fromEntries(
-  pairs(/const EXIT\b[^=]*= \{([^}]*)\}/.exec(read('src/cli/command.ts'))?.[1] ?? ''),
+/** `EXIT_DIFFERENT` and the like, wherever they are. */
+const NAMED = new Map(
+  sources()
+    .filter((path) => path.startsWith('src/cli/'))
+    .flatMap((path) => [...read(path).matchAll(/(EXIT_\w+) = (\d+)/g)])
+    .map(([, name = '', code]) => [name, Number(code)]),
 );
 
-function pairs(text: string): [string, number][] {
-  return [...text.matchAll(/(\w+): (\d+)/g)].map(([, name = '', code]) => [name, Number(code)]);
-}
+/** By disposition. */
+const EXIT_OF = new Map(
+  [
+    ...(/const EXIT\b[^=]*= \{([^}]*)\}/.exec(read('src/cli/command.ts'))?.[1] ?? '').matchAll(
+      /(\w+): (\w+)/g,
+    ),
+  ].map(([, name = '', code = '']) => [name, NAMED.get(code) ?? Number(code)]),
+);
 
 /** Every exit code there is, in order. */
 export function exitCodes(): number[] {
-  const named = ['command', 'stopping', 'plan', 'main'].flatMap((file) =>
-    [...read(`src/cli/${file}.ts`).matchAll(/EXIT_\w+ = (\d+)/g)].map((match) => Number(match[1])),
-  );
-  return [...new Set([0, ...Object.values(EXIT_OF), ...named])].sort((a, b) => a - b);
+  return [...new Set([0, ...EXIT_OF.values(), ...NAMED.values()])].sort((a, b) => a - b);
 }
 
 /** By error code, each exit code that it may have. */
@@ -23,7 +29,7 @@ export function exitsOfCodes(): Map<string, Set<number>> {
   const exits = new Map(
     [...union.matchAll(/'(\w+)'/g)].map(({ 1: code = '' }) => [code, new Set<number>()]),
   );
-  for (const [code, disposition] of raised()) exits.get(code)?.add(EXIT_OF[disposition] ?? -1);
+  for (const [code, disposition] of raised()) exits.get(code)?.add(EXIT_OF.get(disposition) ?? -1);
   // Whatever raises it, it is told by an exit code of its own (src/cli/stopping.ts).
   exits.set('OUTPUT_LOST', new Set([6]));
   return exits;
