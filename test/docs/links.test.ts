@@ -1,9 +1,9 @@
 /** Every link of a page leads somewhere, and every page is linked to from the README. */
 import { expect } from 'chai';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inlineCode, PAGES, proseOf, sourceText } from './pages.js';
+import { inlineCode, PAGES, proseOf, read, sourceText } from './pages.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -17,6 +17,14 @@ describe('docs: links', () => {
   it('README.md names every page', () => {
     const named = linksOf('README.md').map(({ file }) => file);
     expect(PAGES.filter((page) => page !== 'README.md' && !named.includes(page))).to.deep.equal([]);
+  });
+
+  it('README.md has every room of src/, and no others', () => {
+    const rooms = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `src/${name}/`);
+    const told = read('README.md').match(/^src\/\w+\//gm);
+    expect([...(told ?? [])].sort()).to.deep.equal(rooms.sort());
   });
 
   it('every file of the project that is named is there', () => {
