@@ -2,7 +2,7 @@
  * make demo: the main job on real input, in about a minute.
  *
  * A source is restored from a real Kubernetes snapshot and written to all the time. Beside that its
- * pods are seeded, restored, followed, killed and resumed, audited. At the end the tool that one would
+ * pods are seeded, followed, restored, the follower is killed and resumed, and all is audited. At the end the tool that one would
  * have taken instead copies the same pods, so that the difference can be seen.
  */
 import { spawn, type ChildProcess } from 'node:child_process';

@@ -123,6 +123,7 @@ export class LockstepError extends Error {
     this.revision = options.revision;
   }
 
+  /** What can be done about it; it follows from the code. */
   get disposition(): Disposition {
     return dispositionOf(this.code);
   }

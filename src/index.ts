@@ -80,5 +80,6 @@ export {
   LockstepError,
   type Disposition,
   type ErrorCode,
+  type ErrorSide,
   type LockstepErrorOptions,
 } from './errors.js';

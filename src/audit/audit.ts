@@ -10,7 +10,7 @@
  * A target above the source is a difference, whatever the keys below are.
  */
 import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { CUTOVER_KEY, parseCutover } from '../cutoverstate.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
@@ -27,6 +27,7 @@ import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
 import type { AuditReport } from './report.js';
 import type { OnNote } from '../patience.js';
+import { nothingInCommon, sinceTakeover, type TakenOver } from './sincetakeover.js';
 
 export interface AuditOptions {
   source: EtcdClient;
@@ -54,11 +55,16 @@ interface Pinned extends AuditOptions {
   revision: Revision;
   /** Where the target is above the source; the revision is the source's head then. */
   ahead: Ahead | null;
+  /** The source's, when the revision was chosen. */
+  sourceHead: Revision;
+  /** Where the target was taken over. */
+  cutover: StoredCutover | null;
 }
 
 /**
  * @throws LockstepError SAME_ETCD for an etcd and itself; NOTHING_COMPARED where there is nothing to be
- *   found equal; COMPACTED or FUTURE_REVISION where a side does not hold the revision
+ *   found equal; COMPACTED or FUTURE_REVISION where a side does not hold the revision; TARGET_CUT_OVER
+ *   where it was cut over and no side holds any more what both have had
  */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { source, target } = options;
@@ -74,8 +80,8 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   let gone = 0;
   for (let tries = 1; ; tries++) {
     const pinned = { ...options, onDifference, ...(await chooseRevision(options)) };
-    const { revision, ahead } = pinned;
-    if (revision === gone) throw ahead ? aheadAndCompacted(ahead) : tooFarBehind(revision);
+    const { revision } = pinned;
+    if (revision === gone) throw await goneForGood(pinned);
     try {
       const report = await auditAt(pinned, sourceStatus, targetStatus);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
@@ -106,18 +112,28 @@ async function chooseRevision({
   target,
   prefixes,
   revision,
-}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead'>> {
-  if (revision !== undefined) return { revision, ahead: null };
-  const copy = await lastCopy(target);
+}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead' | 'sourceHead' | 'cutover'>> {
+  const { header, rows } = await target.few({ key: CUTOVER_KEY });
+  const cutover = rows[0] ? parseCutover(rows[0]) : null;
   // Asked for after the target's: it has been further ever since.
-  const { revision: head } = await source.head(probeKey(prefixes));
-  if (copy <= head) return { revision: copy, ahead: null };
-  return { revision: head, ahead: { source: head, target: copy } };
+  const { revision: sourceHead } = await source.head(probeKey(prefixes));
+  const copy = revision ?? cutover?.exact ?? header.revision;
+  if (revision !== undefined || copy <= sourceHead)
+    return { revision: copy, ahead: null, sourceHead, cutover };
+  const ahead = { source: sourceHead, target: copy };
+  return { revision: sourceHead, ahead, sourceHead, cutover };
 }
 
-async function lastCopy(target: EtcdClient): Promise<Revision> {
-  const { header, rows } = await target.few({ key: CUTOVER_KEY });
-  return rows[0] ? parseCutover(rows[0]).exact : header.revision;
+async function takenOver(options: Pinned): Promise<TakenOver | null> {
+  const { source, target, prefixes, cutover, signal } = options;
+  return cutover && (await sinceTakeover(source, target, cutover, prefixes, signal));
+}
+
+async function goneForGood(options: Pinned): Promise<LockstepError> {
+  const { revision, ahead } = options;
+  if (ahead) return aheadAndCompacted(ahead);
+  const since = await takenOver(options);
+  return since ? nothingInCommon(since) : tooFarBehind(revision);
 }
 
 async function auditAt(
@@ -125,7 +141,7 @@ async function auditAt(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<Omit<AuditReport, 'seconds'>> {
-  const { target, prefixes, revision, ahead } = options;
+  const { target, prefixes, revision, ahead, sourceHead } = options;
   let differences = 0;
   const counting: Pinned = {
     ...options,
@@ -145,12 +161,14 @@ async function auditAt(
   return {
     equal,
     revision,
+    sourceHead,
     prefixes: [...prefixes.list],
     source: side(sourceStatus, sum.source),
     target: side(targetStatus, sum.target),
     cursor,
     differences,
     ahead,
+    takenOver: await takenOver(options),
     history,
     bytes: sum.bytes,
   };

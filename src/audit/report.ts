@@ -2,6 +2,7 @@
 import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Ahead } from './ahead.js';
+import type { TakenOver } from './sincetakeover.js';
 
 /** What of a key is compared. */
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
@@ -32,6 +33,8 @@ export interface AuditReport {
   equal: boolean;
   /** Both sides were read at this revision. */
   revision: Revision;
+  /** Of the source, when the revision was chosen: what it has above is not compared. */
+  sourceHead: Revision;
   prefixes: string[];
   source: SideReport;
   target: SideReport;
@@ -47,6 +50,8 @@ export interface AuditReport {
   differences: number;
   /** Both heads, where the target's is above the source's; null: it is not. */
   ahead: Ahead | null;
+  /** Where the target was taken over: when, and what was written since; else null. */
+  takenOver: TakenOver | null;
   /** Events above `after`, up to the revision; null if the history was not asked for. */
   history: { after: Revision; events: number; differences: number } | null;
   bytes: number;

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Ahead } from '../audit/ahead.js';
 import type { AuditReport, Difference } from '../audit/report.js';
+import { changesText, type TakenOver } from '../audit/sincetakeover.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymap.js';
 import type { Options } from '../config/options.js';
@@ -75,7 +76,7 @@ export function auditCommand(program: Command): void {
           ...(prefix === undefined ? {} : { prefixes: prefix }),
           ...(revision === undefined ? {} : { revision }),
         });
-        print({ report }, () => reportText(report));
+        print({ report }, () => auditText(report));
         return report.equal ? 0 : EXIT_DIFFERENT;
       });
     },
@@ -108,14 +109,36 @@ function gapText({ after, to }: Gap): string {
   return `  a gap in the source's history was bridged: what the target has between revisions ${after} and ${to} is not the source's`;
 }
 
+/** Without it EQUAL of a target that nobody follows any more would be read as of now. */
+function behindText({ revision, sourceHead, takenOver }: AuditReport): string[] {
+  if (takenOver || sourceHead <= revision) return [];
+  return [
+    `  compared as of revision ${revision}; the source was at ${sourceHead} by then, ${sourceHead - revision} further`,
+  ];
+}
+
 function aheadText({ source, target }: Ahead): string {
   return `  the target's head ${target} is above the source's ${source}: somebody else writes to the target, or the source was restored from a backup`;
 }
 
-function reportText(r: AuditReport): string {
+/** Without it EQUAL would be read as of now. */
+function momentText({ revision, takenOver }: AuditReport): string {
+  return takenOver?.exact === revision ? `, when the target was taken over (${takenOver.at})` : '';
+}
+
+function takenOverText({ exact, at, phase, source, target }: TakenOver): string {
+  return [
+    `  up to revision ${exact}, ${at}, the target was the source's copy; then it was taken over (${phase}). Changed since:`,
+    `    on the source: ${changesText(source)}`,
+    `    on the target: ${changesText(target)}`,
+  ].join('\n');
+}
+
+/** The end of a run, for people; docs/ shows it. */
+export function auditText(r: AuditReport): string {
   return [
     ...unlisted(r),
-    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${r.revision}: ${r.prefixes.join(', ')}`,
+    `${r.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${r.revision}${momentText(r)}: ${r.prefixes.join(', ')}`,
     table([
       ['', 'keys', 'checksum', 'cluster', 'etcd'],
       ['source', count(r.source.keys), r.source.checksum, r.source.cluster, r.source.version],
@@ -135,7 +158,9 @@ function reportText(r: AuditReport): string {
     r.cursor
       ? ''
       : '  (no cursor of these prefixes on the target: its own checksum was not checked;\n  a plain mirror is audited with --values)\n',
+    ...behindText(r),
     ...(r.ahead ? [aheadText(r.ahead)] : []),
+    ...(r.takenOver ? [takenOverText(r.takenOver)] : []),
     ...(r.cursor?.gap ? [gapText(r.cursor.gap)] : []),
     `${count(r.differences)} differences${r.history ? `; ${count(r.history.events)} events above revision ${r.history.after} compared too` : ''}; ${bytes(r.bytes)} in ${duration(r.seconds)}`,
   ].join('\n');

@@ -38,7 +38,7 @@ export function cutoverCommand(program: Command): void {
             ...{ ...apiservers, oldApiservers },
             ...cutoverOptions(options, migration.targetEndpoints, context),
           });
-          context.print({ cutover: report }, () => reportText(report));
+          context.print({ cutover: report }, () => cutoverText(report));
           return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
         }),
       );
@@ -91,7 +91,8 @@ function whatGoMeans(resources: string, maxFreeze: number): string {
   return `Source and target are equal. Next, writes to ${resources} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
 }
 
-function reportText(r: CutoverReport): string {
+/** The end of a run, for people; docs/ shows it. */
+export function cutoverText(r: CutoverReport): string {
   return [
     `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
     fields([

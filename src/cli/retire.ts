@@ -35,13 +35,14 @@ export function retireCommand(program: Command): void {
             progress.show(() => text);
           },
         });
-        print({ retire: report }, () => reportText(report, options.rate));
+        print({ retire: report }, () => retireText(report, options.rate));
         return 0;
       }),
   });
 }
 
-function reportText(r: RetireReport, rate: number): string {
+/** The end of a run, for people; docs/ shows it. */
+export function retireText(r: RetireReport, rate: number): string {
   const { revisions, cutOver } = r;
   const found: [string, string][] = [
     ['keys', `${count(r.keys)} (${bytes(r.bytes)})`],

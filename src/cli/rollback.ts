@@ -33,7 +33,7 @@ export function rollbackCommand(program: Command): void {
       return withNight(options, context, async (migration, apiservers) => {
         const request = { ...apiservers, ...rollbackOptions(options, context) };
         const report = await migration.rollback(request);
-        context.print({ rollback: report }, () => reportText(report));
+        context.print({ rollback: report }, () => rollbackText(report));
         return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
       });
     },
@@ -71,7 +71,8 @@ function whatGoMeans(resources: string): string {
   return `Writes to ${resources} are refused until every apiserver serves from the source again. The source is written: its head is raised above the target's, and what was changed since the cutover is put there. The target is of no use afterwards; a new attempt needs a new seed.`;
 }
 
-function reportText(r: RollbackReport): string {
+/** The end of a run, for people; docs/ shows it. */
+export function rollbackText(r: RollbackReport): string {
   const { brought, heads } = r;
   return [
     `${r.alarms.length > 0 ? 'ROLLED BACK, WITH ALARMS' : 'ROLLED BACK'}: ${r.prefixes.join(', ')}`,

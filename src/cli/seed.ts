@@ -72,7 +72,7 @@ export function seedCommand(program: Command): void {
               ['in all', duration(seconds)],
             ]),
             '',
-            'Start following now; it captures from the first moment and waits for the target:',
+            'Start following now: it writes the changes of the source down while you restore, and waits for the target:',
             `  etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`,
             restoreText(restore, destEndpoints),
           ].join('\n'),

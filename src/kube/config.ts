@@ -9,6 +9,7 @@ import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { badArgument, LockstepError } from '../errors.js';
+import { machineRoots } from '../wire/roots.js';
 import { ApiServer, type Credentials } from './api.js';
 
 /** Some exec plugins do not say how long their token is good; they are not run for each request. */
@@ -114,7 +115,16 @@ async function credentialsOf(
       },
     );
   }
-  const { ca, cert, key, servername, rejectUnauthorized, headers, auth, agent } = options;
+  const {
+    ca = machineRoots(),
+    cert,
+    key,
+    servername,
+    rejectUnauthorized,
+    headers,
+    auth,
+    agent,
+  } = options;
   const tls = { ca, cert, key, servername, rejectUnauthorized };
   const given = Object.entries(tls).filter(([, value]) => value !== undefined);
   return {

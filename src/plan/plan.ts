@@ -91,7 +91,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     const root = await findReadableRoot(source, options.prefixes);
     const prefixes = options.prefixes ?? PrefixSet.of([root + PODS_FOLDER]);
     const key = probeKey(prefixes);
-    const { revision: head } = await source.head(key);
+    const head = await readableHead(source, key, options.prefixes !== undefined);
     const members = await askMembers(from, 'source', key, signal);
     const progress = await answersProgress(source, key);
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
@@ -166,7 +166,10 @@ function compile(
   };
 }
 
-/** A user who may read the prefixes only has to name them; so has who has the pods of several clusters. */
+/**
+ * The usual one where the user may read some prefixes only, which do not tell. Who has the pods of several
+ * clusters has to name the prefixes.
+ */
 async function findReadableRoot(
   source: EtcdClient,
   prefixes: PrefixSet | undefined,
@@ -178,11 +181,23 @@ async function findReadableRoot(
     if (having.length > 1 && !prefixes) throw severalRoots(having);
     return having[0] ?? roots[0] ?? USUAL_ROOT;
   } catch (error) {
-    if (!hasCode(error, 'PERMISSION')) throw error;
-    if (prefixes) return USUAL_ROOT;
-    throw new LockstepError('PERMISSION', error.message, {
-      hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
-      cause: error,
+    if (hasCode(error, 'PERMISSION')) return USUAL_ROOT;
+    throw error;
+  }
+}
+
+/** @param given whether somebody has named the prefix that is asked for */
+async function readableHead(
+  source: EtcdClient,
+  key: Uint8Array,
+  given: boolean,
+): Promise<Revision> {
+  try {
+    return (await source.head(key)).revision;
+  } catch (error) {
+    if (given || !hasCode(error, 'PERMISSION')) throw error;
+    throw error.as({
+      hint: 'Without --prefix it is for the pods: name what this user may read, or see docs/access.md for the least role.',
     });
   }
 }

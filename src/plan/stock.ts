@@ -1,6 +1,6 @@
 /** What the target is at this moment, and whether apiservers would be let in there. */
 import { CURSOR_KEY } from '../cursor.js';
-import { isUnreachable, LockstepError } from '../errors.js';
+import { hasCode, isUnreachable, LockstepError } from '../errors.js';
 import { targetStatus, type TargetStatus } from '../lockstep/status.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import {
@@ -33,14 +33,29 @@ export async function targetStock(
   }
 }
 
+/** Who may read the prefixes and our own keys only does not see what else there is. */
+async function ifReadable<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (hasCode(error, 'PERMISSION')) return undefined;
+    throw error;
+  }
+}
+
+const RESTORE =
+  'Seed, and start follow. Restoring then replaces its data directory: stop it, restore the base, and start it on that.';
+
 /** A target without our cursor: there should be nothing at all. */
 async function unmarked(target: EtcdClient): Promise<Finding> {
-  const { rows, count: keys } = await target.few({ ...WHOLE_STORE, limit: 1, keysOnly: true });
-  if (keys === 0)
-    return ok(
-      'It is empty: the base is not restored yet.',
-      'Restore replaces its data directory: stop it, restore the base that seed makes, and start it on that.',
+  const all = await ifReadable(target.few({ ...WHOLE_STORE, limit: 1, keysOnly: true }));
+  if (!all)
+    return notAsked(
+      'It has no cursor of ours; whether it is empty is not known, as its user may not read everything.',
+      RESTORE,
     );
+  const { rows, count: keys } = all;
+  if (keys === 0) return ok('It is empty: the base is not restored yet.', RESTORE);
   const mirrors = await target.few({ ...prefixRange(MIRRORS_PREFIX), countOnly: true });
   if (mirrors.count > 0)
     return stop(
@@ -71,12 +86,16 @@ function marked({ cursor, position, trouble, lagRevisions }: TargetStatus, p: Pr
   );
 }
 
-/** Keys that are neither of the prefixes nor ours: an apiserver's compactor leaves such a one. */
+/**
+ * Keys that are neither of the prefixes nor ours: an apiserver's compactor leaves such a one. That
+ * somebody has written there shows by the head already; this only says who.
+ */
 async function outside(target: EtcdClient, prefixes: PrefixSet): Promise<Finding[]> {
   const counted = async (range: KeyRange) =>
     (await target.range({ ...range, countOnly: true })).count;
   const known = [...prefixes.list, OWN_PREFIX].map(prefixRange);
-  const all = await counted(WHOLE_STORE);
+  const all = await ifReadable(counted(WHOLE_STORE));
+  if (all === undefined) return [];
   let covered = 0;
   for (const range of known) covered += await counted(range);
   if (all <= covered) return [];
@@ -125,6 +144,15 @@ export async function credentials(
     if (!(error instanceof LockstepError)) throw error;
     if (error.code === 'UNAVAILABLE')
       return check('credentials', notAsked('The target is not up.'));
+    // Not the apiservers' certificate then, as they know no user and password.
+    if (error.code === 'PERMISSION' && source.user)
+      return check(
+        'credentials',
+        notAsked(
+          "The source's CA and client certificate open the target, which then wants a user; apiservers have none but their certificate's common name.",
+          "Give that common name a role on the target, and run plan with the apiservers' own files.",
+        ),
+      );
     return check(
       'credentials',
       stop(
@@ -140,7 +168,7 @@ export async function credentials(
 function told(error: unknown): Finding {
   if (!(error instanceof LockstepError) || error.side === 'source') throw error;
   if (isUnreachable(error)) return notAsked('The target could not be asked.');
-  return stop(`${sentence(error.message)} [${error.code}]`, error.hint ?? 'See docs/reference.md.');
+  return stop(`${sentence(error.message)} [${error.code}]`, error.hint ?? 'See docs/messages.md.');
 }
 
 function sentence(text: string): string {

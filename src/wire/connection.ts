@@ -5,11 +5,12 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
 import { isSecureUrl } from './address.js';
+import { machineRoots } from './roots.js';
 import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
 export interface TlsFiles {
-  /** CAs that the servers' certificates are checked with; the usual public ones where it is missing. */
+  /** CAs that the servers' certificates are checked with; {@link machineRoots} where it is missing. */
   cacert?: string;
   /** Client certificate and its key. */
   cert?: string;
@@ -47,7 +48,10 @@ export function connectionTo(at: string | Connection): Connection {
 
 /** The content of {@link TlsFiles}. */
 export interface TlsMaterial {
+  /** Undefined: Node's own list. */
   rootCertificate?: Buffer;
+  /** Whether a CA was given, so that none but that one counts. */
+  caGiven?: boolean;
   certChain?: Buffer;
   privateKey?: Buffer;
   /** Of our own certificate: what is said when a server refuses it. */
@@ -70,8 +74,9 @@ export function isSecure({ endpoints }: Connection): boolean {
  */
 export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMaterial {
   const flags = { cacert: flag(side, 'cacert'), cert: flag(side, 'cert'), key: flag(side, 'key') };
+  const roots = cacert === undefined ? machineRoots() : readCertificates(cacert, flags.cacert);
   const material: TlsMaterial = {
-    ...(cacert === undefined ? {} : { rootCertificate: readCertificates(cacert, flags.cacert) }),
+    ...(roots === undefined ? {} : { rootCertificate: roots, caGiven: cacert !== undefined }),
     ...(cert === undefined ? {} : { certChain: readCertificates(cert, flags.cert) }),
     ...(key === undefined ? {} : { privateKey: readKey(key, flags.key) }),
   };

@@ -60,8 +60,8 @@ const RULES: Rule[] = [
   },
   {
     match: /self.signed|unable to (verify|get)|certificate signature failure|invalid CA/i,
-    fault: ({ rootCertificate }) => ({
-      what: rootCertificate
+    fault: ({ caGiven }) => ({
+      what: caGiven
         ? 'its certificate was signed by another CA than the one that was given'
         : 'its certificate was signed by a CA that this machine does not know',
       hint: (flag) => `Give the CA that signed the server's certificate to ${flag('cacert')}.`,

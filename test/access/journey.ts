@@ -79,6 +79,10 @@ export class Journey {
     return ['audit', ...this.#both(), ...what, '--history', '-w', 'json'];
   }
 
+  planArgs(): string[] {
+    return ['plan', ...this.#both(), '--sample', '0.1', '-w', 'json'];
+  }
+
   statusArgs(): string[] {
     return ['status', ...this.#both(), '-w', 'json'];
   }

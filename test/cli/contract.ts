@@ -120,10 +120,23 @@ export const auditDifference = z.strictObject({
   }),
 });
 
+const phase = z.enum([
+  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
+  ...(['retiring', 'retired'] as const),
+]);
+
+const changes = z.strictObject({
+  put: count,
+  first: revision.nullable(),
+  last: revision.nullable(),
+  deleted: count.nullable(),
+});
+
 export const auditReport = z.strictObject({
   report: z.strictObject({
     equal: z.boolean(),
     revision,
+    sourceHead: revision,
     prefixes,
     source: side,
     target: side,
@@ -132,6 +145,15 @@ export const auditReport = z.strictObject({
       .nullable(),
     differences: count,
     ahead: z.strictObject({ source: revision, target: revision }).nullable(),
+    takenOver: z
+      .strictObject({
+        phase,
+        exact: revision,
+        at: z.iso.datetime(),
+        source: changes,
+        target: changes,
+      })
+      .nullable(),
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
     bytes: count,
     seconds: z.number().nonnegative(),
@@ -177,10 +199,6 @@ export const cursor = z.strictObject({
 
 const resources = z.array(z.string()).min(1);
 const maybeTime = z.iso.datetime().nullable();
-const phase = z.enum([
-  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
-  ...(['retiring', 'retired'] as const),
-]);
 const serving = z.strictObject({
   apiserver: z.url(),
   from: z.enum(['source', 'target', 'unclear', 'neither', 'does not answer']),

@@ -3,10 +3,8 @@ import { expect } from 'chai';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { exitCodeOf } from '../../src/cli/command.js';
 import type { OptionSpec } from '../../src/config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../../src/config/options.js';
-import { ERROR_CODES } from '../../src/errors.js';
 import * as contract from './contract.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -81,23 +79,6 @@ describe('docs/reference.md', () => {
     for (const page of ['README.md', ...readdirSync(DOCS).map((name) => `docs/${name}`)])
       for (const [variable] of read(page).matchAll(/\b\w*LOCKSTEP_\w+/g))
         expect(known, page).to.include(variable);
-  });
-
-  it('names every error code with its exit code, and no others', () => {
-    const rows = [...section('Error codes').matchAll(/^\| (`[^|]+`) +\| (\d+) +\|/gm)];
-    const listed = rows.flatMap(([, codes, exit]) =>
-      [...codes!.matchAll(/`(\w+)`/g)].map((match) => [match[1]!, Number(exit)]),
-    );
-    const real = ERROR_CODES.map((code) => [code, exitCodeOf(code)]);
-    expect(Object.fromEntries(listed)).to.deep.equal(Object.fromEntries(real));
-    expect(listed.length).to.equal(real.length);
-  });
-
-  it('names every exit code', () => {
-    const codes = [...section('Exit codes').matchAll(/^\| (\d+) /gm)].map((match) =>
-      Number(match[1]),
-    );
-    expect(codes).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 70, 130]);
   });
 });
 

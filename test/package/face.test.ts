@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { OPTIONS } from '../../src/config/options.js';
+import { parseOptions } from '../../src/config/parse.js';
 import { LockstepError, Migration, NIGHT_DEFAULTS, type Connection } from '../../src/index.js';
 
 const INDEX = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
@@ -51,9 +51,15 @@ describe('the library', () => {
   });
 
   it('takes what the command line takes where nothing is given', () => {
-    const { margin, quiet, maxFreeze, watch, rate } = OPTIONS;
-    const given = [margin, quiet, maxFreeze, watch, rate].map((option) => Number(option.default));
-    expect(given).to.deep.equal(Object.values(NIGHT_DEFAULTS));
+    const { margin, quiet, maxFreeze, watch, rate } = parseOptions(
+      {},
+      {},
+      [],
+      [...(['margin', 'quiet', 'maxFreeze', 'watch', 'rate'] as const)],
+    );
+    expect([margin, quiet * 1000, maxFreeze, watch, rate]).to.deep.equal(
+      Object.values(NIGHT_DEFAULTS),
+    );
   });
 
   it('says at once what is no etcd, before it dials', () => {
