@@ -20,7 +20,7 @@ import type { FollowStatus } from '../src/lockstep/follow.js';
 import { parseKeyValue } from '../src/mvcc/keyvalue.js';
 import { prefixRange } from '../src/mvcc/prefix.js';
 import { readPages } from '../src/source/pages.js';
-import { bytes, count, duration, fields } from '../src/status/format.js';
+import { bytes, count, duration, fields } from '../src/text.js';
 import { EtcdClient } from '../src/wire/client.js';
 import { binaries, Etcd, startFromSnapshot } from '../test/rig/etcd.js';
 import { freePorts } from '../test/rig/ports.js';

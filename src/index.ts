@@ -19,15 +19,15 @@ export {
   type RollbackRequest,
   type SeedRequest,
 } from './migration.js';
-export type { Ends } from './sides.js';
+export type { Ends } from './ends.js';
 export type { Connection, TlsFiles } from './wire/connection.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { SeedCount } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
-export type { StatusesOptions } from './status/statuses.js';
-export type { Cursor } from './cursor.js';
-export type { CutoverStatus, TargetStatus } from './lockstep/status.js';
+export type { StatusesOptions } from './async/statuses.js';
+export type { Cursor } from './target/cursor.js';
+export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
 export type { Ahead } from './audit/ahead.js';
@@ -35,28 +35,28 @@ export type { AuditReport, Difference, Field, SideReport } from './audit/report.
 
 // A night
 export type { Answer } from './kube/answer.js';
-export { ApiServer, type Credentials, type Method, type Query } from './kube/api.js';
+export { ApiServer, type Credentials, type HttpMethod, type Query } from './kube/api.js';
 export { loadKube } from './kube/config.js';
 export { parseResource, PODS, resourceName, type Resource } from './kube/resource.js';
 export { overrides } from './cutover/switch.js';
-export type { KubeStatus } from './cutover/kubestatus.js';
+export type { KubeStatus } from './proof/nightstatus.js';
 export {
   NIGHT_DEFAULTS,
   type CutoverReport,
   type GoAbout,
   type Moving,
-} from './cutover/options.js';
-export type { Phase } from './cutoverstate.js';
-export type { Heads, Serving } from './cutover/serving.js';
-export type { Step, StepTime } from './cutover/steps.js';
-export type { FenceReport } from './cutover/alone.js';
+} from './cutover/nightoptions.js';
+export type { Phase } from './target/cutoverstate.js';
+export type { Heads, Serving } from './proof/servedfrom.js';
+export type { NightStep, StepTime } from './cutover/steps.js';
+export type { FenceReport } from './cutover/fencealone.js';
 export type { RetireFound, RetireReport } from './cutover/retire.js';
 export type { RollbackReport } from './cutover/rollback.js';
 
 // The freeze alone, for who moves the apiservers himself
 export { freezeByHand, thawByHand, type MadeFreeze } from './cutover/byhand.js';
-export type { FreezingOptions } from './cutover/freezing.js';
-export { freezeObjects, type Manifest, type Way } from './kube/manifests.js';
+export type { FreezingOptions } from './kube/freezing.js';
+export { freezeObjects, type Manifest, type FreezeWay } from './kube/manifests.js';
 export type { FreezeOwner } from './kube/owner.js';
 export { freezeWay } from './kube/way.js';
 export { probe, type Expected, type ProbeReport } from './kube/probe.js';
@@ -67,8 +67,8 @@ export {
   type MirrorRequest,
   type PlainMirrorOptions,
   type ValuesRequest,
-} from './mirror/plain.js';
-export type { MirrorPhase, MirrorStatus } from './mirror/status.js';
+} from './plainmirror.js';
+export type { MirrorPhase, MirrorStatus } from './mirror/mirrorstatus.js';
 export type { ValuesReport } from './audit/values.js';
 
 // Without a target

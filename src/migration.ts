@@ -19,25 +19,25 @@ import type { AuditReport } from './audit/report.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
 import { seed, type SeedOptions } from './base/seed.js';
-import { fenceAlone, type FenceAloneOptions } from './cutover/alone.js';
+import { fenceAlone, type FenceAloneOptions } from './cutover/fencealone.js';
 import { Cutover } from './cutover/cutover.js';
-import { nightStatus, type KubeStatus } from './cutover/kubestatus.js';
+import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
 import {
   NIGHT_DEFAULTS,
   type CutoverOptions,
   type CutoverReport,
   type NightOptions,
-} from './cutover/options.js';
+} from './cutover/nightoptions.js';
 import { retire, type RetireOptions, type RetireReport } from './cutover/retire.js';
 import { Rollback, type RollbackReport } from './cutover/rollback.js';
 import { Journal } from './journal/journal.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
-import { targetStatus, type TargetStatus } from './lockstep/status.js';
+import { targetStatus, type TargetStatus } from './target/targetstatus.js';
 import type { ApiServer } from './kube/api.js';
-import { Sides, type Ends } from './sides.js';
-import { statuses, type StatusesOptions } from './status/statuses.js';
-import type { OnNote } from './patience.js';
+import { Sides, type Ends } from './ends.js';
+import { statuses, type StatusesOptions } from './async/statuses.js';
+import type { OnNote } from './async/patience.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {
@@ -46,11 +46,11 @@ export interface MigrationOptions extends Ends {
 }
 
 /** Options of which the migration has some itself, and some may be left out. */
-type Asked<All, Own extends keyof All, Optional extends keyof All> = Omit<All, Own | Optional> &
+type AskedOf<All, Own extends keyof All, Optional extends keyof All> = Omit<All, Own | Optional> &
   Partial<Pick<All, Optional>>;
 
 /** Like `etcd-lockstep seed`. */
-export type SeedRequest = Asked<SeedOptions, 'onNote', 'from' | 'onBase' | 'signal'>;
+export type SeedRequest = AskedOf<SeedOptions, 'onNote', 'from' | 'onBase' | 'signal'>;
 
 /** Like `etcd-lockstep follow`. */
 export interface FollowRequest extends StatusesOptions {
@@ -65,7 +65,7 @@ export interface FollowRequest extends StatusesOptions {
 }
 
 /** Like `etcd-lockstep audit`. Prefixes: what the target's cursor names, where none are given. */
-export type AuditRequest = Asked<
+export type AuditRequest = AskedOf<
   AuditOptions,
   'source' | 'target' | 'onNote',
   'prefixes' | 'history' | 'onDifference' | 'signal'
@@ -77,24 +77,24 @@ type NightOptional =
   Told | 'resources' | 'without' | 'margin' | 'quietMs' | 'watchSeconds' | 'signal';
 
 /** Like `etcd-lockstep cutover`. `go` is asked before writes are refused. */
-export type CutoverRequest = Asked<
+export type CutoverRequest = AskedOf<
   CutoverOptions,
   NightOwn | 'sourceWatch',
   NightOptional | 'oldApiservers' | 'maxFreezeSeconds' | 'onWaitGone'
 >;
 
 /** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
-export type RollbackRequest = Asked<NightOptions, NightOwn, NightOptional>;
+export type RollbackRequest = AskedOf<NightOptions, NightOwn, NightOptional>;
 
 /** Like `etcd-lockstep retire`. `go` is asked before anything is removed. */
-export type RetireRequest = Asked<
+export type RetireRequest = AskedOf<
   RetireOptions,
   NightOwn,
   'resources' | 'watchSeconds' | 'rate' | 'onProgress' | 'signal'
 >;
 
 /** Like `etcd-lockstep fence`. `go` is asked before the target is taken over. */
-export type FenceRequest = Asked<
+export type FenceRequest = AskedOf<
   FenceAloneOptions,
   NightOwn,
   | ('margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'onKeep' | 'onMustGoOn')

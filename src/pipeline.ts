@@ -22,21 +22,21 @@ import { hasCode, type LockstepError } from './errors.js';
 import { capture$ } from './journal/capture.js';
 import type { Journal } from './journal/journal.js';
 import { Applier } from './lockstep/apply.js';
-import { CompactionMirror } from './lockstep/compactions.js';
+import { Compactions } from './lockstep/compactions.js';
 import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
-import { LeaseKeeper, LEASES_NOT_KEPT } from './lockstep/leases.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from './leases/keeper.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
-import type { Identity } from './lockstep/stock.js';
-import { EtcdTarget } from './lockstep/target.js';
+import type { Identity } from './target/stock.js';
+import { EtcdTarget } from './target/target.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import { TargetTrouble } from './lockstep/trouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
-import { Lasting } from './patience.js';
+import { Lasting } from './async/patience.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
 import type { EtcdClient } from './wire/client.js';
-import type { OnNote } from './patience.js';
+import type { OnNote } from './async/patience.js';
 
 export interface PipelineOptions {
   journal: Journal;
@@ -57,7 +57,7 @@ export class Pipeline {
   readonly head: SourceHead;
   readonly applier: Applier;
   readonly leases: LeaseKeeper;
-  readonly compactions: CompactionMirror;
+  readonly compactions: Compactions;
   readonly targetTrouble: TargetTrouble;
   /** What the target must be a copy of. */
   readonly #identity: Identity;
@@ -77,7 +77,7 @@ export class Pipeline {
       },
     });
     this.targetTrouble = new TargetTrouble(onNote);
-    this.compactions = new CompactionMirror(o, this.head, () => this.applier.position);
+    this.compactions = new Compactions(o, this.head, () => this.applier.position);
     const last = until.kind === 'revision' ? until.revision : undefined;
     this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
       ...this.#identity,

@@ -16,7 +16,7 @@ import { Cluster } from '../../test/k8s/cluster.js';
 import { Hook } from '../../test/k8s/hook.js';
 import { Lockstep } from '../../test/k8s/lockstep.js';
 import { flipTo, prewarm } from '../../test/k8s/prewarm.js';
-import { count } from '../../src/status/format.js';
+import { count } from '../../src/text.js';
 import { lockstep } from '../kit/commands.js';
 import { SERVER_FLAGS, Store } from '../kit/etcds.js';
 import { inFolder, say } from '../kit/place.js';

@@ -5,7 +5,7 @@
 import { defer, EMPTY, retry, type MonoTypeOperatorFunction } from 'rxjs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { passes } from '../errors.js';
-import type { Attempts } from '../patience.js';
+import type { Attempts } from './patience.js';
 
 /** Doubles from 100 ms to 2 s, with a quarter of jitter, so that many clients do not come in step. */
 function backoffMs(attempt: number): number {

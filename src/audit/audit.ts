@@ -9,24 +9,24 @@
  * EQUAL is a proof, so what proves nothing is an error: an etcd against itself, and no keys at all.
  * A target above the source is a difference, whatever the keys below are.
  */
-import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../cutoverstate.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../target/cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
 import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import { areOne, sameEtcd } from '../sameetcd.js';
+import { areOne, sameEtcd } from '../source/sameetcd.js';
 import { aheadAndCompacted, nameAhead, type Ahead } from './ahead.js';
 import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
 import type { AuditReport } from './report.js';
-import type { OnNote } from '../patience.js';
+import type { OnNote } from '../async/patience.js';
 import { nothingInCommon, sinceTakeover, type TakenOver } from './sincetakeover.js';
 
 export interface AuditOptions {

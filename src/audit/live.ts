@@ -17,7 +17,7 @@ import { ownRecord, recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
-import { Patience, type OnNote } from '../patience.js';
+import { Patience, type OnNote } from '../async/patience.js';
 import { revisions$ } from '../source/revisions.js';
 import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';

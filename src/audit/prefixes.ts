@@ -1,5 +1,5 @@
 /** Which prefixes an audit is of where nobody says it. */
-import { CURSOR_KEY, parseCursor } from '../cursor.js';
+import { CURSOR_KEY, parseCursor } from '../target/cursor.js';
 import { badArgument } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';

@@ -5,7 +5,7 @@
  * had, and EQUAL speaks of that moment. Whoever reads it has to know which moment it was and what has
  * been written since; on a source that nobody should write any more, that is a late write.
  */
-import type { Phase, StoredCutover } from '../cutoverstate.js';
+import type { Phase, StoredCutover } from '../target/cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';

@@ -14,7 +14,7 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { refuseSelf } from '../mirror/checks.js';
-import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
+import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/mirrorcursor.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
 import { damagedNotes } from '../source/damaged.js';
@@ -23,7 +23,7 @@ import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
 import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
-import type { OnNote } from '../patience.js';
+import type { OnNote } from '../async/patience.js';
 
 export interface ValuesOptions {
   source: EtcdClient;

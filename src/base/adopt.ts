@@ -8,7 +8,7 @@
  * The new journal gets the old one's place only when it is whole; killed before, it is made anew.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { cursorTally, type Cursor } from '../cursor.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
@@ -51,11 +51,11 @@ export async function adopt(
   } finally {
     await journal.close();
   }
-  failpoint('adopt.begin');
+  failpoint('base.adopt.begin');
   rmSync(directory, { recursive: true, force: true });
-  failpoint('adopt.removed');
+  failpoint('base.adopt.removed');
   renameSync(part, directory);
-  failpoint('adopt.renamed');
+  failpoint('base.adopt.renamed');
 }
 
 function notExact(revision: number): LockstepError {

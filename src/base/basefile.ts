@@ -21,10 +21,10 @@ import {
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
 import { attempt } from '../bolt/failure.js';
-import { BoltWriter } from '../bolt/writer.js';
-import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
+import { BoltWriter } from '../bolt/boltwriter.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/cursor.js';
 import { LockstepError } from '../errors.js';
-import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
@@ -86,7 +86,7 @@ export class BaseFile {
     }
     this.rows += records.length;
     this.#last = { revision, records: records.length };
-    failpoint('seal.row');
+    failpoint('base.seal.row');
   }
 
   /** Adds the cursor, makes the file durable and gives it its name. */
@@ -99,7 +99,7 @@ export class BaseFile {
     await this.#writeLeases(leaseTtl);
     this.#writeMeta(compactRevision);
     const dataBytes = this.#db.finish();
-    failpoint('seal.checksum');
+    failpoint('base.seal.checksum');
     const fileBytes = await appendChecksum(this.#part, dataBytes);
     rename(this.#part, this.out);
     return {
@@ -187,9 +187,9 @@ function unsigned(a: bigint, b: bigint): number {
 /** After the rename and the directory's fsync the base is there whole, or it is not there. */
 function rename(part: string, out: string): void {
   attempt('write', out, () => {
-    failpoint('seal.rename');
+    failpoint('base.seal.rename');
     renameSync(part, out);
-    failpoint('seal.renamed');
+    failpoint('base.seal.renamed');
     const directory = openSync(dirname(out), 'r');
     fsyncSync(directory);
     closeSync(directory);

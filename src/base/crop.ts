@@ -21,7 +21,7 @@ import { noKeys, Unmatched } from '../source/nokeys.js';
 import { BaseFile, checkOut, type Sealed } from './basefile.js';
 import { Census, type Counted } from './census.js';
 import { noBase, type OnBase } from './read.js';
-import type { ResourceSizes } from './resources.js';
+import type { ResourceSizes } from './resourcesizes.js';
 import { SnapshotFile, type RawRow } from './snapshot.js';
 
 /** What is taken out of which snapshot file. */

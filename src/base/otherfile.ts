@@ -7,13 +7,13 @@
 import { closeSync, existsSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../bolt/failure.js';
-import { HEADER_BYTES } from '../bolt/format.js';
+import { HEADER_BYTES } from '../bolt/boltformat.js';
 import { isSystemError, LockstepError } from '../errors.js';
 
 /** A bbolt file is a multiple of this, so a remainder of 32 says that the checksum is there. */
 export const SECTOR_BYTES = 512;
 
-interface Kind {
+interface FileKind {
   /** Bytes that it begins with, one character a byte. */
   match: RegExp;
   what: string;
@@ -22,7 +22,7 @@ interface Kind {
 
 const UNPACK = 'Unpack it, and give the snapshot that is in it:';
 
-const KINDS: Kind[] = [
+const KINDS: FileKind[] = [
   compressed(/^\x1f\x8b/, 'gzip', (path) => `gunzip -k ${path}`),
   compressed(/^\x28\xb5\x2f\xfd/, 'zstd', (path) => `unzstd ${path}`),
   compressed(/^\xfd7zXZ\0/, 'xz', (path) => `unxz -k ${path}`),
@@ -50,7 +50,7 @@ const KINDS: Kind[] = [
   },
 ];
 
-function compressed(match: RegExp, name: string, unpack: (path: string) => string): Kind {
+function compressed(match: RegExp, name: string, unpack: (path: string) => string): FileKind {
   return { match, what: `packed with ${name}`, todo: (path) => `${UNPACK} ${unpack(path)}` };
 }
 
@@ -110,7 +110,7 @@ export function knownOther(path: string): LockstepError | undefined {
   return kindOf(begin) && otherFile(path, begin);
 }
 
-function kindOf(begin: Buffer): Kind | undefined {
+function kindOf(begin: Buffer): FileKind | undefined {
   return KINDS.find(({ match }) => match.test(begin.toString('latin1')));
 }
 

@@ -25,7 +25,7 @@ import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
 import type { WatchLimits } from '../source/limits.js';
 import { readPages, type Page } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';

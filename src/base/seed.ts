@@ -19,7 +19,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { Patience, type OnNote } from '../patience.js';
+import { Patience, type OnNote } from '../async/patience.js';
 import { runTogether } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';

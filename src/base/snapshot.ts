@@ -5,7 +5,7 @@
  * revision than the one the snapshot holds.
  */
 import protobuf from 'protobufjs/minimal.js';
-import { BoltFile, type BoltBucket } from '../bolt/reader.js';
+import { BoltFile, type BoltBucket } from '../bolt/boltreader.js';
 import { LockstepError } from '../errors.js';
 import type { Row } from '../journal/layout.js';
 import { keyOf, toBigInt } from '../mvcc/keyvalue.js';

@@ -6,7 +6,7 @@
  */
 import fs from 'node:fs';
 import { attempt } from './failure.js';
-import { encodeHeader, encodeMeta, HEADER_BYTES, PAGE_FREELIST, PAGE_META } from './format.js';
+import { encodeHeader, encodeMeta, HEADER_BYTES, PAGE_FREELIST, PAGE_META } from './boltformat.js';
 
 /** Bytes of a page in the files written here: bbolt's usual size, whatever the machine's is. */
 export const PAGE_SIZE = 4096;

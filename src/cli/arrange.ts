@@ -22,7 +22,7 @@ export interface Arranged {
 }
 
 /** The tokens of a line, as node tells them apart. */
-type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+type ArgToken = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 const SPECS = new Map<string, OptionSpec<unknown>>(
@@ -64,7 +64,7 @@ export function arrange(args: readonly string[], commands: readonly string[]): A
   return { command: name, words: isThere ? [name, ...rest] : [name], typed };
 }
 
-function typedIn(tokens: readonly Token[]): Typed {
+function typedIn(tokens: readonly ArgToken[]): Typed {
   const typed: Partial<Record<OptionName, string[]>> = {};
   for (const token of tokens) {
     if (token.kind !== 'option' || token.value === undefined) continue;
@@ -74,15 +74,15 @@ function typedIn(tokens: readonly Token[]): Typed {
   return typed;
 }
 
-function isUnknown(token: Token): boolean {
+function isUnknown(token: ArgToken): boolean {
   return token.kind === 'option' && !(token.name in TAKES);
 }
 
-function isBefore(token: Token, other: Token | undefined): boolean {
+function isBefore(token: ArgToken, other: ArgToken | undefined): boolean {
   return other !== undefined && token.index < other.index;
 }
 
-function word(token: Token): string {
+function word(token: ArgToken): string {
   if (token.kind === 'positional') return token.value;
   if (token.kind === 'option-terminator') return '--';
   const { name, rawName, value, inlineValue } = token;

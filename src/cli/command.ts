@@ -11,9 +11,9 @@ import {
   type Disposition,
   type ErrorCode,
 } from '../errors.js';
-import type { OnNote } from '../patience.js';
-import { ProgressLine } from '../status/progress.js';
-import { logger, type Logger } from './log.js';
+import type { OnNote } from '../async/patience.js';
+import { ProgressLine } from './progressline.js';
+import { logger, type Logger } from './logger.js';
 import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */

@@ -1,6 +1,6 @@
 /** What `status` says is to be done next. */
-import type { KubeStatus } from '../cutover/kubestatus.js';
-import type { CutoverStatus, TargetStatus } from '../lockstep/status.js';
+import type { KubeStatus } from '../proof/nightstatus.js';
+import type { CutoverStatus, TargetStatus } from '../target/targetstatus.js';
 
 /**
  * @param kube null: Kubernetes was not asked

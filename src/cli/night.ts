@@ -6,7 +6,7 @@ import type { ApiServer } from '../kube/api.js';
 import { withKube } from '../kube/config.js';
 import type { Migration } from '../migration.js';
 import type { Context } from './command.js';
-import { withMigration } from './sides.js';
+import { withMigration } from './opened.js';
 
 type NightCommandOptions = SourceOptions &
   TargetOptions &

@@ -4,7 +4,7 @@ import type { Plan } from '../plan/plan.js';
 import { restoreCommands } from './restore.js';
 import { nameFor, prefixFlags, sideFlags } from './typed.js';
 
-export interface Step {
+export interface PlanStep {
   step: string;
   /** What it is for, and when. */
   what: string;
@@ -12,7 +12,7 @@ export interface Step {
 }
 
 /** @param options that say where both sides are */
-export function planSteps(plan: Plan, options: Partial<Options>): Step[] {
+export function planSteps(plan: Plan, options: Partial<Options>): PlanStep[] {
   const name = nameFor(plan.prefixes);
   const [journal, base] = [`${name}.journal`, `${name}.db`];
   const { destEndpoints = [`https://${name.toUpperCase()}-ETCD:2379`] } = options;
@@ -46,9 +46,9 @@ export function planSteps(plan: Plan, options: Partial<Options>): Step[] {
 }
 
 /** What goes to its own etcd without lockstep; at any time, and apart from the rest. */
-function beside({ folders, root }: Plan, from: string): Step[] {
+function beside({ folders, root }: Plan, from: string): PlanStep[] {
   const has = (way: string) => folders.some((folder) => folder.way === way);
-  const steps: Step[] = [];
+  const steps: PlanStep[] = [];
   if (has('configuration'))
     steps.push({
       step: 'events',
@@ -67,7 +67,7 @@ function beside({ folders, root }: Plan, from: string): Step[] {
 }
 
 /** Of resources of Kubernetes; another program's keys are switched by what uses them. */
-function cutover({ folders, estimates }: Plan, ends: string): Step[] {
+function cutover({ folders, estimates }: Plan, ends: string): PlanStep[] {
   const moved = folders.filter((folder) => folder.way === 'lockstep' && folder.resource !== null);
   if (moved.length === 0) return [];
   const names = moved.map(({ resource }) => `--resource ${kubectlName(resource ?? '')}`).join(' ');

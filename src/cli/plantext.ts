@@ -1,14 +1,14 @@
 /** A plan for people: what is there, what to do with it, what is in the way, and the steps. */
 import type { Plan, PlannedFolder } from '../plan/plan.js';
-import { rate } from '../plan/pace.js';
-import { bytes, count, duration, fields, table } from '../status/format.js';
-import type { Step } from './plansteps.js';
+import { rate } from '../plan/estimates.js';
+import { bytes, count, duration, fields, table } from '../text.js';
+import type { PlanStep } from './plansteps.js';
 
 /** Resources that are listed; in JSON there are all. */
 const MAX_LISTED = 25;
 const WIDTH = 100;
 
-export function planText(plan: Plan, steps: readonly Step[]): string {
+export function planText(plan: Plan, steps: readonly PlanStep[]): string {
   return [
     'What the source holds, and what to do with it:',
     resourceTable(plan),
@@ -105,7 +105,7 @@ function checkLines({ check, verdict, message, todo }: Plan['checks'][number]): 
   ];
 }
 
-function stepLines({ step, what, commands }: Step, i: number): string[] {
+function stepLines({ step, what, commands }: PlanStep, i: number): string[] {
   return [
     ...wrap(`${i + 1}. ${step}: ${what}`, WIDTH).map((line, n) =>
       n === 0 ? `  ${line}` : `     ${line}`,

@@ -1,10 +1,10 @@
 /** What `status` says, for people. */
-import type { KubeStatus } from '../cutover/kubestatus.js';
-import { servingText } from '../cutover/serving.js';
-import type { TargetStatus } from '../lockstep/status.js';
-import type { MirrorCursor } from '../mirror/cursor.js';
-import type { Behind } from '../status/behind.js';
-import { count, duration, fields } from '../status/format.js';
+import type { KubeStatus } from '../proof/nightstatus.js';
+import { servingText } from '../proof/servedfrom.js';
+import type { TargetStatus } from '../target/targetstatus.js';
+import type { MirrorCursor } from '../mirror/mirrorcursor.js';
+import type { Behind } from '../source/behind.js';
+import { count, duration, fields } from '../text.js';
 
 /** Measured by a look; null where it cannot be. */
 export interface Lags {

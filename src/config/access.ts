@@ -31,7 +31,7 @@ export type TargetOptions = Pick<Options, 'destEndpoints'> &
   Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
 
 /** The values of one side, and the flag to blame for each. */
-interface Given {
+interface GivenAccess {
   endpoints: readonly string[];
   tls: TlsFiles;
   user: string | undefined;
@@ -72,7 +72,7 @@ function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   };
 }
 
-async function connection(given: Given): Promise<Connection> {
+async function connection(given: GivenAccess): Promise<Connection> {
   const { tls, flag } = given;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw badArgument(
@@ -105,7 +105,7 @@ function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string)
   return urls;
 }
 
-async function credentials(given: Given): Promise<Connection['user']> {
+async function credentials(given: GivenAccess): Promise<Connection['user']> {
   const { password, passwordFile, flag } = given;
   const [userFlag, fileFlag] = [flag('user'), flag('passwordFile')];
   const { name, inline } = nameOf(given);
@@ -132,7 +132,7 @@ function nameOf({
   user,
   password,
   passwordFile,
-}: Partial<Pick<Given, 'user' | 'password' | 'passwordFile'>>): {
+}: Partial<Pick<GivenAccess, 'user' | 'password' | 'passwordFile'>>): {
   name: string | undefined;
   inline: string | undefined;
 } {

@@ -8,11 +8,11 @@
  */
 import { z } from 'zod';
 
-export type Kind =
+export type OptionKind =
   'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
 
 export interface OptionSpec<T> {
-  kind: Kind;
+  kind: OptionKind;
   /** What stands for the value in help; a switch has none. */
   value?: string;
   help: string;

@@ -24,10 +24,9 @@ import {
   whole,
   withDefault,
 } from './kinds.js';
+import type { Side } from '../wire/side.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
-import { apiservers, endpoints, MISREAD, prefixes, resources } from './values.js';
-
-type Side = 'source' | 'target';
+import { apiservers, endpoints, MISREAD, prefixes, resources } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {

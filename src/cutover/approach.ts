@@ -12,22 +12,22 @@
  */
 import { audit } from '../audit/audit.js';
 import { LiveAudit } from '../audit/live.js';
-import { otherRun, type Owner } from '../cutoverowner.js';
+import { otherRun, type Owner } from '../target/nightowner.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { resourceName } from '../kube/resource.js';
 import type { Freeze } from '../kube/freeze.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { EtcdTarget } from '../target/target.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../patience.js';
+import type { Attempts } from '../async/patience.js';
 import { beside } from '../async/together.js';
-import type { Claim } from './claim.js';
-import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
-import { freezeAll, thawOwn } from './freezing.js';
+import type { Claim } from '../target/claim.js';
+import { untilEqual, untilQuiet, type DrainOptions } from '../proof/drain.js';
+import { freezeAll, thawOwn } from '../kube/freezing.js';
 import { freezeOwnerOf, tellOwnFreeze } from './freezeover.js';
-import type { CutoverOptions } from './options.js';
+import type { CutoverOptions } from './nightoptions.js';
 import { preflight, type Checked } from './preflight.js';
-import { keepProving } from './proofs.js';
+import { keepProving } from '../proof/proveagain.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
 
@@ -80,7 +80,7 @@ export class Approach {
       target,
       prefixes,
       history: false,
-      // That there is nothing is held against what Kubernetes lists (objects.ts).
+      // That there is nothing is held against what Kubernetes lists (proof/objects.ts).
       allowEmpty: true,
       onDifference: () => undefined,
       onProgress: (keys, total) => {

@@ -17,15 +17,15 @@ import {
   noneBrought,
   type BringOptions,
   type Brought,
-} from './bring.js';
-import { resourcesIn } from './claim.js';
-import type { LateWrites } from './late.js';
-import { anyMoved } from './moved.js';
-import { proveAgain, type Proofs } from './proofs.js';
+} from './bringkeys.js';
+import { resourcesIn } from '../target/claim.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { anyMoved } from '../proof/moved.js';
+import { proveAgain, type Proofs } from '../proof/proveagain.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
 import type { ReturningOptions } from './returning.js';
-import type { Heads } from './serving.js';
-import { isAsTaken } from './unmoved.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { isAsTaken } from '../proof/unmoved.js';
 
 export interface BringingOptions extends ReturningOptions {
   late: LateWrites;
@@ -51,7 +51,7 @@ export async function bring(
     await untilAnswered(signal, raise, options.tell);
     return put;
   });
-  failpoint('rollback.raised');
+  failpoint('cutover.rollback.raised');
   const bringing: BringOptions = {
     ...{ source, target, prefixes, marker, signal },
     exact: claim.exact,
@@ -64,7 +64,7 @@ export async function bring(
     : await teller.step('bring back', () => bringBack(bringing));
   tellReplaced(options, brought);
   if (!unmoved) await teller.step('compare', () => refuseDifferent(bringing));
-  failpoint('rollback.brought');
+  failpoint('cutover.rollback.brought');
   await proveAgain(proofs, signal);
   refuseLate(late);
   return { brought, marker };

@@ -2,14 +2,14 @@
 import { LockstepError } from '../errors.js';
 import { askOwner, Freeze, whoHas } from '../kube/freeze.js';
 import { freezeOwner } from '../kube/owner.js';
-import type { Way } from '../kube/manifests.js';
-import { freezeAll, thaw, type FreezingOptions } from './freezing.js';
+import type { FreezeWay } from '../kube/manifests.js';
+import { freezeAll, thaw, type FreezingOptions } from '../kube/freezing.js';
 
 /** What stands in the cluster now. */
 export interface MadeFreeze {
   /** By the apiserver's clock; taking one over does not change it. */
   since: Date;
-  way: Way;
+  way: FreezeWay;
 }
 
 /**

@@ -7,14 +7,14 @@
  * enough to raise the target's head once: it is kept ahead, by a margin and by what the source
  * would write in the time that somebody needs to start us again.
  */
-import type { Attempts } from '../patience.js';
+import type { Attempts } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Rate } from '../status/progress.js';
+import { Rate } from '../cli/progressline.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Claim } from './claim.js';
+import type { Claim } from '../target/claim.js';
 import { raiseHead } from './fillers.js';
-import type { Heads } from './serving.js';
+import type { Heads } from '../proof/servedfrom.js';
 
 /**
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,

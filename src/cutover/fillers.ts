@@ -7,9 +7,9 @@
  */
 import { Backoff } from '../async/again.js';
 import { passes } from '../errors.js';
-import { slotKey, SLOTS } from '../lockstep/guard.js';
-import { put } from '../lockstep/txn.js';
-import type { Attempts } from '../patience.js';
+import { slotKey, SLOTS } from '../target/guard.js';
+import { put } from '../target/txn.js';
+import type { Attempts } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';

@@ -13,30 +13,30 @@
  */
 import { pause } from '../async/again.js';
 import { beside } from '../async/together.js';
-import { CURSOR_KEY } from '../cursor.js';
-import { OWNER_KEY, thisRun } from '../cutoverowner.js';
-import type { CutoverState } from '../cutoverstate.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import { OWNER_KEY, thisRun } from '../target/nightowner.js';
+import type { CutoverState } from '../target/cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { FENCE_KEY, SLOT_PREFIX } from '../lockstep/guard.js';
-import { allOlder } from '../lockstep/txn.js';
+import { TERM_KEY, SLOT_PREFIX } from '../target/guard.js';
+import { allOlder } from '../target/txn.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience, type OnNote } from '../patience.js';
+import { Patience, type OnNote } from '../async/patience.js';
 import { readPages } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { Claim, look, type Seen } from './claim.js';
-import { refuseOtherSource } from './othersource.js';
-import { LateWrites } from './late.js';
-import { refuseOtherObjects } from './objects.js';
-import { movedBy, type Moved } from './resources.js';
-import { askHeads, servingNow, servingText, type Serving } from './serving.js';
+import { Claim, look, type Seen } from '../target/claim.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { movedBy, type Moved } from '../proof/movedresources.js';
+import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
 
 export interface RetireOptions {
   source: EtcdClient;
@@ -114,13 +114,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
     seen,
     'retiring',
   );
-  failpoint('retire.verified');
+  failpoint('cutover.retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);
   const left = await count(source, prefixes);
-  failpoint('retire.removed');
+  failpoint('cutover.retire.removed');
   if (left > 0) throw wroteMeanwhile(`${left} keys are left under the prefixes`);
   await claim.write('retired', ownKeysGo());
-  failpoint('retire.done');
+  failpoint('cutover.retire.done');
   return { ...report, removed: true, revisions, left };
 }
 
@@ -300,6 +300,6 @@ async function count(source: EtcdClient, prefixes: PrefixSet): Promise<number> {
 
 /** Cursor, fence, slots and owner; what mirrors have there is theirs. */
 function ownKeysGo(): pb.RequestOp.$Properties[] {
-  const single = [CURSOR_KEY, FENCE_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
+  const single = [CURSOR_KEY, TERM_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
   return [...single, { requestDeleteRange: prefixRange(SLOT_PREFIX) }];
 }

@@ -10,7 +10,7 @@ export interface StepText {
 }
 
 /** One step, when it begins. */
-export interface Step extends StepText {
+export interface NightStep extends StepText {
   number: number;
   of: number;
   /** Since writes are refused; null while they are not, or nobody knows since when. */
@@ -31,7 +31,7 @@ export class StepTeller {
 
   constructor(
     private readonly all: readonly StepText[],
-    private readonly onStep: (step: Step) => void,
+    private readonly onStep: (step: NightStep) => void,
   ) {}
 
   /** @param at when writes were found to be refused by every apiserver, in ms of Date.now() */

@@ -8,7 +8,7 @@ import { pause } from '../async/again.js';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
-import { servingNow, type Heads, type Serving } from './serving.js';
+import { servingNow, type Heads, type Serving } from '../proof/servedfrom.js';
 
 export interface SwitchOptions {
   apiservers: readonly ApiServer[];

@@ -47,10 +47,10 @@ import {
   type Level,
 } from './level.js';
 import type { JournalRevision, RevisionLog } from './log.js';
-import { checkWhole, putRow, RowSum, Joiner, type Batch } from './rows.js';
+import { checkWhole, putRow, RowSum, Joiner, type RowBatch } from './rowbatch.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
-import { Reader } from './reader.js';
-import { Tail } from './tail.js';
+import { JournalReader } from './journalreader.js';
+import { RecentRevisions } from './recent.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 
@@ -66,8 +66,8 @@ export class Journal implements RevisionLog {
   readonly appended = new Wakeup();
   readonly #db: Level;
   readonly #heap: Heap;
-  readonly #reader: Reader;
-  readonly #tail: Tail;
+  readonly #reader: JournalReader;
+  readonly #tail: RecentRevisions;
   #state: JournalState;
   #mark: layout.Mark;
   #appendedBytes = 0;
@@ -85,8 +85,8 @@ export class Journal implements RevisionLog {
   ) {
     this.#db = db;
     this.#heap = new Heap(directory);
-    this.#reader = new Reader(directory, db, this.#heap);
-    this.#tail = new Tail(mark.position);
+    this.#reader = new JournalReader(directory, db, this.#heap);
+    this.#tail = new RecentRevisions(mark.position);
     this.#state = state;
     this.#mark = mark;
   }
@@ -107,7 +107,7 @@ export class Journal implements RevisionLog {
   ): Promise<Journal> {
     if (existsSync(directory)) refuseOther(directory);
     const db = await openLevel(directory, true);
-    failpoint('create.half');
+    failpoint('journal.create.half');
     const { clusterId, prefixes } = identity;
     const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], gap: null, ...start };
     const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
@@ -158,7 +158,7 @@ export class Journal implements RevisionLog {
 
   /** Appends whole revisions and the position they prove, as one. */
   async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
-    failpoint('append.begin');
+    failpoint('journal.append.begin');
     const appended: JournalRevision[] = [];
     await this.#write((batch, mark) => {
       if (position < mark.position) throw new Error(`position ${position} < ${mark.position}`);
@@ -174,7 +174,7 @@ export class Journal implements RevisionLog {
       }
     });
     for (const revision of appended) this.#tail.add(revision);
-    failpoint('append.done');
+    failpoint('journal.append.done');
     this.appended.wake();
   }
 
@@ -329,7 +329,7 @@ export class Journal implements RevisionLog {
 
   /** One batch, with mark and state as they are when its turn has come. */
   #write(
-    fill: (batch: Batch, mark: layout.Mark) => void,
+    fill: (batch: RowBatch, mark: layout.Mark) => void,
     {
       change,
       sync = false,

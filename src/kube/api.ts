@@ -19,7 +19,7 @@ const MAX_CONNECTIONS = 64;
 const MAX_ANSWER_BYTES = 16 << 20;
 
 /** Of an HTTP request. */
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 /** What stands behind the `?`. */
 export type Query = Record<string, string>;
 
@@ -58,7 +58,7 @@ export class ApiServer {
 
   /** As {@link get}. A PATCH is a JSON merge patch. */
   async send(
-    method: Exclude<Method, 'GET'>,
+    method: Exclude<HttpMethod, 'GET'>,
     path: string,
     body?: unknown,
     query?: Query,
@@ -85,7 +85,7 @@ export class ApiServer {
   }
 
   async #ask(
-    method: Method,
+    method: HttpMethod,
     path: string,
     body: unknown,
     query: Query = {},
@@ -129,7 +129,7 @@ export class ApiServer {
 }
 
 function headersFor(
-  method: Method,
+  method: HttpMethod,
   hasBody: boolean,
   { headers }: Credentials,
 ): Record<string, string> {

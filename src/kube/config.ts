@@ -9,7 +9,7 @@ import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { badArgument, LockstepError } from '../errors.js';
-import { machineRoots } from '../wire/roots.js';
+import { machineRoots } from '../wire/machineroots.js';
 import { ApiServer, type Credentials } from './api.js';
 
 /** Some exec plugins do not say how long their token is good; they are not run for each request. */

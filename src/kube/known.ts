@@ -13,7 +13,7 @@
 import { pause } from '../async/again.js';
 import { runTogether } from '../async/together.js';
 import { LockstepError, passes } from '../errors.js';
-import type { Check } from './ask.js';
+import type { FreezeCheck } from './ask.js';
 import { GLANCES_AT_ONCE, type WriteProbe } from './writeprobe.js';
 
 const ASK_AGAIN_MS = 100;
@@ -35,7 +35,7 @@ export interface WaitOptions {
   leaveOut: (apiserver: string) => string;
 }
 
-type Expected = Check['expected'];
+type ExpectedAnswer = FreezeCheck['expected'];
 
 /**
  * @returns for each apiserver when its first refused write was seen, by our clock
@@ -59,7 +59,7 @@ export async function untilAccepted(
 
 async function untilAll(
   probes: readonly WriteProbe[],
-  expected: Expected,
+  expected: ExpectedAnswer,
   options: WaitOptions,
 ): Promise<Map<string, Date>> {
   const seen = new Map<string, Date>();
@@ -90,7 +90,7 @@ class Wait {
 
   constructor(
     private readonly probe: WriteProbe,
-    private readonly expected: Expected,
+    private readonly expected: ExpectedAnswer,
     private readonly o: WaitOptions,
   ) {}
 
@@ -158,7 +158,7 @@ class Wait {
     turned.abort();
   }
 
-  get #opposite(): Expected {
+  get #opposite(): ExpectedAnswer {
     return this.expected === 'refused' ? 'accepted' : 'refused';
   }
 
@@ -175,7 +175,7 @@ class Wait {
     }
   }
 
-  #isOver(checks: readonly Check[]): boolean {
+  #isOver(checks: readonly FreezeCheck[]): boolean {
     const late = checks.filter(({ got }) => got === this.#opposite);
     if (late.length > 0) {
       this.#tell(`${late.map(({ what }) => what).join(', ')} is still ${this.#opposite}`);
@@ -217,7 +217,7 @@ class Wait {
     );
   }
 
-  #cannotTell(unproven: readonly Check[]): LockstepError {
+  #cannotTell(unproven: readonly FreezeCheck[]): LockstepError {
     const answers = unproven.map(
       ({ what, got, why }) => `${what}: ${got}${why === null ? '' : ` (${why})`}`,
     );

@@ -12,17 +12,17 @@
  * The invariant: after every write that lands the target's head is a position of the source.
  *
  * Starting, and after every doubt. An answer that did not come says nothing, so apply forgets what
- * it believed and takes stock: cursor, slots, fence and head in one read. Its next write, whatever
- * it is, goes alone; it is guarded by the cursor, the fence *and every slot as read*, and it rewrites
- * cursor and fence. If it fails, something sent earlier has landed since the read: take stock again.
- * If it succeeds, the fence has moved and everything sent earlier is void, be it ours or another
- * process's. It is also how two followers notice each other: the second one's fence makes the
+ * it believed and takes stock: cursor, slots, term and head in one read. Its next write, whatever
+ * it is, goes alone; it is guarded by the cursor, the term *and every slot as read*, and it rewrites
+ * cursor and term. If it fails, something sent earlier has landed since the read: take stock again.
+ * If it succeeds, a new term has begun and everything sent earlier is void, be it ours or another
+ * process's. It is also how two followers notice each other: the second one's term makes the
  * first one's next write fail, who then finds the other's name in the cursor and stops.
  *
  * A stock cannot tell a filler from somebody else's put to a slot. So the feed has a say: behind the
  * cursor only revisions without records may have been filled, or one was left out.
  *
- * Tried and dropped: a fence that is a filler of its own before anything else. It has no room when
+ * Tried and dropped: a term that begins with a filler of its own before anything else. It has no room when
  * the very next revision has records. Guarding whatever comes next needs no special case.
  */
 import { randomUUID } from 'node:crypto';
@@ -34,12 +34,12 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import { Cursors, type DigestBefore } from './cursors.js';
-import { SLOTS } from './guard.js';
+import { SLOTS } from '../target/guard.js';
 import { GuardFailed, Outgoing } from './outgoing.js';
 import { AdaptivePace, type Pace } from './pace.js';
 import { bytesOf, type Data } from './stage.js';
-import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from './stock.js';
-import type { Target } from './target.js';
+import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
+import type { Target } from '../target/target.js';
 
 /** What apply is fed: the next revisions that have records, and up to where there are no others. */
 export interface Stretch {
@@ -48,7 +48,7 @@ export interface Stretch {
 }
 
 /** Where a target stands. */
-export type Standing = Pick<Stock, 'position' | 'cursor'>;
+export type TargetStanding = Pick<Stock, 'position' | 'cursor'>;
 
 /** Where the records come from; the journal, or a model of it. */
 export interface Feed {
@@ -57,7 +57,7 @@ export interface Feed {
    * @throws LockstepError TARGET_FOREIGN_WRITE if a revision with records lies behind the cursor, up to
    *   the position
    */
-  stretches(target: Standing, signal: AbortSignal): AsyncIterable<Stretch>;
+  stretches(target: TargetStanding, signal: AbortSignal): AsyncIterable<Stretch>;
   digestBefore: DigestBefore;
 }
 
@@ -90,7 +90,7 @@ export class Applier {
   readonly written = { revisions: 0, fillers: 0, bytes: 0 };
   readonly #pace: Pace;
   #position: Position | undefined;
-  /** What was sent since the last fence. */
+  /** What was sent since the last term. */
   #outgoing: Outgoing | undefined;
   /** Whether a write of ours has moved the cursor: until then it may bear another's name. */
   #owner = false;
@@ -110,7 +110,7 @@ export class Applier {
 
   /**
    * Follows until `signal` aborts; writes that are under way are finished first.
-   * @throws LockstepError for everything that another try cannot mend: see stock.ts, and
+   * @throws LockstepError for everything that another try cannot mend: see target/stock.ts, and
    *   TARGET_FOREIGN_WRITE, TARGET_TAKEN_OVER, REQUEST_TOO_LARGE
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -146,7 +146,7 @@ export class Applier {
     await this.options.onStock?.(stock.position);
     this.#outgoing = undefined;
     this.#position = stock.position;
-    failpoint('stock.taken');
+    failpoint('lockstep.stock.taken');
     return stock;
   }
 
@@ -186,7 +186,7 @@ export class Applier {
       const first = gapEnd > position ? filler : whole;
       if (!first) return;
       const data = await this.#data(first, cursors);
-      await this.#fence(data, stock);
+      await this.#beginTerm(data, stock);
       this.#outgoing = this.#behind(data, stock, stopped, stopNow);
       if (first === whole) return;
     }
@@ -195,20 +195,20 @@ export class Applier {
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
-  async #fence(first: Data, stock: Stock): Promise<void> {
+  async #beginTerm(first: Data, stock: Stock): Promise<void> {
     const { records, cursor } = first;
     const guard = {
-      fenceMod: stock.fenceMod,
+      termMod: stock.termMod,
       cursorMod: stock.cursor.revision,
       cursor: undefined,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
-    const effect = { kind: 'cursor' as const, records, cursor, fence: true };
+    const effect = { kind: 'cursor' as const, records, cursor, newTerm: true };
     const { succeeded, revision } = await this.target.write(guard, effect);
     if (!succeeded) throw new GuardFailed();
     if (revision !== first.revision) throw foreignWrite(first.revision, revision);
-    failpoint('cursor.remember');
+    failpoint('lockstep.cursor.remember');
     this.#owner = true;
     this.#count(first);
   }
@@ -227,7 +227,7 @@ export class Applier {
     const start = {
       cursorMod: first.revision,
       cursor: first.cursor,
-      fenceMod: first.revision,
+      termMod: first.revision,
       slotMods: stock.slotMods,
     };
     return new Outgoing(this.target, start, {

@@ -10,8 +10,8 @@ import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Lasting } from '../patience.js';
-import { compactRevision } from '../source/compaction.js';
+import { Lasting } from '../async/patience.js';
+import { compactRevision } from '../source/compactrevision.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { IntakeOptions } from './intake.js';
@@ -21,11 +21,11 @@ import type { SourceHead } from './sourcehead.js';
 const POLL_MS = 5000;
 const TICK_MS = 250;
 
-export type MirrorOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+export type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
   target: EtcdClient;
 };
 
-export class CompactionMirror {
+export class Compactions {
   #compacted: Revision = 0;
   /** The last compaction that was mirrored as far as it is allowed. */
   #done: Revision = 0;
@@ -34,7 +34,7 @@ export class CompactionMirror {
 
   /** @param position where the target stands; undefined before it was read */
   constructor(
-    private readonly options: MirrorOptions,
+    private readonly options: CompactionsOptions,
     private readonly head: SourceHead,
     private readonly position: () => Revision | undefined,
   ) {
@@ -76,12 +76,12 @@ export class CompactionMirror {
     if (revision <= 1 || revision <= this.#done) return;
     // If another source has answered, its compactions are not ours.
     await this.head.ask();
-    failpoint('mirror.begin');
+    failpoint('lockstep.compactions.begin');
     await this.#compactTarget(revision);
-    failpoint('mirror.target');
+    failpoint('lockstep.compactions.target');
     // That takes a look at every key: once for each compaction of the source is enough.
     if (revision === compacted) await this.options.journal.compact(revision);
-    failpoint('mirror.done');
+    failpoint('lockstep.compactions.done');
     this.#done = revision;
   }
 

@@ -4,9 +4,9 @@ import { damaged } from '../journal/level.js';
 import type { JournalRevision, RevisionLog } from '../journal/log.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import type { Feed, Standing, Stretch } from './apply.js';
+import type { Feed, TargetStanding, Stretch } from './apply.js';
 import { refuseOtherGap } from './repair.js';
-import { leftOut } from './stock.js';
+import { leftOut } from '../target/stock.js';
 
 export class JournalFeed implements Feed {
   constructor(
@@ -20,7 +20,7 @@ export class JournalFeed implements Feed {
    *   TARGET_OTHER_GAP, TARGET_FOREIGN_WRITE
    */
   async *stretches(
-    { position: after, cursor }: Standing,
+    { position: after, cursor }: TargetStanding,
     signal: AbortSignal,
   ): AsyncGenerator<Stretch> {
     const { compactRevision } = this.journal.state;

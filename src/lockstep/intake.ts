@@ -2,7 +2,7 @@
 import { bridge, type Bridged } from '../base/bridge.js';
 import type { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
-import type { Attempts, OnNote } from '../patience.js';
+import type { Attempts, OnNote } from '../async/patience.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface IntakeOptions {

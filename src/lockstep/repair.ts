@@ -7,18 +7,18 @@
  */
 import { adopt } from '../base/adopt.js';
 import type { OnBase } from '../base/read.js';
-import { cursorTally, type Cursor } from '../cursor.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
 import type { RevisionLog } from '../journal/log.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
 import type { EtcdClient } from '../wire/client.js';
-import { takeStock, type Stock } from './stock.js';
-import { EtcdTarget } from './target.js';
-import type { OnNote } from '../patience.js';
+import { takeStock, type Stock } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
+import type { OnNote } from '../async/patience.js';
 
 export interface RepairOptions {
   source: EtcdClient;
@@ -32,7 +32,7 @@ export interface RepairOptions {
 
 /**
  * Neither side is changed.
- * @throws LockstepError whatever stock.ts refuses a target for, TARGET_NOT_EXACT, JOURNAL_OTHER,
+ * @throws LockstepError whatever target/stock.ts refuses a target for, TARGET_NOT_EXACT, JOURNAL_OTHER,
  *   UNAVAILABLE where one of the sides does not answer
  */
 export async function repairJournal(options: RepairOptions): Promise<void> {

@@ -5,9 +5,9 @@
 import { LockstepError } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../patience.js';
+import type { Attempts } from '../async/patience.js';
 import { sourceChanged } from '../source/ended.js';
-import { LagClock } from '../status/lag.js';
+import { LagClock } from './lag.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 

@@ -1,12 +1,12 @@
 /** While nothing has to be written, nothing else would notice that the target is gone, or another one. */
 import { repeat } from '../async/again.js';
-import { CURSOR_KEY } from '../cursor.js';
+import { CURSOR_KEY } from '../target/cursor.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import type { EtcdClient } from '../wire/client.js';
-import { takeStock, type Identity } from './stock.js';
-import { EtcdTarget } from './target.js';
+import { takeStock, type Identity } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
 import type { TargetTrouble } from './trouble.js';
 
 const POLL_MS = 2000;
@@ -26,7 +26,7 @@ export interface TargetPollOptions {
 
 /**
  * Looks at it every two seconds until `signal` aborts.
- * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever stock.ts refuses a target for
+ * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever target/stock.ts refuses a target for
  */
 export async function pollTarget(o: TargetPollOptions, signal: AbortSignal): Promise<void> {
   const look = async () => {

@@ -7,7 +7,7 @@
  */
 import { isUnreachable, type LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { OnNote } from '../patience.js';
+import type { OnNote } from '../async/patience.js';
 
 export class TargetTrouble {
   #error: LockstepError | undefined;

@@ -4,9 +4,9 @@ import type { EtcdClient } from '../wire/client.js';
 import type { KeyMap } from './keymap.js';
 import { judge, survey, type Survey } from './survey.js';
 import type { Writer } from './writer.js';
-import type { OnNote } from '../patience.js';
+import type { OnNote } from '../async/patience.js';
 
-export interface Verdict {
+export interface CursorVerdict {
   /** Whether both sides have to be compared before the watch goes on. */
   compare: boolean;
   /** Where every key there was the source's, up to which revision of the target that is so. */
@@ -32,7 +32,7 @@ export class Look {
     { cursorMod, state }: Pick<Writer, 'cursorMod' | 'state'>,
     why: string | undefined,
     signal: AbortSignal,
-  ): Promise<Verdict> {
+  ): Promise<CursorVerdict> {
     const { target, map, prune, onNote } = this.options;
     this.#found = await survey(target, map, signal);
     const { names } = this.#found;

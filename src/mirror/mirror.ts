@@ -12,11 +12,11 @@
  * the names of the keys in the target (look.ts).
  */
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { LeaseKeeper, LEASES_NOT_KEPT } from '../lockstep/leases.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';
 import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
-import { Lasting } from '../patience.js';
+import { Lasting } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { OnNote } from '../patience.js';
+import type { OnNote } from '../async/patience.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
@@ -25,13 +25,13 @@ import { runTogether } from '../async/together.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
-import { Comparison } from './compare.js';
+import { Comparison } from './mirrorbase.js';
 import { Health } from './health.js';
-import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
+import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
-import { Look, type Verdict } from './look.js';
+import { Look, type CursorVerdict } from './look.js';
 import { BatchRefused } from './refused.js';
-import type { MirrorPhase, MirrorStatus } from './status.js';
+import type { MirrorPhase, MirrorStatus } from './mirrorstatus.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
 
@@ -282,7 +282,7 @@ export class Mirror {
   async #compare(
     { writer }: Parts,
     limits: Limits,
-    { certainUpTo }: Verdict,
+    { certainUpTo }: CursorVerdict,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, map, prune, onForeign, onNote } = this.#options;

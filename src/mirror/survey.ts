@@ -13,7 +13,7 @@ import { keyOf, leaseOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
-import { tallyOf, type MirrorState } from './cursor.js';
+import { tallyOf, type MirrorState } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
 
 export interface Survey {

@@ -18,15 +18,15 @@ import { randomUUID } from 'node:crypto';
 import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import type { LeaseKeeper } from '../lockstep/leases.js';
-import { modIs, nest, put } from '../lockstep/txn.js';
+import type { LeaseKeeper } from '../leases/keeper.js';
+import { modIs, nest, put } from '../target/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
-import { isTooManyBytes } from '../wire/errors.js';
-import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './cursor.js';
-import type { MirrorState } from './cursor.js';
+import { isTooManyBytes } from '../wire/grpcerrors.js';
+import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './mirrorcursor.js';
+import type { MirrorState } from './mirrorcursor.js';
 import { refused } from './refused.js';
 
 export interface WriterOptions {
@@ -90,7 +90,7 @@ export class Writer {
       this.#mod = mod;
       if (!(await this.#send([], this.#encode(state)))) continue;
       this.#state = { revision: state.revision, ours: state.ours, foreign: state.foreign };
-      failpoint('copy.claimed');
+      failpoint('mirror.copy.claimed');
       return;
     }
     throw takenOver((await this.read()).cursor?.mirror);
@@ -152,9 +152,9 @@ export class Writer {
     const { key, target, maxTxnOps, onWritten } = this.options;
     const compare = [modIs(key, this.#mod)];
     const success = [...nest(records, compare.length, 1, maxTxnOps), put(key, value)];
-    failpoint('copy.send');
+    failpoint('mirror.copy.send');
     const { succeeded, revision } = await target.txn({ compare, success });
-    failpoint('copy.answer');
+    failpoint('mirror.copy.answer');
     if (!succeeded) return false;
     this.#mod = revision;
     onWritten(revision);

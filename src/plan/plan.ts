@@ -9,21 +9,21 @@
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { badArgument, hasCode, LockstepError } from '../errors.js';
-import { refuseOneIfTold } from '../sameetcd.js';
-import { answersProgress } from '../source/progress.js';
+import { refuseOneIfTold } from '../source/sameetcd.js';
+import { answersProgress } from '../source/progressproof.js';
 import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
 import { readContents, type Contents, type ContentsProgress } from './contents.js';
 import * as data from './data.js';
-import { measureFolders, type FolderSize } from './folders.js';
-import { askMembers, type Member, type Members } from './members.js';
-import { estimate, pace, targetBytes, type Estimates } from './pace.js';
+import { measureFolders, type FolderSize } from './foldersizes.js';
+import { askMembers, type AskedMember, type AskedMembers } from './askmembers.js';
+import { estimate, pace, targetBytes, type Estimates } from './estimates.js';
 import { sampleRates, type Activity, type Rates } from './rates.js';
 import * as servers from './servers.js';
 import { overrides, resources, split, type Split } from './split.js';
-import { credentials, targetStock } from './stock.js';
+import { credentials, targetStock } from './targetcheck.js';
 import { compaction, readWindow, type Window } from './window.js';
 
 /** Whom to ask, and about what. */
@@ -64,8 +64,8 @@ export interface Plan {
   /** Value of kube-apiserver's --etcd-servers-overrides. */
   overrides: string;
   checks: Check[];
-  source: { head: Revision; members: Member[] };
-  target: { members: Member[] } | null;
+  source: { head: Revision; members: AskedMember[] };
+  target: { members: AskedMember[] } | null;
 }
 
 const PODS_FOLDER = 'pods/';
@@ -134,7 +134,7 @@ async function readSource(
   source: EtcdClient,
   root: string,
   prefixes: PrefixSet,
-  target: Members | undefined,
+  target: AskedMembers | undefined,
   options: PlanOptions,
 ): Promise<Facts> {
   const { sampleSeconds: seconds, onProgress, signal } = options;
@@ -249,8 +249,8 @@ function checkData(
 }
 
 function checkServers(
-  source: Members,
-  target: Members | undefined,
+  source: AskedMembers,
+  target: AskedMembers | undefined,
   { contents, rates }: Facts,
   sourceAnswersProgress: boolean,
 ): Check[] {
@@ -269,7 +269,7 @@ async function checkTarget(
   { source: from, target: to }: PlanOptions,
   source: EtcdClient,
   target: EtcdClient | undefined,
-  members: Members | undefined,
+  members: AskedMembers | undefined,
   prefixes: PrefixSet,
 ): Promise<Check[]> {
   // Each question to one that is not there would take its time again.

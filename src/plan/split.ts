@@ -1,11 +1,11 @@
 /** What goes where, and kube-apiserver's flag for it. */
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { check, ok, stop, warn, type Check, type Finding } from './check.js';
-import type { FolderSize } from './folders.js';
-import { folderOf, lookUp } from '../kube/folders.js';
+import type { FolderSize } from './foldersizes.js';
+import { folderOf, lookUp } from '../kube/resourcefolders.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
-export type Way =
+export type SplitWay =
   /** At the same revisions: what this tool is for. */
   | 'lockstep'
   /** Objects that live for an hour and that nobody needs to find again: nothing is copied. */
@@ -17,7 +17,7 @@ export type Way =
 export interface Split extends FolderSize {
   /** As kube-apiserver's flag names it: `/pods`, `apps/deployments`; null for what is no resource. */
   resource: string | null;
-  way: Way;
+  way: SplitWay;
   why: string;
 }
 

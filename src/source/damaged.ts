@@ -1,6 +1,6 @@
 /**
  * The alarm CORRUPT: etcd has found that its members do not hold the same. From then on it refuses writes
- * (wire/errors.ts has the sentence), but it answers reads and watches as if nothing were, so whoever
+ * (wire/grpcerrors.ts has the sentence), but it answers reads and watches as if nothing were, so whoever
  * copies or compares has to ask.
  */
 import { hasCode } from '../errors.js';

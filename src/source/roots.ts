@@ -8,7 +8,7 @@
  * for a root asks for one that has the resource that he wants.
  */
 import { hasCode } from '../errors.js';
-import { folderOf, isCompiledIn } from '../kube/folders.js';
+import { folderOf, isCompiledIn } from '../kube/resourcefolders.js';
 import { prefixRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 import { folders } from './folders.js';

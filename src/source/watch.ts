@@ -7,7 +7,7 @@
  * up to P was yielded in it or before it.
  *
  * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer,
- * on servers where that is one (source/limits.ts), and that give any (source/progress.ts). What does not: the header of a `created` or an
+ * on servers where that is one (source/limits.ts), and that give any (source/progressproof.ts). What does not: the header of a `created` or an
  * event message, which carries the store's present head.
  *
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
@@ -20,14 +20,14 @@ import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
-import { isStaleToken } from '../wire/errors.js';
+import { isStaleToken } from '../wire/grpcerrors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Side } from '../wire/side.js';
-import { compactRevision } from './compaction.js';
+import { compactRevision } from './compactrevision.js';
 import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
 import { watchLimits, type WatchLimits } from './limits.js';
-import { answersProgress, noProgressNote } from './progress.js';
-import type { OnNote } from '../patience.js';
+import { answersProgress, noProgressNote } from './progressproof.js';
+import type { OnNote } from '../async/patience.js';
 
 export interface WatchBatch {
   revisions: WholeRevision[];
@@ -113,7 +113,7 @@ async function* readStream(
   stream: WatchStream,
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
-  const reader = new Reader(options, client.side);
+  const reader = new WatchReader(options, client.side);
   const pulse = new Pulse(client, options, stream, reader);
   const stop = () => {
     stream.cancel();
@@ -269,7 +269,7 @@ async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions):
 }
 
 /** Joins messages into whole revisions; holds at most one revision and one message. */
-class Reader {
+class WatchReader {
   #position: Position;
   #open: WholeRevision | undefined;
   /** The revision of the last event of any key; on a whole-store watch it may not jump. */

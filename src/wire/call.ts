@@ -10,7 +10,7 @@ export interface Codec<T, P> {
 }
 
 /** One method of etcd's API, e.g. `KV/Range`, with the messages that go in and come out. */
-export interface Method<T, P> {
+export interface RpcMethod<T, P> {
   path: string;
   request: Codec<unknown, P>;
   response: Codec<T, never>;
@@ -32,7 +32,7 @@ export type UnderWay = Set<{ cancel: () => void }>;
  */
 export async function sendTo<T, P>(
   { client }: Member,
-  { path, request, response }: Method<T, P>,
+  { path, request, response }: RpcMethod<T, P>,
   message: P,
   metadata: Metadata,
   timeoutMs: number,

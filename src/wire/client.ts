@@ -62,7 +62,7 @@ export interface Header {
 }
 
 /** How far a store has come. Both only go up, whichever member is asked. */
-export interface Standing {
+export interface StoreProgress {
   head: Revision;
   /** Entries that raft has committed; undefined where that is told to root only, or by another member. */
   raftIndex: bigint | undefined;
@@ -184,7 +184,7 @@ export class EtcdClient {
    * any other member of its cluster has told before.
    * @param key one that the user may read
    */
-  async standing(key: Uint8Array): Promise<Standing> {
+  async standing(key: Uint8Array): Promise<StoreProgress> {
     const read = await this.#transport.unary(METHODS.range, { key, limit: 1, keysOnly: true });
     const head = readHeader(read.header).revision;
     try {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
 import { isSecureUrl } from './address.js';
-import { machineRoots } from './roots.js';
+import { machineRoots } from './machineroots.js';
 import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */

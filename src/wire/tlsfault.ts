@@ -16,12 +16,12 @@ export interface TlsFault {
 export const SPEAKS_TLS = 'it speaks TLS, and the endpoint says http://';
 export const SPEAKS_PLAINLY = 'it speaks no TLS, and the endpoint says https://';
 
-interface Rule {
+interface TlsRule {
   match: RegExp;
   fault: (material: TlsMaterial) => TlsFault;
 }
 
-const RULES: Rule[] = [
+const RULES: TlsRule[] = [
   {
     match: new RegExp(SPEAKS_TLS),
     fault: () => ({

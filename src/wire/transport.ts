@@ -20,7 +20,7 @@ import {
   encoded,
   sendTo,
   withHeaders,
-  type Method,
+  type RpcMethod,
   type UnderWay,
 } from './call.js';
 import type { Connection, TlsMaterial } from './connection.js';
@@ -35,7 +35,7 @@ import {
   otherCluster,
   tokenRefused,
   type About,
-} from './errors.js';
+} from './grpcerrors.js';
 import { Members, type Member } from './members.js';
 import { ANY_LEASE, METHODS } from './methods.js';
 import type { Side } from './side.js';
@@ -86,7 +86,7 @@ export class Transport {
     this.#members.close();
   }
 
-  async unary<T, P>(method: Method<T, P>, message: P, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+  async unary<T, P>(method: RpcMethod<T, P>, message: P, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     const { harmless = false, needs } = method;
     try {
       return await this.#withToken(harmless, (metadata, member) =>
@@ -99,7 +99,7 @@ export class Transport {
 
   /** A stream in both directions; its first message may be that the token was refused. */
   async bidirectional<T, P>(
-    { path, request, response, needs }: Method<T, P>,
+    { path, request, response, needs }: RpcMethod<T, P>,
     options: CallOptions = {},
   ): Promise<Stream<T, P>> {
     const { member, token } = await this.#ready();
@@ -135,7 +135,7 @@ export class Transport {
   }
 
   async *serverStream<T, P>(
-    { path, request, response, needs }: Method<T, P>,
+    { path, request, response, needs }: RpcMethod<T, P>,
     message: P,
   ): AsyncGenerator<T> {
     const { member, token } = await this.#ready();
@@ -172,7 +172,7 @@ export class Transport {
 
   async #send<T, P>(
     member: Member,
-    method: Method<T, P>,
+    method: RpcMethod<T, P>,
     message: P,
     metadata: Metadata,
     timeoutMs = CALL_TIMEOUT_MS,

@@ -1,7 +1,7 @@
 /** TLS on either side and on both, with and without client certificates, and certificates that are renewed. */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { machineRoots } from '../../src/wire/roots.js';
+import { machineRoots } from '../../src/wire/machineroots.js';
 import { eventually } from '../cli/stage.js';
 import { makeCerts, type Certs } from '../rig/certs.js';
 import { Etcd, haveVersion } from '../rig/etcd.js';

@@ -1,7 +1,7 @@
 /** One etcd under two names is found out by what it says; two etcds with the same ids are two. */
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { areOne } from '../../src/sameetcd.js';
+import { areOne } from '../../src/source/sameetcd.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf, run, type Ended } from '../cli/run.js';
 import { eventually, fingerprint, PODS, Stage } from '../cli/stage.js';

@@ -1,7 +1,7 @@
 /** A base from a live source: it holds what the source holds, and every etcd boots on it exactly there. */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/cursor.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { hasCode } from '../../src/errors.js';
 import { watchLimits } from '../../src/source/limits.js';
 import { EtcdClient } from '../../src/wire/client.js';

@@ -4,8 +4,8 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } f
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { BoltWriter } from '../../src/bolt/writer.js';
-import { parseCursor } from '../../src/cursor.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
+import { parseCursor } from '../../src/target/cursor.js';
 import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { encodeRevision } from '../../src/mvcc/revision.js';
 import { decodeKeyValue } from '../oracle/keyvalue.js';

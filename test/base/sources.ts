@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { crop } from '../../src/base/crop.js';
 import { seed, type SeedOptions } from '../../src/base/seed.js';
-import { CURSOR_KEY } from '../../src/cursor.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { hasCode, type ErrorCode } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';

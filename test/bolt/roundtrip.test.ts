@@ -3,8 +3,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { hasCode } from '../../src/errors.js';
-import { BoltFile } from '../../src/bolt/reader.js';
-import { BoltWriter } from '../../src/bolt/writer.js';
+import { BoltFile } from '../../src/bolt/boltreader.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
 import {
   numberedKey,
   readBuckets,

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { SmallDisk } from '../crash/smalldisk.js';
 import { Pair, until } from '../cutover/pair.js';
 import { compareHistory } from '../../src/audit/history.js';
-import { put } from '../../src/lockstep/txn.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf, run, Running, whole } from './run.js';
 import { eventually, PODS } from './stage.js';
@@ -124,7 +124,7 @@ describe('output that cannot be written', () => {
   for (const how of ['uncaught', 'rejection'])
     it(`follow with a bug (${how}): exit 70, the stack, and the next one goes on`, async () => {
       const running = new Running([...follow(), '-w', 'json'], {
-        LOCKSTEP_FAILPOINT: `cursor.remember:1:${how}`,
+        LOCKSTEP_FAILPOINT: `lockstep.cursor.remember:1:${how}`,
       });
       await running.until(({ stderr }) => stderr.includes('target found'));
       await pair.stage.put(`${PODS}bug`, how);

@@ -5,10 +5,10 @@ describe('a fail point', () => {
   for (const wrong of [
     '',
     'no.such',
-    'data.send:0',
-    'data.send:x',
-    'data.send:1:',
-    'data.send:1:bug',
+    'target.data.send:0',
+    'target.data.send:x',
+    'target.data.send:1:',
+    'target.data.send:1:bug',
     ' data.send',
   ])
     it(`spelt "${wrong}" is an error at start-up, not a test of nothing`, async () => {
@@ -18,7 +18,7 @@ describe('a fail point', () => {
     });
 
   it('that a command does not come past changes nothing', async () => {
-    const { code } = await run(['--version'], { LOCKSTEP_FAILPOINT: 'data.send:3:20' });
+    const { code } = await run(['--version'], { LOCKSTEP_FAILPOINT: 'target.data.send:3:20' });
     expect(code).to.equal(0);
   });
 });

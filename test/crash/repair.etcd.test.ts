@@ -11,8 +11,8 @@ import { Life } from './life.js';
 import { Pool } from './mortal.js';
 import { Random, SOAK } from './random.js';
 
-const BRIDGE: Failpoint[] = ['bridge.planned', 'bridge.declared', 'bridge.appended'];
-const ADOPT: Failpoint[] = ['adopt.begin', 'adopt.removed', 'adopt.renamed'];
+const BRIDGE: Failpoint[] = ['base.bridge.planned', 'base.bridge.declared', 'base.bridge.appended'];
+const ADOPT: Failpoint[] = ['base.adopt.begin', 'base.adopt.removed', 'base.adopt.renamed'];
 const ROUNDS = SOAK;
 /** So many that a bridge is appended in more than one batch. */
 const MANY: Op[] = Array.from({ length: 7 }, (_, key) => ({

@@ -10,7 +10,7 @@
  *   taken for something that passes; lists, silent ones, and who is on the target again not looked at
  */
 import { expect } from 'chai';
-import type { NightOptions } from '../../src/cutover/options.js';
+import type { NightOptions } from '../../src/cutover/nightoptions.js';
 import { Stage } from '../cli/stage.js';
 import { status, type Reply } from '../kube/fake.js';
 import { withCerts } from '../kube/scene.js';

@@ -5,7 +5,7 @@
  * Two etcds are kept in step by hand: the same transaction to each, which is what lockstep makes of
  * them. Each run has a prefix of its own.
  *
- * What it catches. Each of these was put into bring.ts, raise.ts or sameleases.ts, found, and taken out
+ * What it catches. Each of these was put into bringkeys.ts, raise.ts or sameleases.ts, found, and taken out
  * again:
  *   brought rows brought again; rows held for the same by their length; no guard of the row as seen
  *   a lease not granted, not put, not compared; the margin left out
@@ -15,10 +15,10 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { bringBack, compareContent, type Brought } from '../../src/cutover/bring.js';
+import { bringBack, compareContent, type Brought } from '../../src/cutover/bringkeys.js';
 import { mark, raiseSource, unmark, type Marker } from '../../src/cutover/raise.js';
-import { askHeads } from '../../src/cutover/serving.js';
-import { put } from '../../src/lockstep/txn.js';
+import { askHeads } from '../../src/proof/servedfrom.js';
+import { put } from '../../src/target/txn.js';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange, PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';

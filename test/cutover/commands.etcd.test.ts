@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { CUTOVER_KEY, parseCutover } from '../../src/cutoverstate.js';
+import { CUTOVER_KEY, parseCutover } from '../../src/target/cutoverstate.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
@@ -120,10 +120,10 @@ describe('commands of a cutover', () => {
   it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
     await pair.synced();
     const exact = (await pair.heads()).target;
-    const sent = { LOCKSTEP_FAILPOINT: 'takeover.send' };
+    const sent = { LOCKSTEP_FAILPOINT: 'cutover.takeover.send' };
     expect((await fence(['--once'], sent)).code).to.equal(null);
     expect((await pair.heads()).target).to.equal(exact);
-    const answer = { LOCKSTEP_FAILPOINT: 'takeover.answer' };
+    const answer = { LOCKSTEP_FAILPOINT: 'cutover.takeover.answer' };
     expect((await fence(['--once'], answer)).code).to.equal(null);
     expect((await pair.heads()).target).to.equal(exact + 1);
 

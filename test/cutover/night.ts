@@ -6,12 +6,16 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { thisRun } from '../../src/cutoverowner.js';
-import type { Phase } from '../../src/cutoverstate.js';
-import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/alone.js';
-import { Claim, look } from '../../src/cutover/claim.js';
+import { thisRun } from '../../src/target/nightowner.js';
+import type { Phase } from '../../src/target/cutoverstate.js';
+import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/fencealone.js';
+import { Claim, look } from '../../src/target/claim.js';
 import { Cutover } from '../../src/cutover/cutover.js';
-import type { CutoverOptions, CutoverReport, NightOptions } from '../../src/cutover/options.js';
+import type {
+  CutoverOptions,
+  CutoverReport,
+  NightOptions,
+} from '../../src/cutover/nightoptions.js';
 import { retire, type RetireOptions, type RetireReport } from '../../src/cutover/retire.js';
 import { Rollback, type RollbackReport } from '../../src/cutover/rollback.js';
 import type { ApiServer } from '../../src/kube/api.js';

@@ -4,19 +4,19 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveAudit } from '../../src/audit/live.js';
-import { CURSOR_KEY, encodeCursor } from '../../src/cursor.js';
-import { OWNER_KEY, thisRun, type Owner } from '../../src/cutoverowner.js';
-import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/cutoverstate.js';
-import { look, type Claim } from '../../src/cutover/claim.js';
-import { untilEqual, untilQuiet } from '../../src/cutover/drain.js';
+import { CURSOR_KEY, encodeCursor } from '../../src/target/cursor.js';
+import { OWNER_KEY, thisRun, type Owner } from '../../src/target/nightowner.js';
+import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/target/cutoverstate.js';
+import { look, type Claim } from '../../src/target/claim.js';
+import { untilEqual, untilQuiet } from '../../src/proof/drain.js';
 import { takeOver } from '../../src/cutover/takeover.js';
-import { FENCE_KEY } from '../../src/lockstep/guard.js';
+import { TERM_KEY } from '../../src/target/guard.js';
 import { LockstepError } from '../../src/errors.js';
-import type { Identity } from '../../src/lockstep/stock.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
-import { put } from '../../src/lockstep/txn.js';
+import type { Identity } from '../../src/target/stock.js';
+import { EtcdTarget } from '../../src/target/target.js';
+import { put } from '../../src/target/txn.js';
 import { prefixRange, PrefixSet, probeKey } from '../../src/mvcc/prefix.js';
-import type { Attempts } from '../../src/patience.js';
+import type { Attempts } from '../../src/async/patience.js';
 import { beside } from '../../src/async/together.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
@@ -178,7 +178,7 @@ export class Pair {
     const revision = head + 1;
     const value = encodeCursor({ ...cursor, revision, slotWrites, follower: null });
     await this.targetClient.txn({
-      success: [put(CURSOR_KEY, value), put(FENCE_KEY, Buffer.alloc(0))],
+      success: [put(CURSOR_KEY, value), put(TERM_KEY, Buffer.alloc(0))],
     });
     while ((await this.heads()).source < revision) await this.stage.foreign(1);
   }

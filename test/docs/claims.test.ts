@@ -31,7 +31,7 @@ const VOUCHED: Record<string, string[]> = {
   ],
   Node: [
     ...versionsIn('package.json', /"node": "(.*)"/),
-    ...versionsIn('src/wire/roots.ts', /From Node (.*) on/),
+    ...versionsIn('src/wire/machineroots.ts', /From Node (.*) on/),
   ],
   Kubernetes: [
     ...versionsIn('test/k8s/get-kube.sh', /^VERSION=(.*)$/m),

@@ -1,9 +1,9 @@
 /** Output that the pages show is what the commands print. */
 import { expect } from 'chai';
-import { auditText } from '../../src/cli/audit.js';
-import { cutoverText } from '../../src/cli/cutover.js';
-import { retireText } from '../../src/cli/retire.js';
-import { rollbackText } from '../../src/cli/rollback.js';
+import { auditText } from '../../src/cli/audit.command.js';
+import { cutoverText } from '../../src/cli/cutover.command.js';
+import { retireText } from '../../src/cli/retire.command.js';
+import { rollbackText } from '../../src/cli/rollback.command.js';
 import { CUTOVER_STEPS } from '../../src/cutover/script.js';
 import { blocksOf } from './pages.js';
 import { callsIn } from './shell.js';

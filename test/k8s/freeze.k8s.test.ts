@@ -5,7 +5,7 @@ import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
-import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/cutover/freezing.js';
+import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/kube/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
 import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';

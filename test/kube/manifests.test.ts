@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
 import { parseOptions } from '../../src/config/parse.js';
-import { freezeObjects, KINDS, type Way } from '../../src/kube/manifests.js';
+import { freezeObjects, KINDS, type FreezeWay } from '../../src/kube/manifests.js';
 import { parseResource, PODS, resourceName } from '../../src/kube/resource.js';
 import { toYaml } from '../../src/kube/yaml.js';
 
@@ -13,7 +13,7 @@ interface Rule {
   resources: string[];
 }
 
-function rulesOf(way: Way, resources = [PODS]): Rule[] {
+function rulesOf(way: FreezeWay, resources = [PODS]): Rule[] {
   const [object] = freezeObjects(resources, way) as unknown as [
     { webhooks: { rules: Rule[] }[]; spec: { matchConstraints: { resourceRules: Rule[] } } },
   ];

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LockstepError } from '../../src/errors.js';
-import { LeaseKeeper } from '../../src/lockstep/leases.js';
+import { LeaseKeeper } from '../../src/leases/keeper.js';
 import { encodeKeyValue, toLong } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { eventually } from '../cli/stage.js';

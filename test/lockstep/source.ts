@@ -1,11 +1,11 @@
 /** The source: a random history, of which apply's feed gets to know more and more. */
-import type { Feed, Standing, Stretch } from '../../src/lockstep/apply.js';
+import type { Feed, TargetStanding, Stretch } from '../../src/lockstep/apply.js';
 import { Wakeup } from '../../src/async/wakeup.js';
 import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest } from '../../src/mvcc/tally.js';
 import { proven, type Position } from '../../src/position.js';
-import { leftOut } from '../../src/lockstep/stock.js';
+import { leftOut } from '../../src/target/stock.js';
 import { Store, type Op } from './store.js';
 
 export const PREFIX = '/pods/';
@@ -64,7 +64,7 @@ export class Source implements Feed {
   }
 
   async *stretches(
-    { position: after, cursor }: Standing,
+    { position: after, cursor }: TargetStanding,
     signal: AbortSignal,
   ): AsyncGenerator<Stretch> {
     for (let at = after; !signal.aborted;) {

@@ -35,8 +35,8 @@ describe("a mirror's writes", () => {
 
   /** One after another, each goes on where the last one died; the first passing is the claim's. */
   const DEATHS = {
-    base: ['copy.answer:3'],
-    tail: ['copy.answer:2', 'copy.send:3:1'],
+    base: ['mirror.copy.answer:3'],
+    tail: ['mirror.copy.answer:2', 'mirror.copy.send:3:1'],
   };
 
   it('die with their process, in the base and in the tail, before, while and after they are sent', async () => {

@@ -1,11 +1,11 @@
 /** The commands of the night, as the command line runs them, on one machine of the model. */
 import { Cutover } from '../../src/cutover/cutover.js';
-import { fenceAlone } from '../../src/cutover/alone.js';
+import { fenceAlone } from '../../src/cutover/fencealone.js';
 import { retire } from '../../src/cutover/retire.js';
 import { Rollback } from '../../src/cutover/rollback.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
+import { EtcdTarget } from '../../src/target/target.js';
 import { LockstepError } from '../../src/errors.js';
-import { freezeAll, thaw } from '../../src/cutover/freezing.js';
+import { freezeAll, thaw } from '../../src/kube/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
 import { freezeOwner } from '../../src/kube/owner.js';
 import type { ApiServer } from '../../src/kube/api.js';

@@ -4,7 +4,7 @@ import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
-import { SLOT_PREFIX } from '../../src/lockstep/guard.js';
+import { SLOT_PREFIX } from '../../src/target/guard.js';
 import {
   EtcdClient,
   type Header,

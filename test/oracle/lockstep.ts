@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { seed } from '../../src/base/seed.js';
-import { parseCursor } from '../../src/cursor.js';
+import { parseCursor } from '../../src/target/cursor.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { digest } from '../../src/mvcc/tally.js';
 import { EtcdClient } from '../../src/wire/client.js';

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { LockstepError, type ErrorCode } from '../../src/errors.js';
 import { kubeFault } from '../../src/kube/fault.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { mapError } from '../../src/wire/errors.js';
+import { mapError } from '../../src/wire/grpcerrors.js';
 import { asPeerFault, PeerFault } from '../../src/wire/peerfault.js';
 import { freePorts } from '../rig/ports.js';
 

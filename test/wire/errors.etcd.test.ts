@@ -3,7 +3,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { mapError } from '../../src/wire/errors.js';
+import { mapError } from '../../src/wire/grpcerrors.js';
 import { raiseCorrupt } from '../rig/corrupt.js';
 import { Etcd } from '../rig/etcd.js';
 

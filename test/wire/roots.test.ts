@@ -1,6 +1,6 @@
 /** Which CAs count where none is given. */
 import { expect } from 'chai';
-import { machineRoots } from '../../src/wire/roots.js';
+import { machineRoots } from '../../src/wire/machineroots.js';
 
 const certificates = (system: string[], extra: string[]) => ({
   getCACertificates: (type: 'system' | 'extra') => (type === 'system' ? system : extra),
