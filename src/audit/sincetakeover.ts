@@ -8,9 +8,9 @@
 import type { Phase, StoredCutover } from '../target/cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { readPages } from '../source/pages.js';
+import { readPrefixes } from '../source/prefixes.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface TakenOver {
@@ -59,18 +59,17 @@ async function changesOn(
 ): Promise<Changes> {
   const changes: Changes = { put: 0, first: null, last: null, deleted: null };
   let left = 0;
-  for (const prefix of prefixes.list)
-    for await (const { rows } of readPages(client, prefixRange(prefix), 0, undefined, true)) {
-      signal.throwIfAborted();
-      for (const row of rows) {
-        const { modRevision, createRevision } = parseKeyValue(row);
-        if (createRevision <= exact) left++;
-        if (modRevision <= exact) continue;
-        changes.put++;
-        changes.first = Math.min(changes.first ?? modRevision, modRevision);
-        changes.last = Math.max(changes.last ?? modRevision, modRevision);
-      }
+  for await (const { rows } of readPrefixes(client, prefixes, { keysOnly: true })) {
+    signal.throwIfAborted();
+    for (const row of rows) {
+      const { modRevision, createRevision } = parseKeyValue(row);
+      if (createRevision <= exact) left++;
+      if (modRevision <= exact) continue;
+      changes.put++;
+      changes.first = Math.min(changes.first ?? modRevision, modRevision);
+      changes.last = Math.max(changes.last ?? modRevision, modRevision);
     }
+  }
   if (copied !== null) changes.deleted = copied - left;
   return changes;
 }

@@ -30,13 +30,13 @@ import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
 import type { Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
-import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { proven } from '../position.js';
 import { compactRevision } from '../source/compactrevision.js';
-import { readPages } from '../source/pages.js';
+import { readPrefixes } from '../source/prefixes.js';
 import type { EtcdClient } from '../wire/client.js';
 import { withScratch, type Scratch } from './scratch.js';
 
@@ -131,9 +131,9 @@ async function* rowsAt(
   journal: Journal,
   revision: Revision,
 ): AsyncGenerator<{ now: KeyValue; bytes: Buffer }> {
-  for (const prefix of journal.state.prefixes)
-    for await (const page of readPages(client, prefixRange(prefix), revision))
-      for (const bytes of page.rows) yield { now: parseKeyValue(bytes), bytes };
+  const prefixes = PrefixSet.of(journal.state.prefixes);
+  for await (const { rows } of readPrefixes(client, prefixes, { revision }))
+    for (const bytes of rows) yield { now: parseKeyValue(bytes), bytes };
 }
 
 /** The sums differ: which key is not what the journal has, although it was not changed since? */

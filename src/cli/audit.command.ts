@@ -9,7 +9,7 @@ import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
 import { bytes, count, duration, table } from '../text.js';
-import { Rate } from './progressline.js';
+import { Rate } from '../rate.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { withMigration, withMirror } from './opened.js';
 import { valuesText } from './valuestext.js';

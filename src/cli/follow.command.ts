@@ -6,7 +6,7 @@ import { badArgument } from '../errors.js';
 import type { FollowStatus } from '../lockstep/follow.js';
 import type { FollowRequest } from '../migration.js';
 import { bytes, count, duration } from '../text.js';
-import { Rate } from './progressline.js';
+import { Rate } from '../rate.js';
 import { register } from './command.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { withMigration } from './opened.js';

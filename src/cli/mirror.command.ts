@@ -6,7 +6,7 @@ import { keyMap } from '../config/keymapoptions.js';
 import type { MirrorRequest } from '../plainmirror.js';
 import type { MirrorStatus } from '../mirror/mirrorstatus.js';
 import { bytes, count, duration } from '../text.js';
-import { Estimate, Rate } from './progressline.js';
+import { Estimate, Rate } from '../rate.js';
 import { register } from './command.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { withMirror } from './opened.js';

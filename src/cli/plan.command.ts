@@ -4,7 +4,7 @@ import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/acces
 import { makePlan, type PlanProgress } from '../plan/plan.js';
 import { refuseSame } from '../ends.js';
 import { bytes, count, duration } from '../text.js';
-import { Rate } from './progressline.js';
+import { Rate } from '../rate.js';
 import { register } from './command.js';
 import { planSteps } from './plansteps.js';
 import { planText } from './plantext.js';

@@ -21,9 +21,9 @@ import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { modIs, put } from '../target/txn.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
-import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
+import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { readPages } from '../source/pages.js';
+import { readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { Lanes } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -65,25 +65,23 @@ export async function bringBack(options: BringOptions): Promise<Brought> {
   const brought = noneBrought();
   const leases = new SameLeases(target, source);
   const lanes = new Lanes(AT_ONCE);
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    const [from, to] = await Promise.all([source.head(range.key), target.head(range.key)]);
-    const walk = sideBySide(
-      readPages(source, range, from.revision),
-      readPages(target, range, to.revision),
-      (there, here) => {
-        signal.throwIfAborted();
-        brought.keys++;
-        const change = decide(there, here, options, brought);
-        return change && lanes.run(() => write(options, leases, change));
-      },
-      () => {
-        options.onProgress(brought.keys, brought.put + brought.deleted);
-      },
-    );
-    // Whatever ends the walk, nothing of it is under way any more when this ends.
-    await walk.finally(() => lanes.settle());
-  }
+  const key = probeKey(prefixes);
+  const [from, to] = await Promise.all([source.head(key), target.head(key)]);
+  const walk = sideBySide(
+    readPrefixes(source, prefixes, from),
+    readPrefixes(target, prefixes, to),
+    (there, here) => {
+      signal.throwIfAborted();
+      brought.keys++;
+      const change = decide(there, here, options, brought);
+      return change && lanes.run(() => write(options, leases, change));
+    },
+    () => {
+      options.onProgress(brought.keys, brought.put + brought.deleted);
+    },
+  );
+  // Whatever ends the walk, nothing of it is under way any more when this ends.
+  await walk.finally(() => lanes.settle());
   return brought;
 }
 
@@ -163,19 +161,16 @@ export async function compareContent({
   different: string[];
 }> {
   const found = { keys: 0, different: [] as string[] };
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    await sideBySide(
-      readPages(source, range, 0),
-      readPages(target, range, 0),
-      (there, here): undefined => {
-        signal.throwIfAborted();
-        found.keys++;
-        const same = there && here && sameContent(parseKeyValue(there), parseKeyValue(here));
-        if (same || found.different.length >= MAX_NAMED) return;
-        found.different.push(describeKey(keyOf(there ?? here ?? Buffer.alloc(0))).key);
-      },
-    );
-  }
+  await sideBySide(
+    readPrefixes(source, prefixes),
+    readPrefixes(target, prefixes),
+    (there, here): undefined => {
+      signal.throwIfAborted();
+      found.keys++;
+      const same = there && here && sameContent(parseKeyValue(there), parseKeyValue(here));
+      if (same || found.different.length >= MAX_NAMED) return;
+      found.different.push(describeKey(keyOf(there ?? here ?? Buffer.alloc(0))).key);
+    },
+  );
   return found;
 }

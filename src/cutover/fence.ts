@@ -9,7 +9,7 @@
  */
 import type { Attempts } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Rate } from '../cli/progressline.js';
+import { Rate } from '../rate.js';
 import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Claim } from '../target/claim.js';

@@ -27,7 +27,7 @@ import { digest, Tally } from '../mvcc/tally.js';
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Patience, type OnNote } from '../async/patience.js';
-import { readPages } from '../source/pages.js';
+import { countKeys, readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
@@ -116,7 +116,7 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   );
   failpoint('cutover.retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);
-  const left = await count(source, prefixes);
+  const left = await countKeys(source, prefixes);
   failpoint('cutover.retire.removed');
   if (left > 0) throw wroteMeanwhile(`${left} keys are left under the prefixes`);
   await claim.write('retired', ownKeysGo());
@@ -130,7 +130,7 @@ async function retiredAlready(
 ): Promise<RetireReport> {
   onNote('it was retired already');
   const none = { keys: 0, bytes: 0, checksum: new Tally().hex, deletedSince: 0 };
-  const left = await count(source, PrefixSet.of(prefixes));
+  const left = await countKeys(source, PrefixSet.of(prefixes));
   const cutOver = { keys, checksum };
   return { ...{ prefixes, resources, ...none, cutOver, left }, removed: true, revisions: null };
 }
@@ -218,23 +218,20 @@ async function lookThrough(
   const tally = new Tally();
   let [bytes, deletedSince] = [0, 0];
   const { revision } = await source.head(probeKey(prefixes));
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    await sideBySide(
-      readPages(source, range, revision),
-      readPages(target, range, 0, range.key, true),
-      (there, here): undefined => {
-        signal.throwIfAborted();
-        if (!there) return;
-        tally.add(digest(there));
-        bytes += there.length;
-        if (!here) deletedSince++;
-      },
-      () => {
-        onProgress(`verifying: ${tally.keys} of ${state.keys} keys read`);
-      },
-    );
-  }
+  await sideBySide(
+    readPrefixes(source, prefixes, { revision }),
+    readPrefixes(target, prefixes, { keysOnly: true }),
+    (there, here): undefined => {
+      signal.throwIfAborted();
+      if (!there) return;
+      tally.add(digest(there));
+      bytes += there.length;
+      if (!here) deletedSince++;
+    },
+    () => {
+      onProgress(`verifying: ${tally.keys} of ${state.keys} keys read`);
+    },
+  );
   const same = tally.keys === state.keys && tally.hex === state.checksum;
   if (!same && state.phase !== 'retiring')
     throw new LockstepError(
@@ -258,21 +255,19 @@ async function removeAll(
   const revisions: Revision[] = [];
   let removed = 0;
   const started = performance.now();
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    for await (const { rows } of readPages(source, range, 0, range.key, true))
-      for (let i = 0; i < rows.length; i += PAGE_KEYS) {
-        signal.throwIfAborted();
-        const page = rows.slice(i, i + PAGE_KEYS);
-        await claim.check();
-        const answer = await source.txn(removal(page, claim.exact));
-        if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
-        revisions[removed === 0 ? 0 : 1] = answer.revision;
-        removed += page.length;
-        onProgress(`removing: ${removed} of ${keys} keys`);
-        await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
-      }
-  }
+  // No page ends in one prefix and begins in another: what lies between two prefixes stays.
+  for await (const { rows } of readPrefixes(source, prefixes, { keysOnly: true }))
+    for (let i = 0; i < rows.length; i += PAGE_KEYS) {
+      signal.throwIfAborted();
+      const page = rows.slice(i, i + PAGE_KEYS);
+      await claim.check();
+      const answer = await source.txn(removal(page, claim.exact));
+      if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
+      revisions[removed === 0 ? 0 : 1] = answer.revision;
+      removed += page.length;
+      onProgress(`removing: ${removed} of ${keys} keys`);
+      await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
+    }
   const [first, last = first] = revisions;
   return first === undefined || last === undefined ? null : { first, last };
 }
@@ -291,14 +286,7 @@ function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Prope
   };
 }
 
-async function count(source: EtcdClient, prefixes: PrefixSet): Promise<number> {
-  let keys = 0;
-  for (const prefix of prefixes.list)
-    keys += (await source.range({ ...prefixRange(prefix), countOnly: true })).count;
-  return keys;
-}
-
-/** Cursor, fence, slots and owner; what mirrors have there is theirs. */
+/** Cursor, term, slots and owner; what mirrors have there is theirs. */
 function ownKeysGo(): pb.RequestOp.$Properties[] {
   const single = [CURSOR_KEY, TERM_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
   return [...single, { requestDeleteRange: prefixRange(SLOT_PREFIX) }];

@@ -13,12 +13,12 @@ import { pause, untilAnswered } from '../async/again.js';
 import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf } from '../mvcc/keyvalue.js';
-import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
+import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../async/patience.js';
 import { proven } from '../position.js';
 import { watchLimits, type WatchLimits } from '../source/limits.js';
-import { readPages } from '../source/pages.js';
+import { readPrefixes } from '../source/prefixes.js';
 import { revisions$ } from '../source/revisions.js';
 import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -163,14 +163,13 @@ export class LateWrites {
   async #lookUp(signal: AbortSignal): Promise<void> {
     const { client, prefixes } = this.o;
     const { revision } = await client.head(probeKey(prefixes));
-    for (const prefix of prefixes.list)
-      for await (const { rows } of readPages(client, prefixRange(prefix), revision)) {
-        if (signal.aborted) return;
-        for (const row of rows) {
-          const modRevision = modRevisionOf(row);
-          if (modRevision > this.#position) this.#found(keyOf(row), modRevision, false);
-        }
+    for await (const { rows } of readPrefixes(client, prefixes, { revision })) {
+      if (signal.aborted) return;
+      for (const row of rows) {
+        const modRevision = modRevisionOf(row);
+        if (modRevision > this.#position) this.#found(keyOf(row), modRevision, false);
       }
+    }
     this.#position = revision;
   }
 

@@ -7,9 +7,9 @@
  * not what was taken over any more.
  */
 import type { CutoverState } from '../target/cutoverstate.js';
-import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
+import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import { readPages } from '../source/pages.js';
+import { readPrefixes } from '../source/prefixes.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export async function isAsTaken(
@@ -19,13 +19,10 @@ export async function isAsTaken(
   signal: AbortSignal,
 ): Promise<boolean> {
   const tally = new Tally();
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    const { revision } = await target.head(range.key);
-    for await (const { rows } of readPages(target, range, revision)) {
-      signal.throwIfAborted();
-      for (const row of rows) tally.add(digest(row));
-    }
+  const { revision } = await target.head(probeKey(prefixes));
+  for await (const { rows } of readPrefixes(target, prefixes, { revision })) {
+    signal.throwIfAborted();
+    for (const row of rows) tally.add(digest(row));
   }
   return tally.keys === state.keys && tally.hex === state.checksum;
 }

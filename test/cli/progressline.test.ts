@@ -3,7 +3,8 @@ import { install, type Clock } from '@sinonjs/fake-timers';
 import { expect } from 'chai';
 import { shownSteps } from '../../src/cli/shownsteps.js';
 import type { NightStep } from '../../src/cutover/steps.js';
-import { Estimate, ProgressLine } from '../../src/cli/progressline.js';
+import { ProgressLine } from '../../src/cli/progressline.js';
+import { Estimate } from '../../src/rate.js';
 
 describe('a progress line', () => {
   let clock: Clock;
