@@ -30,6 +30,22 @@ export class Sides {
     this.target = new EtcdClient(target, 'target');
   }
 
+  /** Runs something with connections of its own, whose answers nobody waits for once `signal` aborts. */
+  async own<T>(
+    signal: AbortSignal,
+    use: (own: Pick<Sides, 'source' | 'target'>) => Promise<T>,
+  ): Promise<T> {
+    const [source, target] = [this.source, this.target].map((side) =>
+      side.another().closeAt(signal),
+    ) as [EtcdClient, EtcdClient];
+    try {
+      return await use({ source, target });
+    } finally {
+      source.close();
+      target.close();
+    }
+  }
+
   close(): void {
     this.source.close();
     this.target.close();

@@ -204,11 +204,12 @@ export class Migration {
    *   NOTHING_COMPARED; COMPACTED or FUTURE_REVISION where a side does not hold the revision
    */
   async audit(request: AuditRequest = {}): Promise<AuditReport> {
-    const { source, target } = this.#sides;
-    const prefixes = request.prefixes ?? (await cursorPrefixes(target));
     const onDifference: OnDifference = nobody;
-    const options = { history: false, onDifference, signal: NEVER, ...request, prefixes };
-    return audit({ ...options, source, target, onNote: this.#onNote });
+    const options = { history: false, onDifference, signal: NEVER, ...request };
+    return this.#sides.own(options.signal, async (own) => {
+      const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
+      return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
+    });
   }
 
   /**

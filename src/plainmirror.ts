@@ -34,6 +34,8 @@ export interface MirrorRequest
 export type ValuesRequest = Pick<ValuesOptions, 'allowEmpty' | 'onProgress'> &
   Partial<Pick<ValuesOptions, 'onDifference' | 'signal'>>;
 
+const NEVER = new AbortController().signal;
+
 /** Values, leases and deletions of some keys, brought into any live etcd. {@link close} it in the end. */
 export class PlainMirror {
   readonly #sides: Sides;
@@ -63,20 +65,24 @@ export class PlainMirror {
    * @throws LockstepError for what only a person can mend, behind the last status
    */
   async *run(request: MirrorRequest = {}): AsyncGenerator<MirrorStatus, void, undefined> {
-    const { source, target } = this.#sides;
+    const { target } = this.#sides;
     const map = this.#map;
     const onNote = this.#onNote;
-    const sourceWatch = source.another();
+    const { signal = NEVER } = request;
+    // Of this run alone: what a silent source owes us must not outlive it.
+    const [source, sourceWatch] = [this.#sides.source.another(), this.#sides.source.another()];
+    for (const client of [source, sourceWatch]) client.closeAt(signal);
     try {
       const named = map.prefix === '' ? [] : [map.prefix];
       for (const warning of await slashWarnings(source, named)) onNote(warning, true);
       const defaults = { maxTxnOps: MAX_TXN_OPS, prune: false, untilSynced: false };
       const ends = { source, sourceWatch, target };
-      yield* statuses(
-        request,
-        (stop) => new Mirror({ ...defaults, ...request, ...ends, map, onNote, signal: stop }),
-      );
+      yield* statuses(request, (stop) => {
+        for (const client of [source, sourceWatch]) client.closeAt(stop);
+        return new Mirror({ ...defaults, ...request, ...ends, map, onNote, signal: stop });
+      });
     } finally {
+      source.close();
       sourceWatch.close();
     }
   }
@@ -87,10 +93,10 @@ export class PlainMirror {
    *   comparing, SAME_ETCD for keys and themselves, NOTHING_COMPARED, COMPACTED
    */
   async audit(request: ValuesRequest = {}): Promise<ValuesReport> {
-    const { source, target } = this.#sides;
     const onDifference: OnDifference = () => undefined;
-    const signal = new AbortController().signal;
-    const options = { onDifference, signal, ...request, onNote: this.#onNote };
-    return auditValues({ ...options, source, target, map: this.#map });
+    const options = { onDifference, signal: NEVER, ...request, onNote: this.#onNote };
+    return this.#sides.own(options.signal, async (own) =>
+      auditValues({ ...options, ...own, map: this.#map }),
+    );
   }
 }

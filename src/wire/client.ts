@@ -108,6 +108,8 @@ export class EtcdClient {
   readonly #connection: Connection;
   readonly #cluster: Cluster;
   readonly #transport: Transport;
+  /** What is heeded no more once it is closed. */
+  readonly #unheeded: (() => void)[] = [];
 
   /**
    * @param at an endpoint, or endpoints with what it takes to be let in
@@ -134,6 +136,7 @@ export class EtcdClient {
 
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
+    for (const unheed of this.#unheeded.splice(0)) unheed();
     this.#transport.close();
   }
 
@@ -143,6 +146,9 @@ export class EtcdClient {
       this.close();
     };
     signal.addEventListener('abort', close, { once: true });
+    this.#unheeded.push(() => {
+      signal.removeEventListener('abort', close);
+    });
     if (signal.aborted) close();
     return this;
   }

@@ -94,7 +94,7 @@ describe('proofs of leaving', () => {
       itself.lie = { clusterId: (await stage.client.head()).clusterId };
       try {
         await refused(night.retire({ source }), 'TARGET_OTHER_SOURCE');
-        expect((await failure(night.retire({ source: itself }))).code).to.equal('BAD_ARGUMENT');
+        expect((await failure(night.retire({ source: itself }))).code).to.equal('SAME_ETCD');
         expect((await night.pods('target')).length).to.equal(4);
       } finally {
         source.close();
