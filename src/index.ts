@@ -30,8 +30,7 @@ export type { Cursor } from './target/cursor.js';
 export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
-export type { Ahead } from './audit/ahead.js';
-export type { AuditReport, Difference, Field, SideReport } from './audit/report.js';
+export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
 
 // A night
 export type { Answer } from './kube/answer.js';

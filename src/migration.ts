@@ -12,16 +12,17 @@
  * may be run where no journal is); events by an emitter (who asks for the night's go must be waited for,
  * and a listener that is missing would be missed in silence).
  */
-import type { OnDifference } from './audit/compare.js';
+import type { OnNote } from './async/patience.js';
+import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
+import type { OnDifference } from './audit/compare.js';
 import { cursorPrefixes } from './audit/prefixes.js';
 import type { AuditReport } from './audit/report.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
 import { seed, type SeedOptions } from './base/seed.js';
-import { fenceAlone, type FenceAloneOptions } from './cutover/fencealone.js';
 import { Cutover } from './cutover/cutover.js';
-import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
+import { fenceAlone, type FenceAloneOptions } from './cutover/fencealone.js';
 import {
   NIGHT_DEFAULTS,
   type CutoverOptions,
@@ -30,14 +31,13 @@ import {
 } from './cutover/nightoptions.js';
 import { retire, type RetireOptions, type RetireReport } from './cutover/retire.js';
 import { Rollback, type RollbackReport } from './cutover/rollback.js';
+import { Sides, type Ends } from './ends.js';
 import { Journal } from './journal/journal.js';
+import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
+import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
-import type { ApiServer } from './kube/api.js';
-import { Sides, type Ends } from './ends.js';
-import { statuses, type StatusesOptions } from './async/statuses.js';
-import type { OnNote } from './async/patience.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {

@@ -17,26 +17,26 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { pause } from './async/again.js';
+import { Lasting } from './async/patience.js';
+import type { OnNote } from './async/patience.js';
 import { runTogether } from './async/together.js';
 import { hasCode, type LockstepError } from './errors.js';
 import { capture$ } from './journal/capture.js';
 import type { Journal } from './journal/journal.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from './leases/keeper.js';
 import { Applier } from './lockstep/apply.js';
 import { Compactions } from './lockstep/compactions.js';
 import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
-import { LeaseKeeper, LEASES_NOT_KEPT } from './leases/keeper.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
-import type { Identity } from './target/stock.js';
-import { EtcdTarget } from './target/target.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import { TargetTrouble } from './lockstep/trouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
-import { Lasting } from './async/patience.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
+import type { Identity } from './target/stock.js';
+import { EtcdTarget } from './target/target.js';
 import type { EtcdClient } from './wire/client.js';
-import type { OnNote } from './async/patience.js';
 
 export interface PipelineOptions {
   journal: Journal;

@@ -1,14 +1,14 @@
 /** The plain mirror as a program has it: two etcds, the keys, and what the commands do with them. */
+import type { OnNote } from './async/patience.js';
+import { statuses, type StatusesOptions } from './async/statuses.js';
 import type { OnDifference } from './audit/compare.js';
 import { auditValues, type ValuesOptions, type ValuesReport } from './audit/values.js';
-import { MAX_TXN_OPS } from './target/txn.js';
 import { Sides, type Ends } from './ends.js';
-import { slashWarnings } from './source/slash.js';
-import { statuses, type StatusesOptions } from './async/statuses.js';
 import { KeyMap } from './mirror/keymap.js';
 import { Mirror, type MirrorOptions } from './mirror/mirror.js';
 import type { MirrorStatus } from './mirror/mirrorstatus.js';
-import type { OnNote } from './async/patience.js';
+import { slashWarnings } from './source/slash.js';
+import { MAX_TXN_OPS } from './target/txn.js';
 
 /** The two etcds of a mirror, which may be one, and the keys. */
 export interface PlainMirrorOptions extends Ends {

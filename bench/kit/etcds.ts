@@ -9,8 +9,8 @@ import { binaries, hasNoFsync } from '../../test/rig/binaries.js';
 import { Etcd } from '../../test/rig/etcd.js';
 import { etcd3At } from '../../test/rig/etcd3.js';
 import { freePorts } from '../../test/rig/ports.js';
-import { PODS } from './data.js';
 import { run } from './commands.js';
+import { PODS } from './data.js';
 
 /** `FSYNC=0` runs the etcds without, as the tests do: a measure of everything but the disk. */
 export const fsync = process.env['FSYNC'] !== '0';

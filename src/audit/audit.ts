@@ -9,8 +9,7 @@
  * EQUAL is a proof, so what proves nothing is an error: an etcd against itself, and no keys at all.
  * A target above the source is a difference, whatever the keys below are.
  */
-import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
-import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../target/cutoverstate.js';
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
@@ -19,14 +18,15 @@ import { Tally } from '../mvcc/tally.js';
 import { compactRevision } from '../source/compactrevision.js';
 import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen } from '../source/pages.js';
-import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { areOne, sameEtcd } from '../source/sameetcd.js';
-import { aheadAndCompacted, nameAhead, type Ahead } from './ahead.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../target/cutoverstate.js';
+import type { EtcdClient, ServerStatus } from '../wire/client.js';
+import { aheadAndCompacted, nameAhead } from './ahead.js';
 import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
-import type { AuditReport } from './report.js';
-import type { OnNote } from '../async/patience.js';
+import type { Ahead, AuditReport } from './report.js';
 import { nothingInCommon, sinceTakeover, type TakenOver } from './sincetakeover.js';
 
 export interface AuditOptions {

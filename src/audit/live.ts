@@ -8,8 +8,9 @@
  *
  * Invariant: up to `equal` both sides have had the same events, byte for byte, in the same order.
  */
-import { runTogether } from '../async/together.js';
 import { lastValueFrom } from 'rxjs';
+import { Patience, type OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
 import { Wakeup } from '../async/wakeup.js';
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
@@ -17,7 +18,6 @@ import { ownRecord, recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
-import { Patience, type OnNote } from '../async/patience.js';
 import { revisions$ } from '../source/revisions.js';
 import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';

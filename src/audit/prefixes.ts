@@ -1,8 +1,8 @@
 /** Which prefixes an audit is of where nobody says it. */
-import { CURSOR_KEY, parseCursor } from '../target/cursor.js';
 import { badArgument } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
+import { CURSOR_KEY, parseCursor } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /** @throws LockstepError BAD_ARGUMENT where the target has no cursor */

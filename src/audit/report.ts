@@ -1,8 +1,13 @@
 /** What an audit finds. The JSON contract in docs/reference.md is made of these types. */
 import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Ahead } from './ahead.js';
 import type { TakenOver } from './sincetakeover.js';
+
+/** Both heads, the source's asked for last. */
+export interface Ahead {
+  source: Revision;
+  target: Revision;
+}
 
 /** What of a key is compared. */
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';

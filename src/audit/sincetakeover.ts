@@ -5,12 +5,12 @@
  * had, and EQUAL speaks of that moment. Whoever reads it has to know which moment it was and what has
  * been written since; on a source that nobody should write any more, that is a late write.
  */
-import type { Phase, StoredCutover } from '../target/cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { readPrefixes } from '../source/prefixes.js';
+import type { Phase, StoredCutover } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface TakenOver {

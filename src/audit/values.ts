@@ -9,21 +9,21 @@
  * Keys that are only on the target are differences, unless they are exactly those that the mirror has
  * found foreign when it compared both sides last.
  */
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { refuseSelf } from '../mirror/checks.js';
+import type { KeyMap } from '../mirror/keymap.js';
+import { mergeWalk, type Entry } from '../mirror/merge.js';
+import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/mirrorcursor.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import { refuseSelf } from '../mirror/checks.js';
-import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/mirrorcursor.js';
-import type { KeyMap } from '../mirror/keymap.js';
-import { mergeWalk, type Entry } from '../mirror/merge.js';
 import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
 import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
-import type { OnNote } from '../async/patience.js';
 
 export interface ValuesOptions {
   source: EtcdClient;

@@ -8,13 +8,13 @@
  * The new journal gets the old one's place only when it is whole; killed before, it is made anew.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { cursorTally, type Cursor } from '../target/cursor.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
 import { refuseOther } from '../journal/level.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
 import { readBase, type OnBase } from './read.js';
 

@@ -20,17 +20,17 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
-import { attempt } from '../bolt/failure.js';
 import { BoltWriter } from '../bolt/boltwriter.js';
-import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/cursor.js';
+import { attempt } from '../bolt/failure.js';
 import { LockstepError } from '../errors.js';
-import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
 import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/cursor.js';
 import { appendChecksum } from './checksum.js';
 
 /** What a base says of itself. */

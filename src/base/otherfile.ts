@@ -6,8 +6,8 @@
  */
 import { closeSync, existsSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { attempt } from '../bolt/failure.js';
 import { HEADER_BYTES } from '../bolt/boltformat.js';
+import { attempt } from '../bolt/failure.js';
 import { isSystemError, LockstepError } from '../errors.js';
 
 /** A bbolt file is a multiple of this, so a remainder of 32 says that the checksum is there. */

@@ -9,6 +9,8 @@
  * Only a snapshot stream cannot be entered in the middle; then the journal is begun anew.
  */
 import { lastValueFrom, tap } from 'rxjs';
+import { Patience, type OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture$ } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
@@ -19,8 +21,6 @@ import type { Revision } from '../mvcc/revision.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { Patience, type OnNote } from '../async/patience.js';
-import { runTogether } from '../async/together.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';

@@ -7,8 +7,8 @@
  *
  * Synchronous on purpose: whoever reads a database file does nothing else until it has the next leaf.
  */
-import { damaged } from './failure.js';
 import { BUCKET_BYTES, ELEMENT_BUCKET, ELEMENT_VALUE, readU64 } from './boltformat.js';
+import { damaged } from './failure.js';
 import type { BoltEntry, Branch, Child } from './node.js';
 import { inlinePage, PageFile } from './pagefile.js';
 import { Tree } from './tree.js';

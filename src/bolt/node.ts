@@ -9,8 +9,8 @@
  * The ranges of neighbours do not overlap, so the last rule makes keys ascend strictly across pages
  * too, with no state carried from page to page.
  */
-import { damaged } from './failure.js';
 import { ELEMENT_BYTES, HEADER_BYTES, PAGE_LEAF, readU64 } from './boltformat.js';
+import { damaged } from './failure.js';
 import type { BoltPage } from './pagefile.js';
 
 /**

@@ -6,7 +6,6 @@
  * that was written in one go or compacted, it reads a block at a time, and pages are views into it.
  */
 import fs from 'node:fs';
-import { attempt, damaged } from './failure.js';
 import {
   decodeMeta,
   HEADER_BYTES,
@@ -20,6 +19,7 @@ import {
   readHeader,
   type Meta,
 } from './boltformat.js';
+import { attempt, damaged } from './failure.js';
 
 const BLOCK_BYTES = 256 * 1024;
 

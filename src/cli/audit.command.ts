@@ -1,15 +1,14 @@
 /** etcd-lockstep audit */
 import type { Command } from 'commander';
-import type { Ahead } from '../audit/ahead.js';
-import type { AuditReport, Difference } from '../audit/report.js';
+import type { Ahead, AuditReport, Difference } from '../audit/report.js';
 import { changesText, type TakenOver } from '../audit/sincetakeover.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymapoptions.js';
 import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
-import { bytes, count, duration, table } from '../text.js';
 import { Rate } from '../rate.js';
+import { bytes, count, duration, table } from '../text.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { withMigration, withMirror } from './opened.js';
 import { valuesText } from './valuestext.js';

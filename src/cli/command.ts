@@ -1,5 +1,6 @@
 /** What all commands share: options from the table, signals, results, errors and exit codes. */
 import { Option, type Command } from 'commander';
+import type { OnNote } from '../async/patience.js';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
@@ -11,9 +12,8 @@ import {
   type Disposition,
   type ErrorCode,
 } from '../errors.js';
-import type { OnNote } from '../async/patience.js';
-import { ProgressLine } from './progressline.js';
 import { logger, type Logger } from './logger.js';
+import { ProgressLine } from './progressline.js';
 import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */

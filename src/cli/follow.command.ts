@@ -1,15 +1,15 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import type { Phase } from '../target/cutoverstate.js';
 import { badArgument } from '../errors.js';
 import type { FollowStatus } from '../lockstep/follow.js';
 import type { FollowRequest } from '../migration.js';
-import { bytes, count, duration } from '../text.js';
 import { Rate } from '../rate.js';
+import type { Phase } from '../target/cutoverstate.js';
+import { bytes, count, duration } from '../text.js';
 import { register } from './command.js';
-import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { withMigration } from './opened.js';
+import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function followCommand(program: Command): void {

@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import type { Options } from '../config/options.js';
 import { freezeByHand, thawByHand } from '../cutover/byhand.js';
-import type { FreezingOptions } from '../kube/freezing.js';
 import { badArgument } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { FreezeCheck } from '../kube/ask.js';
 import { withKube } from '../kube/config.js';
 import { Freeze, whoHas } from '../kube/freeze.js';
+import type { FreezingOptions } from '../kube/freezing.js';
 import { freezeObjects } from '../kube/manifests.js';
 import { probe, type Expected, type ProbeReport } from '../kube/probe.js';
 import { PODS, resourceName } from '../kube/resource.js';

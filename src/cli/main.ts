@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { arrange } from './arrange.js';
-import { addCommands, COMMAND_NAMES } from './commands.js';
 import { endCode, EXIT_USAGE, formatsOf, tell } from './command.js';
+import { addCommands, COMMAND_NAMES } from './commands.js';
 import { guardProcess, stopping } from './stopping.js';
 import { usageError } from './usage.js';
 

@@ -3,13 +3,13 @@ import type { Command } from 'commander';
 import { describeKey } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymapoptions.js';
-import type { MirrorRequest } from '../plainmirror.js';
 import type { MirrorStatus } from '../mirror/mirrorstatus.js';
-import { bytes, count, duration } from '../text.js';
+import type { MirrorRequest } from '../plainmirror.js';
 import { Estimate, Rate } from '../rate.js';
+import { bytes, count, duration } from '../text.js';
 import { register } from './command.js';
-import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { withMirror } from './opened.js';
+import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 
 export function mirrorCommand(program: Command): void {

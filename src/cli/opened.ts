@@ -5,9 +5,9 @@ import {
   type SourceOptions,
   type TargetOptions,
 } from '../config/access.js';
+import { Migration } from '../migration.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { PlainMirror } from '../plainmirror.js';
-import { Migration } from '../migration.js';
 import type { Context } from './command.js';
 
 type SidesOptions = SourceOptions & TargetOptions;

@@ -1,10 +1,10 @@
 /** etcd-lockstep plan */
 import type { Command } from 'commander';
 import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
-import { makePlan, type PlanProgress } from '../plan/plan.js';
 import { refuseSame } from '../ends.js';
-import { bytes, count, duration } from '../text.js';
+import { makePlan, type PlanProgress } from '../plan/plan.js';
 import { Rate } from '../rate.js';
+import { bytes, count, duration } from '../text.js';
 import { register } from './command.js';
 import { planSteps } from './plansteps.js';
 import { planText } from './plantext.js';

@@ -1,6 +1,6 @@
 /** A plan for people: what is there, what to do with it, what is in the way, and the steps. */
-import type { Plan, PlannedFolder } from '../plan/plan.js';
 import { rate } from '../plan/estimates.js';
+import type { Plan, PlannedFolder } from '../plan/plan.js';
 import { bytes, count, duration, fields, table } from '../text.js';
 import type { PlanStep } from './plansteps.js';
 

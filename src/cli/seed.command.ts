@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { seed, type SeedCount } from '../base/seed.js';
 import { SOURCE_ACCESS, sourceConnection } from '../config/access.js';
+import { Estimate, Rate } from '../rate.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../text.js';
-import { Estimate, Rate } from '../rate.js';
 import { EtcdClient } from '../wire/client.js';
 import { register } from './command.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';

@@ -1,7 +1,7 @@
 /** How steps, notes and alarms of a cutover or a rollback are shown. */
 import type { NightOptions } from '../cutover/nightoptions.js';
-import { servingText, type Serving } from '../proof/servedfrom.js';
 import type { NightStep } from '../cutover/steps.js';
+import { servingText, type Serving } from '../proof/servedfrom.js';
 import { count } from '../text.js';
 import type { Context } from './command.js';
 

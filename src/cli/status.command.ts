@@ -1,14 +1,14 @@
 /** etcd-lockstep status */
 import type { Command } from 'commander';
 import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
-import { CURSOR_KEY } from '../target/cursor.js';
 import type { Options } from '../config/options.js';
-import { nightStatus, type KubeStatus } from '../proof/nightstatus.js';
 import { badArgument } from '../errors.js';
 import { withKube } from '../kube/config.js';
-import { targetStatus, type TargetStatus } from '../target/targetstatus.js';
 import { mirrorBehind, mirrorsOn } from '../mirror/mirrorbehind.js';
+import { nightStatus, type KubeStatus } from '../proof/nightstatus.js';
 import { measureBehind } from '../source/behind.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import { targetStatus, type TargetStatus } from '../target/targetstatus.js';
 import { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { nextStep } from './nextstep.js';

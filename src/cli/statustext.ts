@@ -1,9 +1,9 @@
 /** What `status` says, for people. */
+import type { MirrorCursor } from '../mirror/mirrorcursor.js';
 import type { KubeStatus } from '../proof/nightstatus.js';
 import { servingText } from '../proof/servedfrom.js';
-import type { TargetStatus } from '../target/targetstatus.js';
-import type { MirrorCursor } from '../mirror/mirrorcursor.js';
 import type { Behind } from '../source/behind.js';
+import type { TargetStatus } from '../target/targetstatus.js';
 import { count, duration, fields } from '../text.js';
 
 /** Measured by a look; null where it cannot be. */

@@ -1,9 +1,9 @@
 /** Endpoints, certificates and user of one side, put together from its options. */
 import { readFileSync } from 'node:fs';
 import { read as readFromTerminal } from 'read';
+import { badArgument } from '../errors.js';
 import { isSecureUrl, isUnixUrl } from '../wire/address.js';
 import type { Connection, TlsFiles } from '../wire/connection.js';
-import { badArgument } from '../errors.js';
 import { flagOf, optionOf, type Options } from './options.js';
 
 /** What says how to be let in by a side. */

@@ -1,6 +1,6 @@
 /** Which keys a mirror moves and what they are called then, from the options of its commands. */
-import { KeyMap } from '../mirror/keymap.js';
 import { badArgument } from '../errors.js';
+import { KeyMap } from '../mirror/keymap.js';
 import type { Options } from './options.js';
 
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */

@@ -11,6 +11,7 @@
  */
 import { z } from 'zod';
 import { WAYS } from '../kube/manifests.js';
+import type { Side } from '../wire/side.js';
 import {
   choice,
   duration,
@@ -24,7 +25,6 @@ import {
   whole,
   withDefault,
 } from './kinds.js';
-import type { Side } from '../wire/side.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
 import { apiservers, endpoints, MISREAD, prefixes, resources } from './shapes.js';
 

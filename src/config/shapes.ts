@@ -1,6 +1,6 @@
 /** What the values of single options must look like, where that takes more than a line. */
-import { PrefixSet } from '../mvcc/prefix.js';
 import { parseResource, type Resource } from '../kube/resource.js';
+import { PrefixSet } from '../mvcc/prefix.js';
 import { endpointFault } from './endpoint.js';
 import type { Issue } from './kinds.js';
 import { isMisread } from './prefixlist.js';

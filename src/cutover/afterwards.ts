@@ -3,15 +3,15 @@
  * side that was left. One that was moved may go back with an old manifest; a hook that another run has
  * started, before it lost the night, may move its apiserver when all is over.
  */
-import type { Owner } from '../target/nightowner.js';
+import { pause } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
 import { LockstepError, hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { tellOwnFreeze } from './freezeover.js';
-import { pause } from '../async/again.js';
 import type { LateWrites } from '../proof/latewrites.js';
 import { servingNow, type Heads } from '../proof/servedfrom.js';
-import type { OnNote } from '../async/patience.js';
+import type { Owner } from '../target/nightowner.js';
+import { tellOwnFreeze } from './freezeover.js';
 
 export interface AfterwardsOptions {
   self: Owner;

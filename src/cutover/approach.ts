@@ -10,24 +10,24 @@
  *
  * Whatever fails before the takeover lets writes in again. A freeze that is another run's stays.
  */
-import { audit } from '../audit/audit.js';
-import { LiveAudit } from '../audit/live.js';
-import { otherRun, type Owner } from '../target/nightowner.js';
-import { hasCode, LockstepError } from '../errors.js';
-import { failpoint } from '../failpoint.js';
-import { resourceName } from '../kube/resource.js';
-import type { Freeze } from '../kube/freeze.js';
-import { EtcdTarget } from '../target/target.js';
-import type { Revision } from '../mvcc/revision.js';
 import type { Attempts } from '../async/patience.js';
 import { beside } from '../async/together.js';
-import type { Claim } from '../target/claim.js';
-import { untilEqual, untilQuiet, type DrainOptions } from '../proof/drain.js';
+import { audit } from '../audit/audit.js';
+import { LiveAudit } from '../audit/live.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { Freeze } from '../kube/freeze.js';
 import { freezeAll, thawOwn } from '../kube/freezing.js';
+import { resourceName } from '../kube/resource.js';
+import type { Revision } from '../mvcc/revision.js';
+import { untilEqual, untilQuiet, type DrainOptions } from '../proof/drain.js';
+import { keepProving } from '../proof/proveagain.js';
+import type { Claim } from '../target/claim.js';
+import { otherRun, type Owner } from '../target/nightowner.js';
+import { EtcdTarget } from '../target/target.js';
 import { freezeOwnerOf, tellOwnFreeze } from './freezeover.js';
 import type { CutoverOptions } from './nightoptions.js';
 import { preflight, type Checked } from './preflight.js';
-import { keepProving } from '../proof/proveagain.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
 

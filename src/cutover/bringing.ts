@@ -7,10 +7,20 @@
  * of the answer. Where nobody has, the source is left as it is; its head is raised all the same, for somebody
  * may have asked the target.
  */
+import { pause, untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
-import { pause, untilAnswered } from '../async/again.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { anyMoved } from '../proof/moved.js';
+import { proveAgain, type Proofs } from '../proof/proveagain.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { isAsTaken } from '../proof/unmoved.js';
+import { resourcesIn, type Claim } from '../target/claim.js';
+import type { Owner } from '../target/nightowner.js';
+import type { Alarms } from './alarms.js';
 import {
   bringBack,
   compareContent,
@@ -18,14 +28,20 @@ import {
   type BringOptions,
   type Brought,
 } from './bringkeys.js';
-import { resourcesIn } from '../target/claim.js';
-import type { LateWrites } from '../proof/latewrites.js';
-import { anyMoved } from '../proof/moved.js';
-import { proveAgain, type Proofs } from '../proof/proveagain.js';
+import type { NightOptions } from './nightoptions.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
-import type { ReturningOptions } from './returning.js';
-import type { Heads } from '../proof/servedfrom.js';
-import { isAsTaken } from '../proof/unmoved.js';
+import type { StepTeller } from './steps.js';
+
+/** What the way back is told. */
+export interface ReturningOptions {
+  o: NightOptions;
+  self: Owner;
+  claim: Claim;
+  prefixes: PrefixSet;
+  teller: StepTeller;
+  alarms: Alarms;
+  tell: Attempts;
+}
 
 export interface BringingOptions extends ReturningOptions {
   late: LateWrites;

@@ -16,20 +16,20 @@
  * row that was seen, and by the marker, which is taken away before clients write again: where there was
  * no row there is none, either, when a client has deleted what a later run had brought.
  */
+import { Lanes } from '../async/together.js';
 import { describeKey } from '../audit/report.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { modIs, put } from '../target/txn.js';
+import { SameLeases } from '../leases/sameleases.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
-import { Lanes } from '../async/together.js';
+import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Marker } from './raise.js';
-import { SameLeases } from '../leases/sameleases.js';
 
 export interface BringOptions {
   source: EtcdClient;

@@ -1,9 +1,9 @@
 /** A freeze by hand, beside any run: made and removed by whoever moves the apiservers himself. */
 import { LockstepError } from '../errors.js';
 import { askOwner, Freeze, whoHas } from '../kube/freeze.js';
-import { freezeOwner } from '../kube/owner.js';
-import type { FreezeWay } from '../kube/manifests.js';
 import { freezeAll, thaw, type FreezingOptions } from '../kube/freezing.js';
+import type { FreezeWay } from '../kube/manifests.js';
+import { freezeOwner } from '../kube/owner.js';
 
 /** What stands in the cluster now. */
 export interface MadeFreeze {

@@ -16,24 +16,24 @@
  *
  * What takes the time of the freeze grows with the changes since the audit, not with the keys.
  */
-import { thisRun } from '../target/nightowner.js';
-import { refuseCutOver } from '../target/cutoverstate.js';
-import { hasCode } from '../errors.js';
-import { EtcdTarget } from '../target/target.js';
-import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { Patience } from '../async/patience.js';
 import { beside } from '../async/together.js';
+import { hasCode } from '../errors.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { movedBy } from '../proof/movedresources.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
+import { thisRun } from '../target/nightowner.js';
+import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
-import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
-import { refuseOtherSource } from '../proof/othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
-import { tellOwnFreeze } from './freezeover.js';
 import { Fence, overtakenText } from './fence.js';
-import { LateWrites } from '../proof/latewrites.js';
+import { tellOwnFreeze } from './freezeover.js';
 import type { CutoverOptions, CutoverReport } from './nightoptions.js';
-import { movedBy } from '../proof/movedresources.js';
 import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';

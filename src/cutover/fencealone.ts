@@ -1,22 +1,22 @@
 /** The fence alone: drain, compare, take over, raise, keep; freeze and switch are somebody else's. */
+import { repeat } from '../async/again.js';
+import { Patience, type OnNote } from '../async/patience.js';
+import { beside } from '../async/together.js';
 import { LiveAudit } from '../audit/live.js';
-import { thisRun } from '../target/nightowner.js';
-import { refuseCutOver } from '../target/cutoverstate.js';
 import { resourceName } from '../kube/resource.js';
 import { resourceIn } from '../kube/resourcefolders.js';
-import { takeStock } from '../target/stock.js';
-import { EtcdTarget } from '../target/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience, type OnNote } from '../async/patience.js';
-import { repeat } from '../async/again.js';
-import { beside } from '../async/together.js';
-import type { EtcdClient } from '../wire/client.js';
-import { Claim, look, type ClaimOptions } from '../target/claim.js';
-import { refuseItself, refuseOtherSource } from '../proof/othersource.js';
 import { untilEqual, untilQuiet } from '../proof/drain.js';
-import { Fence, overtakenText } from './fence.js';
+import { refuseItself, refuseOtherSource } from '../proof/othersource.js';
 import type { Heads } from '../proof/servedfrom.js';
+import { Claim, look, type ClaimOptions } from '../target/claim.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
+import { thisRun } from '../target/nightowner.js';
+import { takeStock } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
+import type { EtcdClient } from '../wire/client.js';
+import { Fence, overtakenText } from './fence.js';
 import { accountFor, takeOver } from './takeover.js';
 
 export interface FenceAloneOptions {

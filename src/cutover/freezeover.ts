@@ -8,15 +8,15 @@
  * freeze that the next run has made is never taken over. Where none was, it may have made one when all was
  * over: it lets go of that again, which the next run, if it is still at it, has taken over or makes anew.
  */
-import { ownerText, type Owner } from '../target/nightowner.js';
-import { hasCode, LockstepError } from '../errors.js';
 import { pause } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
+import { hasCode, LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
+import { freezeAll } from '../kube/freezing.js';
 import type { FreezeOwner } from '../kube/owner.js';
 import { resourcesIn, type Claim } from '../target/claim.js';
-import { freezeAll } from '../kube/freezing.js';
-import type { OnNote } from '../async/patience.js';
+import { ownerText, type Owner } from '../target/nightowner.js';
 
 export interface FreezeOverOptions {
   claim: Claim;

@@ -1,12 +1,12 @@
 /** What the conduct of a night is told, what it tells, and what comes out of it. */
+import type { OnNote } from '../async/patience.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { EtcdClient } from '../wire/client.js';
 import type { LateWrite } from '../proof/latewrites.js';
 import type { Heads, Serving } from '../proof/servedfrom.js';
+import type { EtcdClient } from '../wire/client.js';
 import type { NightStep, StepTime } from './steps.js';
-import type { OnNote } from '../async/patience.js';
 
 /** What somebody who says go has to know. */
 export interface GoAbout {

@@ -2,22 +2,22 @@
  * What must hold before anything is frozen. It changes nothing, and is done twice: before somebody is
  * asked for go, and after he has given it, because he may have taken an hour.
  */
-import { otherRun } from '../target/nightowner.js';
-import { refuseCutOver, type StoredCutover } from '../target/cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
+import type { ApiServer } from '../kube/api.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
 import { Freeze } from '../kube/freeze.js';
-import type { ApiServer } from '../kube/api.js';
 import { needFreezeRights } from '../kube/rights.js';
-import { takeStock } from '../target/stock.js';
-import { EtcdTarget } from '../target/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { DeadOnes, doesNotAnswer } from '../proof/dead.js';
-import { refuseOtherObjects } from '../proof/objects.js';
-import type { CutoverOptions } from './nightoptions.js';
-import { refuseItself } from '../proof/othersource.js';
 import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseItself } from '../proof/othersource.js';
+import { refuseCutOver, type StoredCutover } from '../target/cutoverstate.js';
+import { otherRun } from '../target/nightowner.js';
+import { takeStock } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
+import type { CutoverOptions } from './nightoptions.js';
 
 export interface Checked {
   prefixes: PrefixSet;

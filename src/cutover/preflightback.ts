@@ -1,17 +1,12 @@
 /** What must hold before a rollback. It changes nothing, and is done before go and again behind it. */
-import { refuseCutOver } from '../target/cutoverstate.js';
-import { ownerText } from '../target/nightowner.js';
 import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
 import { needFreezeRights } from '../kube/rights.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import { look, type Seen } from '../target/claim.js';
-import { refuseOtherSource } from '../proof/othersource.js';
 import { DeadOnes, doesNotAnswer } from '../proof/dead.js';
-import { refuseOtherObjects } from '../proof/objects.js';
-import type { NightOptions } from './nightoptions.js';
-import { endpointWarnings, frozenWarnings, ownedWarnings } from './preflight.js';
 import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseOtherSource } from '../proof/othersource.js';
 import {
   askHeads,
   servingNow,
@@ -19,6 +14,11 @@ import {
   type Heads,
   type Serving,
 } from '../proof/servedfrom.js';
+import { look, type Seen } from '../target/claim.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
+import { ownerText } from '../target/nightowner.js';
+import type { NightOptions } from './nightoptions.js';
+import { endpointWarnings, frozenWarnings, ownedWarnings } from './preflight.js';
 
 export interface CheckedBack {
   seen: Seen;

@@ -12,31 +12,31 @@
  * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
 import { pause } from '../async/again.js';
+import { Patience, type OnNote } from '../async/patience.js';
 import { beside } from '../async/together.js';
-import { CURSOR_KEY } from '../target/cursor.js';
-import { OWNER_KEY, thisRun } from '../target/nightowner.js';
-import type { CutoverState } from '../target/cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { TERM_KEY, SLOT_PREFIX } from '../target/guard.js';
-import { allOlder } from '../target/txn.js';
 import { keyOf } from '../mvcc/keyvalue.js';
-import { digest, Tally } from '../mvcc/tally.js';
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience, type OnNote } from '../async/patience.js';
+import { digest, Tally } from '../mvcc/tally.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
 import { countKeys, readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
+import { Claim, look, type Seen } from '../target/claim.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import type { CutoverState } from '../target/cutoverstate.js';
+import { TERM_KEY, SLOT_PREFIX } from '../target/guard.js';
+import { OWNER_KEY, thisRun } from '../target/nightowner.js';
+import { allOlder } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { Claim, look, type Seen } from '../target/claim.js';
-import { refuseOtherSource } from '../proof/othersource.js';
-import { LateWrites } from '../proof/latewrites.js';
-import { refuseOtherObjects } from '../proof/objects.js';
-import { movedBy, type Moved } from '../proof/movedresources.js';
-import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
 
 export interface RetireOptions {
   source: EtcdClient;

@@ -4,41 +4,27 @@
  * Nothing that passes ends it: apiservers are on both sides. Before each is moved all that it relies on is
  * proven once more (proof/proveagain.ts), and that the night is still this run's and the freeze stands all the time.
  */
-import type { Owner } from '../target/nightowner.js';
+import { untilAnswered } from '../async/again.js';
+import { beside } from '../async/together.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
-import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Attempts } from '../async/patience.js';
-import { untilAnswered } from '../async/again.js';
-import { beside } from '../async/together.js';
-import { watchAfterwards } from './afterwards.js';
-import type { Alarms } from './alarms.js';
-import { noneBrought, type Brought } from './bringkeys.js';
-import { bring, markOwn } from './bringing.js';
-import { resourcesIn, type Claim } from '../target/claim.js';
-import { DeadOnes } from '../proof/dead.js';
-import { freezeOver } from './freezeover.js';
 import { thaw } from '../kube/freezing.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { DeadOnes } from '../proof/dead.js';
 import { LateWrites } from '../proof/latewrites.js';
-import { refuseOtherObjects } from '../proof/objects.js';
-import type { Moving, NightOptions } from './nightoptions.js';
-import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
-import { unmark, type Marker } from './raise.js';
 import { movedBy } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
 import type { Heads } from '../proof/servedfrom.js';
-import type { StepTeller } from './steps.js';
+import { resourcesIn } from '../target/claim.js';
+import { watchAfterwards } from './afterwards.js';
+import { bring, markOwn, type ReturningOptions } from './bringing.js';
+import { noneBrought, type Brought } from './bringkeys.js';
+import { freezeOver } from './freezeover.js';
+import type { Moving } from './nightoptions.js';
+import { unmark, type Marker } from './raise.js';
 import { moveAll, type SwitchOptions } from './switch.js';
-
-export interface ReturningOptions {
-  o: NightOptions;
-  self: Owner;
-  claim: Claim;
-  prefixes: PrefixSet;
-  teller: StepTeller;
-  alarms: Alarms;
-  tell: Attempts;
-}
 
 /** What the way back has come to. */
 export interface Returned {

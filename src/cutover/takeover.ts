@@ -13,21 +13,21 @@
  * nobody raises the head before it is done, so until then the slots are as they were.
  */
 import { Backoff } from '../async/again.js';
-import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
-import { encodeOwner, otherRun, OWNER_KEY } from '../target/nightowner.js';
-import { CUTOVER_KEY, newCutover, type StoredCutover } from '../target/cutoverstate.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { TERM_KEY } from '../target/guard.js';
-import { takeStock, type Identity, type Stock } from '../target/stock.js';
-import { EtcdTarget, type TargetState } from '../target/target.js';
-import { modIs, put } from '../target/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
-import type { EtcdClient } from '../wire/client.js';
 import { Claim, type ClaimOptions } from '../target/claim.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
+import { CUTOVER_KEY, newCutover, type StoredCutover } from '../target/cutoverstate.js';
+import { TERM_KEY } from '../target/guard.js';
+import { encodeOwner, otherRun, OWNER_KEY } from '../target/nightowner.js';
+import { takeStock, type Identity, type Stock } from '../target/stock.js';
+import { EtcdTarget, type TargetState } from '../target/target.js';
+import { modIs, put } from '../target/txn.js';
+import type { EtcdClient } from '../wire/client.js';
 
 export interface TakeoverOptions extends Identity {
   /** As kubectl names them. */

@@ -33,6 +33,7 @@ import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
 import { compactRows } from './compaction.js';
 import { Heap } from './heap.js';
+import { JournalReader } from './journalreader.js';
 import * as layout from './layout.js';
 import {
   damaged,
@@ -47,10 +48,9 @@ import {
   type Level,
 } from './level.js';
 import type { JournalRevision, RevisionLog } from './log.js';
+import { RecentRevisions } from './recent.js';
 import { checkWhole, putRow, RowSum, Joiner, type RowBatch } from './rowbatch.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
-import { JournalReader } from './journalreader.js';
-import { RecentRevisions } from './recent.js';
 
 export type { BaseProgress, JournalState } from './state.js';
 

@@ -1,14 +1,14 @@
 /** Freezes the resources in every apiserver and sees each refuse; and lets writes in again. */
+import type { OnNote } from '../async/patience.js';
 import { LockstepError, passes } from '../errors.js';
 import type { ApiServer } from './api.js';
 import { Freeze } from './freeze.js';
-import type { FreezeWay } from './manifests.js';
 import { untilAccepted, untilRefused, type WaitOptions } from './known.js';
+import type { FreezeWay } from './manifests.js';
 import type { FreezeOwner } from './owner.js';
 import type { Resource } from './resource.js';
 import { freezeWay } from './way.js';
 import { WriteProbe } from './writeprobe.js';
-import type { OnNote } from '../async/patience.js';
 
 /** What is to be frozen, and where. */
 export interface FreezingOptions {

@@ -8,14 +8,14 @@
  *
  * Only an answer is a refresh: a proxy between here and the target may take the request and lose it.
  */
+import { repeat } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { LOST_LEASE_TTL_SECONDS } from './lostlease.js';
 import { leaseOf } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
-import type { Attempts } from '../async/patience.js';
-import { repeat } from '../async/again.js';
 import type { EtcdClient, LeaseInfo } from '../wire/client.js';
+import { LOST_LEASE_TTL_SECONDS } from './lostlease.js';
 
 /** What a failure means that lasts. */
 export const LEASES_NOT_KEPT = 'leases on the target are not refreshed';

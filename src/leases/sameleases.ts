@@ -1,7 +1,7 @@
 /** Leases that rows name, granted on the other side under the same id before the rows are put there. */
 import { hasCode } from '../errors.js';
-import { LOST_LEASE_TTL_SECONDS } from './lostlease.js';
 import type { EtcdClient } from '../wire/client.js';
+import { LOST_LEASE_TTL_SECONDS } from './lostlease.js';
 
 export class SameLeases {
   readonly #granted = new Map<bigint, Promise<void>>();

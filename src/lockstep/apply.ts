@@ -33,13 +33,13 @@ import type { Gap } from '../journal/state.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
-import { Cursors, type DigestBefore } from './cursors.js';
 import { SLOTS } from '../target/guard.js';
+import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
+import type { Target } from '../target/target.js';
+import { Cursors, type DigestBefore } from './cursors.js';
 import { GuardFailed, Outgoing } from './outgoing.js';
 import { AdaptivePace, type Pace } from './pace.js';
 import { bytesOf, type Data } from './stage.js';
-import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
-import type { Target } from '../target/target.js';
 
 /** What apply is fed: the next revisions that have records, and up to where there are no others. */
 export interface Stretch {

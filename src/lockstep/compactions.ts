@@ -6,13 +6,13 @@
  * A gap that was bridged is compacted away as soon as the target stands behind it, since what it has
  * in between never was (base/bridge.ts).
  */
+import { repeat } from '../async/again.js';
+import { Lasting } from '../async/patience.js';
 import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Lasting } from '../async/patience.js';
 import { compactRevision } from '../source/compactrevision.js';
-import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { IntakeOptions } from './intake.js';
 import type { SourceHead } from './sourcehead.js';

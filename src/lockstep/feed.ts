@@ -4,9 +4,9 @@ import { damaged } from '../journal/level.js';
 import type { JournalRevision, RevisionLog } from '../journal/log.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
+import { leftOut } from '../target/stock.js';
 import type { Feed, TargetStanding, Stretch } from './apply.js';
 import { refuseOtherGap } from './repair.js';
-import { leftOut } from '../target/stock.js';
 
 export class JournalFeed implements Feed {
   constructor(

@@ -1,15 +1,15 @@
 /**
  * follow: runs the pipeline (../pipeline.ts) until told to stop, and says how it fares.
  */
-import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { hasCode, LockstepError, passes, type ErrorCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Pipeline, type PipelineOptions } from '../pipeline.js';
-import { refuseOneIfTold } from '../source/sameetcd.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
+import { refuseOneIfTold } from '../source/sameetcd.js';
+import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 
 export interface FollowOptions extends PipelineOptions {
   signal: AbortSignal;

@@ -1,8 +1,8 @@
 /** How the watch on the source fares while following, and bridges over gaps in its history. */
+import type { Attempts, OnNote } from '../async/patience.js';
 import { bridge, type Bridged } from '../base/bridge.js';
 import type { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
-import type { Attempts, OnNote } from '../async/patience.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface IntakeOptions {

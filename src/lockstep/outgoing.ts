@@ -43,6 +43,8 @@ import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import type { Effect, Guard } from '../target/guard.js';
+import { foreignWrite } from '../target/stock.js';
+import type { Target } from '../target/target.js';
 import type { Pace } from './pace.js';
 import {
   bytesOf,
@@ -52,8 +54,6 @@ import {
   type Sending,
   type Stage,
 } from './stage.js';
-import { foreignWrite } from '../target/stock.js';
-import type { Target } from '../target/target.js';
 
 /** Data on its way before the one in front of it has landed. */
 const MAX_AHEAD = 16;

@@ -5,9 +5,9 @@
  * target's position and the source has no more, is made anew from the target (base/adopt.ts). Gaps in
  * the source's history are bridged later, while following (base/bridge.ts).
  */
+import type { OnNote } from '../async/patience.js';
 import { adopt } from '../base/adopt.js';
 import type { OnBase } from '../base/read.js';
-import { cursorTally, type Cursor } from '../target/cursor.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
@@ -15,10 +15,10 @@ import type { RevisionLog } from '../journal/log.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
 import { compactRevision } from '../source/compactrevision.js';
-import type { EtcdClient } from '../wire/client.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
 import { takeStock, type Stock } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
-import type { OnNote } from '../async/patience.js';
+import type { EtcdClient } from '../wire/client.js';
 
 export interface RepairOptions {
   source: EtcdClient;

@@ -2,14 +2,14 @@
  * The source's head, asked for again and again: how far behind the target is, and whether it is still
  * the same source. The watch would notice another one, too, but only when it is made anew.
  */
+import { repeat } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { LockstepError } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../async/patience.js';
 import { sourceChanged } from '../source/ended.js';
-import { LagClock } from './lag.js';
-import { repeat } from '../async/again.js';
 import type { EtcdClient } from '../wire/client.js';
+import { LagClock } from './lag.js';
 
 /** What a failure means that lasts. */
 export const HEAD_UNKNOWN = "the source's head is not known";

@@ -1,12 +1,12 @@
 /** While nothing has to be written, nothing else would notice that the target is gone, or another one. */
 import { repeat } from '../async/again.js';
-import { CURSOR_KEY } from '../target/cursor.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
-import type { EtcdClient } from '../wire/client.js';
+import { CURSOR_KEY } from '../target/cursor.js';
 import { takeStock, type Identity } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
+import type { EtcdClient } from '../wire/client.js';
 import type { TargetTrouble } from './trouble.js';
 
 const POLL_MS = 2000;

@@ -5,9 +5,9 @@
  * One that cannot be reached is well again when it answers a read. One that answers and yet refuses
  * writes (no space left) is well again only when a write has gone through.
  */
+import type { OnNote } from '../async/patience.js';
 import { isUnreachable, type LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { OnNote } from '../async/patience.js';
 
 export class TargetTrouble {
   #error: LockstepError | undefined;

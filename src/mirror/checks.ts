@@ -1,14 +1,14 @@
 /** What a mirror refuses before it has changed anything, and what it warns of. */
-import { CURSOR_KEY } from '../target/cursor.js';
 import { badArgument, LockstepError } from '../errors.js';
-import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compactrevision.js';
 import { areOne, sameEtcd } from '../source/sameetcd.js';
+import { CURSOR_KEY } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
-import { parseMirror } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
+import { parseMirror } from './mirrorcursor.js';
 
 /** So many other mirrors are named, no more. */
 const MAX_NAMED = 3;

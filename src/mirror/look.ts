@@ -1,10 +1,10 @@
 /** A look at what the target holds, which says whether the watch can go on from its cursor. */
+import type { OnNote } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { KeyMap } from './keymap.js';
 import { judge, survey, type Survey } from './survey.js';
 import type { Writer } from './writer.js';
-import type { OnNote } from '../async/patience.js';
 
 export interface CursorVerdict {
   /** Whether both sides have to be compared before the watch goes on. */

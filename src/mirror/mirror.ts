@@ -11,27 +11,27 @@
  * (writer.ts). Whether the watch can go on from there, or both sides have to be compared, is told by
  * the names of the keys in the target (look.ts).
  */
+import { repeat, untilAnswered } from '../async/again.js';
+import { Lasting } from '../async/patience.js';
+import type { OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';
 import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
-import { Lasting } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { OnNote } from '../async/patience.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { repeat, untilAnswered } from '../async/again.js';
-import { runTogether } from '../async/together.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
-import { Comparison } from './mirrorbase.js';
 import { Health } from './health.js';
-import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
 import { Look, type CursorVerdict } from './look.js';
-import { BatchRefused } from './refused.js';
+import { Comparison } from './mirrorbase.js';
+import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './mirrorcursor.js';
 import type { MirrorPhase, MirrorStatus } from './mirrorstatus.js';
+import { BatchRefused } from './refused.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
 

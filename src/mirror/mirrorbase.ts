@@ -24,6 +24,7 @@
  * number for each.
  */
 import { Backoff } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { encodeKeyValue, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
@@ -33,11 +34,10 @@ import { digest, Tally } from '../mvcc/tally.js';
 import { readPages, type Page } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Batch, type Limits } from './batch.js';
-import { namesOf } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
 import { mergeWalk, type Entry } from './merge.js';
+import { namesOf } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
-import type { OnNote } from '../async/patience.js';
 
 export interface CompareOptions {
   source: EtcdClient;

@@ -10,12 +10,12 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven } from '../position.js';
+import { measureBehind, type Behind } from '../source/behind.js';
 import { watchLimits } from '../source/limits.js';
 import { watchRevisions } from '../source/watch.js';
-import { measureBehind, type Behind } from '../source/behind.js';
 import type { EtcdClient } from '../wire/client.js';
-import { parseMirror, type MirrorCursor } from './mirrorcursor.js';
 import { KeyMap } from './keymap.js';
+import { parseMirror, type MirrorCursor } from './mirrorcursor.js';
 
 export interface FoundMirror {
   key: Buffer;

@@ -13,8 +13,8 @@ import { keyOf, leaseOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
-import { tallyOf, type MirrorState } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
+import { tallyOf, type MirrorState } from './mirrorcursor.js';
 
 export interface Survey {
   names: Tally;

@@ -9,20 +9,20 @@
  * compacted so far that this is not enough to resume.
  */
 import { lastValueFrom } from 'rxjs';
+import type { Attempts, OnNote } from '../async/patience.js';
 import { runTogether } from '../async/together.js';
 import { versionOf } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import type { Attempts, OnNote } from '../async/patience.js';
 import { proven } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
 import { revisions$ } from '../source/revisions.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Backlog, type Load } from './backlog.js';
 import type { Limits } from './batch.js';
-import { namesOf, tallyOf } from './mirrorcursor.js';
 import type { KeyMap } from './keymap.js';
+import { namesOf, tallyOf } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
 
 /** How old the cursor of a quiet prefix may become. */

@@ -4,9 +4,9 @@
  */
 import { FIRST_REVISIONS } from '../cutover/fence.js';
 import { count } from '../text.js';
+import type { AskedMembers } from './askmembers.js';
 import { check, notAsked, ok, warn, type Check } from './check.js';
 import type { Contents } from './contents.js';
-import type { AskedMembers } from './askmembers.js';
 import type { Rates } from './rates.js';
 import { historySeconds, type Window } from './window.js';
 

@@ -6,12 +6,12 @@
  * values at several places of a folder; small folders are read whole. Nothing is pinned: each folder is
  * as it was when it was looked at, and no compaction can come in between.
  */
+import { hasCode } from '../errors.js';
+import { folderOf } from '../kube/resourcefolders.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import { WHOLE_STORE } from '../mvcc/prefix.js';
-import { hasCode } from '../errors.js';
 import { after, folders, ownRange } from '../source/folders.js';
 import type { EtcdClient } from '../wire/client.js';
-import { folderOf } from '../kube/resourcefolders.js';
 
 export interface FolderSize {
   /** `/registry/pods/`; a key without a folder is its own. */

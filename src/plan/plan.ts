@@ -6,20 +6,20 @@
  *
  * One thing after the other, so that what is timed is not disturbed by what else we do.
  */
+import { badArgument, hasCode, LockstepError } from '../errors.js';
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { badArgument, hasCode, LockstepError } from '../errors.js';
-import { refuseOneIfTold } from '../source/sameetcd.js';
 import { answersProgress } from '../source/progressproof.js';
 import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
+import { refuseOneIfTold } from '../source/sameetcd.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
+import { askMembers, type AskedMember, type AskedMembers } from './askmembers.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
 import { readContents, type Contents, type ContentsProgress } from './contents.js';
 import * as data from './data.js';
-import { measureFolders, type FolderSize } from './foldersizes.js';
-import { askMembers, type AskedMember, type AskedMembers } from './askmembers.js';
 import { estimate, pace, targetBytes, type Estimates } from './estimates.js';
+import { measureFolders, type FolderSize } from './foldersizes.js';
 import { sampleRates, type Activity, type Rates } from './rates.js';
 import * as servers from './servers.js';
 import { overrides, resources, split, type Split } from './split.js';

@@ -5,13 +5,13 @@
  * resources they belong to; a few of its last events may still be on their way when time is up.
  */
 import { hasCode } from '../errors.js';
+import { folderOf } from '../kube/resourcefolders.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { hull, probeKey, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { cancelled } from '../source/ended.js';
 import type { EtcdClient, WatchStream } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { folderOf } from '../kube/resourcefolders.js';
 
 export interface Activity {
   revisions: number;

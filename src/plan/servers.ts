@@ -2,8 +2,8 @@
 import { reaches, watchLimits } from '../source/limits.js';
 import { bytes } from '../text.js';
 import type { Side } from '../wire/side.js';
-import { check, NO_TARGET, notAsked, ok, stop, warn, type Check, type Finding } from './check.js';
 import type { AskedMember, AskedMembers } from './askmembers.js';
+import { check, NO_TARGET, notAsked, ok, stop, warn, type Check, type Finding } from './check.js';
 
 /** Clocks further apart than this are told. */
 const CLOCK_SECONDS = 2;

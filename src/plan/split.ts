@@ -1,8 +1,8 @@
 /** What goes where, and kube-apiserver's flag for it. */
+import { folderOf, lookUp } from '../kube/resourcefolders.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { check, ok, stop, warn, type Check, type Finding } from './check.js';
 import type { FolderSize } from './foldersizes.js';
-import { folderOf, lookUp } from '../kube/resourcefolders.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
 export type SplitWay =

@@ -1,7 +1,5 @@
 /** What the target is at this moment, and whether apiservers would be let in there. */
-import { CURSOR_KEY } from '../target/cursor.js';
 import { hasCode, isUnreachable, LockstepError } from '../errors.js';
-import { targetStatus, type TargetStatus } from '../target/targetstatus.js';
 import { keyOf } from '../mvcc/keyvalue.js';
 import {
   MIRRORS_PREFIX,
@@ -11,6 +9,8 @@ import {
   type KeyRange,
   type PrefixSet,
 } from '../mvcc/prefix.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import { targetStatus, type TargetStatus } from '../target/targetstatus.js';
 import { count } from '../text.js';
 import { EtcdClient } from '../wire/client.js';
 import { isSecure, type Connection } from '../wire/connection.js';

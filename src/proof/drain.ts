@@ -10,8 +10,8 @@
  *
  * Dropped: the time since the last event came. A watch that is late looks quiet.
  */
-import type { LiveAudit } from '../audit/live.js';
 import { pause } from '../async/again.js';
+import type { LiveAudit } from '../audit/live.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';

@@ -10,12 +10,12 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { pause, untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../async/patience.js';
 import { proven } from '../position.js';
 import { watchLimits, type WatchLimits } from '../source/limits.js';
 import { readPrefixes } from '../source/prefixes.js';

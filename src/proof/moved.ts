@@ -6,10 +6,10 @@
  * be undone; taken for not moved, one that nobody sees would be kept.
  */
 import { untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
-import type { Attempts } from '../async/patience.js';
 import { servingNow, servingText, type Heads, type Serving } from './servedfrom.js';
 
 export interface AnyMovedOptions {

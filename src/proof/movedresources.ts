@@ -6,8 +6,8 @@
  * unfrozen, and be removed from under Kubernetes by retire.
  */
 import { badArgument } from '../errors.js';
-import { resourceIn } from '../kube/resourcefolders.js';
 import { resourceName, type Resource } from '../kube/resource.js';
+import { resourceIn } from '../kube/resourcefolders.js';
 
 /** One resource and where etcd has it. */
 export interface Moved {

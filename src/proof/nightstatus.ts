@@ -1,10 +1,10 @@
 /** What Kubernetes says of a night: whether writes are frozen and by whom, and which etcd serves. */
+import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
 import { parseResource, PODS, resourceName, type Resource } from '../kube/resource.js';
-import { LockstepError } from '../errors.js';
-import type { TargetStatus } from '../target/targetstatus.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
+import type { TargetStatus } from '../target/targetstatus.js';
 import type { EtcdClient } from '../wire/client.js';
 import { askHeads, servingNow, type Heads, type Serving } from './servedfrom.js';
 

@@ -5,14 +5,14 @@
  * that was restored from its own backup. But the source has been at the revision of the takeover, and it
  * does not hold what was written to the target alone.
  */
-import { CURSOR_KEY } from '../target/cursor.js';
-import { CUTOVER_KEY, type StoredCutover } from '../target/cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
-import type { TargetState } from '../target/target.js';
 import { modRevisionOf } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { refuseOne, sameEtcd } from '../source/sameetcd.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import { CUTOVER_KEY, type StoredCutover } from '../target/cutoverstate.js';
+import type { TargetState } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /**

@@ -11,10 +11,10 @@
  * too: the first two are looked at all the time then, so that nobody goes on for a run that has lost them.
  */
 import { pause, untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { LockstepError, type ErrorCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Freeze } from '../kube/freeze.js';
-import type { Attempts } from '../async/patience.js';
 import type { Claim } from '../target/claim.js';
 import type { DeadOnes } from './dead.js';
 import type { LateWrites } from './latewrites.js';

@@ -5,12 +5,12 @@
  * and answering. So its revision lies between the heads of that etcd before and after. While the fence
  * stands the other one's heads lie elsewhere; later they may meet, and then it is asked again.
  */
-import { CUTOVER_KEY } from '../target/cutoverstate.js';
 import { hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
 import { listRevision } from '../kube/serving.js';
 import type { Revision } from '../mvcc/revision.js';
+import { CUTOVER_KEY } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
 
 /** The revisions of both etcds, asked at one moment. */

@@ -6,10 +6,10 @@
  * behind the one address that was named. What was written through those is on the target, which then is
  * not what was taken over any more.
  */
-import type { CutoverState } from '../target/cutoverstate.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPrefixes } from '../source/prefixes.js';
+import type { CutoverState } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export async function isAsTaken(

@@ -5,8 +5,8 @@
 import { LockstepError, hasCode } from '../errors.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
-import { mapCancelReason } from '../wire/grpcerrors.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { mapCancelReason } from '../wire/grpcerrors.js';
 
 /**
  * 1 for a store that was never compacted: revision 1 is empty in every etcd.

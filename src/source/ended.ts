@@ -2,8 +2,8 @@
 import { LockstepError, type ErrorCode } from '../errors.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
-import { mapCancelReason, namingNeed } from '../wire/grpcerrors.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { mapCancelReason, namingNeed } from '../wire/grpcerrors.js';
 import { needsRead } from '../wire/needs.js';
 import type { Side } from '../wire/side.js';
 

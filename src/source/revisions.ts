@@ -14,9 +14,9 @@
  */
 import { defer, finalize, of, type Observable } from 'rxjs';
 import { Backoff, whilePasses } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { pull } from '../async/pull.js';
 import { hasCode, type LockstepError } from '../errors.js';
-import type { Attempts } from '../async/patience.js';
 import type { EtcdClient } from '../wire/client.js';
 import { watchRevisions, type WatchBatch, type WatchOptions } from './watch.js';
 

@@ -13,6 +13,7 @@
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
  * independently and a revision that touches two prefixes would have to be put together again.
  */
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import { hull, probeKey, WHOLE_STORE, type KeyRange, type PrefixSet } from '../mvcc/prefix.js';
@@ -20,14 +21,13 @@ import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
-import { isStaleToken } from '../wire/grpcerrors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { isStaleToken } from '../wire/grpcerrors.js';
 import type { Side } from '../wire/side.js';
 import { compactRevision } from './compactrevision.js';
 import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
 import { watchLimits, type WatchLimits } from './limits.js';
 import { answersProgress, noProgressNote } from './progressproof.js';
-import type { OnNote } from '../async/patience.js';
 
 export interface WatchBatch {
   revisions: WholeRevision[];

@@ -14,6 +14,19 @@
  * number that every write carries needs no clock.
  */
 import { untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { parseResource, type Resource } from '../kube/resource.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { EtcdClient } from '../wire/client.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import {
+  CUTOVER_KEY,
+  encodeCutover,
+  type CutoverState,
+  type Phase,
+  type StoredCutover,
+} from './cutoverstate.js';
 import {
   encodeOwner,
   otherRun,
@@ -22,21 +35,8 @@ import {
   type Owner,
   type StoredOwner,
 } from './nightowner.js';
-import {
-  CUTOVER_KEY,
-  encodeCutover,
-  type CutoverState,
-  type Phase,
-  type StoredCutover,
-} from './cutoverstate.js';
-import { hasCode, LockstepError } from '../errors.js';
-import { parseResource, type Resource } from '../kube/resource.js';
 import { EtcdTarget } from './target.js';
 import { modIs, put } from './txn.js';
-import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../async/patience.js';
-import type { EtcdClient } from '../wire/client.js';
-import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 
 /** State and owner, as they were looked at. */
 export interface Seen {

@@ -6,13 +6,13 @@
  * head = c + (sum of slot versions now − sum of slot versions when the cursor was written), or
  * somebody else has written there.
  */
-import { cursorTally, type Cursor } from './cursor.js';
-import { refuseCutOver } from './cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import type { Tally } from '../mvcc/tally.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
+import { cursorTally, type Cursor } from './cursor.js';
+import { refuseCutOver } from './cutoverstate.js';
 import type { TargetState } from './target.js';
 
 /** What a follower brings along, to be held against what the target says. */

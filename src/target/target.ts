@@ -3,16 +3,16 @@
  *
  * An interface, so that the model test can put a target with delays, losses and duplicates here.
  */
-import { CURSOR_KEY, parseCursor, type Cursor } from './cursor.js';
-import { CUTOVER_KEY, parseCutover, type StoredCutover } from './cutoverstate.js';
-import { OWNER_KEY, parseOwner, type StoredOwner } from './nightowner.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
 import { MIRRORS_PREFIX, OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
+import { CURSOR_KEY, parseCursor, type Cursor } from './cursor.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from './cutoverstate.js';
 import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from './guard.js';
+import { OWNER_KEY, parseOwner, type StoredOwner } from './nightowner.js';
 import { guardedTxn } from './txn.js';
 
 /** Everything of ours on the target, read at one revision. */

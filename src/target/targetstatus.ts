@@ -1,7 +1,4 @@
 /** What a target says of itself, and how far it is behind. */
-import { CURSOR_KEY, type Cursor } from './cursor.js';
-import { ownerText } from './nightowner.js';
-import type { Phase } from './cutoverstate.js';
 import { LockstepError } from '../errors.js';
 import {
   MIRRORS_PREFIX,
@@ -12,8 +9,11 @@ import {
   WHOLE_STORE,
 } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { EtcdClient, Header } from '../wire/client.js';
 import { refuseOne } from '../source/sameetcd.js';
+import type { EtcdClient, Header } from '../wire/client.js';
+import { CURSOR_KEY, type Cursor } from './cursor.js';
+import type { Phase } from './cutoverstate.js';
+import { ownerText } from './nightowner.js';
 import { takeStock } from './stock.js';
 import { EtcdTarget, type TargetState } from './target.js';
 

@@ -10,13 +10,13 @@
  * different branches (server/etcdserver/api/v3rpc/key.go, checkIntervals), so a leaf is cut
  * before a key's second appearance.
  */
-import { CURSOR_KEY } from './cursor.js';
 import { LockstepError } from '../errors.js';
 import { parseKeyValue, toLong } from '../mvcc/keyvalue.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { CURSOR_KEY } from './cursor.js';
 import { TERM_KEY, slotKey, type Effect, type Guard } from './guard.js';
 
 type Op = pb.RequestOp.$Properties;

@@ -5,8 +5,8 @@
  * try would mean, decides. (What goes through the etcd3 package, and why so little: etcd3.ts.)
  */
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
+import { safeRevision, type Revision } from '../mvcc/revision.js';
 import type { Connection } from './connection.js';
 import { membersByEtcd3, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';

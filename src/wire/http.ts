@@ -7,8 +7,8 @@
  */
 import { request as http, type Agent } from 'node:http';
 import { request as https, type RequestOptions } from 'node:https';
-import type { TlsMaterial } from './connection.js';
 import { addressOf } from './address.js';
+import type { TlsMaterial } from './connection.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
 
 export interface HttpRequest {

@@ -1,8 +1,8 @@
 /** The least roles: with what docs/access.md grants everything goes, with anything less nothing does. */
 import { expect } from 'chai';
-import { eventually } from '../cli/stage.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, run, whole } from '../cli/run.js';
+import { eventually } from '../cli/stage.js';
 import { Etcd, haveVersion } from '../rig/etcd.js';
 import { Gate } from './gate.js';
 import { Journey, PODS, succeeded } from './journey.js';

@@ -7,8 +7,8 @@
  *   behind the first; no hint; tries that go well and badly in turns told each time
  */
 import { expect } from 'chai';
-import { LockstepError, type ErrorCode } from '../../src/errors.js';
 import { Lasting, Patience } from '../../src/async/patience.js';
+import { LockstepError, type ErrorCode } from '../../src/errors.js';
 
 function away(code: ErrorCode = 'UNAVAILABLE'): LockstepError {
   return new LockstepError(code, `${code}!`, { hint: 'Look there.' });

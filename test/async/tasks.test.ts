@@ -9,9 +9,9 @@
  */
 import { expect } from 'chai';
 import { pause, repeat, untilAnswered } from '../../src/async/again.js';
+import type { Attempts } from '../../src/async/patience.js';
 import { Lanes, beside, runTogether } from '../../src/async/together.js';
 import { LockstepError } from '../../src/errors.js';
-import type { Attempts } from '../../src/async/patience.js';
 
 const never = new AbortController().signal;
 const passing = new LockstepError('UNAVAILABLE', 'away');

@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { SnapshotFile } from '../../src/base/snapshot.js';
 import { verifyChecksum } from '../../src/base/checksum.js';
+import { SnapshotFile } from '../../src/base/snapshot.js';
 import { LockstepError } from '../../src/errors.js';
 import { PODS, Stage } from '../cli/stage.js';
 

@@ -12,8 +12,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from '../../src/async/again.js';
 import { register } from '../../src/cli/command.js';
-import { LockstepError, type ErrorCode } from '../../src/errors.js';
 import { guardProcess } from '../../src/cli/stopping.js';
+import { LockstepError, type ErrorCode } from '../../src/errors.js';
 
 const ROUND_MS = 10;
 

@@ -1,10 +1,10 @@
 /** follow, status and audit as a user runs them: how they start, end, and what they print. */
 import { expect } from 'chai';
+import type { Etcd } from '../rig/etcd.js';
+import { freePorts } from '../rig/ports.js';
 import * as contract from './contract.js';
 import { OnTerminal, run, Running, whole } from './run.js';
 import { PODS, Stage, type Seeded } from './stage.js';
-import type { Etcd } from '../rig/etcd.js';
-import { freePorts } from '../rig/ports.js';
 
 describe('follow', () => {
   let stage: Stage;

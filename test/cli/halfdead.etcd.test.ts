@@ -7,11 +7,11 @@
  *   waits out its questions to the source after a signal; a signal that ends it with the source's error
  */
 import { expect } from 'chai';
+import { flagsOf, type Access } from '../access/gate.js';
+import { Journey, PODS, succeeded } from '../access/journey.js';
 import { together } from '../faults/together.js';
 import { makeCerts, type Certs } from '../rig/certs.js';
 import { HalfDead, type Kind } from '../rig/halfdead.js';
-import { Journey, PODS, succeeded } from '../access/journey.js';
-import { flagsOf, type Access } from '../access/gate.js';
 import { errorOf, run, Running, type Ended } from './run.js';
 import { eventually } from './stage.js';
 

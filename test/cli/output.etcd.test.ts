@@ -9,11 +9,11 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SmallDisk } from '../crash/smalldisk.js';
-import { Pair, until } from '../cutover/pair.js';
 import { compareHistory } from '../../src/audit/history.js';
 import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
+import { SmallDisk } from '../crash/smalldisk.js';
+import { Pair, until } from '../cutover/pair.js';
 import { errorOf, run, Running, whole } from './run.js';
 import { eventually, PODS } from './stage.js';
 

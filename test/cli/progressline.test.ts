@@ -1,9 +1,9 @@
 /** What is shown of work that goes on: on a terminal, in a log, and how long it still takes. */
 import { install, type Clock } from '@sinonjs/fake-timers';
 import { expect } from 'chai';
+import { ProgressLine } from '../../src/cli/progressline.js';
 import { shownSteps } from '../../src/cli/shownsteps.js';
 import type { NightStep } from '../../src/cutover/steps.js';
-import { ProgressLine } from '../../src/cli/progressline.js';
 import { Estimate } from '../../src/rate.js';
 
 describe('a progress line', () => {

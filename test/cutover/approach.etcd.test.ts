@@ -9,8 +9,8 @@
  */
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
-import { freezeOwner } from '../../src/kube/owner.js';
 import { Freeze } from '../../src/kube/freeze.js';
+import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS } from '../../src/kube/resource.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { Stage } from '../cli/stage.js';

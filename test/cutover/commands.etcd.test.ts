@@ -4,9 +4,9 @@
  */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { CUTOVER_KEY, parseCutover } from '../../src/target/cutoverstate.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { CUTOVER_KEY, parseCutover } from '../../src/target/cutoverstate.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, OnTerminal, run, Running, whole, type Ended } from '../cli/run.js';

@@ -9,13 +9,13 @@
  * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
 import { expect } from 'chai';
-import { encodeOwner, OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
-import type { Claim } from '../../src/target/claim.js';
 import { Fence, FIRST_REVISIONS } from '../../src/cutover/fence.js';
 import { raiseHead } from '../../src/cutover/fillers.js';
-import { SLOTS } from '../../src/target/guard.js';
-import { put } from '../../src/target/txn.js';
 import { probeKey } from '../../src/mvcc/prefix.js';
+import type { Claim } from '../../src/target/claim.js';
+import { SLOTS } from '../../src/target/guard.js';
+import { encodeOwner, OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { report } from '../faults/together.js';
 import { FaultProxy } from '../rig/proxy.js';

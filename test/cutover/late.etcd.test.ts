@@ -6,9 +6,9 @@
  *   deletions ignored; a source that is away when it begins ends it
  */
 import { expect } from 'chai';
+import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { LateWrites, type LateWrite } from '../../src/proof/latewrites.js';
 import { put } from '../../src/target/txn.js';
-import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';

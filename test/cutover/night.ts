@@ -6,11 +6,8 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { thisRun } from '../../src/target/nightowner.js';
-import type { Phase } from '../../src/target/cutoverstate.js';
-import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/fencealone.js';
-import { Claim, look } from '../../src/target/claim.js';
 import { Cutover } from '../../src/cutover/cutover.js';
+import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/fencealone.js';
 import type {
   CutoverOptions,
   CutoverReport,
@@ -21,10 +18,13 @@ import { Rollback, type RollbackReport } from '../../src/cutover/rollback.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { keyOf } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { Claim, look } from '../../src/target/claim.js';
+import type { Phase } from '../../src/target/cutoverstate.js';
+import { thisRun } from '../../src/target/nightowner.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, type Stage } from '../cli/stage.js';
-import { FakeCluster } from '../kube/fakecluster.js';
 import type { Asked, FakeApiServer, Reply } from '../kube/fake.js';
+import { FakeCluster } from '../kube/fakecluster.js';
 import { Scene } from '../kube/scene.js';
 import { followHere, type Following } from '../oracle/following.js';
 import type { Certs } from '../rig/certs.js';

@@ -10,13 +10,13 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/target/cursor.js';
-import { OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
-import { CUTOVER_KEY } from '../../src/target/cutoverstate.js';
+import { digest } from '../../src/mvcc/tally.js';
 import type { Claim } from '../../src/target/claim.js';
+import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/target/cursor.js';
+import { CUTOVER_KEY } from '../../src/target/cutoverstate.js';
+import { OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
 import { EtcdTarget } from '../../src/target/target.js';
 import { guardedTxn, put } from '../../src/target/txn.js';
-import { digest } from '../../src/mvcc/tally.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';
 import { Busy, failure, MeddledClient, Pair, until } from './pair.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { LockstepError } from '../../src/errors.js';
 import { parseOptions } from '../../src/config/parse.js';
+import { LockstepError } from '../../src/errors.js';
 import { freezeObjects, KINDS, type FreezeWay } from '../../src/kube/manifests.js';
 import { parseResource, PODS, resourceName } from '../../src/kube/resource.js';
 import { toYaml } from '../../src/kube/yaml.js';

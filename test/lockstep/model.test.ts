@@ -25,11 +25,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { setImmediate as settled } from 'node:timers/promises';
-import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { Applier } from '../../src/lockstep/apply.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
 import type { Target, TargetState } from '../../src/target/target.js';
-import type { Revision } from '../../src/mvcc/revision.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { EAGER, IDENTITY, TAPE_END, World, type ForeignWrite, type Plan } from './model.js';
 import { unavailable } from './network.js';

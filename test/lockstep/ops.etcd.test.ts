@@ -1,12 +1,12 @@
 /** What apply sends, held against real servers: one revision, all of it, in order. */
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/target/cursor.js';
-import { SLOTS, type Guard } from '../../src/target/guard.js';
-import { EtcdTarget } from '../../src/target/target.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { SLOTS, type Guard } from '../../src/target/guard.js';
+import { EtcdTarget } from '../../src/target/target.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { Etcd, versions } from '../rig/etcd.js';

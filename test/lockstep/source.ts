@@ -1,6 +1,6 @@
 /** The source: a random history, of which apply's feed gets to know more and more. */
-import type { Feed, TargetStanding, Stretch } from '../../src/lockstep/apply.js';
 import { Wakeup } from '../../src/async/wakeup.js';
+import type { Feed, TargetStanding, Stretch } from '../../src/lockstep/apply.js';
 import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest } from '../../src/mvcc/tally.js';

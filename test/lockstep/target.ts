@@ -1,6 +1,11 @@
 /**
  * The target: what etcd would do with apply's writes, and a look at all of it after each of them.
  */
+import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
+import type { Record } from '../../src/mvcc/record.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { digest, Tally } from '../../src/mvcc/tally.js';
 import {
   CURSOR_FORMAT,
   CURSOR_KEY,
@@ -10,11 +15,6 @@ import {
 } from '../../src/target/cursor.js';
 import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
 import type { TargetState } from '../../src/target/target.js';
-import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
-import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
-import type { Record } from '../../src/mvcc/record.js';
-import type { Revision } from '../../src/mvcc/revision.js';
-import { digest, Tally } from '../../src/mvcc/tally.js';
 import { PREFIX, type Source } from './source.js';
 import { Store, type Op } from './store.js';
 

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { CURSOR_KEY } from '../../src/target/cursor.js';
-import { TERM_KEY, SLOTS, slotKey, type Guard } from '../../src/target/guard.js';
-import { guardedTxn } from '../../src/target/txn.js';
 import { encodeKeyValue, toBigInt } from '../../src/mvcc/keyvalue.js';
 import type { Record } from '../../src/mvcc/record.js';
 import { GUARD_BYTES } from '../../src/plan/data.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { TERM_KEY, SLOTS, slotKey, type Guard } from '../../src/target/guard.js';
+import { guardedTxn } from '../../src/target/txn.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { MAX_TXN_OPS, refusal } from './txnrules.js';
 

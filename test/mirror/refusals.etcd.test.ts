@@ -1,10 +1,10 @@
 /** What mirror refuses before it changes anything; and the audit of a mirror. */
 import { expect } from 'chai';
-import { auditValues, type ValuesReport } from '../../src/audit/values.js';
 import type { Difference } from '../../src/audit/report.js';
+import { auditValues, type ValuesReport } from '../../src/audit/values.js';
 import { LockstepError, type ErrorCode } from '../../src/errors.js';
-import { mirrorKey } from '../../src/mirror/mirrorcursor.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
+import { mirrorKey } from '../../src/mirror/mirrorcursor.js';
 import { fingerprint } from '../cli/stage.js';
 import { del, Pair, put, type MirrorFlags } from './pair.js';
 

@@ -3,6 +3,12 @@ import { expect } from 'chai';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { Running } from '../cli/run.js';
+import { PODS, Stage } from '../cli/stage.js';
+import { until } from '../cutover/pair.js';
+import { withCerts } from '../kube/scene.js';
+import type { Etcd } from '../rig/etcd.js';
+import { freePorts } from '../rig/ports.js';
 import {
   compile,
   freshClone,
@@ -16,12 +22,6 @@ import {
 } from './installed.js';
 import { nightBetween } from './night.js';
 import { shownPrograms } from './pages.js';
-import { until } from '../cutover/pair.js';
-import { Running } from '../cli/run.js';
-import { PODS, Stage } from '../cli/stage.js';
-import { withCerts } from '../kube/scene.js';
-import type { Etcd } from '../rig/etcd.js';
-import { freePorts } from '../rig/ports.js';
 
 const ALLOWED = [
   /^dist\/src\/[^.]+(\.d\.ts|\.js)$/,

@@ -1,8 +1,8 @@
 /** Verdicts for what no test can bring a real server to: clocks, versions, far targets. */
 import { expect } from 'chai';
+import type { AskedMember, AskedMembers } from '../../src/plan/askmembers.js';
 import type { Contents } from '../../src/plan/contents.js';
 import { encryption } from '../../src/plan/data.js';
-import type { AskedMember, AskedMembers } from '../../src/plan/askmembers.js';
 import { estimate, pace } from '../../src/plan/estimates.js';
 import type { Rates } from '../../src/plan/rates.js';
 import { clocks, health, space, versions } from '../../src/plan/servers.js';

@@ -1,13 +1,13 @@
 /** What a plan says of a target: what it holds, who writes there, who is let in. */
 import { expect } from 'chai';
 import { EtcdClient } from '../../src/wire/client.js';
+import { Gate } from '../access/gate.js';
+import { commandsFor, lock, USER } from '../access/rights.js';
+import { tempDir } from '../base/sources.js';
+import { run } from '../cli/run.js';
 import { fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { Authority } from '../rig/certs.js';
 import { Etcd, haveVersion } from '../rig/etcd.js';
-import { run } from '../cli/run.js';
-import { tempDir } from '../base/sources.js';
-import { Gate } from '../access/gate.js';
-import { commandsFor, lock, USER } from '../access/rights.js';
 import { expectCheck, planOf } from './make.js';
 
 describe('plan: target', () => {

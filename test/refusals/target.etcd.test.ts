@@ -6,12 +6,12 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { crop } from '../../src/base/crop.js';
+import { toLong } from '../../src/mvcc/keyvalue.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { toLong } from '../../src/mvcc/keyvalue.js';
+import { eventually, fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { cleanEnv } from '../rig/binaries.js';
 import { binaries, Etcd } from '../rig/etcd.js';
-import { eventually, fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { fatal, refusal, refused, reseed } from './refused.js';
 
 const CURSOR = 'etcd-lockstep/cursor';

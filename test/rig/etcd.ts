@@ -1,5 +1,5 @@
-import { removeFolder, type Child } from './child.js';
 import type { EtcdVersion } from './binaries.js';
+import { removeFolder, type Child } from './child.js';
 import { memberStatus, type ClientAddress, type MemberStatus } from './rpc.js';
 import {
   choosePorts,

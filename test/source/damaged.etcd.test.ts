@@ -1,8 +1,8 @@
 /** The alarm CORRUPT on a side that is only read: etcd answers as if nothing were, and we say it. */
 import { expect } from 'chai';
 import { run } from '../cli/run.js';
-import { eventually, PODS, Stage } from '../cli/stage.js';
 import { Running } from '../cli/run.js';
+import { eventually, PODS, Stage } from '../cli/stage.js';
 import { raiseCorrupt } from '../rig/corrupt.js';
 
 const SAYS = /the source has the alarm CORRUPT \(member [0-9a-f]+\): .*may be wrong/;
