@@ -90,9 +90,14 @@ export function begun<C>(call: () => C): C {
   try {
     return call();
   } catch (error) {
-    if (!(error instanceof Error) || error.message !== 'Channel has been shut down') throw error;
-    throw new PeerFault('the connection was given up', { cause: error });
+    throw asGivenUp(error);
   }
+}
+
+/** What is told of a channel that was closed meanwhile, as such; any other error as it is. */
+export function asGivenUp(error: unknown): unknown {
+  if (!(error instanceof Error) || error.message !== 'Channel has been shut down') return error;
+  return new PeerFault('the connection was given up', { cause: error });
 }
 
 /** grpc-js gives a codec's own mistakes a status, as if the server had made them; so it has none. */

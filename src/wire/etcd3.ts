@@ -31,7 +31,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Etcd3 } from 'etcd3';
 import { grpcTarget } from './address.js';
-import { failure } from './call.js';
+import { asGivenUp, failure } from './call.js';
 import { hexId } from './id.js';
 import { CALL_TIMEOUT_MS, type Access } from './transport.js';
 
@@ -74,7 +74,7 @@ async function ask<T>(
   try {
     return await call(etcd);
   } catch (error) {
-    throw outcome && outcome.code !== status.OK ? failure(outcome) : error;
+    throw outcome && outcome.code !== status.OK ? failure(outcome) : asGivenUp(error);
   }
 }
 

@@ -81,9 +81,9 @@ export class Stage {
     return etcd;
   }
 
-  followArgs(journal: string, target: string): string[] {
+  followArgs(journal: string, target: string, source = this.source.endpoint): string[] {
     return [
-      ...['follow', '--endpoints', this.source.endpoint, '--dest-endpoints', target],
+      ...['follow', '--endpoints', source, '--dest-endpoints', target],
       ...['--journal', journal, '-w', 'json'],
     ];
   }

@@ -6,9 +6,12 @@
  * etcd serves just that, by another way than src/ reads: other messages, another decoder, no pages.
  */
 import type { IKeyValue } from 'etcd3';
+import { pause } from '../../src/async/again.js';
 import type { Etcd } from '../rig/etcd.js';
 import { withEtcd3 } from '../rig/etcd3.js';
 import { liveAt, type OracleRow, type OracleRows } from './rows.js';
+
+const SETTLES_WITHIN_MS = 30_000;
 
 /** The live rows, in the order of their keys, and the head that they were read at. */
 export interface Seen {
@@ -20,6 +23,20 @@ export async function seenBy3(
   etcd: Pick<Etcd, 'address'>,
   prefixes: readonly string[],
 ): Promise<Seen> {
+  return askedAgain(() => readBy3(etcd, prefixes));
+}
+
+/** A server that has no leader for a moment is asked again, as it would be by any client. */
+async function askedAgain<T>(ask: () => Promise<T>): Promise<T> {
+  for (const until = Date.now() + SETTLES_WITHIN_MS; ; await pause(100))
+    try {
+      return await ask();
+    } catch (error) {
+      if (!/leader/.test(String(error)) || Date.now() > until) throw error;
+    }
+}
+
+async function readBy3(etcd: Pick<Etcd, 'address'>, prefixes: readonly string[]): Promise<Seen> {
   return withEtcd3(etcd, async (client) => {
     const rows: string[] = [];
     let head: number | undefined;
