@@ -28,12 +28,14 @@ export async function seenBy3(
 
 /** A server that has no leader for a moment is asked again, as it would be by any client. */
 async function askedAgain<T>(ask: () => Promise<T>): Promise<T> {
-  for (const until = Date.now() + SETTLES_WITHIN_MS; ; await pause(100))
+  for (const until = Date.now() + SETTLES_WITHIN_MS; ;) {
     try {
       return await ask();
     } catch (error) {
       if (!/leader/.test(String(error)) || Date.now() > until) throw error;
     }
+    await pause(100);
+  }
 }
 
 async function readBy3(etcd: Pick<Etcd, 'address'>, prefixes: readonly string[]): Promise<Seen> {
