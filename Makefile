@@ -1,6 +1,7 @@
 # make demo    the main job on real input, about a minute
 # make test    everything that must hold: lint, formats, real etcd servers, faults
 # make test-k8s  the same on a real Kubernetes control plane, after `make k8s`
+# make docs-check  what the pages say: blocks, flags, defaults, codes, versions, output, links
 # make bench   side by side with what one would take instead: docs/performance.md
 # make soak    thousands of kills and resumes, and 2 GB through a slow target: an hour and more
 # make build   dist/, and the generated protobuf module under src/wire/gen
@@ -14,7 +15,7 @@ MOCHA := $(BIN)/mocha --import=tsx --exit
 PARALLEL := --parallel --jobs 2
 K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
-.PHONY: build demo bench bench-record test k8s test-k8s soak lint lint-types lint-rules lint-format format clean
+.PHONY: build demo bench bench-record test docs-check k8s test-k8s soak lint lint-types lint-rules lint-format format clean
 
 build: dist/.built
 
@@ -51,6 +52,10 @@ bench-record:
 test: $(GEN)
 	@$(MAKE) --no-print-directory -j3 lint build etcd
 	$(MOCHA) $(PARALLEL) --timeout 120000 --ignore '$(K8S_TESTS)' 'test/**/*.test.ts'
+
+# Part of make test; takes seconds
+docs-check: $(GEN) etcd
+	$(MOCHA) 'test/docs/*.test.ts' test/cli/reference.test.ts
 
 # Builds kube-apiserver, kube-scheduler and kube-controller-manager: about eight minutes, once
 k8s:

@@ -8,13 +8,13 @@
  * In each run ours and theirs take turns, and a ratio is formed of neighbours. Results go to
  * .cache/bench/results.json, where a scenario that runs again replaces its own rows only.
  */
-import { duration } from '../src/status/format.js';
+import { duration } from '../src/text.js';
 import { binaries } from '../test/rig/binaries.js';
 import { fsync } from './kit/etcds.js';
 import { commit, keep, machine, markdown } from './kit/report.js';
 import { reached, type Row } from './kit/result.js';
-import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { Bench, type Scenario } from './kit/scenario.js';
+import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
 import { cutoverScenario } from './scenarios/cutover.js';

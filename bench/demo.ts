@@ -2,7 +2,7 @@
  * make demo: the main job on real input, in about a minute.
  *
  * A source is restored from a real Kubernetes snapshot and written to all the time. Beside that its
- * pods are seeded, restored, followed, killed and resumed, audited. At the end the tool that one would
+ * pods are seeded, followed, restored, the follower is killed and resumed, and all is audited. At the end the tool that one would
  * have taken instead copies the same pods, so that the difference can be seen.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -20,7 +20,7 @@ import type { FollowStatus } from '../src/lockstep/follow.js';
 import { parseKeyValue } from '../src/mvcc/keyvalue.js';
 import { prefixRange } from '../src/mvcc/prefix.js';
 import { readPages } from '../src/source/pages.js';
-import { bytes, count, duration, fields } from '../src/status/format.js';
+import { bytes, count, duration, fields } from '../src/text.js';
 import { EtcdClient } from '../src/wire/client.js';
 import { binaries, Etcd, startFromSnapshot } from '../test/rig/etcd.js';
 import { freePorts } from '../test/rig/ports.js';

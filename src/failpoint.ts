@@ -3,7 +3,7 @@
  *
  * A crash that matters happens between two steps that belong together; a kill from outside, at a
  * random time, meets such a place once in thousands of tries. So the places have names, and the
- * environment variable ETCD_LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
+ * environment variable LOCKSTEP_FAILPOINT says where to die: `name`, `name:n` for the n-th
  * passing, `name:n:ms` for so many milliseconds after it, when a request is on its way. With
  * `name:n:uncaught` an error is thrown there that nobody catches, with `name:n:rejection` a promise
  * rejected that nobody awaits. Nobody but the tests sets it; without it, passing costs one comparison.
@@ -11,52 +11,52 @@
 
 export const FAILPOINTS = [
   // journal/journal.ts
-  'create.half',
-  'append.begin',
-  'append.done',
-  'compact.batch',
+  'journal.create.half',
+  'journal.append.begin',
+  'journal.append.done',
+  'journal.compact.batch',
   // base/read.ts
   'base.blob',
   'base.batch',
   'base.page',
   // base/adopt.ts
-  'adopt.begin',
-  'adopt.removed',
-  'adopt.renamed',
+  'base.adopt.begin',
+  'base.adopt.removed',
+  'base.adopt.renamed',
   // base/bridge.ts
-  'bridge.planned',
-  'bridge.declared',
-  'bridge.appended',
+  'base.bridge.planned',
+  'base.bridge.declared',
+  'base.bridge.appended',
   // base/seal.ts
-  'seal.row',
-  'seal.checksum',
-  'seal.rename',
-  'seal.renamed',
-  // lockstep/target.ts: before sending, and when the answer came but nobody knows of it
-  'filler.send',
-  'filler.answer',
-  'data.send',
-  'data.answer',
-  'fence.send',
-  'fence.answer',
+  'base.seal.row',
+  'base.seal.checksum',
+  'base.seal.rename',
+  'base.seal.renamed',
+  // target/target.ts: before sending, and when the answer came but nobody knows of it
+  'target.filler.send',
+  'target.filler.answer',
+  'target.data.send',
+  'target.data.answer',
+  'target.term.send',
+  'target.term.answer',
   // lockstep/apply.ts
-  'stock.taken',
-  'filler.remember',
-  'cursor.remember',
-  // lockstep/leases.ts
-  'lease.grant',
-  'lease.granted',
-  // lockstep/follow.ts
-  'mirror.begin',
-  'mirror.target',
-  'mirror.done',
+  'lockstep.stock.taken',
+  'lockstep.filler.remember',
+  'lockstep.cursor.remember',
+  // leases/keeper.ts
+  'leases.grant',
+  'leases.granted',
+  // lockstep/compactions.ts
+  'lockstep.compactions.begin',
+  'lockstep.compactions.target',
+  'lockstep.compactions.done',
   // mirror/writer.ts
-  'copy.claimed',
-  'copy.send',
-  'copy.answer',
+  'mirror.copy.claimed',
+  'mirror.copy.send',
+  'mirror.copy.answer',
   // cutover/takeover.ts
-  'takeover.send',
-  'takeover.answer',
+  'cutover.takeover.send',
+  'cutover.takeover.answer',
   // cutover/cutover.ts: behind each step
   'cutover.audited',
   'cutover.frozen',
@@ -65,24 +65,24 @@ export const FAILPOINTS = [
   'cutover.moved',
   'cutover.switched',
   'cutover.unfrozen',
-  // cutover/bring.ts
-  'bring.send',
+  // cutover/bringkeys.ts
+  'cutover.bring.send',
   // cutover/rollback.ts: behind each step
-  'rollback.frozen',
-  'rollback.raised',
-  'rollback.brought',
-  'rollback.switched',
-  'rollback.unfrozen',
+  'cutover.rollback.frozen',
+  'cutover.rollback.raised',
+  'cutover.rollback.brought',
+  'cutover.rollback.switched',
+  'cutover.rollback.unfrozen',
   // cutover/retire.ts
-  'retire.verified',
-  'retire.removed',
-  'retire.done',
+  'cutover.retire.verified',
+  'cutover.retire.removed',
+  'cutover.retire.done',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];
 
 /** Read when the process starts: a name that nobody passes would silently test nothing. */
-const armed = parse(process.env['ETCD_LOCKSTEP_FAILPOINT']);
+const armed = parse(process.env['LOCKSTEP_FAILPOINT']);
 
 /** Ends the process here if it was told so. */
 export function failpoint(name: Failpoint): void {
@@ -106,6 +106,6 @@ function parse(text: string | undefined) {
   const [, named, passings, how] =
     /^([a-z.]+)(?::([1-9]\d*)(?::(\d+|uncaught|rejection))?)?$/.exec(text) ?? [];
   const name = FAILPOINTS.find((known) => known === named);
-  if (!name) throw new Error(`ETCD_LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
+  if (!name) throw new Error(`LOCKSTEP_FAILPOINT: there is no fail point "${text}"`);
   return { name, passings: Number(passings ?? 1), how };
 }

@@ -1,28 +1,84 @@
-/** etcd-lockstep as a library: what its commands are made of. */
-export { audit, type AuditOptions } from './audit/audit.js';
-export type { Ahead } from './audit/ahead.js';
-export type { AuditReport, Difference, SideReport } from './audit/report.js';
-export { auditValues, type ValuesOptions, type ValuesReport } from './audit/values.js';
-export { crop, type Cropped, type CropOptions } from './base/crop.js';
-export type { Sealed } from './base/basefile.js';
-export { seed, type SeedOptions } from './base/seed.js';
-export type { Cursor } from './cursor.js';
-export { fenceAlone, type FenceAloneOptions, type FenceReport } from './cutover/alone.js';
-export { Cutover } from './cutover/cutover.js';
-export type { CutoverOptions, CutoverReport } from './cutover/options.js';
-export { retire, type RetireOptions, type RetireReport } from './cutover/retire.js';
-export { Rollback, type RollbackOptions, type RollbackReport } from './cutover/rollback.js';
-export { LockstepError, type Disposition, type ErrorCode } from './errors.js';
-export { Journal, type JournalState } from './journal/journal.js';
-export { repairJournal, type RepairOptions } from './lockstep/repair.js';
-export { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
-export type { MirrorCursor } from './mirror/cursor.js';
-export { KeyMap } from './mirror/keymap.js';
-export { Mirror, type MirrorOptions } from './mirror/mirror.js';
-export type { MirrorStatus } from './mirror/status.js';
-export { makePlan, type Plan, type PlanOptions } from './plan/plan.js';
-export { PrefixSet } from './mvcc/prefix.js';
-export type { Position } from './position.js';
-export { targetStatus, type TargetStatus } from './lockstep/status.js';
-export { EtcdClient } from './wire/client.js';
+/**
+ * etcd-lockstep as a library: docs/library.md.
+ *
+ * {@link Migration} is what the commands of a migration do, {@link PlainMirror} what `mirror` does; the
+ * rest is what they are given, what they give, and the commands that need no two etcds.
+ */
+/// <reference types="node" preserve="true" />
+
+// A migration
+export {
+  Migration,
+  type AuditRequest,
+  type CutoverRequest,
+  type FenceRequest,
+  type FollowRequest,
+  type MigrationOptions,
+  type MigrationStatus,
+  type RetireRequest,
+  type RollbackRequest,
+  type SeedRequest,
+} from './migration.js';
+export type { Ends } from './ends.js';
 export type { Connection, TlsFiles } from './wire/connection.js';
+export { PrefixSet } from './mvcc/prefix.js';
+export type { SeedCount } from './base/seed.js';
+export type { Sealed } from './base/basefile.js';
+export type { FollowState, FollowStatus } from './lockstep/follow.js';
+export type { StatusesOptions } from './async/statuses.js';
+export type { Cursor } from './target/cursor.js';
+export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
+
+// Audits
+export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
+
+// A night
+export type { Answer } from './kube/answer.js';
+export { ApiServer, type Credentials, type HttpMethod, type Query } from './kube/api.js';
+export { loadKube } from './kube/config.js';
+export { parseResource, PODS, resourceName, type Resource } from './kube/resource.js';
+export { overrides } from './cutover/switch.js';
+export type { KubeStatus } from './proof/nightstatus.js';
+export {
+  NIGHT_DEFAULTS,
+  type CutoverReport,
+  type GoAbout,
+  type Moving,
+} from './cutover/nightoptions.js';
+export type { Phase } from './target/cutoverstate.js';
+export type { Heads, Serving } from './proof/servedfrom.js';
+export type { NightStep, StepTime } from './cutover/steps.js';
+export type { FenceReport } from './cutover/fencealone.js';
+export type { RetireFound, RetireReport } from './cutover/retire.js';
+export type { RollbackReport } from './cutover/rollback.js';
+
+// The freeze alone, for who moves the apiservers himself
+export { freezeByHand, thawByHand, type MadeFreeze } from './cutover/byhand.js';
+export type { FreezingOptions } from './kube/freezing.js';
+export { freezeObjects, type Manifest, type FreezeWay } from './kube/manifests.js';
+export type { FreezeOwner } from './kube/owner.js';
+export { freezeWay } from './kube/way.js';
+export { probe, type Expected, type ProbeReport } from './kube/probe.js';
+
+// The plain mirror
+export {
+  PlainMirror,
+  type MirrorRequest,
+  type PlainMirrorOptions,
+  type ValuesRequest,
+} from './plainmirror.js';
+export type { MirrorPhase, MirrorStatus } from './mirror/mirrorstatus.js';
+export type { ValuesReport } from './audit/values.js';
+
+// Without a target
+export { crop, type Cropped, type CropOptions } from './base/crop.js';
+export { makePlan, type Plan, type PlanOptions, type PlanProgress } from './plan/plan.js';
+
+// Errors
+export {
+  LockstepError,
+  type Disposition,
+  type ErrorCode,
+  type ErrorSide,
+  type LockstepErrorOptions,
+} from './errors.js';

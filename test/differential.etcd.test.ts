@@ -6,8 +6,8 @@
  * `LIVES=200 npx mocha …`; with `SHRINK=1` a failure is made smaller, which takes its time.
  */
 import fc from 'fast-check';
-import { haveVersion } from './rig/etcd.js';
 import { life, live, stopBeforeStart, type Life } from './oracle/lockstep.js';
+import { haveVersion } from './rig/etcd.js';
 
 const LIVES = Number(process.env['LIVES'] ?? 0);
 const LIFE_MS = 60_000;

@@ -1,5 +1,5 @@
 /** What one target takes from one client of ours, if nothing but writing has to be done. */
-import { encodeCursor, CURSOR_FORMAT } from '../../src/cursor.js';
+import { encodeCursor, CURSOR_FORMAT } from '../../src/target/cursor.js';
 import type { EtcdClient } from '../../src/wire/client.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { podKey, PODS, type Values } from './data.js';

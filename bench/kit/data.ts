@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { appendChecksum } from '../../src/base/checksum.js';
 import { SnapshotFile } from '../../src/base/snapshot.js';
-import { BoltWriter } from '../../src/bolt/writer.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { encodeRevision } from '../../src/mvcc/revision.js';
 import { cache, root, say } from './place.js';

@@ -1,5 +1,5 @@
 /** What a scenario is given. */
-import { count } from '../../src/status/format.js';
+import { count } from '../../src/text.js';
 import { snapshotOf, Values } from './data.js';
 import { Store } from './etcds.js';
 import { inFolder, say } from './place.js';

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { count } from '../../src/text.js';
 import { ApiServer } from '../../test/k8s/apiserver.js';
 import { haveKube } from '../../test/k8s/binaries.js';
 import type { KubeClient } from '../../test/k8s/client.js';
@@ -16,7 +17,6 @@ import { Cluster } from '../../test/k8s/cluster.js';
 import { Hook } from '../../test/k8s/hook.js';
 import { Lockstep } from '../../test/k8s/lockstep.js';
 import { flipTo, prewarm } from '../../test/k8s/prewarm.js';
-import { count } from '../../src/status/format.js';
 import { lockstep } from '../kit/commands.js';
 import { SERVER_FLAGS, Store } from '../kit/etcds.js';
 import { inFolder, say } from '../kit/place.js';

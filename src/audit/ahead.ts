@@ -7,16 +7,9 @@
  */
 import { hasCode, LockstepError } from '../errors.js';
 import { PrefixSet } from '../mvcc/prefix.js';
-import type { Revision } from '../mvcc/revision.js';
 import type { OnDifference } from './compare.js';
-import { describeKey } from './report.js';
 import { records, type HistoryRange, type HistorySide } from './history.js';
-
-/** Both heads, the source's asked for last. */
-export interface Ahead {
-  source: Revision;
-  target: Revision;
-}
+import { describeKey, type Ahead } from './report.js';
 
 /** Names each event that only the target has, of any key that may be read. */
 export async function nameAhead(
@@ -47,7 +40,6 @@ export function aheadAndCompacted({ source, target }: Ahead): LockstepError {
     'TARGET_HEAD_OFF',
     `the target's head ${target} is above the source's ${source}, and the target is compacted above that`,
     {
-      disposition: 'fatal',
       revision: source,
       hint: 'Somebody else writes to the target, or the source was restored from a backup. Find out which, and seed a new target.',
     },

@@ -9,22 +9,25 @@
  * EQUAL is a proof, so what proves nothing is an error: an etcd against itself, and no keys at all.
  * A target above the source is a difference, whatever the keys below are.
  */
-import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { CUTOVER_KEY, parseCutover } from '../cutoverstate.js';
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
+import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen } from '../source/pages.js';
+import { areOne, sameEtcd } from '../source/sameetcd.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
+import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../target/cutoverstate.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import { areOne, sameEtcd } from '../sameetcd.js';
-import { aheadAndCompacted, nameAhead, type Ahead } from './ahead.js';
+import { aheadAndCompacted, nameAhead } from './ahead.js';
 import { comparePages, type Compared, type OnDifference } from './compare.js';
 import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
-import type { AuditReport } from './report.js';
+import type { Ahead, AuditReport } from './report.js';
+import { nothingInCommon, sinceTakeover, type TakenOver } from './sincetakeover.js';
 
 export interface AuditOptions {
   source: EtcdClient;
@@ -41,7 +44,7 @@ export interface AuditOptions {
   onDifference: OnDifference;
   /** Called for each page, with keys so far and keys in all where that is known. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
   signal: AbortSignal;
 }
 
@@ -52,17 +55,23 @@ interface Pinned extends AuditOptions {
   revision: Revision;
   /** Where the target is above the source; the revision is the source's head then. */
   ahead: Ahead | null;
+  /** The source's, when the revision was chosen. */
+  sourceHead: Revision;
+  /** Where the target was taken over. */
+  cutover: StoredCutover | null;
 }
 
 /**
  * @throws LockstepError SAME_ETCD for an etcd and itself; NOTHING_COMPARED where there is nothing to be
- *   found equal; COMPACTED or FUTURE_REVISION where a side does not hold the revision
+ *   found equal; COMPACTED or FUTURE_REVISION where a side does not hold the revision; TARGET_CUT_OVER
+ *   where it was cut over and no side holds any more what both have had
  */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { source, target } = options;
   const started = performance.now();
   const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
   await refuseItself(options, sourceStatus, targetStatus);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
@@ -71,8 +80,8 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   let gone = 0;
   for (let tries = 1; ; tries++) {
     const pinned = { ...options, onDifference, ...(await chooseRevision(options)) };
-    const { revision, ahead } = pinned;
-    if (revision === gone) throw ahead ? aheadAndCompacted(ahead) : tooFarBehind(revision);
+    const { revision } = pinned;
+    if (revision === gone) throw await goneForGood(pinned);
     try {
       const report = await auditAt(pinned, sourceStatus, targetStatus);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
@@ -103,18 +112,28 @@ async function chooseRevision({
   target,
   prefixes,
   revision,
-}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead'>> {
-  if (revision !== undefined) return { revision, ahead: null };
-  const copy = await lastCopy(target);
+}: AuditOptions): Promise<Pick<Pinned, 'revision' | 'ahead' | 'sourceHead' | 'cutover'>> {
+  const { header, rows } = await target.few({ key: CUTOVER_KEY });
+  const cutover = rows[0] ? parseCutover(rows[0]) : null;
   // Asked for after the target's: it has been further ever since.
-  const { revision: head } = await source.head(probeKey(prefixes));
-  if (copy <= head) return { revision: copy, ahead: null };
-  return { revision: head, ahead: { source: head, target: copy } };
+  const { revision: sourceHead } = await source.head(probeKey(prefixes));
+  const copy = revision ?? cutover?.exact ?? header.revision;
+  if (revision !== undefined || copy <= sourceHead)
+    return { revision: copy, ahead: null, sourceHead, cutover };
+  const ahead = { source: sourceHead, target: copy };
+  return { revision: sourceHead, ahead, sourceHead, cutover };
 }
 
-async function lastCopy(target: EtcdClient): Promise<Revision> {
-  const { header, rows } = await target.few({ key: CUTOVER_KEY });
-  return rows[0] ? parseCutover(rows[0]).exact : header.revision;
+async function takenOver(options: Pinned): Promise<TakenOver | null> {
+  const { source, target, prefixes, cutover, signal } = options;
+  return cutover && (await sinceTakeover(source, target, cutover, prefixes, signal));
+}
+
+async function goneForGood(options: Pinned): Promise<LockstepError> {
+  const { revision, ahead } = options;
+  if (ahead) return aheadAndCompacted(ahead);
+  const since = await takenOver(options);
+  return since ? nothingInCommon(since) : tooFarBehind(revision);
 }
 
 async function auditAt(
@@ -122,7 +141,7 @@ async function auditAt(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<Omit<AuditReport, 'seconds'>> {
-  const { target, prefixes, revision, ahead } = options;
+  const { target, prefixes, revision, ahead, sourceHead } = options;
   let differences = 0;
   const counting: Pinned = {
     ...options,
@@ -142,12 +161,14 @@ async function auditAt(
   return {
     equal,
     revision,
+    sourceHead,
     prefixes: [...prefixes.list],
     source: side(sourceStatus, sum.source),
     target: side(targetStatus, sum.target),
     cursor,
     differences,
     ahead,
+    takenOver: await takenOver(options),
     history,
     bytes: sum.bytes,
   };
@@ -200,7 +221,7 @@ async function checkHistory(
   sourceStatus: ServerStatus,
   targetStatus: ServerStatus,
 ): Promise<AuditReport['history']> {
-  const { source, target, prefixes, revision, signal } = options;
+  const { source, target, prefixes, revision, signal, onNote } = options;
   const key = probeKey(prefixes);
   const compacts = await Promise.all([compactRevision(source, key), compactRevision(target, key)]);
   const after = Math.min(Math.max(...compacts), revision);
@@ -208,7 +229,7 @@ async function checkHistory(
   const events = await compareHistory(
     { client: source, status: sourceStatus },
     { client: target, status: targetStatus },
-    { prefixes, after, to: revision, signal },
+    { prefixes, after, to: revision, signal, ...(onNote ? { onNote } : {}) },
     (difference) => {
       differences++;
       options.onDifference(difference);
@@ -227,31 +248,30 @@ function side(status: ServerStatus, tally: Tally): AuditReport['source'] {
 }
 
 function compactedAway(cause: LockstepError, asked: Revision | undefined): LockstepError {
-  return new LockstepError('COMPACTED', cause.message, {
-    disposition: asked === undefined ? 'retry' : 'usage',
-    hint:
-      asked === undefined
-        ? 'The source compacts faster than the audit reads. Run it again.'
-        : "Give a newer --revision, or none to compare at the target's head.",
-    cause,
+  if (asked !== undefined)
+    return cause.as({
+      code: 'BAD_ARGUMENT',
+      hint: "Give a newer --revision, or none to compare at the target's head.",
+    });
+  return cause.as({
+    code: 'COMPACTED_MEANWHILE',
+    hint: 'The source compacts faster than the audit reads. Run it again.',
   });
 }
 
 function notThere(cause: LockstepError, revision: Revision): LockstepError {
-  return new LockstepError('FUTURE_REVISION', cause.message, {
-    disposition: 'retry',
+  return cause.as({
     revision,
     hint: "That side has not reached it yet. Give an older --revision, or none to compare at the target's head.",
-    cause,
   });
 }
 
 function tooFarBehind(revision: Revision): LockstepError {
   return new LockstepError(
-    'COMPACTED',
+    'COMPACTED_MEANWHILE',
     `the target stands at revision ${revision}, which the source has compacted away`,
     {
-      disposition: 'retry',
+      side: 'target',
       revision,
       hint: 'Start follow, and audit when it has caught up. If follow says HISTORY_GAP, seed again.',
     },

@@ -21,6 +21,8 @@ export interface HistoryRange {
   /** Both sides still hold everything above it. */
   after: Revision;
   to: Revision;
+  /** See WatchOptions. */
+  onNote?: (note: string) => void;
   signal: AbortSignal;
 }
 
@@ -57,7 +59,7 @@ export async function compareHistory(
 /** In order; none where `after` is the end. */
 export async function* records(
   { client, status }: HistorySide,
-  { prefixes, after, to, signal }: HistoryRange,
+  { prefixes, after, to, signal, onNote }: HistoryRange,
 ): AsyncGenerator<Record, undefined> {
   if (after >= to) return;
   const options = {
@@ -67,6 +69,7 @@ export async function* records(
     clusterId: status.clusterId,
     sparse: client.side === 'target',
     signal,
+    ...(onNote ? { onNote } : {}),
   };
   for await (const { revisions, position } of watchRevisions(client, options)) {
     for (const whole of revisions) if (whole.revision <= to) yield* whole.records;

@@ -8,16 +8,18 @@
  *
  * Invariant: up to `equal` both sides have had the same events, byte for byte, in the same order.
  */
-import { Wakeup } from '../backoff.js';
+import { lastValueFrom } from 'rxjs';
+import { Patience, type OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
+import { Wakeup } from '../async/wakeup.js';
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import { recordBytes, type Record } from '../mvcc/record.js';
+import { ownRecord, recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { watchLimits } from '../source/limits.js';
-import { Patience } from '../patience.js';
-import { steadyRevisions } from '../source/steady.js';
-import { runTogether } from '../tasks.js';
+import { revisions$ } from '../source/revisions.js';
+import type { WatchBatch } from '../source/watch.js';
 import type { EtcdClient } from '../wire/client.js';
 import { compareRecords, type HistorySide } from './history.js';
 import type { Difference } from './report.js';
@@ -27,7 +29,7 @@ export interface LiveAuditOptions {
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;
   /** A watch that is made anew. */
-  onNote: (note: string) => void;
+  onNote: OnNote;
 }
 
 /** Bytes of the one side's events that may wait for the other side's. */
@@ -100,30 +102,28 @@ export class LiveAudit {
   }
 
   async #read(side: HistorySide, into: Waiting, signal: AbortSignal): Promise<void> {
-    const watch = {
-      prefixes: this.options.prefixes,
-      after: into.position,
-      limits: watchLimits(side.status.version),
-      clusterId: side.status.clusterId,
-      signal,
-    };
-    const patience = new Patience(this.options.onNote);
-    for await (const batch of steadyRevisions(side.client, watch, patience)) {
-      for (const { records } of batch.revisions) this.#add(records, into);
-      into.position = batch.position;
-      this.#compare();
-      this.#moved.wake();
-      for (let seen = this.#moved.generation; into.bytes > MAX_WAITING_BYTES;) {
-        await this.#moved.after(seen, signal);
-        if (signal.aborted) return;
-        seen = this.#moved.generation;
-      }
-    }
+    const { prefixes, onNote } = this.options;
+    const { version, clusterId } = side.status;
+    const limits = watchLimits(version);
+    const begin = () => Promise.resolve({ after: into.position, limits });
+    const watch = { prefixes, clusterId, begin, signal, onNote, told: new Patience(onNote) };
+    const take = async (batch: WatchBatch) => this.#take(batch, into, signal);
+    await lastValueFrom(revisions$(side.client, watch, take), { defaultValue: undefined });
+  }
+
+  /** Resolves when there is room for more. */
+  async #take(batch: WatchBatch, into: Waiting, signal: AbortSignal): Promise<void> {
+    for (const { records } of batch.revisions) this.#add(records, into);
+    into.position = batch.position;
+    this.#compare();
+    this.#moved.wake();
+    while (into.bytes > MAX_WAITING_BYTES && !signal.aborted)
+      await this.#moved.after(this.#moved.generation, signal);
   }
 
   #add(records: readonly Record[], into: Waiting): void {
     for (const record of records) {
-      into.records.push(record);
+      into.records.push(ownRecord(record));
       into.bytes += recordBytes(record);
     }
     const last = records.at(-1);
@@ -156,8 +156,7 @@ function different({ key, kind, fields, revision }: Difference): LockstepError {
     'TARGET_DIFFERENT',
     `the target is not what the source is: ${key} ${what} at revision ${revision ?? 0}`,
     {
-      disposition: 'fatal',
-      ...(revision === undefined ? {} : { revision }),
+      revision,
       hint: 'Do not cut over to it. Run `etcd-lockstep audit --history` to see all of it, and seed a new target.',
     },
   );

@@ -26,7 +26,6 @@ export function nothingCompared(prefixes: readonly string[]): LockstepError {
     ? 'there are no keys'
     : `no key begins with ${prefixes.map((p) => JSON.stringify(p)).join(' or ')}`;
   return new LockstepError('NOTHING_COMPARED', `nothing was compared: ${what}, on either side`, {
-    disposition: 'usage',
     hint: "Check --prefix, letter by letter; without it audit compares the cursor's. If there are no keys, and that is meant: audit --allow-empty.",
   });
 }

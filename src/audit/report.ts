@@ -1,8 +1,15 @@
 /** What an audit finds. The JSON contract in docs/reference.md is made of these types. */
 import type { Gap } from '../journal/state.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Ahead } from './ahead.js';
+import type { TakenOver } from './sincetakeover.js';
 
+/** Both heads, the source's asked for last. */
+export interface Ahead {
+  source: Revision;
+  target: Revision;
+}
+
+/** What of a key is compared. */
 export type Field = 'value' | 'mod_revision' | 'create_revision' | 'version' | 'lease';
 
 /** One key, or one event of its history, that is not the same on both sides. */
@@ -17,6 +24,7 @@ export interface Difference {
   revision?: Revision;
 }
 
+/** One side of an audit. */
 export interface SideReport {
   cluster: string;
   version: string;
@@ -25,10 +33,13 @@ export interface SideReport {
   checksum: string;
 }
 
+/** What was compared, and whether it is the same. */
 export interface AuditReport {
   equal: boolean;
   /** Both sides were read at this revision. */
   revision: Revision;
+  /** Of the source, when the revision was chosen: what it has above is not compared. */
+  sourceHead: Revision;
   prefixes: string[];
   source: SideReport;
   target: SideReport;
@@ -44,6 +55,8 @@ export interface AuditReport {
   differences: number;
   /** Both heads, where the target's is above the source's; null: it is not. */
   ahead: Ahead | null;
+  /** Where the target was taken over: when, and what was written since; else null. */
+  takenOver: TakenOver | null;
   /** Events above `after`, up to the revision; null if the history was not asked for. */
   history: { after: Revision; events: number; differences: number } | null;
   bytes: number;

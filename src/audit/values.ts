@@ -9,14 +9,16 @@
  * Keys that are only on the target are differences, unless they are exactly those that the mirror has
  * found foreign when it compared both sides last.
  */
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
+import { refuseSelf } from '../mirror/checks.js';
+import type { KeyMap } from '../mirror/keymap.js';
+import { mergeWalk, type Entry } from '../mirror/merge.js';
+import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/mirrorcursor.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import { refuseSelf } from '../mirror/checks.js';
-import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/cursor.js';
-import type { KeyMap } from '../mirror/keymap.js';
-import { mergeWalk, type Entry } from '../mirror/merge.js';
+import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields, type OnDifference } from './compare.js';
@@ -32,10 +34,11 @@ export interface ValuesOptions {
   onDifference: OnDifference;
   /** Called for each page, with keys so far, keys in all and bytes. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
   signal: AbortSignal;
 }
 
+/** What of a mirror was compared, and whether it is the same. */
 export interface ValuesReport {
   equal: boolean;
   /** Revisions count differently on a mirror's target; only these fields were compared. */
@@ -74,6 +77,7 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   const started = performance.now();
   const [from, to] = await Promise.all([source.status(), target.status()]);
   await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;
@@ -104,13 +108,11 @@ async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
   const { header, rows } = await target.few({ key });
   if (!rows[0])
     throw new LockstepError('TARGET_NOT_OURS', `the target has no cursor ${key.toString()}`, {
-      disposition: 'fatal',
       hint: 'Check --prefix, --dest-prefix and both endpoints: they must be those that mirror was run with.',
     });
   const { revision, foreign } = parseMirror(key, parseKeyValue(rows[0]).value);
   if (revision === null)
     throw new LockstepError('MIRROR_INCOMPLETE', 'the mirror has not compared both sides yet', {
-      disposition: 'retry',
       hint: 'Wait until mirror says that it has compared them, or start it if it does not run.',
     });
   return { source: revision, target: header.revision, foreign };
@@ -180,10 +182,9 @@ function side(
 /** The mirror has brought a revision that the source does not have: another try would not help. */
 function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): LockstepError {
   return new LockstepError(
-    'SOURCE_CHANGED',
+    'MIRROR_OTHER_SOURCE',
     `the mirror has brought the source's revision ${source}, which the source does not have`,
     {
-      disposition: 'fatal',
       revision: source,
       hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
       cause,
@@ -192,9 +193,8 @@ function wentBack(cause: LockstepError, { source }: Moment, key: Buffer): Lockst
 }
 
 function compactedAway(cause: LockstepError): LockstepError {
-  return new LockstepError('COMPACTED', cause.message, {
-    disposition: 'retry',
+  return cause.as({
+    code: 'COMPACTED_MEANWHILE',
     hint: 'The mirror stands where a side has been compacted since, or a side compacts faster than the audit reads. See that mirror runs, and audit again.',
-    cause,
   });
 }

@@ -8,13 +8,13 @@
  * The new journal gets the old one's place only when it is whole; killed before, it is made anew.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { cursorTally, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
 import { refuseOther } from '../journal/level.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
 import { readBase, type OnBase } from './read.js';
 
@@ -51,11 +51,11 @@ export async function adopt(
   } finally {
     await journal.close();
   }
-  failpoint('adopt.begin');
+  failpoint('base.adopt.begin');
   rmSync(directory, { recursive: true, force: true });
-  failpoint('adopt.removed');
+  failpoint('base.adopt.removed');
   renameSync(part, directory);
-  failpoint('adopt.renamed');
+  failpoint('base.adopt.renamed');
 }
 
 function notExact(revision: number): LockstepError {
@@ -63,7 +63,6 @@ function notExact(revision: number): LockstepError {
     'TARGET_NOT_EXACT',
     `the target does not hold at revision ${revision} what its cursor says`,
     {
-      disposition: 'reseed',
       revision,
       hint: 'Nothing was written. Run audit to see what differs; then seed again, into a new journal and a new target.',
     },

@@ -20,17 +20,17 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
+import { BoltWriter } from '../bolt/boltwriter.js';
 import { attempt } from '../bolt/failure.js';
-import { BoltWriter } from '../bolt/writer.js';
-import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../cursor.js';
 import { LockstepError } from '../errors.js';
-import { LOST_LEASE_TTL_SECONDS } from '../leasettl.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
-import { encodeKeyValue, parseKeyValue, toLong } from '../mvcc/keyvalue.js';
+import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
+import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/cursor.js';
 import { appendChecksum } from './checksum.js';
 
 /** What a base says of itself. */
@@ -45,6 +45,7 @@ export interface BaseFacts {
   gap: Gap | null;
 }
 
+/** A base that was made. */
 export interface Sealed {
   out: string;
   head: Revision;
@@ -80,12 +81,12 @@ export class BaseFile {
   add({ revision, records }: WholeRevision): void {
     for (const [sub, { tombstone, bytes }] of records.entries()) {
       this.#db.put(encodeRevision(revision, sub, tombstone), bytes);
-      const { lease } = parseKeyValue(bytes);
+      const lease = leaseOf(bytes);
       if (lease !== 0n) this.#leases.add(lease);
     }
     this.rows += records.length;
     this.#last = { revision, records: records.length };
-    failpoint('seal.row');
+    failpoint('base.seal.row');
   }
 
   /** Adds the cursor, makes the file durable and gives it its name. */
@@ -98,7 +99,7 @@ export class BaseFile {
     await this.#writeLeases(leaseTtl);
     this.#writeMeta(compactRevision);
     const dataBytes = this.#db.finish();
-    failpoint('seal.checksum');
+    failpoint('base.seal.checksum');
     const fileBytes = await appendChecksum(this.#part, dataBytes);
     rename(this.#part, this.out);
     return {
@@ -186,9 +187,9 @@ function unsigned(a: bigint, b: bigint): number {
 /** After the rename and the directory's fsync the base is there whole, or it is not there. */
 function rename(part: string, out: string): void {
   attempt('write', out, () => {
-    failpoint('seal.rename');
+    failpoint('base.seal.rename');
     renameSync(part, out);
-    failpoint('seal.renamed');
+    failpoint('base.seal.renamed');
     const directory = openSync(dirname(out), 'r');
     fsyncSync(directory);
     closeSync(directory);
@@ -197,19 +198,17 @@ function rename(part: string, out: string): void {
 
 /**
  * Checks before anything is read that the base could be put there.
- * @throws LockstepError FILE_EXISTS, IO
+ * @throws LockstepError FILE_EXISTS, BAD_PATH
  */
 export function checkOut(path: string): void {
   if (existsSync(path))
     throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
-      disposition: 'usage',
       hint: 'Name another --out, or remove the file.',
     });
   try {
     accessSync(dirname(path), constants.W_OK);
   } catch (cause) {
-    throw new LockstepError('IO', `cannot write into ${dirname(path)}`, {
-      disposition: 'usage',
+    throw new LockstepError('BAD_PATH', `cannot write into ${dirname(path)}`, {
       hint: 'Name an --out in a folder that exists and may be written.',
       cause,
     });

@@ -30,13 +30,13 @@ import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
 import type { Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
-import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { proven } from '../position.js';
-import { compactRevision } from '../source/compaction.js';
-import { readPages } from '../source/pages.js';
+import { compactRevision } from '../source/compactrevision.js';
+import { readPrefixes } from '../source/prefixes.js';
 import type { EtcdClient } from '../wire/client.js';
 import { withScratch, type Scratch } from './scratch.js';
 
@@ -70,9 +70,9 @@ export async function bridge(
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
         const bridged = await plan(client, journal, gap, scratch, signal);
-        failpoint('bridge.planned');
+        failpoint('base.bridge.planned');
         await journal.declareGap(gap);
-        failpoint('bridge.declared');
+        failpoint('base.bridge.declared');
         await append(journal, gap, scratch);
         return bridged;
       });
@@ -90,7 +90,7 @@ async function plan(
   scratch: Scratch,
   signal: AbortSignal,
 ): Promise<Bridged> {
-  const planned = new Plan(scratch);
+  const planned = new BridgePlan(scratch);
   const source = new Tally();
   const outcome = await journal.tally(gap.after);
   for await (const { now, bytes } of rowsAt(client, journal, gap.to)) {
@@ -113,7 +113,7 @@ async function plan(
 async function planDeletions(
   journal: Journal,
   gap: Gap,
-  planned: Plan,
+  planned: BridgePlan,
   outcome: Tally,
 ): Promise<void> {
   await planned.flush();
@@ -131,9 +131,9 @@ async function* rowsAt(
   journal: Journal,
   revision: Revision,
 ): AsyncGenerator<{ now: KeyValue; bytes: Buffer }> {
-  for (const prefix of journal.state.prefixes)
-    for await (const page of readPages(client, prefixRange(prefix), revision))
-      for (const bytes of page.rows) yield { now: parseKeyValue(bytes), bytes };
+  const prefixes = PrefixSet.of(journal.state.prefixes);
+  for await (const { rows } of readPrefixes(client, prefixes, { revision }))
+    for (const bytes of rows) yield { now: parseKeyValue(bytes), bytes };
 }
 
 /** The sums differ: which key is not what the journal has, although it was not changed since? */
@@ -200,7 +200,6 @@ function notExact(key: Buffer, revision: Revision): LockstepError {
     'GAP_NOT_EXACT',
     `the gap cannot be bridged exactly: ${key.toString()} at revision ${revision} does not follow from what the journal holds`,
     {
-      disposition: 'reseed',
       revision,
       hint: 'Nothing was written. The source is not the one that was captured (restored from a backup?). Seed again, into a new journal and a new target.',
     },
@@ -211,7 +210,7 @@ const SEEN = 0x73;
 const RECORD = 0x72;
 
 /** The plan in its scratch store: keys that were seen, and records in the order of revisions. */
-class Plan {
+class BridgePlan {
   puts = 0;
   deletions = 0;
   #batch;
@@ -273,7 +272,7 @@ async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<voi
     bytes += whole.records.reduce((sum, record) => sum + recordBytes(record), 0);
     if (bytes < APPEND_BYTES) continue;
     await journal.append(batch, proven(whole.revision));
-    failpoint('bridge.appended');
+    failpoint('base.bridge.appended');
     batch = [];
     bytes = 0;
   }

@@ -19,7 +19,7 @@ import fs from 'node:fs';
 import { attempt } from '../bolt/failure.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
-import { Sizes, type ResourceSizes } from './resources.js';
+import { Sizes, type ResourceSizes } from './resourcesizes.js';
 import type { RawRow } from './snapshot.js';
 
 const PARTS = 128;
@@ -104,8 +104,8 @@ export class Census {
   }
 
   #countPart(part: Part, tally: Tally, superseded: Marks): void {
-    const newest = new Map<bigint, Seen>();
-    const newestOld = new Map<bigint, Seen>();
+    const newest = new Map<bigint, SeenRow>();
+    const newestOld = new Map<bigint, SeenRow>();
     for (const { key, seen } of this.#records(part)) {
       newest.set(key, seen);
       if (!(seen.flags & OURS) || !(seen.flags & (AT_COMPACT | BELOW_COMPACT))) continue;
@@ -122,7 +122,7 @@ export class Census {
     }
   }
 
-  *#records(part: Part): Generator<{ key: bigint; seen: Seen }> {
+  *#records(part: Part): Generator<{ key: bigint; seen: SeenRow }> {
     for (const { block, records } of this.#blocks(part)) {
       const { u64, f64, u32 } = block;
       for (let at = 0; at < records * RECORD_WORDS; at += RECORD_WORDS)
@@ -171,7 +171,7 @@ export class Census {
 }
 
 /** What a record says of a row; `flags` has the resource's number above them. */
-interface Seen {
+interface SeenRow {
   row: number;
   digest: bigint;
   bytes: number;

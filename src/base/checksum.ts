@@ -1,44 +1,29 @@
 /** The sha256 that an etcd snapshot has behind its data; restore refuses a file where it is off. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, createReadStream, statSync } from 'node:fs';
+import { appendFileSync, createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { attempt } from '../bolt/failure.js';
 import { LockstepError } from '../errors.js';
+import { knownOther, SECTOR_BYTES, sizeOf, withoutChecksum } from './otherfile.js';
 
 const SHA256_BYTES = 32;
-/** A bbolt file is a multiple of this, so a remainder of 32 says that the checksum is there. */
-const SECTOR_BYTES = 512;
 const READ_BYTES = 1024 * 1024;
 
 /**
  * Checks the checksum.
  * @returns the number of bytes in front of it
- * @throws LockstepError SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, IO
+ * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, IO
  */
 export async function verifyChecksum(path: string): Promise<number> {
-  const size = fileSize(path);
+  const size = sizeOf(path);
   if (size % SECTOR_BYTES !== SHA256_BYTES || size === SHA256_BYTES)
-    throw new LockstepError(
-      'SNAPSHOT_NO_CHECKSUM',
-      `${path} is no whole etcd snapshot: its ${size} bytes do not end in a sha256`,
-      {
-        disposition: 'usage',
-        hint: 'Take it with `etcdctl snapshot save` (a db file copied out of a data directory has no checksum), or copy it again if it was cut short.',
-      },
-    );
+    throw withoutChecksum(path, size);
   const dataBytes = size - SHA256_BYTES;
   const stored: Buffer[] = [];
   for await (const chunk of createReadStream(path, { start: dataBytes }))
     stored.push(chunk as Buffer);
   if (!(await hashFile(path, dataBytes)).equals(Buffer.concat(stored)))
-    throw new LockstepError(
-      'SNAPSHOT_DAMAGED',
-      `${path}: the sha256 at its end does not fit its content`,
-      {
-        disposition: 'usage',
-        hint: 'The file is damaged. Take the snapshot again.',
-      },
-    );
+    throw knownOther(path) ?? damaged(path);
   return dataBytes;
 }
 
@@ -90,11 +75,12 @@ async function hashFile(path: string, bytes: number): Promise<Buffer> {
   return hash.digest();
 }
 
-function fileSize(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError('IO', `cannot read ${path}: ${why}`, { disposition: 'usage', cause });
-  }
+function damaged(path: string): LockstepError {
+  return new LockstepError(
+    'SNAPSHOT_DAMAGED',
+    `${path}: the sha256 at its end does not fit its content`,
+    {
+      hint: 'The file is damaged. Take the snapshot again.',
+    },
+  );
 }

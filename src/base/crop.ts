@@ -12,8 +12,8 @@
  * order inside compacted revisions. Dropped: the way through a journal, as a seed goes it, which
  * sorts what is sorted and writes each row five times.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
@@ -21,9 +21,10 @@ import { noKeys, Unmatched } from '../source/nokeys.js';
 import { BaseFile, checkOut, type Sealed } from './basefile.js';
 import { Census, type Counted } from './census.js';
 import { noBase, type OnBase } from './read.js';
-import type { ResourceSizes } from './resources.js';
+import type { ResourceSizes } from './resourcesizes.js';
 import { SnapshotFile, type RawRow } from './snapshot.js';
 
+/** What is taken out of which snapshot file. */
 export interface CropOptions {
   snapshot: string;
   prefixes: PrefixSet;
@@ -34,6 +35,7 @@ export interface CropOptions {
   signal: AbortSignal;
 }
 
+/** The base that was made, and what it was made of. */
 export interface Cropped {
   sealed: Sealed;
   /** What the snapshot held, by resource. */
@@ -45,7 +47,7 @@ export interface Cropped {
 /** Between two looks at whether it is to go on. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
-/** @throws LockstepError SNAPSHOT_DAMAGED, SNAPSHOT_NO_CHECKSUM, BOLT_DAMAGED, FILE_EXISTS, NO_KEYS, IO */
+/** @throws LockstepError what SnapshotFile.open says; FILE_EXISTS, NO_KEYS, IO */
 export async function crop(options: CropOptions): Promise<Cropped> {
   const { snapshot, prefixes, out } = options;
   checkOut(out);
@@ -79,7 +81,10 @@ async function takeCensus(
   base: BaseFile,
   options: CropOptions,
 ): Promise<Counted> {
-  const scratch = await mkdtemp(join(dirname(options.out), '.crop-'));
+  // Always the same one, so that the next run removes what a killed one has left.
+  const scratch = `${options.out}.census`;
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch);
   const census = new Census(join(scratch, 'census'), file.compactRevision);
   const unmatched = new Unmatched(options.prefixes.list);
   try {

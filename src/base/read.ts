@@ -15,7 +15,7 @@
  */
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
@@ -25,7 +25,7 @@ import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
 import type { WatchLimits } from '../source/limits.js';
 import { readPages, type Page } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -179,7 +179,7 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
         'UNAVAILABLE',
         `the snapshot ends at revision ${file.head}, before the head ${journal.state.watchFrom - 1} that the source had: this member lags`,
         {
-          disposition: 'retry',
+          side: client.side,
           revision: file.head,
           hint: 'Wait until the member has caught up, or name another one in --endpoints.',
         },

@@ -29,8 +29,8 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
   const tally = await journal.compact(compactRevision);
   const base = new BaseFile(out);
   try {
-    for await (const revision of journal.everything()) {
-      base.add(revision);
+    for await (const batch of journal.everything()) {
+      for (const revision of batch) base.add(revision);
       signal.throwIfAborted();
       onRow?.(base.rows);
     }

@@ -9,17 +9,18 @@
  * Only a snapshot stream cannot be entered in the middle; then the journal is begun anew.
  */
 import { lastValueFrom, tap } from 'rxjs';
+import { Patience, type OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { capture } from '../journal/capture.js';
+import { capture$ } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal, type BaseProgress } from '../journal/journal.js';
 import { removeFiles } from '../journal/level.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { Patience } from '../patience.js';
-import { runTogether } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
 import { checkOut, type Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
@@ -30,6 +31,8 @@ export interface SeedCount extends BaseCount {
   /** Base and watch together; what changes or has history comes through the watch. */
   bytes: number;
   seconds: number;
+  /** How far the watch has come on its way to the source's head of the beginning, 0 to 1. */
+  watched: number;
 }
 
 export interface SeedOptions {
@@ -43,7 +46,7 @@ export interface SeedOptions {
   onBase: (count: SeedCount) => void;
   onSeal?: (rows: number) => void;
   /** What a user should know: that it goes on, why it starts over. */
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
@@ -59,6 +62,7 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
+  for (const note of await damagedNotes(client)) options.onNote(note);
   for (let start = 1; ; start++) {
     const journal = await openOrStart(client, status.clusterId, limits, options);
     try {
@@ -92,7 +96,6 @@ async function openOrStart(
     checkIdentity(journal, clusterId, prefixes);
     if (base.how !== from && !base.done)
       throw new LockstepError('JOURNAL_OTHER', `${directory} was begun with --from ${base.how}`, {
-        disposition: 'usage',
         hint: `Go on with --from ${base.how}, or give a new --journal.`,
       });
   } catch (error) {
@@ -133,29 +136,22 @@ async function fill(
   let until: Revision = Number.MAX_SAFE_INTEGER;
   const started = performance.now();
   let base = noBase();
+  const from = journal.position;
+  const { revision: head } = await client.head(probeKey(prefixes));
   const report = () => {
     const seconds = (performance.now() - started) / 1000;
-    onBase({ ...base, bytes: base.bytes + journal.appendedBytes, seconds });
+    const watched = Math.min(1, (journal.position - from) / Math.max(head - from, 1));
+    onBase({ ...base, bytes: base.bytes + journal.appendedBytes, seconds, watched });
   };
   const stopIfThere = () => {
     if (journal.position >= until) enough.abort();
   };
-  const patience = new Patience(onNote);
   const captureBeside = (stopped: AbortSignal) =>
     lastValueFrom(
-      capture(client, journal, {
-        limits,
+      capture$(client, journal, {
+        ...{ limits, onNote, told: new Patience(onNote) },
         signal: AbortSignal.any([stopped, enough.signal]),
-        onRetry: (error) => {
-          patience.failed(error);
-        },
-      }).pipe(
-        tap(() => {
-          patience.answered();
-        }),
-        tap(report),
-        tap(stopIfThere),
-      ),
+      }).pipe(tap(report), tap(stopIfThere)),
       { defaultValue: undefined },
     );
   const read = async (stopped: AbortSignal) => {

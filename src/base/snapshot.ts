@@ -5,7 +5,7 @@
  * revision than the one the snapshot holds.
  */
 import protobuf from 'protobufjs/minimal.js';
-import { BoltFile, type BoltBucket } from '../bolt/reader.js';
+import { BoltFile, type BoltBucket } from '../bolt/boltreader.js';
 import { LockstepError } from '../errors.js';
 import type { Row } from '../journal/layout.js';
 import { keyOf, toBigInt } from '../mvcc/keyvalue.js';
@@ -32,7 +32,7 @@ export class SnapshotFile {
 
   /**
    * Checks the sha256 at the end of the file and opens it.
-   * @throws LockstepError SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
+   * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
    */
   static async open(path: string): Promise<SnapshotFile> {
     const dataBytes = await verifyChecksum(path);
@@ -137,7 +137,6 @@ function parseLease(bytes: Buffer): { id: bigint; ttl: number } {
 
 function damaged(what: string): LockstepError {
   return new LockstepError('SNAPSHOT_DAMAGED', `the snapshot is damaged: ${what}`, {
-    disposition: 'usage',
     hint: 'Take the snapshot again.',
   });
 }

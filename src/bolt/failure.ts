@@ -1,5 +1,5 @@
 /** The two ways in which a bbolt file fails: what it says is wrong, or it cannot be read or written. */
-import { LockstepError } from '../errors.js';
+import { isSystemError, LockstepError } from '../errors.js';
 
 /**
  * The error for a file that is no sound bbolt database.
@@ -7,7 +7,6 @@ import { LockstepError } from '../errors.js';
  */
 export function damaged(page: number | string, what: string): LockstepError {
   return new LockstepError('BOLT_DAMAGED', `page ${page}: ${what}`, {
-    disposition: 'fatal',
     hint: 'The file is damaged, cut short or no bbolt database. Take it again from where it came.',
   });
 }
@@ -15,7 +14,7 @@ export function damaged(page: number | string, what: string): LockstepError {
 /**
  * Runs a file system call.
  * @param doing verb for the message, as in "cannot open /a/b: …"
- * @throws LockstepError IO for whatever the call throws.
+ * @throws LockstepError IO for what the system says
  */
 export function attempt<T>(
   doing: 'open' | 'create' | 'read' | 'write',
@@ -25,9 +24,8 @@ export function attempt<T>(
   try {
     return call();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError('IO', `cannot ${doing} ${path}: ${reason}`, {
-      disposition: 'fatal',
+    if (!isSystemError(cause)) throw cause;
+    throw new LockstepError('IO', `cannot ${doing} ${path}: ${cause.message}`, {
       hint: 'Check the path, its permissions and the free space of the disk.',
       cause,
     });

@@ -9,9 +9,9 @@
  * The ranges of neighbours do not overlap, so the last rule makes keys ascend strictly across pages
  * too, with no state carried from page to page.
  */
+import { ELEMENT_BYTES, HEADER_BYTES, PAGE_LEAF, readU64 } from './boltformat.js';
 import { damaged } from './failure.js';
-import { ELEMENT_BYTES, HEADER_BYTES, PAGE_LEAF, readU64 } from './format.js';
-import type { Page } from './pagefile.js';
+import type { BoltPage } from './pagefile.js';
 
 /**
  * One key and its value. Both are views into the block they were read in, which nobody else writes
@@ -23,12 +23,12 @@ export interface BoltEntry {
 }
 
 /** The keys that a subtree may hold; undefined = no bound on that side. */
-export interface KeyRange {
+export interface NodeRange {
   from: Buffer | undefined;
   below: Buffer | undefined;
 }
 
-export interface Child extends KeyRange {
+export interface Child extends NodeRange {
   page: number;
   from: Buffer;
 }
@@ -49,7 +49,7 @@ export interface Branch {
  * @param elementFlags what a leaf's elements must be flagged as: values or buckets
  * @throws LockstepError BOLT_DAMAGED that names the page.
  */
-export function decodeNode(page: Page, range: KeyRange, elementFlags: number): Leaf | Branch {
+export function decodeNode(page: BoltPage, range: NodeRange, elementFlags: number): Leaf | Branch {
   if (HEADER_BYTES + page.count * ELEMENT_BYTES > page.bytes.length) {
     throw damaged(page.id, `has no room for ${page.count} elements`);
   }
@@ -58,7 +58,7 @@ export function decodeNode(page: Page, range: KeyRange, elementFlags: number): L
     : { kind: 'branch', children: decodeBranch(page, range) };
 }
 
-function decodeLeaf(page: Page, range: KeyRange, elementFlags: number): BoltEntry[] {
+function decodeLeaf(page: BoltPage, range: NodeRange, elementFlags: number): BoltEntry[] {
   const { bytes, count } = page;
   const entries: BoltEntry[] = [];
   let free = HEADER_BYTES + count * ELEMENT_BYTES;
@@ -83,7 +83,7 @@ function decodeLeaf(page: Page, range: KeyRange, elementFlags: number): BoltEntr
   return entries;
 }
 
-function decodeBranch(page: Page, range: KeyRange): [Child, ...Child[]] {
+function decodeBranch(page: BoltPage, range: NodeRange): [Child, ...Child[]] {
   const { bytes, count } = page;
   const children: Child[] = [];
   let free = HEADER_BYTES + count * ELEMENT_BYTES;
@@ -106,13 +106,18 @@ function decodeBranch(page: Page, range: KeyRange): [Child, ...Child[]] {
   return [first, ...rest];
 }
 
-function checkAscending(page: Page, i: number, previous: Buffer | undefined, key: Buffer): void {
+function checkAscending(
+  page: BoltPage,
+  i: number,
+  previous: Buffer | undefined,
+  key: Buffer,
+): void {
   if (previous !== undefined && Buffer.compare(previous, key) >= 0) {
     throw damaged(page.id, `key of element ${i} is not above the one before it`);
   }
 }
 
-function checkRange(page: Page, range: KeyRange, first?: Buffer, last?: Buffer): void {
+function checkRange(page: BoltPage, range: NodeRange, first?: Buffer, last?: Buffer): void {
   if (first && range.from && Buffer.compare(first, range.from) < 0) {
     throw damaged(page.id, 'its first key is below its separator in the branch above');
   }
@@ -121,6 +126,6 @@ function checkRange(page: Page, range: KeyRange, first?: Buffer, last?: Buffer):
   }
 }
 
-function misplaced(page: Page, i: number): Error {
+function misplaced(page: BoltPage, i: number): Error {
   return damaged(page.id, `element ${i} lies outside the page or over another element`);
 }

@@ -4,7 +4,7 @@
  * The element table comes before the data in the file and its final length is known only at the
  * end, so the two grow side by side, and `pos` is put right when the page is taken out.
  */
-import { ELEMENT_BYTES, HEADER_BYTES, PAGE_BRANCH, PAGE_LEAF, writeU64 } from './format.js';
+import { ELEMENT_BYTES, HEADER_BYTES, PAGE_BRANCH, PAGE_LEAF, writeU64 } from './boltformat.js';
 import type { PageWriter } from './pagewriter.js';
 
 export class NodeBuffer {

@@ -6,7 +6,6 @@
  * that was written in one go or compacted, it reads a block at a time, and pages are views into it.
  */
 import fs from 'node:fs';
-import { attempt, damaged } from './failure.js';
 import {
   decodeMeta,
   HEADER_BYTES,
@@ -19,12 +18,13 @@ import {
   PAGE_LEAF,
   readHeader,
   type Meta,
-} from './format.js';
+} from './boltformat.js';
+import { attempt, damaged } from './failure.js';
 
 const BLOCK_BYTES = 256 * 1024;
 
 /** A page with its overflow, header included. */
-export interface Page {
+export interface BoltPage {
   /** Its number, or words for a page that lives inside a value. */
   id: number | string;
   flags: number;
@@ -64,7 +64,7 @@ export class PageFile {
   }
 
   /** Reads page `id` with its overflow; it is a leaf or a branch, or the page is damaged. */
-  read(id: number): Page {
+  read(id: number): BoltPage {
     const { pageSize, highWater } = this.meta;
     if (id >= highWater) throw damaged(id, `is not in the file, which has ${highWater} pages`);
 
@@ -155,7 +155,7 @@ export class PageFile {
  * A page that is stored inside a bucket's value.
  * @param name what to call it in errors
  */
-export function inlinePage(bytes: Buffer, name: string): Page {
+export function inlinePage(bytes: Buffer, name: string): BoltPage {
   if (bytes.length < HEADER_BYTES) throw damaged(name, 'is too short for a page header');
   const { id, flags, count, overflow } = readHeader(bytes);
   if (id !== 0 || overflow !== 0) throw damaged(name, 'its header is not that of an inline page');

@@ -5,8 +5,8 @@
  * end: a file that was not finished has no valid meta and no reader takes it for a database.
  */
 import fs from 'node:fs';
+import { encodeHeader, encodeMeta, HEADER_BYTES, PAGE_FREELIST, PAGE_META } from './boltformat.js';
 import { attempt } from './failure.js';
-import { encodeHeader, encodeMeta, HEADER_BYTES, PAGE_FREELIST, PAGE_META } from './format.js';
 
 /** Bytes of a page in the files written here: bbolt's usual size, whatever the machine's is. */
 export const PAGE_SIZE = 4096;

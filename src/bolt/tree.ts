@@ -16,16 +16,16 @@ import {
   type BoltEntry,
   type Branch,
   type Child,
-  type KeyRange,
+  type NodeRange,
   type Leaf,
 } from './node.js';
-import type { Page, PageFile } from './pagefile.js';
+import type { BoltPage, PageFile } from './pagefile.js';
 
 /** bbolt's branches have two children or more in all but rare cases: 2^32 pages and beyond. */
 const MAX_DEPTH = 32;
 
-interface Todo extends KeyRange {
-  page: number | Page;
+interface Todo extends NodeRange {
+  page: number | BoltPage;
   depth: number;
 }
 
@@ -39,7 +39,7 @@ export class Tree {
    * @param root page number, or the page itself where it is stored inline
    * @param elementFlags what all elements must be: values or buckets
    */
-  constructor(file: PageFile, root: number | Page, elementFlags: number) {
+  constructor(file: PageFile, root: number | BoltPage, elementFlags: number) {
     this.#file = file;
     this.#root = { page: root, from: undefined, below: undefined, depth: 0 };
     this.#elementFlags = elementFlags;
@@ -79,11 +79,11 @@ export class Tree {
     }
   }
 
-  #page({ page }: Todo): Page {
+  #page({ page }: Todo): BoltPage {
     return typeof page === 'number' ? this.#file.read(page) : page;
   }
 
-  #node(page: Page, place: Todo): Leaf | Branch {
+  #node(page: BoltPage, place: Todo): Leaf | Branch {
     if (place.depth > MAX_DEPTH)
       throw damaged(page.id, `lies more than ${MAX_DEPTH} branches deep`);
     const node = decodeNode(page, place, this.#elementFlags);

@@ -14,7 +14,7 @@
  * it when it first changes it. Dropped: room for later inserts (bbolt makes it as it needs it), and
  * inline buckets (they save a page each, a few KiB in all).
  */
-import { MAX_KEY_BYTES, MAX_LEAF_BYTES, PAGE_BRANCH, PAGE_LEAF } from './format.js';
+import { MAX_KEY_BYTES, MAX_LEAF_BYTES, PAGE_BRANCH, PAGE_LEAF } from './boltformat.js';
 import { NodeBuffer } from './nodebuffer.js';
 import { PAGE_SIZE, type PageWriter } from './pagewriter.js';
 

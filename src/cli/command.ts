@@ -1,25 +1,45 @@
 /** What all commands share: options from the table, signals, results, errors and exit codes. */
 import { Option, type Command } from 'commander';
-import { pino, type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import type { OnNote } from '../async/patience.js';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
-import { OPTIONS, parseOptions, type OptionName, type Options } from '../config/options.js';
-import { LockstepError, type Disposition } from '../errors.js';
-import { ProgressLine } from '../status/progress.js';
-import type { Output } from './output.js';
-import { EXIT_INTERRUPTED, stopping } from './stopping.js';
+import type { OptionSpec } from '../config/kinds.js';
+import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
+import { parseOptions, type Given, type Typed } from '../config/parse.js';
+import {
+  dispositionOf,
+  LockstepError,
+  passes,
+  type Disposition,
+  type ErrorCode,
+} from '../errors.js';
+import { logger, type Logger } from './logger.js';
+import { ProgressLine } from './progressline.js';
+import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
 
 /** Exit codes; docs/reference.md has the table. */
 export const EXIT_DIFFERENT = 1;
-const EXIT: Record<Disposition, number> = { usage: 2, retry: 3, reseed: 4, fatal: 5 };
+export const EXIT_USAGE = 2;
+const EXIT: Record<Disposition, number> = {
+  ...{ usage: EXIT_USAGE, retry: 3, reseed: 4, fatal: 5 },
+  output: EXIT_OUTPUT,
+};
+
+/** What a command ends with that fails with this code. */
+export function exitCodeOf(code: ErrorCode): number {
+  return EXIT[dispositionOf(code)];
+}
 
 export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */
   signal: AbortSignal;
   json: boolean;
+  /** How often work that goes on writes an object with `-w json`. */
+  statusSeconds: number;
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
+  /** Logs what a user should know. */
+  note: OnNote;
   progress: ProgressLine;
   /** The result, to stdout: the object with `-w json`, else the text. */
   print: (object: object, text: () => string) => void;
@@ -32,92 +52,137 @@ export interface CommandSpec<R extends OptionName, O extends OptionName> {
   argument?: [string, string];
   required: readonly R[];
   optional: readonly O[];
+  /** What an option means here, where that is not what the table says. */
+  help?: Partial<Record<R | O, string>>;
   /** What `--help` ends with. */
   example: string;
   /** @returns the exit code; undefined for 0 */
-  run: (
-    options: Pick<Options, R> & Partial<Pick<Options, O>>,
-    context: Context,
-    argument: string,
-  ) => Promise<number | undefined>;
+  run: (options: Given<R, O>, context: Context, argument: string) => Promise<number | undefined>;
 }
+
+/** How often work that goes on tells how it is: as text where there is no terminal, and as objects. */
+const TEXT_STATUS_SECONDS = 5;
+const JSON_STATUS_SECONDS = 1;
+
+const WAYS_TO_TYPE = `Lists take commas, or the flag again; switches take =false; times are 500ms, 30s, 5m or
+2h, and seconds where there is no unit. ETCDCTL_… variables are not read.`;
+
+/** What every command takes: how it talks. */
+const TALK = [
+  'writeOut',
+  'logLevel',
+  'logFormat',
+  'statusInterval',
+] as const satisfies OptionName[];
+type Talk = Given<never, (typeof TALK)[number]>;
 
 export function register<R extends OptionName, O extends OptionName>(
   program: Command,
   spec: CommandSpec<R, O>,
 ): void {
+  const { required, optional, help = {}, argument } = spec;
   const command = program.command(spec.name).description(spec.description);
-  if (spec.argument) command.argument(`<${spec.argument[0]}>`, spec.argument[1]);
-  for (const name of [...spec.required, ...spec.optional, 'writeOut'] as const)
-    command.addOption(toOption(name, (spec.required as readonly OptionName[]).includes(name)));
-  command.addHelpText('after', `\nExample:\n  ${spec.example}`);
+  if (argument) command.argument(`<${argument[0]}>`, argument[1]);
+  const helpOf: Partial<Record<OptionName, string>> = help;
+  const isRequired = isIn(required);
+  for (const name of [...required, ...optional, ...TALK])
+    command.addOption(toOption(name, helpOf[name] ?? OPTIONS[name].help, isRequired(name)));
+  command.addHelpText('after', `\n${WAYS_TO_TYPE}\n\nExample:\n  ${spec.example}`);
   command.action(async (first: unknown) => {
-    const argument = spec.argument ? String(first) : '';
-    const json = command.opts()['writeOut'] === 'json';
-    process.exitCode = await guarded(json, async (context) => {
-      const { writeOut: _, ...options } = parseOptions(rawOptions(command), spec.required, [
-        ...spec.optional,
-        'writeOut',
-      ]);
-      return spec.run(options as Parameters<typeof spec.run>[0], context, argument);
-    });
+    const typed = command.opts<Typed>();
+    const parse = () => parseOptions(typed, process.env, required, [...optional, ...TALK]);
+    process.exitCode = await guarded(typed, parse, (options, context) =>
+      spec.run(options, context, argument ? String(first) : ''),
+    );
   });
 }
 
-/** commander takes any value of a switch's variable for true; so variables are read as they stand. */
-function rawOptions(command: Command): Record<string, unknown> {
-  const raw: Record<string, unknown> = { ...command.opts() };
-  for (const name of Object.keys(raw) as OptionName[])
-    if (command.getOptionValueSource(name) === 'env') raw[name] = process.env[OPTIONS[name].env];
-  return raw;
-}
-
-function toOption(name: OptionName, required: boolean): Option {
-  const { flag, env, help, default: fallback } = OPTIONS[name];
-  const needed = required && fallback === undefined;
-  const option = new Option(flag, needed ? `${help} (required)` : help).env(env);
+function toOption(name: OptionName, help: string, isRequired: boolean): Option {
+  const { kind, value, short, default: fallback }: OptionSpec<unknown> = OPTIONS[name];
+  const flags = `${short ? `-${short}, ` : ''}${flagOf(name)}`;
+  const facts = [
+    ...(isRequired ? ['required'] : []),
+    ...(fallback === undefined ? [] : [`default: ${fallback}`]),
+    `env: ${variableOf(name)}`,
+  ];
+  // A switch always has a value by now (arrange.ts); what is typed again is added to what was.
+  const option = new Option(
+    `${flags} ${kind === 'switch' ? '[bool]' : `<${value ?? ''}>`}`,
+    `${help} (${facts.join('; ')})`,
+  ).argParser((given: string, before: readonly string[] | undefined) => [...(before ?? []), given]);
   // --no-dest-prefix is a switch of its own, not what turns off --dest-prefix.
   option.negate = false;
-  if (isOneOf(SOURCE_ACCESS, name)) option.helpGroup('Access to the source:');
-  if (isOneOf(TARGET_ACCESS, name)) option.helpGroup('Access to the target:');
-  return fallback === undefined ? option : option.default(fallback);
+  if (isIn(SOURCE_ACCESS)(name)) option.helpGroup('Access to the source:');
+  if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
+  if (isIn(TALK)(name)) option.helpGroup('Output:');
+  return option;
 }
 
-function isOneOf(names: readonly OptionName[], name: OptionName): boolean {
-  return names.includes(name);
+function isIn(names: readonly OptionName[]): (name: OptionName) => boolean {
+  return (name) => names.includes(name);
 }
 
-async function guarded(
-  json: boolean,
-  run: (context: Context) => Promise<number | undefined>,
+/** How results and errors are written, also where the options are wrong. */
+export function formatsOf(typed: Typed): { out: string | undefined; errors: string | undefined } {
+  const given = (name: OptionName) => typed[name]?.at(-1) ?? process.env[variableOf(name)];
+  return { out: given('writeOut'), errors: given('logFormat') ?? given('writeOut') };
+}
+
+async function guarded<T extends Talk>(
+  typed: Typed,
+  parse: () => T,
+  run: (options: T, context: Context) => Promise<number | undefined>,
 ): Promise<number> {
+  const json = formatsOf(typed).errors === 'json';
+  let end: () => void = () => undefined;
+  try {
+    const options = parse();
+    const context = contextOf(options);
+    const release = stopping.heed((why) => {
+      context.log.info(why);
+    });
+    end = () => {
+      context.progress.end();
+      release();
+    };
+    return endCode((await run(options, context)) ?? 0, json);
+  } catch (error) {
+    end();
+    return endCode(report(error, json), json);
+  } finally {
+    end();
+  }
+}
+
+function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Context {
   const { signal, stdout, stderr } = stopping;
-  const progress = new ProgressLine(!json, stderr);
-  const log = logger(json, progress, stderr);
-  const release = stopping.heed((why) => {
-    log.info(why);
+  const json = writeOut === 'json';
+  const progress = new ProgressLine({
+    write: (text) => {
+      stderr.write(text);
+    },
+    columns: !json && process.stderr.isTTY ? () => process.stderr.columns : undefined,
+    everyMs: json ? undefined : (statusInterval ?? TEXT_STATUS_SECONDS) * 1000,
+    log: (text) => {
+      log.info(text);
+    },
   });
-  const context: Context = {
-    signal,
-    json,
+  const log = logger(logLevel, (logFormat ?? writeOut) === 'json', progress.stream());
+  return {
+    ...{ signal, json, log, progress },
+    note: (note, warn = false) => {
+      if (warn) log.warn(note);
+      else log.info(note);
+    },
+    statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
     mustGoOn: () => {
       stopping.mustGoOn();
     },
-    log,
-    progress,
     print: (object, text) => {
       progress.clear();
       stdout.write(`${json ? JSON.stringify(object) : text()}\n`);
     },
   };
-  try {
-    return endCode((await run(context)) ?? 0, json);
-  } catch (error) {
-    progress.end();
-    return endCode(report(error, json), json);
-  } finally {
-    release();
-  }
 }
 
 /**
@@ -129,25 +194,19 @@ export function endCode(own: number, json: boolean): number {
   return stopping.exitCode(own);
 }
 
-function logger(json: boolean, progress: ProgressLine, stderr: Output): Logger {
-  if (json) return pino({ base: null }, stderr);
-  return pino(
-    { base: null },
-    pretty({
-      destination: progress.stream(),
-      sync: true,
-      translateTime: 'SYS:HH:MM:ss',
-      colorize: false,
-    }),
-  );
-}
-
+/**
+ * Once it was to stop, what another try may mend is nobody's trouble any more, and may be our own doing:
+ * who waits for an answer is not let wait. What no other try mends is as wrong as before.
+ */
 function report(error: unknown, json: boolean): number {
-  if (error instanceof LockstepError) {
+  const stopped = stopping.signal.aborted;
+  if (error instanceof LockstepError && !(stopped && passes(error))) {
     tell(error, json);
-    return EXIT[error.disposition];
+    return exitCodeOf(error.code);
   }
-  if (stopping.signal.aborted) {
+  // A bug stays one, whether or not it was to stop.
+  const givenUp = error instanceof Error && error.name === 'AbortError';
+  if (stopped && (error instanceof LockstepError || givenUp)) {
     stopping.stderr.write(
       'Stopped. Run the same command again: it goes on where it was, or begins anew.\n',
     );
@@ -158,9 +217,10 @@ function report(error: unknown, json: boolean): number {
 }
 
 /** `Error:` says what was wrong, `Try:` what to do. */
-function tell({ code, message, hint, revision, disposition }: LockstepError, json: boolean): void {
+export function tell(error: LockstepError, json: boolean): void {
+  const { code, side, message, hint, revision, disposition } = error;
   const text = json
-    ? JSON.stringify({ error: { code, message, hint, revision, disposition } })
+    ? JSON.stringify({ error: { code, side, message, hint, revision, disposition } })
     : `Error: ${message} [${code}]${hint === undefined ? '' : `\nTry: ${hint}`}`;
   stopping.stderr.write(`${text}\n`);
 }

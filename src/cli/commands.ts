@@ -8,21 +8,23 @@ type Add = (program: Command) => void;
 
 /** In the order in which they are used. */
 const COMMANDS: Record<string, () => Promise<Add>> = {
-  plan: async () => (await import('./plan.js')).planCommand,
-  seed: async () => (await import('./seed.js')).seedCommand,
-  crop: async () => (await import('./crop.js')).cropCommand,
-  follow: async () => (await import('./follow.js')).followCommand,
-  audit: async () => (await import('./audit.js')).auditCommand,
-  status: async () => (await import('./status.js')).statusCommand,
-  mirror: async () => (await import('./mirror.js')).mirrorCommand,
-  freeze: async () => (await import('./freeze.js')).freezeCommand,
-  cutover: async () => (await import('./cutover.js')).cutoverCommand,
-  fence: async () => (await import('./fence.js')).fenceCommand,
-  rollback: async () => (await import('./rollback.js')).rollbackCommand,
-  retire: async () => (await import('./retire.js')).retireCommand,
+  plan: async () => (await import('./plan.command.js')).planCommand,
+  seed: async () => (await import('./seed.command.js')).seedCommand,
+  crop: async () => (await import('./crop.command.js')).cropCommand,
+  follow: async () => (await import('./follow.command.js')).followCommand,
+  audit: async () => (await import('./audit.command.js')).auditCommand,
+  status: async () => (await import('./status.command.js')).statusCommand,
+  mirror: async () => (await import('./mirror.command.js')).mirrorCommand,
+  freeze: async () => (await import('./freeze.command.js')).freezeCommand,
+  cutover: async () => (await import('./cutover.command.js')).cutoverCommand,
+  fence: async () => (await import('./fence.command.js')).fenceCommand,
+  rollback: async () => (await import('./rollback.command.js')).rollbackCommand,
+  retire: async () => (await import('./retire.command.js')).retireCommand,
 };
 
-/** @param name what stands first on the command line; anything but a command's name adds them all */
+export const COMMAND_NAMES = [...Object.keys(COMMANDS), 'help', 'version'];
+
+/** @param name what stands where a command belongs; anything but a command's name adds them all */
 export async function addCommands(program: Command, name: string | undefined): Promise<void> {
   const one = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   const loaded = await Promise.all(one ? [one()] : Object.values(COMMANDS).map((load) => load()));

@@ -43,7 +43,6 @@ export async function askGo(
     lines.close();
   }
   throw new LockstepError('NO_GO', 'no go was given; nothing was changed', {
-    disposition: 'usage',
     hint: 'Run the same command again when it is time.',
   });
 }

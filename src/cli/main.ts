@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /** etcd-lockstep: one thin file for each command; this one puts them together. */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
-import { addCommands } from './commands.js';
-import { endCode } from './command.js';
+import { Command, CommanderError } from 'commander';
+import { arrange } from './arrange.js';
+import { endCode, EXIT_USAGE, formatsOf, tell } from './command.js';
+import { addCommands, COMMAND_NAMES } from './commands.js';
 import { guardProcess, stopping } from './stopping.js';
+import { usageError } from './usage.js';
 
-const EXIT_USAGE = 2;
 /** Connections that nobody waits for any more keep no command alive for longer. */
 const ENDS_WITHIN_MS = 1000;
 
@@ -18,10 +19,10 @@ guardProcess();
 
 const program = new Command('etcd-lockstep')
   .description(
-    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, restore the base, follow, audit, cutover, retire.',
+    'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, follow, restore the base, audit, cutover, retire.',
   )
-  .version(version())
-  .showHelpAfterError('Try: --help says more.')
+  .version(version(), '-V, --version', 'print the version')
+  .helpCommand('help [command]', 'what a command does, and its flags')
   .configureOutput({
     writeOut: (text) => {
       stopping.stdout.write(text);
@@ -29,26 +30,36 @@ const program = new Command('etcd-lockstep')
     writeErr: (text) => {
       stopping.stderr.write(text);
     },
-    outputError: (text, write) => {
-      write(text.replace(/^error: /, 'Error: ').replace('\n(', ' ('));
-    },
+    // What is wrong is told below, as all errors are.
+    outputError: () => undefined,
   })
-  .configureHelp({ sortOptions: false });
+  .configureHelp({ sortOptions: false, optionTerm: ({ flags }) => flags.replace(' [bool]', '') });
 
+const { words, command, typed } = arrange(process.argv.slice(2), COMMAND_NAMES);
 try {
-  await addCommands(program, process.argv[2]);
-  program.commands.forEach((command) => command.exitOverride());
+  await addCommands(program, command);
+  program.commands.forEach((one) => one.exitOverride());
   program.exitOverride();
-  await program.parseAsync();
+  await program.parseAsync(words, { from: 'user' });
 } catch (error) {
-  // commander has printed its own message; help and version are no errors.
-  const code = (error as { exitCode?: number }).exitCode;
-  if (code === undefined) stopping.bug(error);
-  process.exitCode = endCode(code === 0 ? 0 : EXIT_USAGE, false);
+  process.exitCode = endOf(error);
 }
 // A connection to a network that swallows everything cannot be taken back (wire/sockets.ts). All is
 // written and closed by now, and where nothing is left to wait for, this does not wait either.
 setTimeout(() => process.exit(), ENDS_WITHIN_MS).unref();
+
+/** Help and version are no errors. */
+function endOf(error: unknown): number {
+  const json = formatsOf(typed).errors === 'json';
+  if (!(error instanceof CommanderError)) {
+    stopping.bug(error);
+    return endCode(EXIT_USAGE, json);
+  }
+  if (error.exitCode === 0) return endCode(0, json);
+  // Without a command commander has printed the help.
+  if (error.code !== 'commander.help') tell(usageError(error, command), json);
+  return endCode(EXIT_USAGE, json);
+}
 
 function version(): string {
   // Two levels up from src/cli when run from sources, three from dist/src/cli.

@@ -1,6 +1,6 @@
 /** What `status` says is to be done next. */
-import type { KubeStatus } from '../cutover/kubestatus.js';
-import type { CutoverStatus, TargetStatus } from '../lockstep/status.js';
+import type { KubeStatus } from '../proof/nightstatus.js';
+import type { CutoverStatus, TargetStatus } from '../target/targetstatus.js';
 
 /**
  * @param kube null: Kubernetes was not asked
@@ -13,7 +13,7 @@ export function nextStep(
   if (cutover) return nightStep(cutover, kube);
   switch (kind) {
     case 'empty':
-      return 'It is empty. `etcd-lockstep seed` makes a base, and prints how to restore it here.';
+      return 'It is empty. `etcd-lockstep seed` makes a base, and prints how to follow, and then how to restore it here.';
     case 'mirror':
       return 'A plain mirror writes here, at revisions of its own: `etcd-lockstep mirror` goes on with it, `etcd-lockstep audit --values` compares. To follow, give a target that was restored from a base.';
     case 'foreign':

@@ -1,16 +1,18 @@
-/** What cutover, rollback and retire are opened with: both etcds, and the apiservers. */
+/** What cutover, rollback and retire are run with: both etcds, and the apiservers. */
 import type { SourceOptions, TargetOptions } from '../config/access.js';
 import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { withKube } from '../kube/config.js';
-import { withSides, type Sides } from './sides.js';
+import type { Migration } from '../migration.js';
+import type { Context } from './command.js';
+import { withMigration } from './opened.js';
 
 type NightCommandOptions = SourceOptions &
   TargetOptions &
   Partial<Pick<Options, 'kubeconfig' | 'apiservers' | 'without'>>;
 
-export interface Night extends Sides {
+export interface Apiservers {
   /** Without those that are left out. */
   apiservers: readonly ApiServer[];
   without: readonly ApiServer[];
@@ -19,10 +21,11 @@ export interface Night extends Sides {
 /** @throws LockstepError BAD_ARGUMENT where no apiserver would be left */
 export async function withNight<T>(
   options: NightCommandOptions,
-  use: (night: Night) => Promise<T>,
+  context: Pick<Context, 'note'>,
+  use: (migration: Migration, apiservers: Apiservers) => Promise<T>,
 ): Promise<T> {
   const { kubeconfig, without: dead = [] } = options;
-  return withSides(options, (sides) =>
+  return withMigration(options, context, (migration) =>
     withKube(kubeconfig, options.apiservers, (named) =>
       withKube(kubeconfig, dead, (without) => {
         const apiservers = named.filter(({ url }) => !without.some((one) => one.url === url));
@@ -31,7 +34,7 @@ export async function withNight<T>(
             '--without leaves no apiserver',
             'Name the living ones in --apiservers.',
           );
-        return use({ ...sides, apiservers, without });
+        return use(migration, { apiservers, without });
       }),
     ),
   );

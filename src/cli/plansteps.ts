@@ -1,45 +1,40 @@
 /** The order of the work, as commands to be typed. */
-import { sourceFlags, targetFlags } from '../config/access.js';
 import type { Options } from '../config/options.js';
-import { quotePrefix } from '../config/prefixlist.js';
 import type { Plan } from '../plan/plan.js';
-import { restoreAt } from './restore.js';
+import { restoreCommands } from './restore.js';
+import { nameFor, prefixFlags, sideFlags } from './typed.js';
 
-export interface Step {
+export interface PlanStep {
   step: string;
   /** What it is for, and when. */
   what: string;
   commands: string[];
 }
 
-const JOURNAL = 'pods.journal';
-const BASE = 'pods.db';
-const TO_BE_NAMED = ['https://PODS-ETCD:2379'];
-
-/** The flags of `plan` that say where both sides are. */
-type Where = Parameters<typeof sourceFlags>[0] & Partial<Parameters<typeof targetFlags>[0]>;
-
-export function planSteps(plan: Plan, options: Where): Step[] {
-  const destEndpoints: Options['destEndpoints'] = options.destEndpoints ?? TO_BE_NAMED;
-  const from = sourceFlags(options);
-  const to = targetFlags({ ...options, destEndpoints });
-  const prefixes = plan.prefixes.map(prefixFlag).join(' ');
+/** @param options that say where both sides are */
+export function planSteps(plan: Plan, options: Partial<Options>): PlanStep[] {
+  const name = nameFor(plan.prefixes);
+  const [journal, base] = [`${name}.journal`, `${name}.db`];
+  const { destEndpoints = [`https://${name.toUpperCase()}-ETCD:2379`] } = options;
+  const from = sideFlags('source', options);
+  const to = sideFlags('target', { ...options, destEndpoints });
+  const prefixes = prefixFlags(plan.prefixes);
   return [
     ...beside(plan, from),
     {
       step: 'seed',
       what: 'Read the keys from the live source into a journal and a base.',
-      commands: [`etcd-lockstep seed ${from} ${prefixes} --journal ${JOURNAL} --out ${BASE}`],
+      commands: [`etcd-lockstep seed ${from} ${prefixes} --journal ${journal} --out ${base}`],
     },
     {
       step: 'follow',
       what: 'At once when seed has ended, and from then on: it writes the changes down and waits for the target. Let something restart it.',
-      commands: [`etcd-lockstep follow ${from} ${to} --journal ${JOURNAL}`],
+      commands: [`etcd-lockstep follow ${from} ${to} --journal ${journal}`],
     },
     {
       step: 'restore',
       what: 'Make the target of the base, on each host its two lines (on etcd 3.4: etcdctl instead of etcdutl; add your certificates).',
-      commands: restoreAt(BASE, destEndpoints.map(withScheme)),
+      commands: restoreCommands(base, plan.prefixes, destEndpoints),
     },
     {
       step: 'audit',
@@ -51,9 +46,9 @@ export function planSteps(plan: Plan, options: Where): Step[] {
 }
 
 /** What goes to its own etcd without lockstep; at any time, and apart from the rest. */
-function beside({ folders, root }: Plan, from: string): Step[] {
+function beside({ folders, root }: Plan, from: string): PlanStep[] {
   const has = (way: string) => folders.some((folder) => folder.way === way);
-  const steps: Step[] = [];
+  const steps: PlanStep[] = [];
   if (has('configuration'))
     steps.push({
       step: 'events',
@@ -65,14 +60,14 @@ function beside({ folders, root }: Plan, from: string): Step[] {
       step: 'leases',
       what: "A plain copy into an etcd of their own whose revisions begin above the source's head, running until the apiservers have moved, all within seconds.",
       commands: [
-        `etcd-lockstep mirror ${from} --dest-endpoints https://LEASES-ETCD:2379 --prefix ${root}leases/`,
+        `etcd-lockstep mirror ${from} --dest-endpoints https://LEASES-ETCD:2379 ${prefixFlags([`${root}leases/`])}`,
       ],
     });
   return steps;
 }
 
 /** Of resources of Kubernetes; another program's keys are switched by what uses them. */
-function cutover({ folders, estimates }: Plan, ends: string): Step[] {
+function cutover({ folders, estimates }: Plan, ends: string): PlanStep[] {
   const moved = folders.filter((folder) => folder.way === 'lockstep' && folder.resource !== null);
   if (moved.length === 0) return [];
   const names = moved.map(({ resource }) => `--resource ${kubectlName(resource ?? '')}`).join(' ');
@@ -102,14 +97,4 @@ function cutover({ folders, estimates }: Plan, ends: string): Step[] {
 function kubectlName(resource: string): string {
   const [group = '', name = ''] = resource.split('/');
   return group === '' ? name : `${name}.${group}`;
-}
-
-function withScheme(endpoint: string): string {
-  return endpoint.includes('://') ? endpoint : `http://${endpoint}`;
-}
-
-/** The shell would take away the backslashes of one that has a comma. */
-function prefixFlag(prefix: string): string {
-  const quoted = quotePrefix(prefix);
-  return `--prefix ${quoted === prefix ? prefix : `'${quoted}'`}`;
 }

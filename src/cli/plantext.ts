@@ -1,14 +1,14 @@
 /** A plan for people: what is there, what to do with it, what is in the way, and the steps. */
+import { rate } from '../plan/estimates.js';
 import type { Plan, PlannedFolder } from '../plan/plan.js';
-import { rate } from '../plan/pace.js';
-import { bytes, count, duration, fields, table } from '../status/format.js';
-import type { Step } from './plansteps.js';
+import { bytes, count, duration, fields, table } from '../text.js';
+import type { PlanStep } from './plansteps.js';
 
 /** Resources that are listed; in JSON there are all. */
 const MAX_LISTED = 25;
 const WIDTH = 100;
 
-export function planText(plan: Plan, steps: readonly Step[]): string {
+export function planText(plan: Plan, steps: readonly PlanStep[]): string {
   return [
     'What the source holds, and what to do with it:',
     resourceTable(plan),
@@ -68,10 +68,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
       'revisions',
       `${rate(ours)} of ${rate(all)} a second (${Math.round(share * 100)} %), ${bytes(Math.round(rates.moved.bytes / rates.seconds))}/s, in ${duration(rates.seconds)} of watching`,
     ],
-    [
-      'history',
-      `${count(window.historyRevisions)} revisions above ${count(window.compactRevision)}`,
-    ],
+    ['history', `${count(window.historyRevisions)} revisions above ${window.compactRevision}`],
     [
       'seed',
       `about ${duration(estimates.seedSeconds)}, from the time it took to read the keys here`,
@@ -84,7 +81,7 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
     ],
     [
       'fence',
-      `a margin of ${count(estimates.fenceMargin)} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
+      `a margin of ${estimates.fenceMargin} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
     ],
   ];
 }
@@ -108,7 +105,7 @@ function checkLines({ check, verdict, message, todo }: Plan['checks'][number]): 
   ];
 }
 
-function stepLines({ step, what, commands }: Step, i: number): string[] {
+function stepLines({ step, what, commands }: PlanStep, i: number): string[] {
   return [
     ...wrap(`${i + 1}. ${step}: ${what}`, WIDTH).map((line, n) =>
       n === 0 ? `  ${line}` : `     ${line}`,

@@ -18,7 +18,7 @@ import { LockstepError } from '../errors.js';
 import { Output } from './output.js';
 
 /** The result, or a part of what was told, could not be written. */
-const EXIT_OUTPUT = 6;
+export const EXIT_OUTPUT = 6;
 const EXIT_BUG = 70;
 /** Ended by a signal before it was done. */
 export const EXIT_INTERRUPTED = 130;
@@ -50,6 +50,7 @@ export class Stopping {
   /** From now on nothing but SIGINT and SIGTERM stops the command. */
   mustGoOn(): void {
     this.#mustGoOn = true;
+    for (const output of [this.stdout, this.stderr]) output.neverWait();
   }
 
   /**
@@ -120,7 +121,6 @@ export class Stopping {
 
 function outputLost(name: string, cause: Error): LockstepError {
   return new LockstepError('OUTPUT_LOST', `${name} cannot be written: ${cause.message}`, {
-    disposition: 'fatal',
     hint: 'Make room, or send it somewhere else, and run the same command again. What it has done already it does not do twice.',
     cause,
   });

@@ -1,19 +1,16 @@
 /** Endpoints, certificates and user of one side, put together from its options. */
 import { readFileSync } from 'node:fs';
 import { read as readFromTerminal } from 'read';
-import type { Connection, TlsFiles } from '../wire/connection.js';
 import { badArgument } from '../errors.js';
-import { flagOf, type OptionName, type Options } from './options.js';
+import { isSecureUrl, isUnixUrl } from '../wire/address.js';
+import type { Connection, TlsFiles } from '../wire/connection.js';
+import { flagOf, optionOf, type Options } from './options.js';
+
+/** What says how to be let in by a side. */
+const ACCESS = ['cacert', 'cert', 'key', 'user', 'password', 'passwordFile'] as const;
 
 /** The options that say how to be let in by the source. */
-export const SOURCE_ACCESS = [
-  'cacert',
-  'cert',
-  'key',
-  'user',
-  'password',
-  'passwordFile',
-] as const satisfies OptionName[];
+export const SOURCE_ACCESS = ACCESS;
 
 /** The same for the target. */
 export const TARGET_ACCESS = [
@@ -23,7 +20,7 @@ export const TARGET_ACCESS = [
   'destUser',
   'destPassword',
   'destPasswordFile',
-] as const satisfies OptionName[];
+] as const;
 
 /** Both. */
 export const BOTH_ACCESS = [...SOURCE_ACCESS, ...TARGET_ACCESS] as const;
@@ -33,14 +30,14 @@ export type SourceOptions = Pick<Options, 'endpoints'> &
 export type TargetOptions = Pick<Options, 'destEndpoints'> &
   Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
 
-/** The values of one side, and the names to blame for them. */
-interface Given {
+/** The values of one side, and the flag to blame for each. */
+interface GivenAccess {
   endpoints: readonly string[];
   tls: TlsFiles;
   user: string | undefined;
   password: string | undefined;
   passwordFile: string | undefined;
-  names: readonly OptionName[];
+  flag: (name: 'endpoints' | (typeof ACCESS)[number]) => string;
 }
 
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
@@ -51,7 +48,7 @@ export async function sourceConnection(o: SourceOptions): Promise<Connection> {
     user: o.user,
     password: o.password,
     passwordFile: o.passwordFile,
-    names: ['endpoints', ...SOURCE_ACCESS],
+    flag: (name) => flagOf(optionOf('source', name)),
   });
 }
 
@@ -63,32 +60,8 @@ export async function targetConnection(o: TargetOptions): Promise<Connection> {
     user: o.destUser,
     password: o.destPassword,
     passwordFile: o.destPasswordFile,
-    names: ['destEndpoints', ...TARGET_ACCESS],
+    flag: (name) => flagOf(optionOf('target', name)),
   });
-}
-
-/** The source's endpoints and access as flags to be typed again, without any secret. */
-export function sourceFlags(o: SourceOptions): string {
-  const given = { ...o, endpoints: o.endpoints.join(','), user: o.user?.split(':')[0] };
-  return (['endpoints', 'cacert', 'cert', 'key', 'user', 'passwordFile'] as const)
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
-}
-
-/** The same for the target. */
-export function targetFlags(o: TargetOptions): string {
-  const given = {
-    ...o,
-    destEndpoints: o.destEndpoints.join(','),
-    destUser: o.destUser?.split(':')[0],
-  };
-  return (
-    ['destEndpoints', 'destCacert', 'destCert', 'destKey', 'destUser', 'destPasswordFile'] as const
-  )
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${flagOf(name)} ${given[name] ?? ''}`)
-    .join(' ');
 }
 
 function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
@@ -99,15 +72,14 @@ function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   };
 }
 
-async function connection(given: Given): Promise<Connection> {
-  const [endpoints = '', , cert = '', key = ''] = given.names.map(flagOf);
-  const { tls } = given;
+async function connection(given: GivenAccess): Promise<Connection> {
+  const { tls, flag } = given;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw badArgument(
-      `${cert} and ${key} belong together`,
+      `${flag('cert')} and ${flag('key')} belong together`,
       'Give both, or none where the server asks for no client certificate.',
     );
-  const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, endpoints);
+  const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, flag('endpoints'));
   const user = await credentials(given);
   return { endpoints: urls, tls, ...(user ? { user } : {}) };
 }
@@ -115,40 +87,59 @@ async function connection(given: Given): Promise<Connection> {
 /** As etcdctl does it: a bare address is `https` where certificates are given. */
 function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string): string[] {
   const urls = endpoints.map((endpoint) =>
-    endpoint.includes('://') ? endpoint : `${hasTls ? 'https' : 'http'}://${endpoint}`,
+    endpoint.includes('://') || isUnixUrl(endpoint)
+      ? endpoint
+      : `${hasTls ? 'https' : 'http'}://${endpoint}`,
   );
-  const secure = urls.filter((url) => url.startsWith('https:')).length;
+  const secure = urls.filter(isSecureUrl).length;
   if (secure > 0 && secure < urls.length)
     throw badArgument(
       `${flag} has both http:// and https://`,
-      'Give the members of one cluster, all with the same scheme.',
+      'Give the members of one cluster, all with TLS (https://, unixs://) or all without.',
     );
   if (hasTls && secure === 0)
     throw badArgument(
-      `certificates are given, but ${flag} says http://`,
-      `Write https:// in ${flag}, or leave the certificates out.`,
+      `certificates are given, but ${flag} says ${isUnixUrl(urls[0] ?? '') ? 'unix' : 'http'}://`,
+      `Write ${isUnixUrl(urls[0] ?? '') ? 'unixs' : 'https'}:// in ${flag}, or leave the certificates out.`,
     );
   return urls;
 }
 
-async function credentials(given: Given): Promise<Connection['user']> {
-  const [, , , , userFlag = '', passwordFlag = '', fileFlag = ''] = given.names.map(flagOf);
-  const { user, password, passwordFile } = given;
-  const colon = user?.indexOf(':') ?? -1;
-  const name = colon < 0 ? user : user?.slice(0, colon);
-  const inline = colon < 0 ? undefined : user?.slice(colon + 1);
+async function credentials(given: GivenAccess): Promise<Connection['user']> {
+  const { password, passwordFile, flag } = given;
+  const [userFlag, fileFlag] = [flag('user'), flag('passwordFile')];
+  const { name, inline } = nameOf(given);
   const ways = [inline, password, passwordFile].filter((way) => way !== undefined).length;
   if (name === undefined || name === '') {
     if (ways === 0) return undefined;
     throw badArgument(`a password is given, but no ${userFlag}`, `Add ${userFlag}.`);
   }
-  if (ways > 1)
-    throw badArgument(
-      `the password of ${name} is given more than once`,
-      `Use one of ${userFlag} name:password, ${passwordFlag} and ${fileFlag}.`,
-    );
   const secret = inline ?? password ?? fromFile(passwordFile, fileFlag);
+  // One that is told behind the name, too, must not be taken for a part of it: names are printed.
+  if (ways > 1 || (secret !== undefined && name.endsWith(`:${secret}`)))
+    throw badArgument(
+      'the password is given more than once',
+      `Use one of ${userFlag} name:password, ${flag('password')} and ${fileFlag}.`,
+    );
   return { name, password: secret ?? (await ask(name, userFlag, fileFlag)) };
+}
+
+/**
+ * As etcdctl does it: `name:password`, with the first colon between them; but all of it is the name
+ * (`system:master`) where the password is given otherwise.
+ */
+function nameOf({
+  user,
+  password,
+  passwordFile,
+}: Partial<Pick<GivenAccess, 'user' | 'password' | 'passwordFile'>>): {
+  name: string | undefined;
+  inline: string | undefined;
+} {
+  const otherwise = password !== undefined || passwordFile !== undefined;
+  const colon = otherwise ? -1 : (user?.indexOf(':') ?? -1);
+  if (user === undefined || colon < 0) return { name: user, inline: undefined };
+  return { name: user.slice(0, colon), inline: user.slice(colon + 1) };
 }
 
 function fromFile(path: string | undefined, flag: string): string | undefined {

@@ -3,14 +3,15 @@
  * side that was left. One that was moved may go back with an old manifest; a hook that another run has
  * started, before it lost the night, may move its apiserver when all is over.
  */
-import type { Owner } from '../cutoverowner.js';
+import { pause } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
 import { LockstepError, hasCode } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { pause } from '../backoff.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { servingNow, type Heads } from '../proof/servedfrom.js';
+import type { Owner } from '../target/nightowner.js';
 import { tellOwnFreeze } from './freezeover.js';
-import type { LateWrites } from './late.js';
-import { servingNow, type Heads } from './serving.js';
 
 export interface AfterwardsOptions {
   self: Owner;
@@ -22,7 +23,7 @@ export interface AfterwardsOptions {
   seconds: number;
   late: LateWrites;
   onAlarm: (text: string) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

@@ -10,24 +10,24 @@
  *
  * Whatever fails before the takeover lets writes in again. A freeze that is another run's stays.
  */
+import type { Attempts } from '../async/patience.js';
+import { beside } from '../async/together.js';
 import { audit } from '../audit/audit.js';
 import { LiveAudit } from '../audit/live.js';
-import { otherRun, type Owner } from '../cutoverowner.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { resourceName } from '../kube/resource.js';
 import type { Freeze } from '../kube/freeze.js';
-import { EtcdTarget } from '../lockstep/target.js';
+import { freezeAll, thawOwn } from '../kube/freezing.js';
+import { resourceName } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Attempts } from '../patience.js';
-import { beside } from '../tasks.js';
-import type { Claim } from './claim.js';
-import { untilEqual, untilQuiet, type DrainOptions } from './drain.js';
-import { freezeAll, thawOwn } from './freezing.js';
+import { untilEqual, untilQuiet, type DrainOptions } from '../proof/drain.js';
+import { keepProving } from '../proof/proveagain.js';
+import type { Claim } from '../target/claim.js';
+import { otherRun, type Owner } from '../target/nightowner.js';
+import { EtcdTarget } from '../target/target.js';
 import { freezeOwnerOf, tellOwnFreeze } from './freezeover.js';
-import type { CutoverOptions } from './options.js';
+import type { CutoverOptions } from './nightoptions.js';
 import { preflight, type Checked } from './preflight.js';
-import { keepProving } from './proofs.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
 
@@ -80,7 +80,7 @@ export class Approach {
       target,
       prefixes,
       history: false,
-      // That there is nothing is held against what Kubernetes lists (objects.ts).
+      // That there is nothing is held against what Kubernetes lists (proof/objects.ts).
       allowEmpty: true,
       onDifference: () => undefined,
       onProgress: (keys, total) => {
@@ -90,7 +90,6 @@ export class Approach {
     });
     if (report.equal && report.cursor) return report.revision;
     throw new LockstepError('TARGET_DIFFERENT', 'the audit found differences', {
-      disposition: 'fatal',
       revision: report.revision,
       hint: 'Nothing was changed. Run `etcd-lockstep audit` to see them, and seed a new target.',
     });
@@ -179,7 +178,6 @@ export async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): 
       'FREEZE_LOST',
       `${error.message}; the target has just been taken over, and the source may have been written since`,
       {
-        disposition: 'fatal',
         hint: 'No apiserver has moved, so the source has everything. The same command freezes again and says whether something came late; `etcd-lockstep rollback` goes back.',
         cause: error,
       },
@@ -195,7 +193,6 @@ function refuseChanged(before: Checked, now: Checked): void {
     'FREEZE_TAKEN',
     `writes have been frozen by ${is.owner?.text ?? 'somebody, by hand'} while this run waited for go`,
     {
-      disposition: 'fatal',
       hint: 'Nothing was changed by this run. Ask who that is; `etcd-lockstep status` says how far it is.',
     },
   );

@@ -7,26 +7,41 @@
  * of the answer. Where nobody has, the source is left as it is; its head is raised all the same, for somebody
  * may have asked the target.
  */
+import { pause, untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
-import { pause } from '../backoff.js';
-import { untilAnswered } from '../tasks.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { anyMoved } from '../proof/moved.js';
+import { proveAgain, type Proofs } from '../proof/proveagain.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { isAsTaken } from '../proof/unmoved.js';
+import { resourcesIn, type Claim } from '../target/claim.js';
+import type { Owner } from '../target/nightowner.js';
+import type { Alarms } from './alarms.js';
 import {
   bringBack,
   compareContent,
   noneBrought,
   type BringOptions,
   type Brought,
-} from './bring.js';
-import { resourcesIn } from './claim.js';
-import type { LateWrites } from './late.js';
-import { anyMoved } from './moved.js';
-import { proveAgain, type Proofs } from './proofs.js';
+} from './bringkeys.js';
+import type { NightOptions } from './nightoptions.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
-import type { ReturningOptions } from './returning.js';
-import type { Heads } from './serving.js';
-import { isAsTaken } from './unmoved.js';
+import type { StepTeller } from './steps.js';
+
+/** What the way back is told. */
+export interface ReturningOptions {
+  o: NightOptions;
+  self: Owner;
+  claim: Claim;
+  prefixes: PrefixSet;
+  teller: StepTeller;
+  alarms: Alarms;
+  tell: Attempts;
+}
 
 export interface BringingOptions extends ReturningOptions {
   late: LateWrites;
@@ -52,7 +67,7 @@ export async function bring(
     await untilAnswered(signal, raise, options.tell);
     return put;
   });
-  failpoint('rollback.raised');
+  failpoint('cutover.rollback.raised');
   const bringing: BringOptions = {
     ...{ source, target, prefixes, marker, signal },
     exact: claim.exact,
@@ -65,7 +80,7 @@ export async function bring(
     : await teller.step('bring back', () => bringBack(bringing));
   tellReplaced(options, brought);
   if (!unmoved) await teller.step('compare', () => refuseDifferent(bringing));
-  failpoint('rollback.brought');
+  failpoint('cutover.rollback.brought');
   await proveAgain(proofs, signal);
   refuseLate(late);
   return { brought, marker };
@@ -129,10 +144,10 @@ function tellReplaced({ alarms }: BringingOptions, { replaced: { count, keys } }
 function refuseLate({ named: [first], count }: LateWrites): void {
   if (!first) return;
   throw new LockstepError(
-    'LATE_WRITE',
+    'WRITTEN_MEANWHILE',
     `${count} keys were written on the target while it was brought back, first ${first.key} at revision ${first.revision}`,
     {
-      disposition: 'retry',
+      side: 'target',
       revision: first.revision,
       hint: 'No apiserver has gone back yet. Run the same command again: it brings that as well. If it comes again, find the writer (`etcd-lockstep freeze probe`).',
     },
@@ -143,8 +158,7 @@ async function refuseDifferent(options: BringOptions): Promise<void> {
   const { different } = await compareContent(options);
   const [first] = different;
   if (first === undefined) return;
-  throw new LockstepError('TARGET_DIFFERENT', `source and target differ, first in ${first}`, {
-    disposition: 'retry',
+  throw new LockstepError('WRITTEN_MEANWHILE', `source and target differ, first in ${first}`, {
     hint: 'Something was written while it was brought back. Run the same command again.',
   });
 }

@@ -6,32 +6,33 @@
  * From here on stopping strands apiservers on both sides, so nothing that passes ends it; only the
  * operator does, or the proof that it must not go on: another run has the night, the freeze was taken
  * away, something was written late while nobody has moved. Each is looked at again before each
- * apiserver is moved (proofs.ts).
+ * apiserver is moved (proof/proveagain.ts).
  */
-import type { Owner } from '../cutoverowner.js';
+import { pause, untilAnswered } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
+import { beside } from '../async/together.js';
+import { Wakeup } from '../async/wakeup.js';
 import { hasCode } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
+import { thaw } from '../kube/freezing.js';
 import type { Resource } from '../kube/resource.js';
-import { pause, Wakeup } from '../backoff.js';
-import type { Attempts } from '../patience.js';
-import { beside, untilAnswered } from '../tasks.js';
+import { answering, DeadOnes } from '../proof/dead.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { anyMoved } from '../proof/moved.js';
+import { movedBy } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
+import { servingNow } from '../proof/servedfrom.js';
+import { resourcesIn, type Claim } from '../target/claim.js';
+import type { Owner } from '../target/nightowner.js';
 import type { Alarms } from './alarms.js';
-import { resourcesIn, type Claim } from './claim.js';
-import { answering, DeadOnes } from './dead.js';
 import { overtakenText, type Fence } from './fence.js';
 import { freezeOver } from './freezeover.js';
-import type { LateWrites } from './late.js';
-import type { CutoverOptions, Moving } from './options.js';
-import { refuseOtherObjects } from './objects.js';
-import { keepProving, proveAgain, type Proofs } from './proofs.js';
-import { movedBy } from './resources.js';
-import { anyMoved } from './moved.js';
-import { servingNow } from './serving.js';
+import type { CutoverOptions, Moving } from './nightoptions.js';
 import type { StepTeller } from './steps.js';
 import { moveAll, untilGone, type SwitchOptions } from './switch.js';
-import { thaw } from './freezing.js';
 
 /** Where the source has overtaken what was just raised. */
 const RAISE_AGAIN_MS = 10;

@@ -11,29 +11,29 @@
  * are let in again when every apiserver has shown by its own lists that it serves from the target.
  *
  * Killed anywhere, it goes on: up to the takeover every step can be done again; from there on the
- * target says which one was the last (cutoverstate.ts), and whose the night is (claim.ts): of two runs
+ * target says which one was the last (target/cutoverstate.ts), and whose the night is (target/claim.ts): of two runs
  * the one that claims it later goes on, and the other one ends.
  *
  * What takes the time of the freeze grows with the changes since the audit, not with the keys.
  */
-import { thisRun } from '../cutoverowner.js';
-import { refuseCutOver } from '../cutoverstate.js';
+import { Patience } from '../async/patience.js';
+import { beside } from '../async/together.js';
 import { hasCode } from '../errors.js';
-import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import { Patience } from '../patience.js';
-import { beside } from '../tasks.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { movedBy } from '../proof/movedresources.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
+import { thisRun } from '../target/nightowner.js';
+import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
-import { Claim, look, resourcesIn, whyEnded } from './claim.js';
-import { refuseOtherSource } from './othersource.js';
 import { Crossing, frozenStill } from './crossing.js';
-import { tellOwnFreeze } from './freezeover.js';
 import { Fence, overtakenText } from './fence.js';
-import { LateWrites } from './late.js';
-import type { CutoverOptions, CutoverReport } from './options.js';
-import { movedBy } from './resources.js';
+import { tellOwnFreeze } from './freezeover.js';
+import type { CutoverOptions, CutoverReport } from './nightoptions.js';
 import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
@@ -80,7 +80,7 @@ export class Cutover {
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     movedBy(prefixes, resources);
-    await refuseOtherSource(source, stored);
+    await refuseOtherSource(source, target, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.
     if (frozenAt !== null && phase !== 'done') this.#teller.frozen(Date.parse(frozenAt));
@@ -136,6 +136,7 @@ export class Cutover {
         );
       },
       tell: this.#tell,
+      onNote: this.#o.onNote,
     });
   }
 

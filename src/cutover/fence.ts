@@ -7,14 +7,14 @@
  * enough to raise the target's head once: it is kept ahead, by a margin and by what the source
  * would write in the time that somebody needs to start us again.
  */
-import type { Attempts } from '../patience.js';
+import { repeat } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Rate } from '../status/progress.js';
-import { repeat } from '../tasks.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { Rate } from '../rate.js';
+import type { Claim } from '../target/claim.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Claim } from './claim.js';
 import { raiseHead } from './fillers.js';
-import type { Heads } from './serving.js';
 
 /**
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,

@@ -5,12 +5,12 @@
  * so a filler that comes late or twice does no harm, an unclear answer is no doubt, and up to 63 too
  * many are nobody's concern.
  */
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { passes } from '../errors.js';
-import { slotKey, SLOTS } from '../lockstep/guard.js';
-import { put } from '../lockstep/txn.js';
-import type { Attempts } from '../patience.js';
 import type { Revision } from '../mvcc/revision.js';
+import { slotKey, SLOTS } from '../target/guard.js';
+import { put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 
@@ -30,7 +30,7 @@ export async function raiseHead(
 ): Promise<{ head: Revision; held: boolean }> {
   let { revision: head } = await client.head(slotKey(0));
   let held = true;
-  let attempt = 0;
+  const backoff = new Backoff(signal);
   let resting: Promise<void> | undefined;
   const worker = async (slot: number): Promise<void> => {
     const success = [put(slotKey(slot), Buffer.alloc(0))];
@@ -39,13 +39,13 @@ export async function raiseHead(
         const answer = await client.txn({ compare: guard, success });
         held &&= answer.succeeded;
         head = Math.max(head, answer.revision);
-        attempt = 0;
+        backoff.reset();
         tell?.answered();
       } catch (error) {
         if (!passes(error) || error.code === 'NO_SPACE') throw error;
         tell?.failed(error);
         // All of them wait together, for what keeps one from writing keeps all.
-        resting ??= pause(backoffMs(attempt++), signal).then(() => (resting = undefined));
+        resting ??= backoff.rest().then(() => (resting = undefined));
         await resting;
       }
     }

@@ -8,14 +8,15 @@
  * freeze that the next run has made is never taken over. Where none was, it may have made one when all was
  * over: it lets go of that again, which the next run, if it is still at it, has taken over or makes anew.
  */
-import { ownerText, type Owner } from '../cutoverowner.js';
+import { pause } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { pause } from '../backoff.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
+import { freezeAll } from '../kube/freezing.js';
 import type { FreezeOwner } from '../kube/owner.js';
-import { resourcesIn, type Claim } from './claim.js';
-import { freezeAll } from './freezing.js';
+import { resourcesIn, type Claim } from '../target/claim.js';
+import { ownerText, type Owner } from '../target/nightowner.js';
 
 export interface FreezeOverOptions {
   claim: Claim;
@@ -23,7 +24,7 @@ export interface FreezeOverOptions {
   /** Each of them has to be seen to refuse. */
   apis: readonly ApiServer[];
   onFrozen: (at: Date) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 

@@ -2,22 +2,22 @@
  * What must hold before anything is frozen. It changes nothing, and is done twice: before somebody is
  * asked for go, and after he has given it, because he may have taken an hour.
  */
-import { otherRun } from '../cutoverowner.js';
-import { refuseCutOver, type StoredCutover } from '../cutoverstate.js';
 import { hasCode, LockstepError } from '../errors.js';
+import type { ApiServer } from '../kube/api.js';
 import { apiserverAddresses } from '../kube/endpoints.js';
 import { Freeze } from '../kube/freeze.js';
-import type { ApiServer } from '../kube/api.js';
 import { needFreezeRights } from '../kube/rights.js';
-import { takeStock } from '../lockstep/stock.js';
-import { EtcdTarget } from '../lockstep/target.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { DeadOnes, doesNotAnswer } from './dead.js';
-import { refuseOtherObjects } from './objects.js';
-import type { CutoverOptions } from './options.js';
-import { refuseItself } from './othersource.js';
-import { movedBy, type Moved } from './resources.js';
+import { DeadOnes, doesNotAnswer } from '../proof/dead.js';
+import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseItself } from '../proof/othersource.js';
+import { refuseCutOver, type StoredCutover } from '../target/cutoverstate.js';
+import { otherRun } from '../target/nightowner.js';
+import { takeStock } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
+import type { CutoverOptions } from './nightoptions.js';
 
 export interface Checked {
   prefixes: PrefixSet;
@@ -45,8 +45,8 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   const key = prefixes ? probeKey(prefixes) : Buffer.from([0]);
   const { clusterId, revision } = await source.head(key);
   const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
+  await refuseItself(source, target, state, key);
   const { position } = takeStock(state, identity);
-  await refuseItself(source, state);
   if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
@@ -126,7 +126,6 @@ function behind(position: Revision, head: Revision): LockstepError {
     'NOT_DRAINED',
     `the target stands at revision ${position}, ${head - position} behind the source`,
     {
-      disposition: 'retry',
       revision: position,
       hint: 'Start `etcd-lockstep follow`, wait until it says "in lockstep", and run the same command again. Nothing was changed.',
     },

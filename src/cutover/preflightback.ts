@@ -1,18 +1,24 @@
 /** What must hold before a rollback. It changes nothing, and is done before go and again behind it. */
-import { refuseCutOver } from '../cutoverstate.js';
-import { ownerText } from '../cutoverowner.js';
 import { Freeze } from '../kube/freeze.js';
 import type { Resource } from '../kube/resource.js';
 import { needFreezeRights } from '../kube/rights.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import { look, type Seen } from './claim.js';
-import { refuseOtherSource } from './othersource.js';
-import { DeadOnes, doesNotAnswer } from './dead.js';
-import { refuseOtherObjects } from './objects.js';
-import type { NightOptions } from './options.js';
+import { DeadOnes, doesNotAnswer } from '../proof/dead.js';
+import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import {
+  askHeads,
+  servingNow,
+  servingText,
+  type Heads,
+  type Serving,
+} from '../proof/servedfrom.js';
+import { look, type Seen } from '../target/claim.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
+import { ownerText } from '../target/nightowner.js';
+import type { NightOptions } from './nightoptions.js';
 import { endpointWarnings, frozenWarnings, ownedWarnings } from './preflight.js';
-import { movedBy, type Moved } from './resources.js';
-import { askHeads, servingNow, servingText, type Heads, type Serving } from './serving.js';
 
 export interface CheckedBack {
   seen: Seen;
@@ -33,7 +39,7 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
   if (state.phase === 'retiring' || state.phase === 'retired') throw refuseCutOver(seen.stored);
   const moved = movedBy(state.prefixes, resources);
   const kinds = moved.map(({ resource }) => resource);
-  await refuseOtherSource(source, seen.stored);
+  await refuseOtherSource(source, target, seen.stored);
   const heads = () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes)));
   if (state.phase === 'rolled back')
     return { seen, heads: await heads(), resources: kinds, warnings: [] };

@@ -13,15 +13,15 @@
  */
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
-import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
-import { SLOT_PREFIX } from '../lockstep/guard.js';
 import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { SLOT_PREFIX } from '../target/guard.js';
+import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { raiseHead } from './fillers.js';
-import type { Heads } from './serving.js';
 
 const MARKER_KEY = Buffer.from(`${OWN_PREFIX}rollback`);
 
@@ -86,7 +86,6 @@ function rollbackGone(): LockstepError {
     'ROLLBACK_GONE',
     'the rollback on the source was taken over or ended by another run',
     {
-      disposition: 'fatal',
       hint: 'Two rollbacks run at once, or one has just ended. `etcd-lockstep status` says where it stands.',
     },
   );

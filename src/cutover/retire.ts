@@ -11,32 +11,32 @@
  * Killed, it goes on: what is left is removed. It is slow on purpose, because the source serves all
  * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
-import { pause } from '../backoff.js';
-import { CURSOR_KEY } from '../cursor.js';
-import { OWNER_KEY, thisRun } from '../cutoverowner.js';
-import type { CutoverState } from '../cutoverstate.js';
+import { pause } from '../async/again.js';
+import { Patience, type OnNote } from '../async/patience.js';
+import { beside } from '../async/together.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
-import { FENCE_KEY, SLOT_PREFIX } from '../lockstep/guard.js';
-import { allOlder } from '../lockstep/txn.js';
 import { keyOf } from '../mvcc/keyvalue.js';
-import { digest, Tally } from '../mvcc/tally.js';
 import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { Patience } from '../patience.js';
-import { readPages } from '../source/pages.js';
+import { digest, Tally } from '../mvcc/tally.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { movedBy, type Moved } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { refuseOtherSource } from '../proof/othersource.js';
+import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
+import { countKeys, readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
-import { beside } from '../tasks.js';
+import { Claim, look, type Seen } from '../target/claim.js';
+import { CURSOR_KEY } from '../target/cursor.js';
+import type { CutoverState } from '../target/cutoverstate.js';
+import { TERM_KEY, SLOT_PREFIX } from '../target/guard.js';
+import { OWNER_KEY, thisRun } from '../target/nightowner.js';
+import { allOlder } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { Claim, look, type Seen } from './claim.js';
-import { refuseOtherSource } from './othersource.js';
-import { LateWrites } from './late.js';
-import { refuseOtherObjects } from './objects.js';
-import { movedBy, type Moved } from './resources.js';
-import { askHeads, servingNow, servingText, type Serving } from './serving.js';
 
 export interface RetireOptions {
   source: EtcdClient;
@@ -51,7 +51,7 @@ export interface RetireOptions {
   /** Asked with what would be removed. Resolves to whether it may be. */
   go: (found: RetireFound) => Promise<boolean>;
   onProgress: (text: string) => void;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
@@ -99,7 +99,7 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   if (state.phase === 'retired') return retiredAlready(options, state);
   refusePhase(state);
   const moved = movedBy(state.prefixes, options.resources);
-  await refuseOtherSource(source, seen.stored);
+  await refuseOtherSource(source, target, seen.stored);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, moved);
   await refuseWriters(options, seen, prefixes, tell);
@@ -114,13 +114,13 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
     seen,
     'retiring',
   );
-  failpoint('retire.verified');
+  failpoint('cutover.retire.verified');
   const revisions = await removeAll(options, claim, prefixes, found.keys);
-  const left = await count(source, prefixes);
-  failpoint('retire.removed');
+  const left = await countKeys(source, prefixes);
+  failpoint('cutover.retire.removed');
   if (left > 0) throw wroteMeanwhile(`${left} keys are left under the prefixes`);
   await claim.write('retired', ownKeysGo());
-  failpoint('retire.done');
+  failpoint('cutover.retire.done');
   return { ...report, removed: true, revisions, left };
 }
 
@@ -130,7 +130,7 @@ async function retiredAlready(
 ): Promise<RetireReport> {
   onNote('it was retired already');
   const none = { keys: 0, bytes: 0, checksum: new Tally().hex, deletedSince: 0 };
-  const left = await count(source, PrefixSet.of(prefixes));
+  const left = await countKeys(source, PrefixSet.of(prefixes));
   const cutOver = { keys, checksum };
   return { ...{ prefixes, resources, ...none, cutOver, left }, removed: true, revisions: null };
 }
@@ -138,7 +138,6 @@ async function retiredAlready(
 function refusePhase({ phase }: CutoverState): void {
   if (phase === 'done' || phase === 'retiring') return;
   throw new LockstepError('STILL_USED', `the cutover is not done: it is ${phase}`, {
-    disposition: 'fatal',
     hint: phase.endsWith('back')
       ? 'The source serves again. Nothing of it may be removed.'
       : 'Run `etcd-lockstep cutover` to its end first.',
@@ -169,7 +168,6 @@ function stillUsed(one: Serving): LockstepError {
     'STILL_USED',
     `${one.apiserver}: ${servingText(one)}, not from the target`,
     {
-      disposition: 'fatal',
       hint: 'Nothing was removed. Move it, or take it out of --apiservers if it is no more.',
     },
   );
@@ -177,7 +175,7 @@ function stillUsed(one: Serving): LockstepError {
 
 /** Everything since the takeover is looked at, and what comes for a while. */
 async function refuseWriters(
-  { source, watchSeconds, signal, onProgress }: RetireOptions,
+  { source, watchSeconds, signal, onNote, onProgress }: RetireOptions,
   { stored: { exact, state } }: Seen,
   prefixes: PrefixSet,
   tell: Patience,
@@ -187,6 +185,7 @@ async function refuseWriters(
   const late = new LateWrites({
     ...{ client: source, clusterId: state.source, prefixes, after: exact, tell },
     onWrite: () => undefined,
+    onNote,
   });
   const until = performance.now() + watchSeconds * 1000;
   await beside(signal, [(stop) => late.run(stop)], async (stop) => {
@@ -206,7 +205,6 @@ async function refuseWriters(
 
 function wroteMeanwhile(what: string): LockstepError {
   return new LockstepError('LATE_WRITE', `the source was written: ${what}`, {
-    disposition: 'fatal',
     hint: 'Nothing was removed that is newer than the cutover. Find out who writes there, and bring over by hand what is needed: docs/cutover.md, "A late write".',
   });
 }
@@ -220,30 +218,26 @@ async function lookThrough(
   const tally = new Tally();
   let [bytes, deletedSince] = [0, 0];
   const { revision } = await source.head(probeKey(prefixes));
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    await sideBySide(
-      readPages(source, range, revision),
-      readPages(target, range, 0, range.key, true),
-      (there, here): undefined => {
-        signal.throwIfAborted();
-        if (!there) return;
-        tally.add(digest(there));
-        bytes += there.length;
-        if (!here) deletedSince++;
-      },
-      () => {
-        onProgress(`verifying: ${tally.keys} of ${state.keys} keys read`);
-      },
-    );
-  }
+  await sideBySide(
+    readPrefixes(source, prefixes, { revision }),
+    readPrefixes(target, prefixes, { keysOnly: true }),
+    (there, here): undefined => {
+      signal.throwIfAborted();
+      if (!there) return;
+      tally.add(digest(there));
+      bytes += there.length;
+      if (!here) deletedSince++;
+    },
+    () => {
+      onProgress(`verifying: ${tally.keys} of ${state.keys} keys read`);
+    },
+  );
   const same = tally.keys === state.keys && tally.hex === state.checksum;
   if (!same && state.phase !== 'retiring')
     throw new LockstepError(
       'TARGET_DIFFERENT',
       `the source holds ${tally.keys} keys (${tally.hex}), and ${state.keys} (${state.checksum}) were cut over`,
       {
-        disposition: 'fatal',
         hint: 'Nothing was removed. Something was deleted or written there since: find out what before you go on.',
       },
     );
@@ -261,21 +255,19 @@ async function removeAll(
   const revisions: Revision[] = [];
   let removed = 0;
   const started = performance.now();
-  for (const prefix of prefixes.list) {
-    const range = prefixRange(prefix);
-    for await (const { rows } of readPages(source, range, 0, range.key, true))
-      for (let i = 0; i < rows.length; i += PAGE_KEYS) {
-        signal.throwIfAborted();
-        const page = rows.slice(i, i + PAGE_KEYS);
-        await claim.check();
-        const answer = await source.txn(removal(page, claim.exact));
-        if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
-        revisions[removed === 0 ? 0 : 1] = answer.revision;
-        removed += page.length;
-        onProgress(`removing: ${removed} of ${keys} keys`);
-        await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
-      }
-  }
+  // No page ends in one prefix and begins in another: what lies between two prefixes stays.
+  for await (const { rows } of readPrefixes(source, prefixes, { keysOnly: true }))
+    for (let i = 0; i < rows.length; i += PAGE_KEYS) {
+      signal.throwIfAborted();
+      const page = rows.slice(i, i + PAGE_KEYS);
+      await claim.check();
+      const answer = await source.txn(removal(page, claim.exact));
+      if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
+      revisions[removed === 0 ? 0 : 1] = answer.revision;
+      removed += page.length;
+      onProgress(`removing: ${removed} of ${keys} keys`);
+      await pause(Math.max(0, (removed / rate) * 1000 - (performance.now() - started)), signal);
+    }
   const [first, last = first] = revisions;
   return first === undefined || last === undefined ? null : { first, last };
 }
@@ -294,15 +286,8 @@ function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Prope
   };
 }
 
-async function count(source: EtcdClient, prefixes: PrefixSet): Promise<number> {
-  let keys = 0;
-  for (const prefix of prefixes.list)
-    keys += (await source.range({ ...prefixRange(prefix), countOnly: true })).count;
-  return keys;
-}
-
-/** Cursor, fence, slots and owner; what mirrors have there is theirs. */
+/** Cursor, term, slots and owner; what mirrors have there is theirs. */
 function ownKeysGo(): pb.RequestOp.$Properties[] {
-  const single = [CURSOR_KEY, FENCE_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
+  const single = [CURSOR_KEY, TERM_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
   return [...single, { requestDeleteRange: prefixRange(SLOT_PREFIX) }];
 }

@@ -2,42 +2,29 @@
  * The way back, with the night in hand: freeze, bring what was changed (bringing.ts), switch, unfreeze, watch.
  *
  * Nothing that passes ends it: apiservers are on both sides. Before each is moved all that it relies on is
- * proven once more (proofs.ts), and that the night is still this run's and the freeze stands all the time.
+ * proven once more (proof/proveagain.ts), and that the night is still this run's and the freeze stands all the time.
  */
-import type { Owner } from '../cutoverowner.js';
+import { untilAnswered } from '../async/again.js';
+import { beside } from '../async/together.js';
 import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import { Freeze } from '../kube/freeze.js';
+import { thaw } from '../kube/freezing.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Attempts } from '../patience.js';
-import { beside, untilAnswered } from '../tasks.js';
+import { DeadOnes } from '../proof/dead.js';
+import { LateWrites } from '../proof/latewrites.js';
+import { movedBy } from '../proof/movedresources.js';
+import { refuseOtherObjects } from '../proof/objects.js';
+import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
+import type { Heads } from '../proof/servedfrom.js';
+import { resourcesIn } from '../target/claim.js';
 import { watchAfterwards } from './afterwards.js';
-import type { Alarms } from './alarms.js';
-import { noneBrought, type Brought } from './bring.js';
-import { bring, markOwn } from './bringing.js';
-import { resourcesIn, type Claim } from './claim.js';
-import { DeadOnes } from './dead.js';
+import { bring, markOwn, type ReturningOptions } from './bringing.js';
+import { noneBrought, type Brought } from './bringkeys.js';
 import { freezeOver } from './freezeover.js';
-import { thaw } from './freezing.js';
-import { LateWrites } from './late.js';
-import { refuseOtherObjects } from './objects.js';
-import type { Moving, NightOptions } from './options.js';
-import { keepProving, proveAgain, type Proofs } from './proofs.js';
+import type { Moving } from './nightoptions.js';
 import { unmark, type Marker } from './raise.js';
-import { movedBy } from './resources.js';
-import type { Heads } from './serving.js';
-import type { StepTeller } from './steps.js';
 import { moveAll, type SwitchOptions } from './switch.js';
-
-export interface ReturningOptions {
-  o: NightOptions;
-  self: Owner;
-  claim: Claim;
-  prefixes: PrefixSet;
-  teller: StepTeller;
-  alarms: Alarms;
-  tell: Attempts;
-}
 
 /** What the way back has come to. */
 export interface Returned {
@@ -67,7 +54,7 @@ export class Returning {
   async all(): Promise<Returned> {
     const { o, claim, teller } = this.#c;
     const freeze = await teller.step('freeze', () => this.#freeze(o.signal));
-    failpoint('rollback.frozen');
+    failpoint('cutover.rollback.frozen');
     const late = await this.#lateWrites();
     const proofs = this.#proofs(freeze, late);
     return this.#besideWatch(late, async (stop) => {
@@ -82,7 +69,7 @@ export class Returning {
         beside(stop, [(end) => keepProving(proofs, end)], (end) => this.#switch(proofs, end)),
       );
       await claim.setPhase('switched back');
-      failpoint('rollback.switched');
+      failpoint('cutover.rollback.switched');
       return this.#end(brought, marker, freeze, late, stop);
     });
   }
@@ -185,7 +172,7 @@ export class Returning {
       await this.#patiently(signal, () => thaw(freeze, options));
     });
     teller.thawed();
-    failpoint('rollback.unfrozen');
+    failpoint('cutover.rollback.unfrozen');
     await teller.step('clean up', () => claim.setPhase('rolled back'));
   }
 
@@ -209,7 +196,7 @@ export class Returning {
     const { target: client } = o;
     const { revision, clusterId } = await client.head(probeKey(prefixes));
     return new LateWrites({
-      ...{ client, clusterId, prefixes, after: revision, tell },
+      ...{ client, clusterId, prefixes, after: revision, tell, onNote: o.onNote },
       onWrite: ({ key, revision: at }) => {
         if (this.#quiet) alarms.raise(`late write on the target: ${key} at revision ${at}`);
       },

@@ -25,22 +25,22 @@
  * Where no apiserver has moved yet, the source counts from the beginning: a late write there is what
  * clients see, and stays.
  */
-import { thisRun } from '../cutoverowner.js';
+import { Patience } from '../async/patience.js';
 import { hasCode } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import { Patience } from '../patience.js';
+import type { LateWrites } from '../proof/latewrites.js';
+import { askHeads, type Heads } from '../proof/servedfrom.js';
+import { Claim, resourcesIn, whyEnded } from '../target/claim.js';
+import { thisRun } from '../target/nightowner.js';
 import { tellGoneBack } from './afterwards.js';
 import { Alarms } from './alarms.js';
-import { noneBrought, type Brought } from './bring.js';
-import { Claim, resourcesIn, whyEnded } from './claim.js';
+import { noneBrought, type Brought } from './bringkeys.js';
 import { frozenStill } from './crossing.js';
 import { tellOwnFreeze } from './freezeover.js';
-import type { LateWrites } from './late.js';
-import type { NightOptions } from './options.js';
+import type { NightOptions } from './nightoptions.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
 import { Returning, type Returned } from './returning.js';
 import { ROLLBACK_STEPS } from './script.js';
-import { askHeads, type Heads } from './serving.js';
 import { StepTeller, type StepTime } from './steps.js';
 
 export type RollbackOptions = NightOptions;

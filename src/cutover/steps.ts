@@ -10,13 +10,14 @@ export interface StepText {
 }
 
 /** One step, when it begins. */
-export interface Step extends StepText {
+export interface NightStep extends StepText {
   number: number;
   of: number;
   /** Since writes are refused; null while they are not, or nobody knows since when. */
   frozenSeconds: number | null;
 }
 
+/** How long a step has taken. */
 export interface StepTime {
   step: string;
   seconds: number;
@@ -30,7 +31,7 @@ export class StepTeller {
 
   constructor(
     private readonly all: readonly StepText[],
-    private readonly onStep: (step: Step) => void,
+    private readonly onStep: (step: NightStep) => void,
   ) {}
 
   /** @param at when writes were found to be refused by every apiserver, in ms of Date.now() */

@@ -4,11 +4,11 @@
  * What moves an apiserver only its operator knows: a manifest, a unit file, a load balancer. So it is
  * a command that he gives, or he is told what to do and we wait until it shows.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
-import { servingNow, type Heads, type Serving } from './serving.js';
+import { servingNow, type Heads, type Serving } from '../proof/servedfrom.js';
 
 export interface SwitchOptions {
   apiservers: readonly ApiServer[];

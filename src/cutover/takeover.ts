@@ -4,7 +4,7 @@
  * It puts the cutover's state, its owner and the follower's fence key, guarded by cursor and fence as
  * read. So:
  *   - no data has landed since the read, and what a follower has on its way is void from now on;
- *   - a follower that looks again finds the state and ends (lockstep/stock.ts);
+ *   - a follower that looks again finds the state and ends (target/stock.ts);
  *   - of two runs that take over at once one does, and the other one finds whose it is.
  * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
  * the slots are not guarded, as they are by a follower's fence; instead the state before the write is
@@ -12,22 +12,22 @@
  * is killed in between leaves that to the next one, and its state may be compacted away by then; but
  * nobody raises the head before it is done, so until then the slots are as they were.
  */
-import { backoffMs, pause } from '../backoff.js';
-import { CURSOR_KEY, cursorTally, parseCursor } from '../cursor.js';
-import { encodeOwner, otherRun, OWNER_KEY } from '../cutoverowner.js';
-import { CUTOVER_KEY, newCutover, type StoredCutover } from '../cutoverstate.js';
+import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { FENCE_KEY } from '../lockstep/guard.js';
-import { takeStock, type Identity, type Stock } from '../lockstep/stock.js';
-import { EtcdTarget, type TargetState } from '../lockstep/target.js';
-import { modIs, put } from '../lockstep/txn.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
+import { Claim, type ClaimOptions } from '../target/claim.js';
+import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
+import { CUTOVER_KEY, newCutover, type StoredCutover } from '../target/cutoverstate.js';
+import { TERM_KEY } from '../target/guard.js';
+import { encodeOwner, otherRun, OWNER_KEY } from '../target/nightowner.js';
+import { takeStock, type Identity, type Stock } from '../target/stock.js';
+import { EtcdTarget, type TargetState } from '../target/target.js';
+import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-import { Claim, type ClaimOptions } from './claim.js';
 
 export interface TakeoverOptions extends Identity {
   /** As kubectl names them. */
@@ -49,7 +49,8 @@ export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions)
   const { target: client, self, tell } = claiming;
   const { signal } = options;
   const target = new EtcdTarget(client);
-  for (let attempt = 0; ; attempt++) {
+  const backoff = new Backoff(signal);
+  while (true) {
     try {
       const state = await target.read();
       if (state.cutover) {
@@ -59,13 +60,13 @@ export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions)
         return new Claim(claiming, state.cutover, state.owner.modRevision);
       }
       await write(claiming, takeStock(state, options), options);
-      failpoint('takeover.answer');
+      failpoint('cutover.takeover.answer');
     } catch (error) {
       // Whether it took effect shows when the target is read again.
       if (!passes(error)) throw error;
       if (hasCode(error, 'NOT_DRAINED') || signal.aborted) throw error;
       tell.failed(error);
-      await pause(backoffMs(attempt), signal);
+      await backoff.rest();
     }
   }
 }
@@ -76,11 +77,11 @@ async function write(
   options: TakeoverOptions,
 ): Promise<void> {
   const { source, prefixes, resources, frozenAt } = options;
-  const { cursor, fenceMod, tally } = stock;
+  const { cursor, termMod, tally } = stock;
   if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
-  failpoint('takeover.send');
+  failpoint('cutover.takeover.send');
   await client.txn({
-    compare: [modIs(FENCE_KEY, fenceMod), modIs(CURSOR_KEY, cursor.revision)],
+    compare: [modIs(TERM_KEY, termMod), modIs(CURSOR_KEY, cursor.revision)],
     success: [
       put(
         CUTOVER_KEY,
@@ -96,7 +97,7 @@ async function write(
         }),
       ),
       put(OWNER_KEY, encodeOwner(self)),
-      put(FENCE_KEY, Buffer.alloc(0)),
+      put(TERM_KEY, Buffer.alloc(0)),
     ],
   });
 }
@@ -140,7 +141,6 @@ function notDrained(equal: Revision): LockstepError {
     'NOT_DRAINED',
     `keys under the prefixes were written after revision ${equal}, up to which both sides were found equal`,
     {
-      disposition: 'retry',
       revision: equal,
       hint: 'Something still writes them: run `etcd-lockstep freeze probe`, and then the same command again.',
     },

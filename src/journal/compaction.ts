@@ -13,7 +13,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { Heap } from './heap.js';
 import type { IndexEntry, Mark, Row } from './layout.js';
-import { putRow, removeRow, type Batch } from './rows.js';
+import { putRow, removeRow, type RowBatch } from './rowbatch.js';
 
 /** A journal, as far as its compaction goes. */
 export interface Compactable {
@@ -21,7 +21,7 @@ export interface Compactable {
   /** The index entries of one key after another, each oldest first; some keys at a time. */
   keys: () => AsyncIterable<IndexEntry[][]>;
   rows: (entries: readonly IndexEntry[]) => Promise<Row[]>;
-  write: (fill: (batch: Batch, mark: Mark) => void, sync: boolean) => Promise<void>;
+  write: (fill: (batch: RowBatch, mark: Mark) => void, sync: boolean) => Promise<void>;
 }
 
 const DELETES_PER_BATCH = 250;
@@ -42,7 +42,7 @@ export async function compactRows(
   const used = new Map<number, number>();
   let doomed: IndexEntry[] = [];
   const flush = async () => {
-    failpoint('compact.batch');
+    failpoint('journal.compact.batch');
     await journal.write((batch, mark) => {
       for (const entry of doomed) removeRow(batch, mark, entry);
     }, false);

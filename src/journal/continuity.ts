@@ -8,7 +8,7 @@
 import { hasCode, LockstepError } from '../errors.js';
 import type { Record } from '../mvcc/record.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Journal } from './journal.js';
+import type { RevisionLog } from './log.js';
 
 /** So many revisions below the last that was captured are looked through for a put. */
 const LOOKED_BACK = 100;
@@ -18,7 +18,7 @@ const LOOKED_BACK = 100;
  * compacted away cannot be compared and passes, as does a history of deletions alone.
  * @throws LockstepError SOURCE_CHANGED
  */
-export async function refuseOtherHistory(client: EtcdClient, journal: Journal): Promise<void> {
+export async function refuseOtherHistory(client: EtcdClient, journal: RevisionLog): Promise<void> {
   const put = await lastPut(journal);
   if (!put) return;
   try {
@@ -33,7 +33,6 @@ export async function refuseOtherHistory(client: EtcdClient, journal: Journal): 
     'SOURCE_CHANGED',
     `revision ${put.main} of the source is not the one that was captured: ${put.key.toString()} differs`,
     {
-      disposition: 'reseed',
       revision: put.main,
       hint: 'The source was restored from a backup and has been written since. Seed again, into a new journal and a new target.',
     },
@@ -41,15 +40,16 @@ export async function refuseOtherHistory(client: EtcdClient, journal: Journal): 
 }
 
 /** The newest put of the last revisions that were captured, of which some may be deletions alone. */
-async function lastPut(journal: Journal): Promise<Record | undefined> {
+async function lastPut(journal: RevisionLog): Promise<Record | undefined> {
   const { lastRevision } = journal.mark;
   let put: Record | undefined;
   const from = Math.max(lastRevision - LOOKED_BACK, journal.state.watchFrom);
-  for await (const { records } of journal.revisions(from, lastRevision)) {
-    // A key that is put and deleted in one revision is not there to be read.
-    const lives = (record: Record, i: number) =>
-      !record.tombstone && !records.slice(i + 1).some(({ key }) => key.equals(record.key));
-    put = records.findLast(lives) ?? put;
-  }
+  for await (const batch of journal.revisions(from, lastRevision))
+    for (const { records } of batch) {
+      // A key that is put and deleted in one revision is not there to be read.
+      const lives = (record: Record, i: number) =>
+        !record.tombstone && !records.slice(i + 1).some(({ key }) => key.equals(record.key));
+      put = records.findLast(lives) ?? put;
+    }
   return put;
 }

@@ -23,6 +23,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isSystemError } from '../errors.js';
 import { ioFailed } from './level.js';
 
 const datasync = promisify(fs.fdatasync);
@@ -75,7 +76,7 @@ export class Heap {
       await this.#sync();
       return places;
     } catch (cause) {
-      throw ioFailed(this.directory, cause);
+      throw isSystemError(cause) ? ioFailed(this.directory, cause) : cause;
     }
   }
 

@@ -11,7 +11,6 @@ export function checkIdentity(journal: Journal, clusterId: string, prefixes?: Pr
       'JOURNAL_OTHER',
       `${directory} belongs to source cluster ${state.clusterId}; this one is ${clusterId}`,
       {
-        disposition: 'usage',
         hint: 'Check --endpoints and --journal. If the source was restored from a backup, seed into a new journal.',
       },
     );
@@ -20,7 +19,6 @@ export function checkIdentity(journal: Journal, clusterId: string, prefixes?: Pr
       'JOURNAL_OTHER',
       `${directory} holds the prefixes ${state.prefixes.join(', ')}`,
       {
-        disposition: 'usage',
         hint: 'Give the same --prefix flags, or a new --journal.',
       },
     );

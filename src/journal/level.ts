@@ -35,7 +35,6 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
         'JOURNAL_LOCKED',
         `another process has the journal ${directory} open`,
         {
-          disposition: 'usage',
           hint: 'A seed or follow is running with it. Stop that one first, or give this one a journal of its own.',
           cause,
         },
@@ -45,7 +44,6 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
       'IO',
       `cannot open the journal ${directory}: ${plain(cause ?? error)}`,
       {
-        disposition: 'fatal',
         hint: 'Check the free space and the rights of the directory, then run the same command again.',
         cause: error,
       },
@@ -56,7 +54,6 @@ export async function openLevel(directory: string, create: boolean): Promise<Lev
 /** Something in it is not as it was written. */
 export function damaged(directory: string, what: string, cause?: unknown): LockstepError {
   return new LockstepError('JOURNAL_DAMAGED', `the journal ${directory} is damaged: ${what}`, {
-    disposition: 'reseed',
     hint: 'If there is a target in lockstep, run follow with --repair: it makes the journal anew from there. Else delete the directory and seed again.',
     cause,
   });
@@ -65,16 +62,15 @@ export function damaged(directory: string, what: string, cause?: unknown): Locks
 /** There is none, or one that its first process did not live to set up. */
 export function notSeeded(directory: string): LockstepError {
   return new LockstepError('JOURNAL_NOT_SEEDED', `${directory} holds no journal`, {
-    disposition: 'usage',
     hint: 'Run `etcd-lockstep seed` first, with the same --journal.',
   });
 }
 
-/** What a read threw, if it was LevelDB and not us. */
+/** What a read threw, if LevelDB has found something wrong on disk; our own mistakes stay what they are. */
 export function unreadable(directory: string, error: unknown): unknown {
-  if (error instanceof LockstepError) return error;
-  if (error instanceof Error) return damaged(directory, error.message, error);
-  return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'LEVEL_CORRUPTION' && code !== 'LEVEL_IO_ERROR') return error;
+  return damaged(directory, plain(error), error);
 }
 
 function plain(cause: unknown): string {
@@ -83,7 +79,6 @@ function plain(cause: unknown): string {
 
 export function ioFailed(directory: string, cause: unknown): LockstepError {
   return new LockstepError('IO', `cannot write ${directory}: ${plain(cause)}`, {
-    disposition: 'fatal',
     hint: 'Check the free space and the rights of the directory, then run the same command again: it goes on where it was.',
     cause,
   });
@@ -92,7 +87,6 @@ export function ioFailed(directory: string, cause: unknown): LockstepError {
 /** Something else lies there; it is not touched. */
 export function notOurs(directory: string): LockstepError {
   return new LockstepError('JOURNAL_OTHER', `${directory} is there and holds no journal`, {
-    disposition: 'usage',
     hint: 'Give --journal a new directory, or one that an earlier seed has made.',
   });
 }

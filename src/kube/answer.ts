@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
 
+/** What an apiserver has answered: the status of HTTP, and the object. */
 export interface Answer {
   status: number;
   /** Parsed JSON; the text where it is none, as a proxy answers. */
@@ -38,10 +39,9 @@ export function expect(answer: Answer, ...statuses: number[]): Answer {
   const message = `${answer.asked}: ${answer.status} ${messageOf(answer)}`;
   if (PASSING.includes(answer.status))
     throw new LockstepError('KUBE_UNAVAILABLE', message, {
-      disposition: 'retry',
       hint: 'Check that this apiserver is healthy (/readyz), then run the same command again.',
     });
-  throw new LockstepError('KUBE', message, { disposition: 'fatal', ...hintFor(answer.status) });
+  throw new LockstepError('KUBE', message, { ...hintFor(answer.status) });
 }
 
 /**
@@ -53,7 +53,6 @@ export function read<T>(answer: Answer, schema: z.ZodType<T>): T {
   if (result.success) return result.data;
   const where = result.error.issues.map(({ path }) => path.join('.')).join(', ');
   throw new LockstepError('KUBE', `${answer.asked}: the answer makes no sense (${where})`, {
-    disposition: 'fatal',
     hint: 'Is it really a kube-apiserver that answers there?',
   });
 }

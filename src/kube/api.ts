@@ -2,11 +2,12 @@
  * One apiserver: JSON over HTTP, asked at its own address.
  *
  * Everything that is sent may be sent twice: dry runs have no effect, and the freeze is written as a
- * whole. So a request that meets a connection which the server has just closed is sent once more.
+ * whole.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { isDeepStrictEqual } from 'node:util';
+import { exchange } from '../wire/http.js';
 import type { Answer } from './answer.js';
 import { kubeFault } from './fault.js';
 
@@ -17,7 +18,9 @@ const MAX_CONNECTIONS = 64;
 /** The largest object that etcd takes, several times over. */
 const MAX_ANSWER_BYTES = 16 << 20;
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+/** Of an HTTP request. */
+export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+/** What stands behind the `?`. */
 export type Query = Record<string, string>;
 
 /** How to be let in. */
@@ -31,6 +34,7 @@ export interface Credentials {
   proxy?: HttpAgent;
 }
 
+/** One apiserver, asked at its own address. {@link ApiServer.close} it in the end. */
 export class ApiServer {
   /** Without a slash at its end; may have a path. */
   readonly url: string;
@@ -54,7 +58,7 @@ export class ApiServer {
 
   /** As {@link get}. A PATCH is a JSON merge patch. */
   async send(
-    method: Exclude<Method, 'GET'>,
+    method: Exclude<HttpMethod, 'GET'>,
     path: string,
     body?: unknown,
     query?: Query,
@@ -74,38 +78,36 @@ export class ApiServer {
     await Promise.all(asks);
   }
 
+  /** Ends its connections. */
   close(): void {
     this.#agent?.destroy();
     this.#agent = undefined;
   }
 
   async #ask(
-    method: Method,
+    method: HttpMethod,
     path: string,
     body: unknown,
     query: Query = {},
     signal?: AbortSignal,
   ): Promise<Answer> {
     signal?.throwIfAborted();
-    const timeout = AbortSignal.timeout(ANSWERS_WITHIN_MS);
     const credentials = await this.#credentials();
     const url = new URL(this.url + path);
     url.search = new URLSearchParams(query).toString();
     const asked = `${method} ${this.url}${path}`;
-    const sent = body === undefined ? undefined : JSON.stringify(body);
-    const request: Request = {
-      url,
-      body: sent,
-      options: {
-        method,
-        agent: this.#agentFor(credentials),
-        headers: headersFor(method, sent, credentials),
-        ...(credentials.auth === undefined ? {} : { auth: credentials.auth }),
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      },
-    };
     try {
-      return { ...(await exchange(request)), asked };
+      const { status, text } = await exchange(url, {
+        method,
+        headers: headersFor(method, body !== undefined, credentials),
+        body: body === undefined ? undefined : JSON.stringify(body),
+        auth: credentials.auth,
+        agent: this.#agentFor(credentials),
+        withinMs: ANSWERS_WITHIN_MS,
+        maxBytes: MAX_ANSWER_BYTES,
+        signal,
+      });
+      return { status, body: parsed(text), asked };
     } catch (error) {
       signal?.throwIfAborted();
       throw kubeFault(error, asked, this.url);
@@ -126,57 +128,18 @@ export class ApiServer {
   }
 }
 
-interface Request {
-  url: URL;
-  body: string | undefined;
-  options: RequestOptions;
-}
-
 function headersFor(
-  method: Method,
-  body: string | undefined,
+  method: HttpMethod,
+  hasBody: boolean,
   { headers }: Credentials,
 ): Record<string, string> {
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   return {
     accept: 'application/json',
     'user-agent': 'etcd-lockstep',
-    // Node sends the body of a DELETE without its length, and no server takes that.
-    ...(body === undefined
-      ? {}
-      : { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) }),
+    ...(hasBody ? { 'content-type': type } : {}),
     ...headers,
   };
-}
-
-async function exchange(request: Request, tries = 2): Promise<Pick<Answer, 'status' | 'body'>> {
-  const { url, body, options } = request;
-  const plain = url.protocol === 'http:';
-  const sent = (plain ? httpRequest : httpsRequest)(url, options);
-  try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      sent.once('response', resolve).once('error', reject);
-      sent.end(body);
-    });
-    const text = await textOf(response);
-    return { status: response.statusCode ?? 0, body: parsed(text) };
-  } catch (error) {
-    const closed = sent.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-    if (!closed || tries === 1) throw error;
-    return exchange(request, tries - 1);
-  }
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES)
-      throw new Error(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {

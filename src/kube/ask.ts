@@ -7,9 +7,9 @@
 import { messageOf } from './answer.js';
 import type { ApiServer } from './api.js';
 import { DRY_RUN, type Path, type Request } from './attempts.js';
-import { hasMoved, verdictOf, type Verdict } from './verdict.js';
+import { hasMoved, verdictOf, type FreezeVerdict } from './verdict.js';
 
-export interface Check {
+export interface FreezeCheck {
   /** `create pods`, `pods/eviction`, `list pods` */
   what: string;
   expected: 'refused' | 'accepted';
@@ -28,13 +28,13 @@ export interface Check {
 }
 
 export interface Asked {
-  check: Check;
+  check: FreezeCheck;
   /** Objects went or changed before admission was asked: newer ones may do. */
   moved: boolean;
 }
 
-interface Heard {
-  verdict: Verdict;
+interface AnswerHeard {
+  verdict: FreezeVerdict;
   /** `403 …`, in the apiserver's words. */
   said: string;
   on: string | null;
@@ -44,10 +44,10 @@ interface Heard {
 export async function askPath(
   api: ApiServer,
   { what, there, requests }: Path,
-  expected: Check['expected'],
+  expected: FreezeCheck['expected'],
   signal?: AbortSignal,
 ): Promise<Asked> {
-  const settled = (got: string, { on = null, why = null }: Partial<Check> = {}) => ({
+  const settled = (got: string, { on = null, why = null }: Partial<FreezeCheck> = {}) => ({
     ...{ what, expected, got, on, why },
     ok: [expected, 'absent', 'not asked'].includes(got),
   });
@@ -75,7 +75,7 @@ export async function askOne(
   api: ApiServer,
   { method, path, body, query, on, afterAdmission }: Request,
   signal?: AbortSignal,
-): Promise<Heard> {
+): Promise<AnswerHeard> {
   const answer = await api.send(method, path, body, { ...query, ...DRY_RUN }, signal);
   return {
     verdict: verdictOf(answer, afterAdmission),
@@ -85,6 +85,6 @@ export async function askOne(
   };
 }
 
-function isProof(heard: Heard | undefined): boolean {
+function isProof(heard: AnswerHeard | undefined): boolean {
   return heard?.verdict === 'refused' || heard?.verdict === 'accepted';
 }

@@ -8,7 +8,7 @@
  * A DELETE carries no body: with one an apiserver does not read the query, where `dryRun` stands.
  */
 import type { Answer } from './answer.js';
-import type { Method, Query } from './api.js';
+import type { HttpMethod, Query } from './api.js';
 import { objectName, type KubeObject } from './object.js';
 import { LEASES, pathOf, PODS, sameResource, type Served, type Subresource } from './resource.js';
 import { isForItsBudget } from './verdict.js';
@@ -33,7 +33,7 @@ export interface Attempt {
 }
 
 export interface Request {
-  method: Exclude<Method, 'GET'>;
+  method: Exclude<HttpMethod, 'GET'>;
   path: string;
   body?: unknown;
   query?: Query;

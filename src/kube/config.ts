@@ -9,6 +9,7 @@ import type { Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { badArgument, LockstepError } from '../errors.js';
+import { machineRoots } from '../wire/machineroots.js';
 import { ApiServer, type Credentials } from './api.js';
 
 /** Some exec plugins do not say how long their token is good; they are not run for each request. */
@@ -110,12 +111,20 @@ async function credentialsOf(
       'KUBE',
       `the credentials of user ${user.name} in the kubeconfig cannot be got: ${withoutContent(error)}`,
       {
-        disposition: 'fatal',
         hint: 'Check that kubectl works with the same kubeconfig on this machine; log in again if it asks for that.',
       },
     );
   }
-  const { ca, cert, key, servername, rejectUnauthorized, headers, auth, agent } = options;
+  const {
+    ca = machineRoots(),
+    cert,
+    key,
+    servername,
+    rejectUnauthorized,
+    headers,
+    auth,
+    agent,
+  } = options;
   const tls = { ca, cert, key, servername, rejectUnauthorized };
   const given = Object.entries(tls).filter(([, value]) => value !== undefined);
   return {

@@ -1,46 +1,30 @@
 /** Why no answer came from an apiserver, in plain words. */
 import { LockstepError } from '../errors.js';
+import { NETWORK } from '../wire/networkfault.js';
+import { asPeerFault, PeerFault } from '../wire/peerfault.js';
 import { tlsFault } from '../wire/tlsfault.js';
-
-const NETWORK: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was closed',
-  EHOSTUNREACH: 'no way to this host',
-  ENETUNREACH: 'no way to this network',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the host name cannot be looked up now',
-  ETIMEDOUT: 'no connection in time',
-  ABORT_ERR: 'no answer in 10 s',
-};
 
 /**
  * @param asked the request, for the message
  * @param url the apiserver's, for the hint
- * @returns TLS where certificates do not fit, KUBE_UNAVAILABLE else
+ * @returns TLS where certificates do not fit, KUBE_UNAVAILABLE else; a bug as it is
  */
-export function kubeFault(error: unknown, asked: string, url: string): LockstepError {
-  if (error instanceof LockstepError) return error;
-  const { code, text } = partsOf(error);
+export function kubeFault(error: unknown, asked: string, url: string): unknown {
+  const fault = asPeerFault(error);
+  if (!(fault instanceof PeerFault)) return error;
+  const { code, message } = fault;
+  const text = `${message} ${code}`.trim();
   const tls = url.startsWith('https:') ? tlsFault(text) : undefined;
   if (tls)
     return new LockstepError('TLS', `${asked}: ${tls.what}`, {
-      disposition: 'usage',
+      side: 'apiserver',
       hint: tlsHint(text),
       cause: error,
     });
   return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${NETWORK[code] ?? text}`, {
-    disposition: 'retry',
     hint: `Check that an apiserver runs at ${url} (curl -k ${url}/readyz) and can be reached from here, then run the same command again.`,
     cause: error,
   });
-}
-
-/** Where a name has several addresses Node gives one error for each, and no text. */
-function partsOf(error: unknown): { code: string; text: string } {
-  const first: unknown =
-    error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
-  const { code = '', message = String(first) } = first as { code?: unknown; message?: string };
-  return { code: String(code), text: `${message} ${String(code)}`.trim() };
 }
 
 function tlsHint(text: string): string {

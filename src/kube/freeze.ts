@@ -20,7 +20,14 @@
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from './api.js';
 import { byLiving } from './living.js';
-import { freezeObjects, KINDS, WAYS, type Kind, type Manifest, type Way } from './manifests.js';
+import {
+  freezeObjects,
+  KINDS,
+  WAYS,
+  type ManifestKind,
+  type Manifest,
+  type FreezeWay,
+} from './manifests.js';
 import { HELD, madeByHand, type FreezeOwner } from './owner.js';
 import type { Resource } from './resource.js';
 import {
@@ -32,7 +39,7 @@ import {
   readStanding,
   remove,
   replace,
-  type Standing,
+  type StandingFreeze,
 } from './standing.js';
 
 /** Every cluster has this kind, so it tells whether an apiserver reads from its etcd. */
@@ -40,9 +47,9 @@ const READ_FIRST = pathOfKind('validatingwebhookconfigurations');
 
 /** What stands in the cluster as it was read or written last. */
 export class Freeze {
-  #objects: readonly Standing[];
+  #objects: readonly StandingFreeze[];
 
-  private constructor(objects: readonly Standing[]) {
+  private constructor(objects: readonly StandingFreeze[]) {
     this.#objects = objects;
   }
 
@@ -79,18 +86,18 @@ export class Freeze {
   static async apply(
     apis: readonly ApiServer[],
     resources: readonly Resource[],
-    way: Way,
+    way: FreezeWay,
     owner: FreezeOwner,
     over?: Freeze,
   ): Promise<Freeze> {
     const known = over ? over.#objects : [];
-    const put = async (api: ApiServer, kind: Kind, object: Manifest) => {
+    const put = async (api: ApiServer, kind: ManifestKind, object: Manifest) => {
       const there = known.find((one) => one.kind === kind);
       return there ? replace(api, there, object, owner) : create(api, kind, object, owner);
     };
     return byLiving(apis, READ_FIRST, async (api) => {
       refuseOthers(await readStanding(api), known, owner);
-      const written: Standing[] = [];
+      const written: StandingFreeze[] = [];
       try {
         for (const [kind, object] of objectsFor(resources, way, owner, over))
           written.unshift(await put(api, kind, object));
@@ -122,7 +129,7 @@ export class Freeze {
   }
 
   /** `policy` where it stands in both ways. */
-  get way(): Way {
+  get way(): FreezeWay {
     return this.kinds.some((kind) => isOf('policy', kind)) ? 'policy' : 'webhook';
   }
 
@@ -131,7 +138,7 @@ export class Freeze {
   }
 
   /** Of its objects. */
-  get kinds(): readonly Kind[] {
+  get kinds(): readonly ManifestKind[] {
     return this.#objects.map(({ kind }) => kind);
   }
 
@@ -157,7 +164,7 @@ export class Freeze {
    */
   async hold(apis: readonly ApiServer[]): Promise<void> {
     await this.#guarded(apis, async (api) => {
-      const held: Standing[] = [];
+      const held: StandingFreeze[] = [];
       for (const one of this.#objects) held.push(await annotate(api, one, HELD));
       this.#objects = held;
     });
@@ -185,21 +192,21 @@ export class Freeze {
   }
 }
 
-function isOf(way: Way, kind: Kind): boolean {
-  return (KINDS[way] as readonly Kind[]).includes(kind);
+function isOf(way: FreezeWay, kind: ManifestKind): boolean {
+  return (KINDS[way] as readonly ManifestKind[]).includes(kind);
 }
 
 /** In the order in which they take effect. */
 function objectsFor(
   resources: readonly Resource[],
-  way: Way,
+  way: FreezeWay,
   owner: FreezeOwner,
   over: Freeze | undefined,
-): [Kind, Manifest][] {
+): [ManifestKind, Manifest][] {
   return WAYS.flatMap((one) => {
     const objects = freezeObjects(resources, one, owner, over?.held);
-    const kinds: readonly Kind[] = KINDS[one];
-    return kinds.flatMap((kind, i): [Kind, Manifest][] => {
+    const kinds: readonly ManifestKind[] = KINDS[one];
+    return kinds.flatMap((kind, i): [ManifestKind, Manifest][] => {
       const object = objects[i];
       const asked = one === way || over?.kinds.includes(kind);
       return object && asked ? [[kind, object]] : [];
@@ -209,11 +216,11 @@ function objectsFor(
 
 /** Of what stands only what was found may be taken over, and what an earlier try of ours has made. */
 function refuseOthers(
-  now: readonly Standing[],
-  known: readonly Standing[],
+  now: readonly StandingFreeze[],
+  known: readonly StandingFreeze[],
   { run }: FreezeOwner,
 ): void {
-  const ours = (one: Standing) => one.owner?.run === run;
+  const ours = (one: StandingFreeze) => one.owner?.run === run;
   const other = now.find((one) => !ours(one) && !known.some((found) => isSame(found, one)));
   if (other) throw taken(other);
   if (known.some((found) => !now.some((one) => one.uid === found.uid))) throw taken(undefined);
@@ -233,23 +240,20 @@ export function askOwner({ owner, held }: Pick<Freeze, 'owner' | 'held'>): strin
   return 'Ask whoever runs that. If it is dead, run the same command again: it takes over what it finds at its start; or `etcd-lockstep freeze remove --force` lets writes in.';
 }
 
-function taken(now: Standing | undefined): LockstepError {
+function taken(now: StandingFreeze | undefined): LockstepError {
   return now
     ? new LockstepError('FREEZE_TAKEN', `somebody else has the freeze: ${whoHas(now)}`, {
-        disposition: 'fatal',
         hint: askOwner(now),
       })
     : new LockstepError('FREEZE_TAKEN', 'the freeze that was found at the start is gone', {
-        disposition: 'fatal',
         hint: 'Somebody has let writes in meanwhile: find out who it is, then run the same command again.',
       });
 }
 
-function lost(now: Standing | undefined, own: FreezeOwner | undefined): LockstepError {
+function lost(now: StandingFreeze | undefined, own: FreezeOwner | undefined): LockstepError {
   const isOurs = now !== undefined && now.owner?.run === own?.run;
   if (now && !isOurs)
     return new LockstepError('FREEZE_LOST', `somebody else has the freeze now: ${whoHas(now)}`, {
-      disposition: 'fatal',
       hint: askOwner(now),
     });
   const what = isOurs ? 'was changed by somebody' : 'is gone';
@@ -257,7 +261,6 @@ function lost(now: Standing | undefined, own: FreezeOwner | undefined): Lockstep
     'FREEZE_LOST',
     `the freeze ${what}: writes may have been let in meanwhile`,
     {
-      disposition: 'fatal',
       hint: 'Find out who did it (the audit log of the apiservers). `etcd-lockstep status` says how far it is; the same command begins anew or goes on.',
     },
   );

@@ -10,10 +10,10 @@
  * A freeze counts as seen where at least one path was refused in our words, and none was accepted.
  * After its end others may still refuse; only ours must not.
  */
-import { pause } from '../backoff.js';
+import { pause } from '../async/again.js';
+import { runTogether } from '../async/together.js';
 import { LockstepError, passes } from '../errors.js';
-import { runTogether } from '../tasks.js';
-import type { Check } from './ask.js';
+import type { FreezeCheck } from './ask.js';
 import { GLANCES_AT_ONCE, type WriteProbe } from './writeprobe.js';
 
 const ASK_AGAIN_MS = 100;
@@ -35,7 +35,7 @@ export interface WaitOptions {
   leaveOut: (apiserver: string) => string;
 }
 
-type Expected = Check['expected'];
+type ExpectedAnswer = FreezeCheck['expected'];
 
 /**
  * @returns for each apiserver when its first refused write was seen, by our clock
@@ -59,7 +59,7 @@ export async function untilAccepted(
 
 async function untilAll(
   probes: readonly WriteProbe[],
-  expected: Expected,
+  expected: ExpectedAnswer,
   options: WaitOptions,
 ): Promise<Map<string, Date>> {
   const seen = new Map<string, Date>();
@@ -90,7 +90,7 @@ class Wait {
 
   constructor(
     private readonly probe: WriteProbe,
-    private readonly expected: Expected,
+    private readonly expected: ExpectedAnswer,
     private readonly o: WaitOptions,
   ) {}
 
@@ -158,7 +158,7 @@ class Wait {
     turned.abort();
   }
 
-  get #opposite(): Expected {
+  get #opposite(): ExpectedAnswer {
     return this.expected === 'refused' ? 'accepted' : 'refused';
   }
 
@@ -175,7 +175,7 @@ class Wait {
     }
   }
 
-  #isOver(checks: readonly Check[]): boolean {
+  #isOver(checks: readonly FreezeCheck[]): boolean {
     const late = checks.filter(({ got }) => got === this.#opposite);
     if (late.length > 0) {
       this.#tell(`${late.map(({ what }) => what).join(', ')} is still ${this.#opposite}`);
@@ -212,13 +212,12 @@ class Wait {
         ? `${url} does not answer: ${this.#last}`
         : `${url}: ${this.#last} after ${Math.round((now - this.#started) / 1000)} s`,
       {
-        disposition: 'retry',
         hint: `Mend this apiserver and run the same command again; or, if it is dead and stays so until the end, ${this.o.leaveOut(url)}.${way}`,
       },
     );
   }
 
-  #cannotTell(unproven: readonly Check[]): LockstepError {
+  #cannotTell(unproven: readonly FreezeCheck[]): LockstepError {
     const answers = unproven.map(
       ({ what, got, why }) => `${what}: ${got}${why === null ? '' : ` (${why})`}`,
     );
@@ -226,7 +225,6 @@ class Wait {
       'KUBE',
       `${this.probe.api.url}: cannot tell whether all writes are refused: ${answers.join('; ')}`,
       {
-        disposition: 'fatal',
         hint: 'Somebody else says no before the freeze is asked: use a user with more rights, or see whose webhook it is. `etcd-lockstep freeze probe --open` shows it beforehand.',
       },
     );

@@ -58,7 +58,6 @@ function noneLives(failures: readonly unknown[]): unknown {
   if (fatal !== undefined) return fatal;
   const messages = failures.map((error) => (error as LockstepError).message);
   return new LockstepError('KUBE_UNAVAILABLE', `no apiserver answers: ${messages.join('; ')}`, {
-    disposition: 'retry',
     hint: 'Check that they run and can be reached from here (curl -k URL/readyz), then run the same command again.',
     cause: failures[0],
   });

@@ -20,7 +20,8 @@ export const FREEZE_NAME = 'etcd-lockstep-freeze';
 export const WEBHOOK_NAME = 'freeze.etcd-lockstep.io';
 
 export const WAYS = ['policy', 'webhook'] as const;
-export type Way = (typeof WAYS)[number];
+/** How apiservers are made to refuse: by a ValidatingAdmissionPolicy, or by a webhook that nobody answers. */
+export type FreezeWay = (typeof WAYS)[number];
 
 const API_VERSION = 'admissionregistration.k8s.io/v1';
 export const ADMISSION_BASE = `/apis/${API_VERSION}`;
@@ -37,14 +38,14 @@ export interface Manifest {
 export const KINDS = {
   webhook: ['validatingwebhookconfigurations'],
   policy: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
-} as const satisfies Record<Way, readonly string[]>;
+} as const satisfies Record<FreezeWay, readonly string[]>;
 
-export type Kind = (typeof KINDS)[Way][number];
+export type ManifestKind = (typeof KINDS)[FreezeWay][number];
 
 /** In the order of {@link KINDS}; without an owner as `freeze print` gives them to kubectl. */
 export function freezeObjects(
   resources: readonly Resource[],
-  way: Way,
+  way: FreezeWay,
   owner?: FreezeOwner,
   held = false,
 ): Manifest[] {

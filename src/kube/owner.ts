@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 
+/** Which run a freeze was made by. */
 export interface FreezeOwner {
   /** Of one run of one command; no other run has it. */
   run: string;

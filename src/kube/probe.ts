@@ -7,7 +7,7 @@
  */
 import { messageOf, reasonOf } from './answer.js';
 import type { ApiServer } from './api.js';
-import { askPath, type Check } from './ask.js';
+import { askPath, type FreezeCheck } from './ask.js';
 import { creation, joined, TOUCH, touched, type Attempt } from './attempts.js';
 import { candidates } from './candidates.js';
 import { listFirst, objectName, type KubeObject } from './object.js';
@@ -23,16 +23,18 @@ import {
 } from './resource.js';
 import { WriteProbe, type On } from './writeprobe.js';
 
+/** Whether writes should be refused. */
 export type Expected = 'frozen' | 'open';
 
 /** Objects that change while they are asked about: leases and nodes are written every ten seconds. */
 const TRIES = 4;
 
+/** What one apiserver did with each kind of write. */
 export interface ProbeReport {
   apiserver: string;
   ok: boolean;
   on: On[];
-  checks: Check[];
+  checks: FreezeCheck[];
 }
 
 /**
@@ -59,7 +61,7 @@ export async function probe(
 }
 
 /** Lists and gets; both must work, frozen or not. */
-async function reads(api: ApiServer, resource: Resource): Promise<Check[]> {
+async function reads(api: ApiServer, resource: Resource): Promise<FreezeCheck[]> {
   const served = await serving(api, resource);
   const { items } = await listFirst(api, served, 1);
   const first = items[0]?.metadata;
@@ -73,7 +75,7 @@ async function reads(api: ApiServer, resource: Resource): Promise<Check[]> {
 }
 
 /** What keeps nodes alive: without it every node would be taken for dead after 40 s. */
-async function othersGoOn(api: ApiServer, resource: Resource): Promise<Check[]> {
+async function othersGoOn(api: ApiServer, resource: Resource): Promise<FreezeCheck[]> {
   const served = await find(api, resource);
   if (!served) return [accepted(resource.resource, 'absent')];
   for (let tries = 1; ; tries++) {
@@ -112,7 +114,7 @@ function heartbeats(served: Served, object: KubeObject | undefined): Attempt[] {
   ];
 }
 
-function accepted(what: string, got: string): Check {
+function accepted(what: string, got: string): FreezeCheck {
   const ok = ['accepted', 'absent', 'not asked'].includes(got);
   return { what, expected: 'accepted', got, on: null, why: null, ok };
 }

@@ -4,6 +4,7 @@ import { LockstepError } from '../errors.js';
 import { expect, read } from './answer.js';
 import type { ApiServer } from './api.js';
 
+/** A kind of objects, as apiservers name it. */
 export interface Resource {
   /** Empty for the core group. */
   group: string;
@@ -29,6 +30,7 @@ export interface Subresource {
   kind: string;
 }
 
+/** What the project is for. */
 export const PODS: Resource = { group: '', resource: 'pods' };
 export const NODES: Resource = { group: '', resource: 'nodes' };
 export const LEASES: Resource = { group: 'coordination.k8s.io', resource: 'leases' };
@@ -42,6 +44,7 @@ export function parseResource(text: string): Resource | undefined {
   return resource === undefined ? undefined : { group, resource };
 }
 
+/** As kubectl names it: `pods`, `leases.coordination.k8s.io`. */
 export function resourceName({ group, resource }: Resource): string {
   return group === '' ? resource : `${resource}.${group}`;
 }
@@ -127,7 +130,6 @@ export async function serving(
   const served = await find(api, resource, signal);
   if (served) return served;
   throw new LockstepError('KUBE', `${api.url} serves no ${resourceName(resource)}`, {
-    disposition: 'fatal',
     hint: 'Name it as kubectl api-resources does, in the plural and with its group: leases.coordination.k8s.io.',
   });
 }

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from './api.js';
 import { byLiving } from './living.js';
-import { FREEZE_NAME, KINDS, type Kind } from './manifests.js';
+import { FREEZE_NAME, KINDS, type ManifestKind } from './manifests.js';
 import { pathOfKind } from './standing.js';
 import { freezeWay } from './way.js';
 
@@ -21,14 +21,14 @@ const review = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) }
 /** @throws LockstepError KUBE that names what is missing */
 export async function needFreezeRights(apis: readonly ApiServer[]): Promise<void> {
   await byLiving(apis, pathOfKind('validatingwebhookconfigurations'), async (api) => {
-    const kinds: readonly Kind[] = KINDS[await freezeWay([api])];
+    const kinds: readonly ManifestKind[] = KINDS[await freezeWay([api])];
     await Promise.all(
       kinds.flatMap((kind) => VERBS.map(async (verb) => needRight(api, kind, verb))),
     );
   });
 }
 
-async function needRight(api: ApiServer, kind: Kind, verb: string): Promise<void> {
+async function needRight(api: ApiServer, kind: ManifestKind, verb: string): Promise<void> {
   const resourceAttributes = {
     group: 'admissionregistration.k8s.io',
     resource: kind,
@@ -43,7 +43,6 @@ async function needRight(api: ApiServer, kind: Kind, verb: string): Promise<void
   const said = review.safeParse(answer.body);
   if (answer.status !== 201 || !said.success || said.data.status.allowed) return;
   throw new LockstepError('KUBE', `${api.url}: our user cannot ${verb} ${kind}`, {
-    disposition: 'fatal',
     hint: 'Writes could be frozen, and not be let in again. Use a kubeconfig that may do all that docs/access.md lists; cluster-admin may. Nothing was changed.',
   });
 }

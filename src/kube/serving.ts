@@ -42,6 +42,6 @@ async function list(api: ApiServer, resource: Resource, limit: number) {
   throw new LockstepError(
     'KUBE',
     `${api.url}: a list of ${resourceName(resource)} has resourceVersion ${JSON.stringify(resourceVersion)}, no revision of an etcd`,
-    { disposition: 'fatal', hint: 'Is this resource served by an aggregated apiserver?' },
+    { hint: 'Is this resource served by an aggregated apiserver?' },
   );
 }

@@ -14,7 +14,7 @@ import {
   FREEZE_NAME,
   KINDS,
   resourcesOf,
-  type Kind,
+  type ManifestKind,
   type Manifest,
 } from './manifests.js';
 import { isHeld, ownerOf, type FreezeOwner } from './owner.js';
@@ -23,8 +23,8 @@ import type { Resource } from './resource.js';
 /** Others write it once or twice in its life. */
 const TRIES = 5;
 
-export interface Standing {
-  kind: Kind;
+export interface StandingFreeze {
+  kind: ManifestKind;
   uid: string;
   resourceVersion: string;
   generation: number;
@@ -37,23 +37,23 @@ export interface Standing {
 
 /** What stands there in place of what we knew; undefined: nothing. */
 export class Changed extends Error {
-  constructor(readonly now: Standing | undefined) {
+  constructor(readonly now: StandingFreeze | undefined) {
     super('the freeze object has changed');
   }
 }
 
-export function pathOfKind(kind: Kind): string {
+export function pathOfKind(kind: ManifestKind): string {
   return `${ADMISSION_BASE}/${kind}/${FREEZE_NAME}`;
 }
 
 /** All that stand, in the order in which they are taken away: nothing refers to what is gone. */
-export async function readStanding(api: ApiServer): Promise<Standing[]> {
+export async function readStanding(api: ApiServer): Promise<StandingFreeze[]> {
   const kinds = [...KINDS.webhook, ...[...KINDS.policy].reverse()];
   const all = await Promise.all(kinds.map((kind) => readOne(api, kind)));
   return all.filter((one) => one !== undefined);
 }
 
-async function readOne(api: ApiServer, kind: Kind): Promise<Standing | undefined> {
+async function readOne(api: ApiServer, kind: ManifestKind): Promise<StandingFreeze | undefined> {
   const answer = expect(await api.get(pathOfKind(kind)), 200, 404);
   return answer.status === 404 ? undefined : standing(kind, answer);
 }
@@ -68,7 +68,7 @@ const freezeObject = z.looseObject({
   }),
 });
 
-function standing(kind: Kind, answer: Answer): Standing {
+function standing(kind: ManifestKind, answer: Answer): StandingFreeze {
   const object = read({ ...answer, status: 200 }, freezeObject);
   const { uid, resourceVersion, generation, creationTimestamp, annotations } = object.metadata;
   return {
@@ -80,7 +80,7 @@ function standing(kind: Kind, answer: Answer): Standing {
   };
 }
 
-export function isSame(a: Standing, b: Standing | undefined): boolean {
+export function isSame(a: StandingFreeze, b: StandingFreeze | undefined): boolean {
   return a.uid === b?.uid && a.generation === b.generation && a.owner?.run === b.owner?.run;
 }
 
@@ -90,10 +90,10 @@ export function isSame(a: Standing, b: Standing | undefined): boolean {
  */
 export async function create(
   api: ApiServer,
-  kind: Kind,
+  kind: ManifestKind,
   object: Manifest,
   owner: FreezeOwner,
-): Promise<Standing> {
+): Promise<StandingFreeze> {
   for (let tries = 1; ; tries++) {
     const answer = await api.send('POST', `${ADMISSION_BASE}/${kind}`, object);
     if (tries === TRIES || answer.status !== 409) return standing(kind, expect(answer, 201));
@@ -109,17 +109,17 @@ export async function create(
  */
 export async function replace(
   api: ApiServer,
-  known: Standing,
+  known: StandingFreeze,
   object: Manifest,
   owner: FreezeOwner,
-): Promise<Standing> {
-  const send = async ({ uid, resourceVersion }: Standing) =>
+): Promise<StandingFreeze> {
+  const send = async ({ uid, resourceVersion }: StandingFreeze) =>
     api.send('PUT', pathOfKind(known.kind), {
       ...object,
       metadata: { ...object.metadata, uid, resourceVersion },
     });
   // An earlier try of ours, whose answer was lost, has made it ours.
-  const ours = (now: Standing) => now.uid === known.uid && now.owner?.run === owner.run;
+  const ours = (now: StandingFreeze) => now.uid === known.uid && now.owner?.run === owner.run;
   const answer = await guarded(api, known, send, (now) => ours(now) || isSame(known, now));
   return standing(known.kind, answer);
 }
@@ -127,10 +127,10 @@ export async function replace(
 /** @throws Changed where it is not the same any more */
 export async function annotate(
   api: ApiServer,
-  known: Standing,
+  known: StandingFreeze,
   annotations: Record<string, string>,
-): Promise<Standing> {
-  const send = async ({ uid, resourceVersion }: Standing) =>
+): Promise<StandingFreeze> {
+  const send = async ({ uid, resourceVersion }: StandingFreeze) =>
     api.send('PATCH', pathOfKind(known.kind), { metadata: { uid, resourceVersion, annotations } });
   const answer = await guarded(api, known, send, (now) => isSame(known, now));
   return standing(known.kind, answer);
@@ -140,10 +140,11 @@ export async function annotate(
  * Removes it, also where its rules were changed; nothing to do where it is gone.
  * @throws Changed where another stands there
  */
-export async function remove(api: ApiServer, known: Standing): Promise<void> {
-  const send = async ({ uid, resourceVersion }: Standing) =>
+export async function remove(api: ApiServer, known: StandingFreeze): Promise<void> {
+  const send = async ({ uid, resourceVersion }: StandingFreeze) =>
     api.send('DELETE', pathOfKind(known.kind), { preconditions: { uid, resourceVersion } });
-  const ours = (now: Standing) => now.uid === known.uid && now.owner?.run === known.owner?.run;
+  const ours = (now: StandingFreeze) =>
+    now.uid === known.uid && now.owner?.run === known.owner?.run;
   try {
     await guarded(api, known, send, ours);
   } catch (error) {
@@ -154,9 +155,9 @@ export async function remove(api: ApiServer, known: Standing): Promise<void> {
 /** Sends what names uid and resourceVersion, anew for as long as only the latter has changed. */
 async function guarded(
   api: ApiServer,
-  known: Standing,
-  send: (now: Standing) => Promise<Answer>,
-  same: (now: Standing) => boolean,
+  known: StandingFreeze,
+  send: (now: StandingFreeze) => Promise<Answer>,
+  same: (now: StandingFreeze) => boolean,
 ): Promise<Answer> {
   let now = known;
   for (let tries = 1; ; tries++) {

@@ -13,7 +13,7 @@
 import { causesOf, expect, messageOf, reasonOf, wordsOf, type Answer } from './answer.js';
 import { FREEZE_NAME, WEBHOOK_NAME } from './manifests.js';
 
-export type Verdict = 'refused' | 'accepted' | 'nothing' | 'unproven';
+export type FreezeVerdict = 'refused' | 'accepted' | 'nothing' | 'unproven';
 
 /** As both ways put it; an object's own name may be ours, too. */
 const BY_US = [`ValidatingAdmissionPolicy '${FREEZE_NAME}'`, `webhook "${WEBHOOK_NAME}"`];
@@ -28,7 +28,10 @@ const OTHERS_POLICY = /ValidatingAdmissionPolicy '/;
  * @param afterAdmission failures that come only after admission has said yes
  * @throws LockstepError KUBE_UNAVAILABLE for an answer of a proxy, or of an apiserver in trouble
  */
-export function verdictOf(answer: Answer, afterAdmission?: (answer: Answer) => boolean): Verdict {
+export function verdictOf(
+  answer: Answer,
+  afterAdmission?: (answer: Answer) => boolean,
+): FreezeVerdict {
   const { status } = answer;
   if (status < 300) return deletedNone(answer) ? 'nothing' : 'accepted';
   const words = wordsOf(answer);

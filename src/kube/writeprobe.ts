@@ -2,13 +2,13 @@
 import { LockstepError } from '../errors.js';
 import { expect } from './answer.js';
 import type { ApiServer } from './api.js';
-import { askOne, askPath, type Asked, type Check } from './ask.js';
+import { askOne, askPath, type Asked, type FreezeCheck } from './ask.js';
 import { pathsOf, type Path } from './attempts.js';
 import { candidates } from './candidates.js';
 import { ADMISSION_BASE } from './manifests.js';
 import { objectName, type KubeObject } from './object.js';
 import { resourceName, serving, type Resource, type Served } from './resource.js';
-import type { Verdict } from './verdict.js';
+import type { FreezeVerdict } from './verdict.js';
 
 /** Objects that change or go while they are asked about. */
 const TRIES = 4;
@@ -46,7 +46,7 @@ export class WriteProbe {
   }
 
   /** One cheap request that tells whether the freeze has come, or gone. */
-  async glance(signal?: AbortSignal): Promise<{ what: string; verdict: Verdict }> {
+  async glance(signal?: AbortSignal): Promise<{ what: string; verdict: FreezeVerdict }> {
     await this.prepare(signal);
     const paths = this.#all.flatMap((subject) => subject.paths);
     // The webhooks of others look at deletions least; a creation needs no object.
@@ -60,9 +60,9 @@ export class WriteProbe {
 
   /** Every path, side by side. */
   async all(
-    expected: Check['expected'],
+    expected: FreezeCheck['expected'],
     signal?: AbortSignal,
-  ): Promise<{ on: On[]; checks: Check[] }> {
+  ): Promise<{ on: On[]; checks: FreezeCheck[] }> {
     await this.prepare(signal);
     const heard = new Map<string, Asked>();
     for (let tries = 1; tries <= TRIES; tries++) {
@@ -105,7 +105,6 @@ async function needDryRuns(api: ApiServer, signal: AbortSignal | undefined): Pro
   const answer = await api.get(ADMISSION_BASE, undefined, signal);
   if (expect(answer, 200, 404).status === 200) return;
   throw new LockstepError('KUBE', `${api.url} has no ${ADMISSION_BASE}`, {
-    disposition: 'fatal',
     hint: 'This needs Kubernetes 1.16 or later; before, dry runs and webhooks are not what they are now.',
   });
 }

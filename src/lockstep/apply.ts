@@ -12,50 +12,52 @@
  * The invariant: after every write that lands the target's head is a position of the source.
  *
  * Starting, and after every doubt. An answer that did not come says nothing, so apply forgets what
- * it believed and takes stock: cursor, slots, fence and head in one read. Its next write, whatever
- * it is, goes alone; it is guarded by the cursor, the fence *and every slot as read*, and it rewrites
- * cursor and fence. If it fails, something sent earlier has landed since the read: take stock again.
- * If it succeeds, the fence has moved and everything sent earlier is void, be it ours or another
- * process's. It is also how two followers notice each other: the second one's fence makes the
+ * it believed and takes stock: cursor, slots, term and head in one read. Its next write, whatever
+ * it is, goes alone; it is guarded by the cursor, the term *and every slot as read*, and it rewrites
+ * cursor and term. If it fails, something sent earlier has landed since the read: take stock again.
+ * If it succeeds, a new term has begun and everything sent earlier is void, be it ours or another
+ * process's. It is also how two followers notice each other: the second one's term makes the
  * first one's next write fail, who then finds the other's name in the cursor and stops.
  *
  * A stock cannot tell a filler from somebody else's put to a slot. So the feed has a say: behind the
  * cursor only revisions without records may have been filled, or one was left out.
  *
- * Tried and dropped: a fence that is a filler of its own before anything else. It has no room when
+ * Tried and dropped: a term that begins with a filler of its own before anything else. It has no room when
  * the very next revision has records. Guarding whatever comes next needs no special case.
  */
 import { randomUUID } from 'node:crypto';
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff, type Rest } from '../async/again.js';
 import { LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
+import { SLOTS } from '../target/guard.js';
+import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
+import type { Target } from '../target/target.js';
 import { Cursors, type DigestBefore } from './cursors.js';
-import { SLOTS } from './guard.js';
 import { GuardFailed, Outgoing } from './outgoing.js';
 import { AdaptivePace, type Pace } from './pace.js';
 import { bytesOf, type Data } from './stage.js';
-import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from './stock.js';
-import type { Target } from './target.js';
 
-/** What apply is fed: revisions that have records, and proofs that there are no others up to here. */
-export type Step =
-  { kind: 'revision'; whole: WholeRevision } | { kind: 'position'; position: Position };
+/** What apply is fed: the next revisions that have records, and up to where there are no others. */
+export interface Stretch {
+  revisions: readonly WholeRevision[];
+  position: Position;
+}
 
 /** Where a target stands. */
-export type Standing = Pick<Stock, 'position' | 'cursor'>;
+export type TargetStanding = Pick<Stock, 'position' | 'cursor'>;
 
 /** Where the records come from; the journal, or a model of it. */
 export interface Feed {
   /**
-   * Steps above the target's position, for ever; ends when `signal` aborts.
+   * What lies above the target's position, for ever; ends when `signal` aborts.
    * @throws LockstepError TARGET_FOREIGN_WRITE if a revision with records lies behind the cursor, up to
    *   the position
    */
-  steps(target: Standing, signal: AbortSignal): AsyncIterable<Step>;
+  stretches(target: TargetStanding, signal: AbortSignal): AsyncIterable<Stretch>;
   digestBefore: DigestBefore;
 }
 
@@ -66,18 +68,14 @@ export interface ApplyOptions extends Identity {
   ensureLeases?: (whole: WholeRevision) => Promise<void>;
   /** Called when a write failed in a way that passes; apply goes on by itself. */
   onRetry?: (error: LockstepError) => void;
-  /** Waits before try `attempt` (from 0); a growing backoff unless given. Resolves when aborted. */
-  pause?: (attempt: number, signal: AbortSignal) => Promise<void>;
+  /** Between tries; a growing time unless given. */
+  pause?: Rest;
   /** How soon writes follow each other; found out unless given. */
   pace?: Pace;
   /** No more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
   onStock?: (position: Position) => void | Promise<void>;
-}
-
-function backoff(attempt: number, signal: AbortSignal): Promise<void> {
-  return pause(backoffMs(attempt), signal);
 }
 
 /**
@@ -92,7 +90,7 @@ export class Applier {
   readonly written = { revisions: 0, fillers: 0, bytes: 0 };
   readonly #pace: Pace;
   #position: Position | undefined;
-  /** What was sent since the last fence. */
+  /** What was sent since the last term. */
   #outgoing: Outgoing | undefined;
   /** Whether a write of ours has moved the cursor: until then it may bear another's name. */
   #owner = false;
@@ -112,11 +110,11 @@ export class Applier {
 
   /**
    * Follows until `signal` aborts; writes that are under way are finished first.
-   * @throws LockstepError for everything that another try cannot mend: see stock.ts, and
+   * @throws LockstepError for everything that another try cannot mend: see target/stock.ts, and
    *   TARGET_FOREIGN_WRITE, TARGET_TAKEN_OVER, REQUEST_TOO_LARGE
    */
   async run(signal: AbortSignal): Promise<void> {
-    let attempt = 0;
+    const backoff = new Backoff(signal, this.options.pause);
     let guardFailures = 0;
     while (!signal.aborted) {
       const before = this.written.revisions + this.written.fillers;
@@ -124,14 +122,17 @@ export class Applier {
         const stock = await this.#takeStock();
         await this.#follow(stock, signal);
       } catch (error) {
-        if (this.written.revisions + this.written.fillers > before) attempt = guardFailures = 0;
+        if (this.written.revisions + this.written.fillers > before) {
+          backoff.reset();
+          guardFailures = 0;
+        }
         if (error instanceof GuardFailed) {
           if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.position);
           continue;
         }
         if (!passes(error)) throw error;
         this.options.onRetry?.(error);
-        await (this.options.pause ?? backoff)(attempt++, signal);
+        await backoff.rest();
       }
     }
   }
@@ -145,7 +146,7 @@ export class Applier {
     await this.options.onStock?.(stock.position);
     this.#outgoing = undefined;
     this.#position = stock.position;
-    failpoint('stock.taken');
+    failpoint('lockstep.stock.taken');
     return stock;
   }
 
@@ -156,25 +157,18 @@ export class Applier {
     const identity = { ...this.options, follower: this.follower };
     const digestBefore: DigestBefore = (key, revision) => this.feed.digestBefore(key, revision);
     const cursors = new Cursors(identity, digestBefore, this.options.gap ?? NO_GAP, stock);
+    const stopNow = () => {
+      stop.abort();
+    };
+    const writing = { stock, cursors, stopped, stopNow };
     try {
-      const { position } = stock;
-      for await (const step of this.feed.steps(stock, stopped)) {
-        if (stopped.aborted) return;
-        const whole = step.kind === 'revision' ? step.whole : undefined;
-        const gapEnd = step.kind === 'position' ? step.position : step.whole.revision - 1;
-        if (!this.#outgoing) {
-          const filler = { revision: position + 1, records: [] };
-          const first = gapEnd > position ? filler : whole;
-          if (!first) continue;
-          const data = await this.#data(first, cursors);
-          await this.#fence(data, stock);
-          this.#outgoing = this.#behind(data, stock, stopped, () => {
-            stop.abort();
-          });
-          if (first === whole) continue;
+      for await (const { revisions, position } of this.feed.stretches(stock, stopped)) {
+        for (const whole of revisions) {
+          if (stopped.aborted) return;
+          await this.#next(whole, writing);
         }
-        await this.#fill(this.#outgoing, gapEnd, cursors);
-        if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
+        if (stopped.aborted) return;
+        await this.#next(position, writing);
       }
     } finally {
       stop.abort();
@@ -182,21 +176,39 @@ export class Applier {
     }
   }
 
+  /** A revision with the gap before it, or a gap alone. */
+  async #next(next: WholeRevision | Position, { stock, cursors, stopped, stopNow }: Writing) {
+    const whole = typeof next === 'number' ? undefined : next;
+    const gapEnd = typeof next === 'number' ? next : next.revision - 1;
+    if (!this.#outgoing) {
+      const { position } = stock;
+      const filler = { revision: position + 1, records: [] };
+      const first = gapEnd > position ? filler : whole;
+      if (!first) return;
+      const data = await this.#data(first, cursors);
+      await this.#beginTerm(data, stock);
+      this.#outgoing = this.#behind(data, stock, stopped, stopNow);
+      if (first === whole) return;
+    }
+    await this.#fill(this.#outgoing, gapEnd, cursors);
+    if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
+  }
+
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
-  async #fence(first: Data, stock: Stock): Promise<void> {
+  async #beginTerm(first: Data, stock: Stock): Promise<void> {
     const { records, cursor } = first;
     const guard = {
-      fenceMod: stock.fenceMod,
+      termMod: stock.termMod,
       cursorMod: stock.cursor.revision,
       cursor: undefined,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
-    const effect = { kind: 'cursor' as const, records, cursor, fence: true };
+    const effect = { kind: 'cursor' as const, records, cursor, newTerm: true };
     const { succeeded, revision } = await this.target.write(guard, effect);
     if (!succeeded) throw new GuardFailed();
     if (revision !== first.revision) throw foreignWrite(first.revision, revision);
-    failpoint('cursor.remember');
+    failpoint('lockstep.cursor.remember');
     this.#owner = true;
     this.#count(first);
   }
@@ -215,7 +227,7 @@ export class Applier {
     const start = {
       cursorMod: first.revision,
       cursor: first.cursor,
-      fenceMod: first.revision,
+      termMod: first.revision,
       slotMods: stock.slotMods,
     };
     return new Outgoing(this.target, start, {
@@ -240,6 +252,14 @@ export class Applier {
       this.written.bytes += bytesOf(landed);
     }
   }
+}
+
+/** What is written behind one stock of the target. */
+interface Writing {
+  stock: Stock;
+  cursors: Cursors;
+  stopped: AbortSignal;
+  stopNow: () => void;
 }
 
 /** A foreign write among fillers is noticed so much later at the most. */

@@ -6,12 +6,13 @@
  * A gap that was bridged is compacted away as soon as the target stands behind it, since what it has
  * in between never was (base/bridge.ts).
  */
+import { repeat } from '../async/again.js';
+import { Lasting } from '../async/patience.js';
 import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { compactRevision } from '../source/compaction.js';
-import { repeat } from '../tasks.js';
+import { compactRevision } from '../source/compactrevision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { IntakeOptions } from './intake.js';
 import type { SourceHead } from './sourcehead.js';
@@ -20,11 +21,11 @@ import type { SourceHead } from './sourcehead.js';
 const POLL_MS = 5000;
 const TICK_MS = 250;
 
-export type MirrorOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+export type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
   target: EtcdClient;
 };
 
-export class CompactionMirror {
+export class Compactions {
   #compacted: Revision = 0;
   /** The last compaction that was mirrored as far as it is allowed. */
   #done: Revision = 0;
@@ -33,7 +34,7 @@ export class CompactionMirror {
 
   /** @param position where the target stands; undefined before it was read */
   constructor(
-    private readonly options: MirrorOptions,
+    private readonly options: CompactionsOptions,
     private readonly head: SourceHead,
     private readonly position: () => Revision | undefined,
   ) {
@@ -58,12 +59,14 @@ export class CompactionMirror {
 
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
-    await repeat(TICK_MS, signal, async () => {
+    const told = new Lasting('compactions of the source are not mirrored', this.options.onNote);
+    const look = async () => {
       const due = performance.now() - asked >= POLL_MS || this.owesGap;
       if (!due || this.position() === undefined) return;
       asked = performance.now();
       await this.#mirror();
-    });
+    };
+    await repeat(TICK_MS, signal, look, told);
   }
 
   async #mirror(): Promise<void> {
@@ -73,12 +76,12 @@ export class CompactionMirror {
     if (revision <= 1 || revision <= this.#done) return;
     // If another source has answered, its compactions are not ours.
     await this.head.ask();
-    failpoint('mirror.begin');
+    failpoint('lockstep.compactions.begin');
     await this.#compactTarget(revision);
-    failpoint('mirror.target');
+    failpoint('lockstep.compactions.target');
     // That takes a look at every key: once for each compaction of the source is enough.
     if (revision === compacted) await this.options.journal.compact(revision);
-    failpoint('mirror.done');
+    failpoint('lockstep.compactions.done');
     this.#done = revision;
   }
 

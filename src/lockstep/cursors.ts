@@ -1,10 +1,10 @@
 /** The cursors to come: what each says of the target when everything up to it has landed. */
-import { CURSOR_FORMAT, encodeCursor } from '../cursor.js';
 import type { Gap } from '../journal/state.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, type Tally } from '../mvcc/tally.js';
-import type { Identity, Stock } from './stock.js';
+import { CURSOR_FORMAT, encodeCursor } from '../target/cursor.js';
+import type { Identity, Stock } from '../target/stock.js';
 
 /** Digest of a key as it was before a revision; undefined if it did not exist. */
 export type DigestBefore = (key: Buffer, revision: Revision) => Promise<bigint | undefined>;

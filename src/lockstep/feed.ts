@@ -1,16 +1,16 @@
 /** The journal as apply's feed: what is there, then what is appended, for ever. */
 import { LockstepError } from '../errors.js';
-import type { Journal } from '../journal/journal.js';
 import { damaged } from '../journal/level.js';
+import type { JournalRevision, RevisionLog } from '../journal/log.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import type { Feed, Standing, Step } from './apply.js';
+import { leftOut } from '../target/stock.js';
+import type { Feed, TargetStanding, Stretch } from './apply.js';
 import { refuseOtherGap } from './repair.js';
-import { leftOut } from './stock.js';
 
 export class JournalFeed implements Feed {
   constructor(
-    private readonly journal: Journal,
+    private readonly journal: RevisionLog,
     /** Nothing above it is fed. */
     private readonly last: Revision = Number.MAX_SAFE_INTEGER,
   ) {}
@@ -19,14 +19,16 @@ export class JournalFeed implements Feed {
    * @throws LockstepError TARGET_BEHIND_JOURNAL if records right above the position are compacted away,
    *   TARGET_OTHER_GAP, TARGET_FOREIGN_WRITE
    */
-  async *steps({ position: after, cursor }: Standing, signal: AbortSignal): AsyncGenerator<Step> {
+  async *stretches(
+    { position: after, cursor }: TargetStanding,
+    signal: AbortSignal,
+  ): AsyncGenerator<Stretch> {
     const { compactRevision } = this.journal.state;
     if (after < compactRevision)
       throw new LockstepError(
         'TARGET_BEHIND_JOURNAL',
         `the target stands at revision ${after}, but the journal begins at ${compactRevision}`,
         {
-          disposition: 'reseed',
           revision: after,
           hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
         },
@@ -38,7 +40,7 @@ export class JournalFeed implements Feed {
     const madeUp = gap && cursor.revision < gap.to;
     let lastRevision: Revision = madeUp ? Math.min(gap.to, after) : cursor.revision;
     // Each captured revision names the one before it: none may be above the last that was fed.
-    const refuseMissing = (named: Revision) => {
+    const refuseMissing = (named: Revision): void => {
       if (named <= lastRevision) return;
       throw named <= after
         ? leftOut(named)
@@ -53,16 +55,24 @@ export class JournalFeed implements Feed {
         await this.journal.appended.after(seen, signal);
         continue;
       }
-      const recent = this.journal.recent(at + 1, end);
-      for await (const whole of recent ?? this.journal.revisions(at + 1, end)) {
-        refuseMissing(whole.previous);
-        lastRevision = whole.revision;
-        yield { kind: 'revision', whole };
+      for await (const revisions of this.#read(at + 1, end)) {
+        for (const { previous, revision } of revisions) {
+          refuseMissing(previous);
+          lastRevision = revision;
+        }
+        yield { revisions, position: proven(lastRevision) };
       }
       if (end === mark.position) refuseMissing(mark.lastRevision);
       at = proven(end);
-      yield { kind: 'position', position: at };
+      yield { revisions: [], position: at };
     }
+  }
+
+  /** Out of memory, where all of it is there. */
+  async *#read(from: Revision, to: Revision): AsyncGenerator<readonly JournalRevision[]> {
+    const recent = this.journal.recent(from, to);
+    if (!recent) yield* this.journal.revisions(from, to);
+    else if (recent.length > 0) yield recent;
   }
 
   /**

@@ -21,11 +21,11 @@
  * cursor is like another, so its bytes say it. Fillers need not compare them: behind a cursor that is
  * not what belongs there nothing moves the cursor any more, and it shows in the next stock.
  *
- * Everything is also guarded by the fence's mod_revision. A write that was sent ahead fits a state
- * that is still to come; without the fence a lost one could land after a new stock was taken, when
+ * Everything is also guarded by the term's mod_revision. A write that was sent ahead fits a state
+ * that is still to come; without the term a lost one could land after a new stock was taken, when
  * that state has come, and be one filler too many.
  *
- * A target that is restored from its base meanwhile may come to the same fence, cursor and slots once
+ * A target that is restored from its base meanwhile may come to the same term, cursor and slots once
  * more, and meet what was sent before. Data names its cursor byte for byte, so it finds none of its own.
  * A filler may land, as one of that gap; if it is one too many, data misses its revision, or the feed
  * finds a revision with records behind the cursor (apply.ts).
@@ -37,12 +37,14 @@
  * A refusal means that something else is going on only where all that had to come before was confirmed
  * when the write was sent.
  */
-import { Wakeup } from '../backoff.js';
-import { LockstepError } from '../errors.js';
+import { Wakeup } from '../async/wakeup.js';
+import { passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
-import type { Effect, Guard } from './guard.js';
+import type { Effect, Guard } from '../target/guard.js';
+import { foreignWrite } from '../target/stock.js';
+import type { Target } from '../target/target.js';
 import type { Pace } from './pace.js';
 import {
   bytesOf,
@@ -52,8 +54,6 @@ import {
   type Sending,
   type Stage,
 } from './stage.js';
-import { foreignWrite } from './stock.js';
-import type { Target } from './target.js';
 
 /** Data on its way before the one in front of it has landed. */
 const MAX_AHEAD = 16;
@@ -74,11 +74,11 @@ const MAX_BYTES_GUARDED = 256 * 1024;
 /** Something landed that we had given up on, or somebody else writes: look again. */
 export class GuardFailed extends Error {}
 
-/** Where the target stands after its fence. */
+/** Where the target stands when a term has begun. */
 export interface Start {
   cursorMod: Revision;
   cursor: Buffer;
-  fenceMod: Revision;
+  termMod: Revision;
   slotMods: readonly Revision[];
 }
 
@@ -240,7 +240,7 @@ export class Outgoing {
         return;
       }
       if (revision > stage.end) throw foreignWrite(stage.end, revision);
-      failpoint('filler.remember');
+      failpoint('lockstep.filler.remember');
       this.#slotMods[slot] = revision;
       this.#free.push(slot);
       stage.landed++;
@@ -258,7 +258,7 @@ export class Outgoing {
       return { slot, above: this.#slotMods[slot] ?? 0, below: data.revision };
     });
     const { records, cursor } = data;
-    const effect: Effect = { kind: 'cursor', records, cursor, fence: false };
+    const effect: Effect = { kind: 'cursor', records, cursor, newTerm: false };
     const guard = this.#guard(stage, { cursor: stage.cursor, landed });
     this.#send(guard, effect, (revision) => {
       if (revision === undefined) {
@@ -267,7 +267,7 @@ export class Outgoing {
         return;
       }
       if (revision !== data.revision) throw foreignWrite(data.revision, revision);
-      failpoint('cursor.remember');
+      failpoint('lockstep.cursor.remember');
       data.state = 'landed';
       this.#bytes -= bytesOf(data);
       while (this.#first.data?.state === 'landed') this.#stages.shift();
@@ -278,7 +278,7 @@ export class Outgoing {
 
   #guard({ after }: Stage, more: Partial<Pick<Guard, 'cursor' | 'slots' | 'landed'>>): Guard {
     return {
-      fenceMod: this.start.fenceMod,
+      termMod: this.start.termMod,
       cursorMod: after,
       cursor: more.cursor,
       slots: more.slots ?? [],
@@ -311,6 +311,7 @@ export class Outgoing {
 }
 
 function worst(errors: unknown[]): unknown {
-  const fatal = errors.find((e) => e instanceof LockstepError && e.disposition !== 'retry');
+  // What no other try mends, and bugs, come before what one does.
+  const fatal = errors.find((e) => !passes(e) && !(e instanceof GuardFailed));
   return fatal ?? errors.find((e) => e instanceof GuardFailed) ?? errors[0];
 }

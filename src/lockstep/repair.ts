@@ -5,18 +5,20 @@
  * target's position and the source has no more, is made anew from the target (base/adopt.ts). Gaps in
  * the source's history are bridged later, while following (base/bridge.ts).
  */
+import type { OnNote } from '../async/patience.js';
 import { adopt } from '../base/adopt.js';
 import type { OnBase } from '../base/read.js';
-import { cursorTally, type Cursor } from '../cursor.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
+import type { RevisionLog } from '../journal/log.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Position } from '../position.js';
-import { compactRevision } from '../source/compaction.js';
+import { compactRevision } from '../source/compactrevision.js';
+import { cursorTally, type Cursor } from '../target/cursor.js';
+import { takeStock, type Stock } from '../target/stock.js';
+import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
-import { takeStock, type Stock } from './stock.js';
-import { EtcdTarget } from './target.js';
 
 export interface RepairOptions {
   source: EtcdClient;
@@ -24,13 +26,13 @@ export interface RepairOptions {
   /** Directory of the journal. */
   journal: string;
   onBase: OnBase;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
 /**
  * Neither side is changed.
- * @throws LockstepError whatever stock.ts refuses a target for, TARGET_NOT_EXACT, JOURNAL_OTHER,
+ * @throws LockstepError whatever target/stock.ts refuses a target for, TARGET_NOT_EXACT, JOURNAL_OTHER,
  *   UNAVAILABLE where one of the sides does not answer
  */
 export async function repairJournal(options: RepairOptions): Promise<void> {
@@ -91,7 +93,7 @@ async function whatIsMissing(
  * @throws LockstepError TARGET_OTHER_GAP
  */
 export async function refuseOtherGap(
-  journal: Journal,
+  journal: RevisionLog,
   position: Position,
   cursor: Cursor,
 ): Promise<void> {
@@ -100,7 +102,6 @@ export async function refuseOtherGap(
     'TARGET_OTHER_GAP',
     `the target stands at revision ${position}, inside a gap that another follower has bridged`,
     {
-      disposition: 'fatal',
       revision: position,
       hint: 'Let that follower finish, or run this one with --repair: it makes the journal anew from the target.',
     },
@@ -108,7 +109,7 @@ export async function refuseOtherGap(
 }
 
 async function fitsInsideGap(
-  journal: Journal,
+  journal: RevisionLog,
   position: Position,
   cursor: Cursor,
 ): Promise<boolean> {

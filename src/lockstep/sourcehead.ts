@@ -2,13 +2,17 @@
  * The source's head, asked for again and again: how far behind the target is, and whether it is still
  * the same source. The watch would notice another one, too, but only when it is made anew.
  */
+import { repeat } from '../async/again.js';
+import type { Attempts } from '../async/patience.js';
 import { LockstepError } from '../errors.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { sourceChanged } from '../source/ended.js';
-import { LagClock } from '../status/lag.js';
-import { repeat } from '../tasks.js';
 import type { EtcdClient } from '../wire/client.js';
+import { LagClock } from './lag.js';
+
+/** What a failure means that lasts. */
+export const HEAD_UNKNOWN = "the source's head is not known";
 
 const POLL_MS = 500;
 /** A source that has not answered for so long may be anywhere. */
@@ -34,8 +38,9 @@ export class SourceHead {
     return this.lag.silence() > SILENT_SECONDS;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    await repeat(POLL_MS, signal, () => this.ask());
+  /** @param told hears how each question has ended */
+  async run(signal: AbortSignal, told: Attempts): Promise<void> {
+    await repeat(POLL_MS, signal, () => this.ask(), told);
   }
 
   /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */
@@ -66,7 +71,6 @@ export class SourceHead {
       'TARGET_AHEAD',
       `the target stands at revision ${position}, the source only at ${this.lag.head}`,
       {
-        disposition: 'reseed',
         revision: position,
         hint: 'Was the source restored from a backup, or has the target been cut over already? If the source is right, seed again into a new journal and a new target.',
       },

@@ -1,7 +1,7 @@
 /** What is on its way to the target behind one cursor: outgoing.ts says why, and in which order. */
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-import { foreignWrite } from './stock.js';
+import { foreignWrite } from '../target/stock.js';
 
 /** One revision with records, and the cursor that it leaves behind. */
 export interface Data extends WholeRevision {

@@ -5,7 +5,8 @@
  * One that cannot be reached is well again when it answers a read. One that answers and yet refuses
  * writes (no space left) is well again only when a write has gone through.
  */
-import { LockstepError, passes } from '../errors.js';
+import type { OnNote } from '../async/patience.js';
+import { isUnreachable, type LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class TargetTrouble {
@@ -15,7 +16,7 @@ export class TargetTrouble {
   /** Whether it has ever answered. */
   #found = false;
 
-  constructor(private readonly onNote: (note: string) => void) {}
+  constructor(private readonly onNote: OnNote) {}
 
   /** The trouble that lasts; undefined while all is well, or before the target has been looked for. */
   get error(): LockstepError | undefined {
@@ -29,10 +30,9 @@ export class TargetTrouble {
 
   /** A call to the target failed in a way that passes. */
   failed(error: LockstepError, position: Revision | undefined): void {
-    const unreachable = error.code === 'UNAVAILABLE' || error.code === 'TLS';
-    if (this.#error?.code !== error.code) this.onNote(tell(error));
+    if (this.#error?.code !== error.code) this.onNote(tell(error), true);
     this.#error = error;
-    this.#refusedAt = unreachable ? undefined : (position ?? 0);
+    this.#refusedAt = isUnreachable(error) ? undefined : (position ?? 0);
   }
 
   /** The target answered a read; it stands at `position`. */
@@ -52,26 +52,4 @@ function tell({ code, message, hint }: LockstepError): string {
   // Of one that is away for a moment there is nothing more to say.
   const advice = code === 'UNAVAILABLE' || hint === undefined ? '' : ` ${hint}`;
   return `${message}; trying again.${advice}`;
-}
-
-/** What holds the target up, but is the source's doing. */
-export class SourceFailed extends LockstepError {
-  constructor(error: LockstepError) {
-    const { code, message, disposition, hint } = error;
-    super(code, message, { disposition, cause: error, ...(hint === undefined ? {} : { hint }) });
-  }
-}
-
-/** A question to the source on the way to the target; what fails then is not the target's trouble. */
-export async function ofSource<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    throw asSources(error);
-  }
-}
-
-/** An error of the source as one that is not the target's trouble. */
-export function asSources(error: unknown): unknown {
-  return passes(error) ? new SourceFailed(error) : error;
 }

@@ -6,8 +6,8 @@
  * busy one in large transactions, without waiting for anything. It has a limit in bytes; when it is
  * full the watch is not read on, and gRPC makes the source wait.
  */
-import { Wakeup } from '../backoff.js';
-import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
+import { Wakeup } from '../async/wakeup.js';
+import { ownRecord, recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import type { WatchBatch } from '../source/watch.js';
@@ -51,7 +51,7 @@ export class Backlog {
     for (const { revision, records } of revisions) {
       const mapped = records.map((r) => this.map.record(r)).filter((r) => r !== undefined);
       if (mapped.length === 0) continue;
-      this.#queue.push({ revision, records: mapped });
+      this.#queue.push({ revision, records: mapped.map(ownRecord) });
       this.#bytes += bytesOf(mapped);
     }
     this.#position = position;

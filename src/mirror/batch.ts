@@ -6,7 +6,7 @@
  * target, so of two changes of one key in it nobody would ever see the first; and etcd refuses it. So
  * a batch ends before a key's second appearance. A single revision that is larger than all that,
  * or has a key twice itself (put, then deleted), goes alone, as a transaction of transactions
- * (lockstep/txn.ts).
+ * (target/txn.ts).
  *
  * Several revisions of the source in one of the target are safe: a reader there sees states that the
  * source had, in their order, and misses some in between, as a reader who polls does. Half a

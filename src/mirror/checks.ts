@@ -1,14 +1,14 @@
 /** What a mirror refuses before it has changed anything, and what it warns of. */
-import { CURSOR_KEY } from '../cursor.js';
 import { badArgument, LockstepError } from '../errors.js';
-import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { compactRevision } from '../source/compaction.js';
-import { areOne, sameEtcd } from '../sameetcd.js';
+import { compactRevision } from '../source/compactrevision.js';
+import { areOne, sameEtcd } from '../source/sameetcd.js';
+import { CURSOR_KEY } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
-import { parseMirror } from './cursor.js';
 import type { KeyMap } from './keymap.js';
+import { parseMirror } from './mirrorcursor.js';
 
 /** So many other mirrors are named, no more. */
 const MAX_NAMED = 3;
@@ -46,7 +46,6 @@ export async function refuseLockstep(target: EtcdClient): Promise<void> {
     'TARGET_IN_LOCKSTEP',
     `the target is in lockstep with a source: it has ${CURSOR_KEY.toString()}`,
     {
-      disposition: 'fatal',
       hint: 'One write by a mirror would end that for good. Give another target; or, if it has been cut over and nobody follows into it any more, delete that key.',
     },
   );

@@ -1,13 +1,15 @@
 /** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
+import type { Attempts } from '../async/patience.js';
+import type { OnNote } from '../async/patience.js';
 import type { LockstepError } from '../errors.js';
-import { SourceFailed, TargetTrouble } from '../lockstep/trouble.js';
+import { TargetTrouble } from '../lockstep/trouble.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class Health {
   readonly #target: TargetTrouble;
   #source: LockstepError | undefined;
 
-  constructor(private readonly onNote: (note: string) => void) {
+  constructor(private readonly onNote: OnNote) {
     this.#target = new TargetTrouble(onNote);
   }
 
@@ -21,7 +23,7 @@ export class Health {
    * @param cursorMod the target's revision as far as it is known
    */
   failed(error: LockstepError, cursorMod: Revision | undefined): void {
-    if (error instanceof SourceFailed) this.source(error);
+    if (error.side === 'source') this.source(error);
     else this.#target.failed(error, cursorMod);
   }
 
@@ -30,9 +32,19 @@ export class Health {
     this.#target.answered(cursorMod);
   }
 
+  /** Of the watch on the source. */
+  readonly watch: Attempts = {
+    failed: (error) => {
+      this.source(error);
+    },
+    answered: () => {
+      this.source(undefined);
+    },
+  };
+
   /** The source failed, or answers again. */
   source(error: LockstepError | undefined): void {
-    if (error && !this.#source) this.onNote(`${error.message}; trying again`);
+    if (error && !this.#source) this.onNote(`${error.message}; trying again`, true);
     if (!error && this.#source) this.onNote('the source answers again');
     this.#source = error;
   }

@@ -1,11 +1,12 @@
 /** A look at what the target holds, which says whether the watch can go on from its cursor. */
+import type { OnNote } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { KeyMap } from './keymap.js';
 import { judge, survey, type Survey } from './survey.js';
 import type { Writer } from './writer.js';
 
-export interface Verdict {
+export interface CursorVerdict {
   /** Whether both sides have to be compared before the watch goes on. */
   compare: boolean;
   /** Where every key there was the source's, up to which revision of the target that is so. */
@@ -16,7 +17,7 @@ export interface LookOptions {
   target: EtcdClient;
   map: KeyMap;
   prune: boolean;
-  onNote: (note: string) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
@@ -31,7 +32,7 @@ export class Look {
     { cursorMod, state }: Pick<Writer, 'cursorMod' | 'state'>,
     why: string | undefined,
     signal: AbortSignal,
-  ): Promise<Verdict> {
+  ): Promise<CursorVerdict> {
     const { target, map, prune, onNote } = this.options;
     this.#found = await survey(target, map, signal);
     const { names } = this.#found;

@@ -11,24 +11,27 @@
  * (writer.ts). Whether the watch can go on from there, or both sides have to be compared, is told by
  * the names of the keys in the target (look.ts).
  */
+import { repeat, untilAnswered } from '../async/again.js';
+import { Lasting } from '../async/patience.js';
+import type { OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { LeaseKeeper } from '../lockstep/leases.js';
-import { SourceHead } from '../lockstep/sourcehead.js';
-import { ofSource } from '../lockstep/trouble.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';
+import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
 import type { Revision } from '../mvcc/revision.js';
-import { fullWatchNote, watchLimits } from '../source/limits.js';
+import { damagedNotes } from '../source/damaged.js';
+import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
-import { repeat, runTogether, untilAnswered } from '../tasks.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { BATCH_BYTES, type Limits } from './batch.js';
 import { overlapWarning, refuseLockstep, refusePrune, refuseRev, refuseSelf } from './checks.js';
-import { Comparison } from './compare.js';
 import { Health } from './health.js';
-import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
-import { Look, type Verdict } from './look.js';
+import { Look, type CursorVerdict } from './look.js';
+import { Comparison } from './mirrorbase.js';
+import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './mirrorcursor.js';
+import type { MirrorPhase, MirrorStatus } from './mirrorstatus.js';
 import { BatchRefused } from './refused.js';
-import type { MirrorPhase, MirrorStatus } from './status.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
 
@@ -49,8 +52,7 @@ export interface MirrorOptions {
   untilSynced: boolean;
   /** Called for each key that is only on the target and stays. */
   onForeign?: (name: Buffer) => void;
-  /** @param warn whether somebody should look */
-  onNote: (note: string, warn?: boolean) => void;
+  onNote: OnNote;
   signal: AbortSignal;
 }
 
@@ -64,6 +66,7 @@ export class Mirror {
   readonly #look: Look;
   readonly #done = new AbortController();
   #parts: Parts | undefined;
+  #limits: WatchLimits | undefined;
   #comparison: Comparison | undefined;
   #tail: Tail | undefined;
   #sourceAnswered = false;
@@ -82,7 +85,7 @@ export class Mirror {
   get status(): MirrorStatus {
     const position = this.#tail?.position;
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
-    const trouble = this.#health.trouble(lag?.revisions);
+    const trouble = this.#parts?.leases.trouble ?? this.#health.trouble(lag?.revisions);
     return {
       state: this.#phase(),
       position: position ?? null,
@@ -103,8 +106,18 @@ export class Mirror {
    *   has changed nothing
    */
   async run(): Promise<void> {
+    const { prune, map, signal } = this.#options;
+    if (prune) refusePrune(map);
+    try {
+      await this.#run();
+    } catch (error) {
+      // What was asked just then has been given up with it.
+      if (!signal.aborted || !passes(error)) throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
     const { source, target, map, onNote, signal } = this.#options;
-    if (this.#options.prune) refusePrune(map);
     const answered = source.status().then((status) => {
       this.#sourceAnswered = true;
       return status;
@@ -116,12 +129,13 @@ export class Mirror {
     try {
       await this.#begin(parts);
       onNote(`mirroring ${map.toString()}`);
-      const limits = watchLimits(from.version);
+      const limits = this.#watchLimits(from.version);
       if (!limits.progressIsProof) onNote(fullWatchNote(from.version));
+      for (const note of await damagedNotes(source)) onNote(note, true);
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
         (stop) => this.#mirror(parts, from, stop),
         (stop) => parts.leases.run(stop),
-        (stop) => parts.head.run(stop),
+        (stop) => parts.head.run(stop, new Lasting(HEAD_UNKNOWN, onNote)),
         (stop) => this.#pollTarget(parts.writer, stop),
       ]);
     } catch (error) {
@@ -129,14 +143,23 @@ export class Mirror {
     }
   }
 
+  /** The same ones for each tail: what a watch has shown stays known. */
+  #watchLimits(version: string): WatchLimits {
+    return (this.#limits ??= watchLimits(version));
+  }
+
   #assemble(from: ServerStatus): Parts {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
     const leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, this.#options.onNote),
       list: () => this.#look.leases(),
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
         this.#leaseGone(lease);
+      },
+      onTrouble: ({ message, hint }) => {
+        this.#options.onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
     const writer = new Writer({
@@ -218,7 +241,7 @@ export class Mirror {
     leases.begin();
     if (ready.compare && !(await this.#compare(parts, limits, ready, signal))) return undefined;
     if (this.#options.untilSynced && this.#until === undefined) {
-      const asked = await this.#insist(signal, () => ofSource(head.ask()).then(() => true));
+      const asked = await this.#insist(signal, () => head.ask().then(() => true));
       if (!asked) return undefined;
       this.#until = head.lag.head;
     }
@@ -232,14 +255,13 @@ export class Mirror {
     limits: Limits,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { map, sourceWatch } = this.#options;
+    const { map, sourceWatch, onNote } = this.#options;
     const again = this.#again.signal;
     const tail = new Tail({
       ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
-      watchLimits: watchLimits(version),
-      onWatch: (error) => {
-        this.#health.source(error);
-      },
+      watchLimits: this.#watchLimits(version),
+      told: this.#health.watch,
+      onNote,
     });
     this.#tail = tail;
     try {
@@ -260,7 +282,7 @@ export class Mirror {
   async #compare(
     { writer }: Parts,
     limits: Limits,
-    { certainUpTo }: Verdict,
+    { certainUpTo }: CursorVerdict,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, map, prune, onForeign, onNote } = this.#options;
@@ -322,16 +344,15 @@ export class Mirror {
 
   /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
   async #pollTarget(writer: Writer, signal: AbortSignal): Promise<void> {
-    await repeat(POLL_TARGET_MS, signal, async () => {
-      try {
-        await writer.check();
-        this.#health.answered(writer.cursorMod);
-      } catch (error) {
-        if (passes(error)) this.#failed(error);
-        throw error;
-      }
+    const look = async () => {
+      await writer.check();
+      this.#health.answered(writer.cursorMod);
       this.#tail?.nudge();
-    });
+    };
+    const failed = (error: LockstepError) => {
+      this.#failed(error);
+    };
+    await repeat(POLL_TARGET_MS, signal, look, { failed, answered: () => undefined });
   }
 
   #phase(): MirrorPhase {
@@ -356,10 +377,9 @@ function foreignNote(keys: number, named: readonly string[]): string {
   return `${keys} keys of the target's prefix are not in the source and stay: ${named.map((name) => JSON.stringify(name)).join(', ')}${more} (-w json lists all, --prune removes them)`;
 }
 
-function otherHistory({ code, message, revision }: LockstepError, key: Buffer): LockstepError {
-  return new LockstepError(code, message, {
-    disposition: 'fatal',
+function otherHistory(error: LockstepError, key: Buffer): LockstepError {
+  return error.as({
+    code: 'MIRROR_OTHER_SOURCE',
     hint: `Check --endpoints. If the source was restored from a backup, delete ${key.toString()} on the target and start mirror again: it compares both sides.`,
-    ...(revision === undefined ? {} : { revision }),
   });
 }

@@ -10,7 +10,7 @@
  * batch, so comparison and tail would both have to take theirs back; and it happens a few times in the
  * life of a mirror.
  */
-import { LockstepError } from '../errors.js';
+import type { LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import { batchBytes } from './batch.js';
@@ -41,11 +41,8 @@ export function refused(
     records.length === 1
       ? `the value of ${key} (${first.tombstone ? 0 : parseKeyValue(first.bytes).value.length} bytes)`
       : `revision ${main} of the source (${records.length} keys from ${key} on, ${batchBytes(records)} bytes)`;
-  const { code, disposition, hint } = error;
-  return new LockstepError(code, `${what} does not fit one request: ${error.message}`, {
-    disposition,
-    cause: error,
+  return error.as({
+    message: `${what} does not fit one request: ${error.message}`,
     ...(main > 0 ? { revision: main } : {}),
-    ...(hint === undefined ? {} : { hint }),
   });
 }

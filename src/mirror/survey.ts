@@ -9,12 +9,12 @@
  * is one that the source had: what the source does not have any more was deleted there. That is how
  * deletions are told from foreign keys when the source's history is gone.
  */
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, leaseOf } from '../mvcc/keyvalue.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { readPages } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
-import { tallyOf, type MirrorState } from './cursor.js';
 import type { KeyMap } from './keymap.js';
+import { tallyOf, type MirrorState } from './mirrorcursor.js';
 
 export interface Survey {
   names: Tally;
@@ -30,8 +30,9 @@ export async function survey(
   for await (const { rows } of readPages(target, map.targetRange, 0, undefined, true)) {
     signal.throwIfAborted();
     for (const row of rows) {
-      if (!map.isTargets(keyOf(row))) continue;
-      const { key, lease } = parseKeyValue(row);
+      const key = keyOf(row);
+      if (!map.isTargets(key)) continue;
+      const lease = leaseOf(row);
       found.names.add(digest(key));
       if (lease !== 0n) found.leases.add(lease);
     }

@@ -1,28 +1,28 @@
 /**
  * The tail of a mirror: source watch ─► backlog ─► target, from the cursor's revision on.
  *
- * Two tasks share the backlog: one reads the watch, and makes it anew from where the backlog ends when
- * it breaks; the other writes what is there, as much as fits into one transaction, one after another.
+ * Two tasks share the backlog: one reads the watch, from where the backlog ends (source/revisions.ts);
+ * the other writes what is there, as much as fits into one transaction, one after another.
  *
  * Where nothing of ours changes nothing is written, and the cursor stays behind while the source moves
  * on and compacts. So it is moved once a minute at most, and at the end: a source is hardly ever
  * compacted so far that this is not enough to resume.
  */
-import { backoffMs, pause } from '../backoff.js';
-import { LockstepError, passes } from '../errors.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { lastValueFrom } from 'rxjs';
+import type { Attempts, OnNote } from '../async/patience.js';
+import { runTogether } from '../async/together.js';
+import { versionOf } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { proven } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
-import { watchRevisions } from '../source/watch.js';
-import { runTogether } from '../tasks.js';
+import { revisions$ } from '../source/revisions.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Backlog, type Load } from './backlog.js';
 import type { Limits } from './batch.js';
-import { namesOf, tallyOf } from './cursor.js';
 import type { KeyMap } from './keymap.js';
+import { namesOf, tallyOf } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
 
 /** How old the cursor of a quiet prefix may become. */
@@ -38,8 +38,10 @@ export interface TailOptions {
   clusterId: string;
   /** Ends when the target has everything up to here; undefined: goes on. */
   until: Revision | undefined;
-  /** The watch broke, and is made anew; undefined: it goes on again. */
-  onWatch: (error: LockstepError | undefined) => void;
+  /** Hears when the watch breaks, and when it goes on. */
+  told: Attempts;
+  /** See WatchOptions. */
+  onNote: OnNote;
 }
 
 export class Tail {
@@ -87,22 +89,16 @@ export class Tail {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { sourceWatch, map, watchLimits: limits, clusterId, onWatch } = this.options;
-    const { prefixes } = map;
-    for (let attempt = 0; !signal.aborted;) {
-      try {
-        const options = { prefixes, after: this.#backlog.position, limits, clusterId, signal };
-        for await (const batch of watchRevisions(sourceWatch, options)) {
-          attempt = 0;
-          onWatch(undefined);
-          await this.#backlog.add(batch, signal);
-        }
-      } catch (error) {
-        if (!passes(error)) throw error;
-        onWatch(error);
-        await pause(backoffMs(attempt++), signal);
-      }
-    }
+    const { sourceWatch, map, watchLimits: limits, clusterId, told, onNote } = this.options;
+    const begin = () => Promise.resolve({ after: this.#backlog.position, limits });
+    await lastValueFrom(
+      revisions$(
+        sourceWatch,
+        { prefixes: map.prefixes, clusterId, begin, signal, told, onNote },
+        async (batch) => this.#backlog.add(batch, signal),
+      ),
+      { defaultValue: undefined },
+    );
   }
 
   /** @returns false where a write was given up */
@@ -148,6 +144,6 @@ export class Tail {
 export function keepUp(ours: Tally, records: readonly Record[]): void {
   for (const { key, bytes, tombstone } of records) {
     if (tombstone) ours.remove(digest(key));
-    else if (parseKeyValue(bytes).version === 1) ours.add(digest(key));
+    else if (versionOf(bytes) === 1) ours.add(digest(key));
   }
 }

@@ -15,18 +15,18 @@
  * The invariant: the data in the target's prefix is what the cursor beside it says.
  */
 import { randomUUID } from 'node:crypto';
-import { backoffMs, pause } from '../backoff.js';
+import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import type { LeaseKeeper } from '../lockstep/leases.js';
-import { modIs, nest, put } from '../lockstep/txn.js';
+import type { LeaseKeeper } from '../leases/keeper.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
+import { modIs, nest, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-import { isTooManyBytes } from '../wire/errors.js';
-import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './cursor.js';
-import type { MirrorState } from './cursor.js';
+import { isTooManyBytes } from '../wire/grpcerrors.js';
+import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './mirrorcursor.js';
+import type { MirrorState } from './mirrorcursor.js';
 import { refused } from './refused.js';
 
 export interface WriterOptions {
@@ -90,7 +90,7 @@ export class Writer {
       this.#mod = mod;
       if (!(await this.#send([], this.#encode(state)))) continue;
       this.#state = { revision: state.revision, ours: state.ours, foreign: state.foreign };
-      failpoint('copy.claimed');
+      failpoint('mirror.copy.claimed');
       return;
     }
     throw takenOver((await this.read()).cursor?.mirror);
@@ -107,7 +107,8 @@ export class Writer {
     const { leases, onRetry } = this.options;
     const value = this.#encode(state);
     let doubt = false;
-    for (let attempt = 0; ; attempt++) {
+    const backoff = new Backoff(end);
+    while (true) {
       try {
         if (doubt && (await this.#landed())) break;
         await leases.ensure({ revision: 0, records: records as Record[] });
@@ -119,7 +120,7 @@ export class Writer {
         doubt = true;
         if (hasCode(error, 'NO_LEASE')) leases.forget();
         onRetry(error);
-        await pause(backoffMs(attempt), end);
+        await backoff.rest();
         if (end.aborted) return false;
       }
     }
@@ -151,9 +152,9 @@ export class Writer {
     const { key, target, maxTxnOps, onWritten } = this.options;
     const compare = [modIs(key, this.#mod)];
     const success = [...nest(records, compare.length, 1, maxTxnOps), put(key, value)];
-    failpoint('copy.send');
+    failpoint('mirror.copy.send');
     const { succeeded, revision } = await target.txn({ compare, success });
-    failpoint('copy.answer');
+    failpoint('mirror.copy.answer');
     if (!succeeded) return false;
     this.#mod = revision;
     onWritten(revision);
@@ -182,7 +183,6 @@ export class Writer {
       'TARGET_HEAD_OFF',
       `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
       {
-        disposition: 'fatal',
         revision: head,
         hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
       },
@@ -195,7 +195,6 @@ function takenOver(other: string | undefined): LockstepError {
     'TARGET_TAKEN_OVER',
     `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,
     {
-      disposition: 'fatal',
       hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
     },
   );

@@ -69,12 +69,45 @@ export function parseKeyValue(bytes: Uint8Array): KeyValue {
       }
     }
   } catch (cause) {
-    throw new LockstepError('ETCD', 'a row is no valid mvccpb.KeyValue message', {
-      disposition: 'fatal',
-      cause,
-    });
+    throw invalid(cause);
   }
   return kv;
+}
+
+/**
+ * The lease alone, for who looks at every row and needs nothing else of it; 0n where there is none.
+ * @throws as {@link parseKeyValue}
+ */
+export function leaseOf(bytes: Uint8Array): bigint {
+  return toBigInt(numberIn(bytes, 0x30));
+}
+
+/** Likewise the revision of the last change; 0 in a deletion. */
+export function modRevisionOf(bytes: Uint8Array): Revision {
+  return safeRevision(numberIn(bytes, 0x18));
+}
+
+/** Likewise the number of puts since the key was created; 0 in a deletion. */
+export function versionOf(bytes: Uint8Array): number {
+  return safeRevision(numberIn(bytes, 0x20));
+}
+
+function numberIn(bytes: Uint8Array, wanted: number): Int64 | number {
+  try {
+    const reader = protobuf.Reader.create(bytes);
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === wanted) return reader.int64();
+      reader.skipType(tag & 7);
+    }
+    return 0;
+  } catch (cause) {
+    throw invalid(cause);
+  }
+}
+
+function invalid(cause: unknown): LockstepError {
+  return new LockstepError('ETCD', 'a row is no valid mvccpb.KeyValue message', { cause });
 }
 
 /** Writes a KeyValue message the way etcd does: fields in order, zeros left out. */

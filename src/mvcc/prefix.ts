@@ -102,6 +102,7 @@ export class PrefixSet {
     return new PrefixSet(['']);
   }
 
+  /** Whether these are the same ones, in the same order. */
   equals(other: readonly string[]): boolean {
     return this.list.length === other.length && this.list.every((p, i) => p === other[i]);
   }

@@ -21,6 +21,11 @@ export interface WholeRevision {
   records: Record[];
 }
 
+/** A copy that stands by itself: as it is, a record keeps alive all of the message that it came in. */
+export function ownRecord(record: Record): Record {
+  return { ...record, key: Buffer.from(record.key), bytes: Buffer.from(record.bytes) };
+}
+
 /** Bytes that a record holds in memory, near enough for the limits of a queue. */
 export function recordBytes(record: Record): number {
   return record.bytes.length + 96;

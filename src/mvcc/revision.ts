@@ -28,9 +28,7 @@ const MARK_TOMBSTONE = 0x74;
 export function safeRevision(value: number | bigint | { low: number; high: number }): Revision {
   const n = typeof value === 'object' ? value.high * 2 ** 32 + (value.low >>> 0) : Number(value);
   if (!Number.isSafeInteger(n) || n < 0) {
-    throw new LockstepError('ETCD', `revision ${n} is outside 0 … 2^53-1`, {
-      disposition: 'fatal',
-    });
+    throw new LockstepError('ETCD', `revision ${n} is outside 0 … 2^53-1`);
   }
   return n;
 }

@@ -1,5 +1,5 @@
 /** A check's outcome: what was found, whether it is in the way, and what to do. */
-export type Verdict =
+export type CheckVerdict =
   | 'ok'
   /** Goes on all the same; somebody should know. */
   | 'warn'
@@ -27,7 +27,7 @@ export type CheckName =
 
 export interface Check {
   check: CheckName;
-  verdict: Verdict;
+  verdict: CheckVerdict;
   /** What was found, and why that is so good or bad. */
   message: string;
   /** What to do about it; null where there is nothing to do. */
@@ -56,7 +56,7 @@ export function notAsked(message: string, todo: string | null = null): Finding {
 /** Of every check of the target, where there is none yet. */
 export const NO_TARGET = notAsked('No target was given.');
 
-const WORST: readonly Verdict[] = ['stop', 'warn', 'not asked', 'ok'];
+const WORST: readonly CheckVerdict[] = ['stop', 'warn', 'not asked', 'ok'];
 
 /** One check out of several findings: the worst one decides, and those as bad as it are told, too. */
 export function check(name: CheckName, ...findings: readonly Finding[]): Check {

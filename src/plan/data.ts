@@ -1,5 +1,5 @@
 /** Checks of what is to be moved: its leases, its largest value, its encryption. */
-import { bytes, count, duration } from '../status/format.js';
+import { bytes, count, duration } from '../text.js';
 import { check, ok, warn, type Check } from './check.js';
 import type { Contents } from './contents.js';
 import type { Rates } from './rates.js';

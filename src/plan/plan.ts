@@ -6,24 +6,27 @@
  *
  * One thing after the other, so that what is timed is not disturbed by what else we do.
  */
+import { badArgument, hasCode, LockstepError } from '../errors.js';
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { hasCode, LockstepError } from '../errors.js';
-import { answersProgress } from '../source/progress.js';
+import { answersProgress } from '../source/progressproof.js';
+import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
+import { refuseOneIfTold } from '../source/sameetcd.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
+import { askMembers, type AskedMember, type AskedMembers } from './askmembers.js';
 import { check, NO_TARGET, notAsked, type Check } from './check.js';
 import { readContents, type Contents, type ContentsProgress } from './contents.js';
 import * as data from './data.js';
-import { findRoot, measureFolders, type FolderSize } from './folders.js';
-import { askMembers, type Member, type Members } from './members.js';
-import { estimate, pace, targetBytes, type Estimates } from './pace.js';
+import { estimate, pace, targetBytes, type Estimates } from './estimates.js';
+import { measureFolders, type FolderSize } from './foldersizes.js';
 import { sampleRates, type Activity, type Rates } from './rates.js';
 import * as servers from './servers.js';
 import { overrides, resources, split, type Split } from './split.js';
-import { credentials, targetStock } from './stock.js';
+import { credentials, targetStock } from './targetcheck.js';
 import { compaction, readWindow, type Window } from './window.js';
 
+/** Whom to ask, and about what. */
 export interface PlanOptions {
   source: Connection;
   target: Connection | undefined;
@@ -34,6 +37,7 @@ export interface PlanOptions {
   signal: AbortSignal;
 }
 
+/** What it is at. */
 export type PlanProgress =
   | { step: 'members' }
   | { step: 'folders'; folders: number }
@@ -46,6 +50,7 @@ export interface PlannedFolder extends Split {
   activity: Activity | null;
 }
 
+/** What there is, what to split and how, and what is in the way. */
 export interface Plan {
   /** kube-apiserver's --etcd-prefix, with a slash at both ends. */
   root: string;
@@ -59,9 +64,11 @@ export interface Plan {
   /** Value of kube-apiserver's --etcd-servers-overrides. */
   overrides: string;
   checks: Check[];
-  source: { head: Revision; members: Member[] };
-  target: { members: Member[] } | null;
+  source: { head: Revision; members: AskedMember[] };
+  target: { members: AskedMember[] } | null;
 }
+
+const PODS_FOLDER = 'pods/';
 
 /** What stands in the flag for etcds that are not made yet. */
 const TO_BE_NAMED = {
@@ -82,15 +89,17 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   try {
     onProgress({ step: 'members' });
     const root = await findReadableRoot(source, options.prefixes);
-    const prefixes = options.prefixes ?? PrefixSet.of([`${root}pods/`]);
+    const prefixes = options.prefixes ?? PrefixSet.of([root + PODS_FOLDER]);
     const key = probeKey(prefixes);
-    const { revision: head } = await source.head(key);
+    const head = await readableHead(source, key, options.prefixes !== undefined);
     const members = await askMembers(from, 'source', key, signal);
     const progress = await answersProgress(source, key);
     const targetMembers = to && (await askMembers(to, 'target', key, signal));
+    const answers = targetMembers?.members.some(({ error }) => error === null);
+    if (target && answers) await refuseOneIfTold(source, target, key);
     const facts = await readSource(source, root, prefixes, targetMembers, options);
     const checks = [
-      ...checkData(facts),
+      ...checkData(facts, await instead(source, facts)),
       ...checkServers(members, targetMembers, facts, progress),
       ...(await checkTarget(options, source, target, targetMembers, prefixes)),
     ];
@@ -125,7 +134,7 @@ async function readSource(
   source: EtcdClient,
   root: string,
   prefixes: PrefixSet,
-  target: Members | undefined,
+  target: AskedMembers | undefined,
   options: PlanOptions,
 ): Promise<Facts> {
   const { sampleSeconds: seconds, onProgress, signal } = options;
@@ -157,22 +166,48 @@ function compile(
   };
 }
 
-/** A user who may read the prefixes only has to name them. */
+/**
+ * The usual one where the user may read some prefixes only, which do not tell. Who has the pods of several
+ * clusters has to name the prefixes.
+ */
 async function findReadableRoot(
   source: EtcdClient,
   prefixes: PrefixSet | undefined,
 ): Promise<string> {
+  const given = prefixes?.list.map(rootOf).find((root) => root !== undefined);
+  if (given !== undefined) return given;
   try {
-    return await findRoot(source, prefixes?.list ?? []);
+    const { roots, having } = await rootsWith(source, PODS_FOLDER);
+    if (having.length > 1 && !prefixes) throw severalRoots(having);
+    return having[0] ?? roots[0] ?? USUAL_ROOT;
   } catch (error) {
-    if (!hasCode(error, 'PERMISSION')) throw error;
-    if (prefixes) return '/registry/';
-    throw new LockstepError('PERMISSION', error.message, {
-      disposition: 'fatal',
-      hint: 'This user may not read everything: name what is to be moved, e.g. --prefix /registry/pods/',
-      cause: error,
+    if (hasCode(error, 'PERMISSION')) return USUAL_ROOT;
+    throw error;
+  }
+}
+
+/** @param given whether somebody has named the prefix that is asked for */
+async function readableHead(
+  source: EtcdClient,
+  key: Uint8Array,
+  given: boolean,
+): Promise<Revision> {
+  try {
+    return (await source.head(key)).revision;
+  } catch (error) {
+    if (given || !hasCode(error, 'PERMISSION')) throw error;
+    throw error.as({
+      hint: 'Without --prefix it is for the pods: name what this user may read, or see docs/access.md for the least role.',
     });
   }
+}
+
+function severalRoots(roots: readonly string[]): LockstepError {
+  const pods = roots.map((root) => root + PODS_FOLDER);
+  return badArgument(
+    `--prefix missing, and pods lie under several roots (--etcd-prefix of kube-apiserver): ${roots.join(', ')}`,
+    `Name the one that the apiservers use: --prefix ${pods.join(' or --prefix ')}`,
+  );
 }
 
 /** None where the user may not look at everything. */
@@ -193,9 +228,18 @@ async function folderSizes(
   }
 }
 
-function checkData({ root, contents, rates, window, estimates }: Facts): Check[] {
+/** What there is where a prefix has no keys. */
+async function instead(source: EtcdClient, { contents }: Facts): Promise<string | undefined> {
+  const empty = contents.prefixes.find(({ keys }) => keys === 0);
+  return empty && whatIsThere(source, empty.prefix);
+}
+
+function checkData(
+  { root, contents, rates, window, estimates }: Facts,
+  instead: string | undefined,
+): Check[] {
   return [
-    resources(contents.prefixes, root),
+    resources(contents.prefixes, root, instead),
     data.leases(contents),
     data.largestValue(contents, rates),
     data.encryption(contents),
@@ -205,8 +249,8 @@ function checkData({ root, contents, rates, window, estimates }: Facts): Check[]
 }
 
 function checkServers(
-  source: Members,
-  target: Members | undefined,
+  source: AskedMembers,
+  target: AskedMembers | undefined,
   { contents, rates }: Facts,
   sourceAnswersProgress: boolean,
 ): Check[] {
@@ -225,7 +269,7 @@ async function checkTarget(
   { source: from, target: to }: PlanOptions,
   source: EtcdClient,
   target: EtcdClient | undefined,
-  members: Members | undefined,
+  members: AskedMembers | undefined,
   prefixes: PrefixSet,
 ): Promise<Check[]> {
   // Each question to one that is not there would take its time again.

@@ -5,13 +5,13 @@
  * resources they belong to; a few of its last events may still be on their way when time is up.
  */
 import { hasCode } from '../errors.js';
+import { folderOf } from '../kube/resourcefolders.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { hull, probeKey, WHOLE_STORE, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { cancelled } from '../source/ended.js';
 import type { EtcdClient, WatchStream } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { folderOf } from '../kube/folders.js';
 
 export interface Activity {
   revisions: number;
@@ -118,8 +118,8 @@ async function watchFor(
 
 class Counter {
   events = 0;
-  readonly moved = new Seen();
-  readonly byFolder = new Map<string, Seen>();
+  readonly moved = new SeenEvents();
+  readonly byFolder = new Map<string, SeenEvents>();
 
   constructor(
     private readonly prefixes: PrefixSet,
@@ -135,7 +135,7 @@ class Counter {
     let seen = this.byFolder.get(folder);
     if (!seen) {
       if (this.byFolder.size >= MAX_FOLDERS) return;
-      seen = new Seen();
+      seen = new SeenEvents();
       this.byFolder.set(folder, seen);
     }
     seen.add(modRevision, bytes.length);
@@ -143,7 +143,7 @@ class Counter {
 }
 
 /** Events come in the order of revisions, so a revision is counted once by looking at the last one. */
-class Seen {
+class SeenEvents {
   largest = 0;
   #revisions = 0;
   #events = 0;

@@ -1,9 +1,9 @@
 /** Checks of the servers themselves: versions, health, space, clocks. */
 import { reaches, watchLimits } from '../source/limits.js';
-import { bytes } from '../status/format.js';
+import { bytes } from '../text.js';
 import type { Side } from '../wire/side.js';
+import type { AskedMember, AskedMembers } from './askmembers.js';
 import { check, NO_TARGET, notAsked, ok, stop, warn, type Check, type Finding } from './check.js';
-import type { Member, Members } from './members.js';
 
 /** Clocks further apart than this are told. */
 const CLOCK_SECONDS = 2;
@@ -17,7 +17,11 @@ const PROGRESS_ON_REQUEST = { '3.4': 31, '3.5': 13 };
 const SOUND = { '3.4': 0, '3.5': 3 };
 
 /** @param answersProgress whether its watch does, where that was asked */
-export function versions(side: Side, members: Members | undefined, answersProgress = true): Check {
+export function versions(
+  side: Side,
+  members: AskedMembers | undefined,
+  answersProgress = true,
+): Check {
   const name = `${side} versions` as const;
   if (!members) return check(name, NO_TARGET);
   const known = [...new Set(answering(members).map((m) => m.version ?? ''))].sort();
@@ -72,7 +76,7 @@ function ofVersion(side: Side, version: string): Finding[] {
   return findings;
 }
 
-export function health(side: Side, members: Members | undefined): Check {
+export function health(side: Side, members: AskedMembers | undefined): Check {
   const name = `${side} health` as const;
   if (!members) return check(name, NO_TARGET);
   const answers = answering(members);
@@ -92,7 +96,7 @@ export function health(side: Side, members: Members | undefined): Check {
 }
 
 /** A target is restored before it is started, so that there may be nobody yet. */
-function unanswered(side: Side, { members }: Members): Finding {
+function unanswered(side: Side, { members }: AskedMembers): Finding {
   const why = members.map((m) => m.error?.message ?? '').join('; ');
   const unavailable = members.every((m) => m.error?.code === 'UNAVAILABLE');
   if (side === 'target' && unavailable)
@@ -103,7 +107,7 @@ function unanswered(side: Side, { members }: Members): Finding {
   return stop(`No member answers: ${why}.`, 'Check addresses, certificates and network.');
 }
 
-function ofMember(side: Side, member: Member): Finding[] {
+function ofMember(side: Side, member: AskedMember): Finding[] {
   const { endpoint, error, hasLeader, isLearner } = member;
   if (error)
     return [
@@ -126,7 +130,7 @@ function ofMember(side: Side, member: Member): Finding[] {
   return findings;
 }
 
-function oneCluster(side: Side, answers: readonly Member[]): Finding[] {
+function oneCluster(side: Side, answers: readonly AskedMember[]): Finding[] {
   const clusters = new Set(answers.map((m) => m.clusterId));
   if (clusters.size < 2) return [];
   const list = answers.map((m) => `${m.endpoint} is ${m.clusterId ?? '?'}`).join(', ');
@@ -138,7 +142,7 @@ function oneCluster(side: Side, answers: readonly Member[]): Finding[] {
   ];
 }
 
-function alarms({ alarms: raised }: Members): Finding[] {
+function alarms({ alarms: raised }: AskedMembers): Finding[] {
   if (!raised) return [notAsked('Alarms are told to root only.', 'Look with etcdctl alarm list.')];
   return raised.map(({ memberId, alarm }) =>
     stop(
@@ -150,7 +154,7 @@ function alarms({ alarms: raised }: Members): Finding[] {
   );
 }
 
-function missing(side: Side, { missing: members }: Members): Finding[] {
+function missing(side: Side, { missing: members }: AskedMembers): Finding[] {
   if (!members || members.length === 0) return [];
   const names = members.map((m) => m.name || m.memberId).join(', ');
   return [
@@ -162,7 +166,7 @@ function missing(side: Side, { missing: members }: Members): Finding[] {
 }
 
 /** @param neededBytes what is going to be written there; 0 for the source */
-export function space(side: Side, members: Members | undefined, neededBytes: number): Check {
+export function space(side: Side, members: AskedMembers | undefined, neededBytes: number): Check {
   const name = `${side} space` as const;
   if (!members) return check(name, NO_TARGET);
   const sized = answering(members).filter((m) => m.dbBytes !== null);
@@ -181,7 +185,7 @@ export function space(side: Side, members: Members | undefined, neededBytes: num
   return check(name, (expected < limit ? warn : stop)(used, todo));
 }
 
-export function clocks(source: Members, target: Members | undefined): Check {
+export function clocks(source: AskedMembers, target: AskedMembers | undefined): Check {
   const told = [...source.members, ...(target?.members ?? [])].filter(
     (m) => m.clockSeconds !== null,
   );
@@ -210,6 +214,6 @@ export function clocks(source: Members, target: Members | undefined): Check {
   );
 }
 
-function answering({ members }: Members): Member[] {
+function answering({ members }: AskedMembers): AskedMember[] {
   return members.filter((member) => member.error === null);
 }

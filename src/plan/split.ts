@@ -1,11 +1,11 @@
 /** What goes where, and kube-apiserver's flag for it. */
+import { folderOf, lookUp } from '../kube/resourcefolders.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { check, ok, stop, warn, type Check, type Finding } from './check.js';
-import type { FolderSize } from './folders.js';
-import { folderOf, lookUp } from '../kube/folders.js';
+import type { FolderSize } from './foldersizes.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
-export type Way =
+export type SplitWay =
   /** At the same revisions: what this tool is for. */
   | 'lockstep'
   /** Objects that live for an hour and that nobody needs to find again: nothing is copied. */
@@ -17,7 +17,7 @@ export type Way =
 export interface Split extends FolderSize {
   /** As kube-apiserver's flag names it: `/pods`, `apps/deployments`; null for what is no resource. */
   resource: string | null;
-  way: Way;
+  way: SplitWay;
   why: string;
 }
 
@@ -72,24 +72,30 @@ export function overrides(splits: readonly Split[], servers: Servers): string {
     .join(',');
 }
 
-/** Whether kube-apiserver can serve these prefixes from another etcd at all. */
+/**
+ * Whether kube-apiserver can serve these prefixes from another etcd at all.
+ * @param instead what there is in place of a prefix that has no keys
+ */
 export function resources(
   prefixes: readonly { prefix: string; keys: number }[],
   root: string,
+  instead?: string,
 ): Check {
-  const findings = prefixes.map(({ prefix, keys }) => ofPrefix(prefix, root, keys));
+  const findings = prefixes.map(({ prefix, keys }) =>
+    keys === 0 ? noKeys(prefix, instead) : ofPrefix(prefix, root),
+  );
   const names = prefixes.map(({ prefix }) => prefix);
   return check('resources', ...findings, ...together(names, root));
 }
 
-function ofPrefix(prefix: string, root: string, keys: number): Finding {
+function noKeys(prefix: string, instead: string | undefined): Finding {
+  const what = instead === undefined ? '' : ` ${instead}.`;
+  return stop(`No key begins with ${prefix}.`, `Check --prefix and --endpoints.${what}`);
+}
+
+function ofPrefix(prefix: string, root: string): Finding {
   const found = lookUp(prefix, root);
   const whole = folderOf(`${prefix}x/x`, root);
-  if (keys === 0)
-    return stop(
-      `No key begins with ${prefix}.`,
-      `Check --prefix; the keys of this cluster begin with ${root}.`,
-    );
   if (!prefix.endsWith('/'))
     return stop(
       `${prefix} does not end in a slash, so it covers every key that begins so.`,

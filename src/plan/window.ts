@@ -9,8 +9,8 @@
 import { hasCode } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
-import { compactRevision } from '../source/compaction.js';
-import { count, duration } from '../status/format.js';
+import { compactRevision } from '../source/compactrevision.js';
+import { count, duration } from '../text.js';
 import type { EtcdClient } from '../wire/client.js';
 import { check, ok, warn, type Check } from './check.js';
 import type { Rates } from './rates.js';
@@ -73,7 +73,7 @@ export function historySeconds({ historyRevisions }: Window): number {
 /** @param seedSeconds how long a seed is thought to take */
 export function compaction(window: Window, seedSeconds: number): Check {
   const { compactRevision: at, historyRevisions, intervalSeconds } = window;
-  const held = `The source holds ${count(historyRevisions)} revisions of history above ${count(at)}`;
+  const held = `The source holds ${count(historyRevisions)} revisions of history above ${at}`;
   if (historySeconds(window) > LONG_SECONDS)
     return check(
       'compaction',

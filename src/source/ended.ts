@@ -2,8 +2,8 @@
 import { LockstepError, type ErrorCode } from '../errors.js';
 import type { KeyRange } from '../mvcc/prefix.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
-import { mapCancelReason, namingNeed } from '../wire/errors.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { mapCancelReason, namingNeed } from '../wire/grpcerrors.js';
 import { needsRead } from '../wire/needs.js';
 import type { Side } from '../wire/side.js';
 
@@ -19,7 +19,7 @@ export function historyGap(compacted: Revision, side: Side): LockstepError {
     'HISTORY_GAP',
     `the ${side} has compacted its history up to revision ${compacted}`,
     {
-      disposition: 'reseed',
+      side,
       revision: compacted,
       hint:
         side === 'source'
@@ -32,7 +32,6 @@ export function historyGap(compacted: Revision, side: Side): LockstepError {
 export function inconsistent(what: string, side: Side): LockstepError {
   const code = side === 'source' ? 'SOURCE_INCONSISTENT' : 'TARGET_INCONSISTENT';
   return new LockstepError(code, `the ${side}'s watch is not whole: ${what}`, {
-    disposition: 'retry',
     hint: 'Its etcd version has known watch faults (docs/fine-print.md); another try starts from the last proven position.',
   });
 }
@@ -54,16 +53,14 @@ export function headWentBack(head: Revision, below: Revision, side: Side): Locks
 /** What is known is not of this source. */
 export function sourceChanged(message: string, revision?: Revision): LockstepError {
   return new LockstepError('SOURCE_CHANGED', message, {
-    disposition: 'reseed',
     hint: 'Check --endpoints. If the source was restored from a backup, seed again, into a new journal and a new target.',
-    ...(revision === undefined ? {} : { revision }),
+    revision,
   });
 }
 
 function targetChanged(code: ErrorCode, message: string, revision?: Revision): LockstepError {
   return new LockstepError(code, message, {
-    disposition: 'fatal',
     hint: 'Check --dest-endpoints. If the target was restored from a backup, or made anew, seed a new one.',
-    ...(revision === undefined ? {} : { revision }),
+    revision,
   });
 }

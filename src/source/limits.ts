@@ -11,7 +11,7 @@ export interface WatchLimits {
   version: string;
   /**
    * A progress answer proves that all events up to its revision were sent. By the version at first; false
-   * from when the endpoint was seen to give none (progress.ts).
+   * from when the endpoint was seen to give none (progressproof.ts).
    */
   progressIsProof: boolean;
 }

@@ -6,8 +6,8 @@
  * ranges (spans.ts).
  */
 import { hasCode } from '../errors.js';
-import type { KeyRange } from '../mvcc/prefix.js';
 import { keyOf } from '../mvcc/keyvalue.js';
+import type { KeyRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient, RangeQuery } from '../wire/client.js';
 import { Spans } from './spans.js';

@@ -7,12 +7,13 @@
  * up to P was yielded in it or before it.
  *
  * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer,
- * on servers where that is one (source/limits.ts), and that give any (source/progress.ts). What does not: the header of a `created` or an
+ * on servers where that is one (source/limits.ts), and that give any (source/progressproof.ts). What does not: the header of a `created` or an
  * event message, which carries the store's present head.
  *
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
  * independently and a revision that touches two prefixes would have to be put together again.
  */
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { encodeKeyValue, parseKeyValue } from '../mvcc/keyvalue.js';
 import { hull, probeKey, WHOLE_STORE, type KeyRange, type PrefixSet } from '../mvcc/prefix.js';
@@ -20,13 +21,13 @@ import type { WholeRevision } from '../mvcc/record.js';
 import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { readHeader, type EtcdClient, type WatchStream } from '../wire/client.js';
-import { isStaleToken } from '../wire/errors.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { isStaleToken } from '../wire/grpcerrors.js';
 import type { Side } from '../wire/side.js';
-import { compactRevision } from './compaction.js';
+import { compactRevision } from './compactrevision.js';
 import { cancelled, headWentBack, historyGap, inconsistent, otherCluster } from './ended.js';
 import { watchLimits, type WatchLimits } from './limits.js';
-import { answersProgress, noProgressNote } from './progress.js';
+import { answersProgress, noProgressNote } from './progressproof.js';
 
 export interface WatchBatch {
   revisions: WholeRevision[];
@@ -48,7 +49,7 @@ export interface WatchOptions {
   /** Ends the watch quietly. */
   signal: AbortSignal;
   /** Told that the whole key space is watched from now on, and why. */
-  onNote?: (note: string) => void;
+  onNote?: OnNote;
 }
 
 /** How often a progress answer is asked for. */
@@ -74,7 +75,7 @@ export async function* watchRevisions(
   try {
     yield* watchOnce(client, options);
   } catch (error) {
-    if (!options.signal.aborted) throw error;
+    if (!options.signal.aborted || !(error instanceof LockstepError)) throw error;
   }
 }
 
@@ -112,7 +113,7 @@ async function* readStream(
   stream: WatchStream,
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch> {
-  const reader = new Reader(options, client.side);
+  const reader = new WatchReader(options, client.side);
   const pulse = new Pulse(client, options, stream, reader);
   const stop = () => {
     stream.cancel();
@@ -130,9 +131,10 @@ async function* readStream(
       pulse.listen();
     }
     throw new LockstepError('UNAVAILABLE', `the ${client.side} ended the watch`, {
-      disposition: 'retry',
+      side: client.side,
     });
   } catch (error) {
+    if (pulse.bug) throw pulse.bug.error;
     throw pulse.noProgress ? new NoProgress() : error;
   } finally {
     options.signal.removeEventListener('abort', stop);
@@ -151,6 +153,7 @@ class NoProgress extends Error {}
 class Pulse {
   /** Why the stream was cancelled, if it was for that. */
   noProgress = false;
+  bug: { error: unknown } | undefined;
   #askedMs: number | undefined;
   #listeningSince: number | undefined = Date.now();
   /** When the first question was asked; undefined once one was answered, or it is known why not. */
@@ -182,7 +185,8 @@ class Pulse {
       (is) => {
         if (is) this.stream.cancel();
       },
-      () => {
+      (error: unknown) => {
+        if (!(error instanceof LockstepError)) this.bug = { error };
         this.stream.cancel();
       },
     );
@@ -265,7 +269,7 @@ async function checkHead(client: EtcdClient, { after, prefixes }: WatchOptions):
 }
 
 /** Joins messages into whole revisions; holds at most one revision and one message. */
-class Reader {
+class WatchReader {
   #position: Position;
   #open: WholeRevision | undefined;
   /** The revision of the last event of any key; on a whole-store watch it may not jump. */

@@ -1,6 +1,8 @@
 /** How one call goes out over grpc-js and comes back: codecs, deadline, headers. */
 import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { LockstepError } from '../errors.js';
 import type { Member } from './members.js';
+import { PeerFault } from './peerfault.js';
 
 export interface Codec<T, P> {
   encode(message: P): { finish(): Uint8Array };
@@ -8,7 +10,7 @@ export interface Codec<T, P> {
 }
 
 /** One method of etcd's API, e.g. `KV/Range`, with the messages that go in and come out. */
-export interface Method<T, P> {
+export interface RpcMethod<T, P> {
   path: string;
   request: Codec<unknown, P>;
   response: Codec<T, never>;
@@ -30,17 +32,18 @@ export type UnderWay = Set<{ cancel: () => void }>;
  */
 export async function sendTo<T, P>(
   { client }: Member,
-  { path, request, response }: Method<T, P>,
+  { path, request, response }: RpcMethod<T, P>,
   message: P,
   metadata: Metadata,
   timeoutMs: number,
   underWay: UnderWay,
 ): Promise<T> {
+  const asked = encoded(request, message);
   const bytes = await new Promise<Buffer>((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
-    const call = client
-      .getChannel()
-      .createCall(`/etcdserverpb.${path}`, deadline, null, null, null);
+    const call = begun(() =>
+      client.getChannel().createCall(`/etcdserverpb.${path}`, deadline, null, null, null),
+    );
     const ending = {
       cancel: () => {
         call.cancelWithStatus(status.CANCELLED, 'the connection was closed');
@@ -54,19 +57,19 @@ export async function sendTo<T, P>(
       onReceiveStatus: (outcome) => {
         underWay.delete(ending);
         if (outcome.code !== status.OK) reject(failure(outcome));
-        else if (!answer) reject(new Error(`${path}: no answer and no error`));
+        else if (!answer) reject(new PeerFault(`${path}: no answer and no error`));
         else resolve(answer);
       },
     });
     call.startRead();
-    call.sendMessageWithContext({}, serializer(request)(message));
+    call.sendMessageWithContext({}, asked);
     call.halfClose();
   });
-  return response.decode(bytes);
+  return decoded(path, response, bytes);
 }
 
 /** The same error that grpc-js makes of it. */
-function failure(outcome: StatusObject): ServiceError {
+export function failure(outcome: StatusObject): ServiceError {
   const { code, details } = outcome;
   return Object.assign(new Error(`${code} ${status[code]}: ${details}`), outcome);
 }
@@ -82,13 +85,32 @@ export function withHeaders(token: string | undefined): Metadata {
   return metadata;
 }
 
-export function serializer<P>(codec: Codec<unknown, P>): (message: P) => Buffer {
-  return (message) => {
-    const bytes = codec.encode(message).finish();
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
+/** Begins a call. The member may have been moved on from since it was chosen, for which grpc-js has only words. */
+export function begun<C>(call: () => C): C {
+  try {
+    return call();
+  } catch (error) {
+    throw asGivenUp(error);
+  }
 }
 
-export function deserializer<T>(codec: Codec<T, never>): (bytes: Buffer) => T {
-  return (bytes) => codec.decode(bytes);
+/** What is told of a channel that was closed meanwhile, as such; any other error as it is. */
+export function asGivenUp(error: unknown): unknown {
+  if (!(error instanceof Error) || error.message !== 'Channel has been shut down') return error;
+  return new PeerFault('the connection was given up', { cause: error });
+}
+
+/** grpc-js gives a codec's own mistakes a status, as if the server had made them; so it has none. */
+export function encoded<P>(codec: Codec<unknown, P>, message: P): Buffer {
+  const bytes = codec.encode(message).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** @throws LockstepError ETCD for bytes that are no such message */
+export function decoded<T>(path: string, codec: Codec<T, never>, bytes: Buffer): T {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    throw new LockstepError('ETCD', `what was answered to ${path} makes no sense`, { cause });
+  }
 }

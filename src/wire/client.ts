@@ -5,8 +5,8 @@
  * try would mean, decides. (What goes through the etcd3 package, and why so little: etcd3.ts.)
  */
 import { hasCode, LockstepError, passes } from '../errors.js';
-import { safeRevision, type Revision } from '../mvcc/revision.js';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
+import { safeRevision, type Revision } from '../mvcc/revision.js';
 import type { Connection } from './connection.js';
 import { membersByEtcd3, type ListedMember } from './etcd3.js';
 import { etcdserverpb as pb } from './gen/etcd.js';
@@ -42,11 +42,15 @@ export interface MemberStatus extends ServerStatus {
   /** Undefined before 3.6, which has it in its metrics only. */
   quotaBytes: number | undefined;
   isLearner: boolean;
+  /** Of the whole cluster. Asking for the alarms themselves would write an entry to its log. */
+  alarms: Alarm[];
 }
 
 export interface Alarm {
+  /** Of the member that it is about. */
   memberId: string;
-  alarm: 'NOSPACE' | 'CORRUPT' | 'unknown';
+  /** `NOSPACE`, `CORRUPT` */
+  alarm: string;
 }
 
 /** What stands in every answer's header. */
@@ -58,7 +62,7 @@ export interface Header {
 }
 
 /** How far a store has come. Both only go up, whichever member is asked. */
-export interface Standing {
+export interface StoreProgress {
   head: Revision;
   /** Entries that raft has committed; undefined where that is told to root only, or by another member. */
   raftIndex: bigint | undefined;
@@ -91,10 +95,8 @@ export interface RangeQuery {
   countOnly?: boolean;
 }
 
-const ALARMS: Record<number, Alarm['alarm']> = {
-  [pb.AlarmType.NOSPACE]: 'NOSPACE',
-  [pb.AlarmType.CORRUPT]: 'CORRUPT',
-};
+/** As a status has it, among its other errors: `memberID:10276657743932975437 alarm:NOSPACE `. */
+const ALARM = /^memberID:(\d+)\s+alarm:(\w+)/;
 
 /** A watch stream: requests go in, messages come out, and a paused reader pauses the server. */
 export type WatchStream = Stream<pb.WatchResponse, pb.WatchRequest.$Properties>;
@@ -106,6 +108,8 @@ export class EtcdClient {
   readonly #connection: Connection;
   readonly #cluster: Cluster;
   readonly #transport: Transport;
+  /** What is heeded no more once it is closed. */
+  readonly #unheeded: (() => void)[] = [];
 
   /**
    * @param at an endpoint, or endpoints with what it takes to be let in
@@ -132,6 +136,7 @@ export class EtcdClient {
 
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
+    for (const unheed of this.#unheeded.splice(0)) unheed();
     this.#transport.close();
   }
 
@@ -141,6 +146,9 @@ export class EtcdClient {
       this.close();
     };
     signal.addEventListener('abort', close, { once: true });
+    this.#unheeded.push(() => {
+      signal.removeEventListener('abort', close);
+    });
     if (signal.aborted) close();
     return this;
   }
@@ -182,7 +190,7 @@ export class EtcdClient {
    * any other member of its cluster has told before.
    * @param key one that the user may read
    */
-  async standing(key: Uint8Array): Promise<Standing> {
+  async standing(key: Uint8Array): Promise<StoreProgress> {
     const read = await this.#transport.unary(METHODS.range, { key, limit: 1, keysOnly: true });
     const head = readHeader(read.header).revision;
     try {
@@ -295,20 +303,12 @@ export class EtcdClient {
       dbBytesInUse: Number(answer.dbSizeInUse),
       quotaBytes: quota > 0 ? quota : undefined,
       isLearner: answer.isLearner,
+      alarms: answer.errors.flatMap(parseAlarm),
     };
   }
 
   async memberList(): Promise<ListedMember[]> {
     return this.#transport.other(membersByEtcd3);
-  }
-
-  /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
-  async alarms(): Promise<Alarm[]> {
-    const { alarms } = await this.#transport.unary(METHODS.alarm, {});
-    return alarms.map(({ memberID, alarm }) => ({
-      memberId: hexId(toBigInt(memberID ?? 0)),
-      alarm: ALARMS[Number(alarm)] ?? 'unknown',
-    }));
   }
 
   /** What the server answers over plain HTTP, beside gRPC: `/version`, `/metrics`. */
@@ -334,11 +334,16 @@ export class EtcdClient {
 
 /** @throws LockstepError ETCD for an answer without a header or with an impossible revision. */
 export function readHeader(header: pb.ResponseHeader.$Properties | null | undefined): Header {
-  if (!header) throw new LockstepError('ETCD', 'an answer had no header', { disposition: 'fatal' });
+  if (!header) throw new LockstepError('ETCD', 'an answer had no header');
   return {
     clusterId: hexId(toBigInt(header.clusterId ?? 0)),
     revision: safeRevision(header.revision ?? 0),
   };
+}
+
+function parseAlarm(error: string): Alarm[] {
+  const [, id, alarm] = ALARM.exec(error) ?? [];
+  return id === undefined || alarm === undefined ? [] : [{ memberId: hexId(BigInt(id)), alarm }];
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

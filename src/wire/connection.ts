@@ -4,35 +4,68 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
+import { isSecureUrl } from './address.js';
+import { machineRoots } from './machineroots.js';
 import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
 export interface TlsFiles {
-  /** CAs that the servers' certificates are checked with; the usual public ones where it is missing. */
+  /** CAs that the servers' certificates are checked with; {@link machineRoots} where it is missing. */
   cacert?: string;
   /** Client certificate and its key. */
   cert?: string;
   key?: string;
 }
 
+/** One etcd: where its members are, and how to be let in by them. */
 export interface Connection {
-  /** URLs of members of one cluster, all `http://` or all `https://`. */
+  /** URLs of members of one cluster, all with TLS (`https://`, `unixs://`) or all without. */
   endpoints: readonly string[];
   tls?: TlsFiles;
   user?: { name: string; password: string };
 }
 
+/**
+ * What a program gives for one etcd, checked.
+ * @throws LockstepError BAD_ARGUMENT for what is no URL, and for http and https in one list
+ */
+export function connectionTo(at: string | Connection): Connection {
+  const connection = typeof at === 'string' ? { endpoints: [at] } : at;
+  const { endpoints } = connection;
+  const odd = endpoints.find((url) => !URL.canParse(url) || !/^https?:\/\//.test(url));
+  if (odd !== undefined || endpoints.length === 0)
+    throw badArgument(
+      odd === undefined ? 'no endpoint given' : `the endpoint ${JSON.stringify(odd)} is no URL`,
+      'Write it as http://10.0.0.1:2379, or https://….',
+    );
+  if (isSecure(connection) && endpoints.some((url) => url.startsWith('http:')))
+    throw badArgument(
+      'endpoints of one etcd are both http:// and https://',
+      'Give the members of one cluster, all with the same scheme.',
+    );
+  return connection;
+}
+
 /** The content of {@link TlsFiles}. */
 export interface TlsMaterial {
+  /** Undefined: Node's own list. */
   rootCertificate?: Buffer;
+  /** Whether a CA was given, so that none but that one counts. */
+  caGiven?: boolean;
   certChain?: Buffer;
   privateKey?: Buffer;
-  /** When our own certificate expires, in ms. */
-  clientUntil?: number;
+  /** Of our own certificate: what is said when a server refuses it. */
+  client?: {
+    /** From when until when it holds, in ms. */
+    fromMs: number;
+    untilMs: number;
+    /** Whether it may be shown to a server at all (extendedKeyUsage). */
+    forClients: boolean;
+  };
 }
 
 export function isSecure({ endpoints }: Connection): boolean {
-  return endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  return endpoints.some(isSecureUrl);
 }
 
 /**
@@ -41,8 +74,9 @@ export function isSecure({ endpoints }: Connection): boolean {
  */
 export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMaterial {
   const flags = { cacert: flag(side, 'cacert'), cert: flag(side, 'cert'), key: flag(side, 'key') };
+  const roots = cacert === undefined ? machineRoots() : readCertificates(cacert, flags.cacert);
   const material: TlsMaterial = {
-    ...(cacert === undefined ? {} : { rootCertificate: readCertificates(cacert, flags.cacert) }),
+    ...(roots === undefined ? {} : { rootCertificate: roots, caGiven: cacert !== undefined }),
     ...(cert === undefined ? {} : { certChain: readCertificates(cert, flags.cert) }),
     ...(key === undefined ? {} : { privateKey: readKey(key, flags.key) }),
   };
@@ -56,8 +90,24 @@ export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMateria
       cause,
     );
   }
-  if (certChain) material.clientUntil = Date.parse(new X509Certificate(certChain).validTo);
+  if (certChain) material.client = clientOf(new X509Certificate(certChain));
   return material;
+}
+
+const CLIENT_AUTH = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0'];
+
+/** Without an extendedKeyUsage a certificate is for everything. */
+function clientOf({
+  validFrom,
+  validTo,
+  keyUsage,
+}: X509Certificate): NonNullable<TlsMaterial['client']> {
+  const usages = keyUsage as string[] | undefined;
+  return {
+    fromMs: Date.parse(validFrom),
+    untilMs: Date.parse(validTo),
+    forClients: usages?.some((usage) => CLIENT_AUTH.includes(usage)) ?? true,
+  };
 }
 
 export function channelCredentials(material: TlsMaterial | undefined): ChannelCredentials {

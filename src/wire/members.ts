@@ -6,6 +6,8 @@
  * lag: what one call has seen, the next one would not know yet.
  */
 import { Client, connectivityState } from '@grpc/grpc-js';
+import { hasCode } from '../errors.js';
+import { grpcTarget } from './address.js';
 import {
   channelCredentials,
   isSecure,
@@ -13,7 +15,6 @@ import {
   type Connection,
   type TlsMaterial,
 } from './connection.js';
-import { addressOf } from './diagnose.js';
 import type { Side } from './side.js';
 import { Sockets } from './sockets.js';
 
@@ -98,11 +99,9 @@ export class Members {
 
   #connect(): Member {
     const endpoint = this.#connection.endpoints[this.#at] ?? '';
-    const { host, port } = addressOf(endpoint);
-    const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const sockets = new Sockets();
     const credentials = sockets.of(channelCredentials(this.#tls));
-    const client = new Client(target, credentials, CHANNEL_OPTIONS);
+    const client = new Client(grpcTarget(endpoint), credentials, CHANNEL_OPTIONS);
     return { endpoint, client, sockets, identified: false };
   }
 
@@ -116,7 +115,8 @@ export class Members {
       );
       this.#tls = now;
       return !same;
-    } catch {
+    } catch (error) {
+      if (!hasCode(error, 'BAD_ARGUMENT')) throw error;
       return false;
     }
   }

@@ -49,13 +49,6 @@ export const METHODS = {
     response: pb.LeaseKeepAliveResponse,
     needs: () => NEEDS_KEEP_ALIVE,
   },
-  alarm: {
-    path: 'Maintenance/Alarm',
-    request: pb.AlarmRequest,
-    response: pb.AlarmResponse,
-    harmless: true,
-    needs: () => NEEDS_ROOT.maintenance,
-  },
   status: {
     path: 'Maintenance/Status',
     request: pb.StatusRequest,

@@ -16,12 +16,12 @@ export interface TlsFault {
 export const SPEAKS_TLS = 'it speaks TLS, and the endpoint says http://';
 export const SPEAKS_PLAINLY = 'it speaks no TLS, and the endpoint says https://';
 
-interface Rule {
+interface TlsRule {
   match: RegExp;
   fault: (material: TlsMaterial) => TlsFault;
 }
 
-const RULES: Rule[] = [
+const RULES: TlsRule[] = [
   {
     match: new RegExp(SPEAKS_TLS),
     fault: () => ({
@@ -60,11 +60,26 @@ const RULES: Rule[] = [
   },
   {
     match: /self.signed|unable to (verify|get)|certificate signature failure|invalid CA/i,
-    fault: ({ rootCertificate }) => ({
-      what: rootCertificate
+    fault: ({ caGiven }) => ({
+      what: caGiven
         ? 'its certificate was signed by another CA than the one that was given'
         : 'its certificate was signed by a CA that this machine does not know',
       hint: (flag) => `Give the CA that signed the server's certificate to ${flag('cacert')}.`,
+    }),
+  },
+  {
+    match: /unsu(pported|itable) certificate purpose/,
+    fault: () => ({
+      what: 'its certificate is not for servers: its extendedKeyUsage lacks serverAuth',
+      hint: (_flag, side) =>
+        `Have the ${side}'s server use a certificate that was issued for servers (extendedKeyUsage = serverAuth).`,
+    }),
+  },
+  {
+    match: /(key|md) too (weak|small)/,
+    fault: () => ({
+      what: 'its certificate is too weak: a key that is too short, or an old signature',
+      hint: renewTheServers,
     }),
   },
   {
@@ -86,16 +101,27 @@ function renewTheServers(_flag: unknown, side: string): string {
 }
 
 /** The server objects to us: 3.4 says "bad certificate" to whatever it may be. */
-function ours({ certChain, clientUntil }: TlsMaterial): TlsFault {
+function ours({ certChain, client }: TlsMaterial): TlsFault {
   if (!certChain)
     return {
       what: 'it asks for a client certificate, and none was given',
       hint: (flag) => `Give one that its CA has signed to ${flag('cert')} and ${flag('key')}.`,
     };
-  if (clientUntil !== undefined && clientUntil < Date.now())
+  if (client && client.untilMs < Date.now())
     return {
       what: 'it refuses our client certificate, which has expired',
       hint: (flag) => `Renew the client certificate in ${flag('cert')}.`,
+    };
+  if (client && client.fromMs > Date.now())
+    return {
+      what: 'it refuses our client certificate, which is not valid yet',
+      hint: (flag) => `Check both machines' clocks, and the certificate in ${flag('cert')}.`,
+    };
+  if (client && !client.forClients)
+    return {
+      what: 'it refuses our client certificate, which is not for clients: its extendedKeyUsage lacks clientAuth',
+      hint: (flag) =>
+        `Give one to ${flag('cert')} and ${flag('key')} that was issued for clients (extendedKeyUsage = clientAuth); a server's own certificate often is not.`,
     };
   return {
     what: 'it refuses our client certificate',

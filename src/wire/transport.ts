@@ -9,16 +9,18 @@
 import {
   Metadata,
   type CallOptions,
+  type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
 } from '@grpc/grpc-js';
-import { hasCode, LockstepError } from '../errors.js';
+import { isUnreachable, LockstepError } from '../errors.js';
 import {
-  deserializer,
+  begun,
+  decoded,
+  encoded,
   sendTo,
-  serializer,
   withHeaders,
-  type Method,
+  type RpcMethod,
   type UnderWay,
 } from './call.js';
 import type { Connection, TlsMaterial } from './connection.js';
@@ -33,7 +35,7 @@ import {
   otherCluster,
   tokenRefused,
   type About,
-} from './errors.js';
+} from './grpcerrors.js';
 import { Members, type Member } from './members.js';
 import { ANY_LEASE, METHODS } from './methods.js';
 import type { Side } from './side.js';
@@ -46,8 +48,10 @@ export const CALL_TIMEOUT_MS = 10_000;
 export interface Access {
   endpoint: string;
   tls: TlsMaterial | undefined;
-  /** Whom to log in as; undefined where the server wants nobody to. */
-  user: Connection['user'];
+  /** Ours: whoever borrows it does not close it. */
+  client: Client;
+  /** With the token, where there is one. */
+  metadata: Metadata;
 }
 
 /** What the first of several members that answered has said of itself. */
@@ -60,7 +64,7 @@ export class Transport {
   readonly #token: Token | undefined;
   readonly #user: Connection['user'];
   readonly #underWay: UnderWay = new Set();
-  #closed = false;
+  readonly #end = new AbortController();
   /** A certificate that did once may do again, e.g. while it is being renewed. */
   #answered = false;
 
@@ -77,16 +81,16 @@ export class Transport {
 
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
-    this.#closed = true;
+    this.#end.abort();
     for (const call of this.#underWay) call.cancel();
     this.#members.close();
   }
 
-  async unary<T, P>(method: Method<T, P>, message: P, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+  async unary<T, P>(method: RpcMethod<T, P>, message: P, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     const { harmless = false, needs } = method;
     try {
       return await this.#withToken(harmless, (metadata, member) =>
-        sendTo(member, method, message, metadata, timeoutMs, this.#underWay),
+        this.#send(member, method, message, metadata, timeoutMs),
       );
     } catch (error) {
       throw needs ? namingNeed(error, needs(message)) : error;
@@ -95,25 +99,34 @@ export class Transport {
 
   /** A stream in both directions; its first message may be that the token was refused. */
   async bidirectional<T, P>(
-    { path, request, response, needs }: Method<T, P>,
+    { path, request, response, needs }: RpcMethod<T, P>,
     options: CallOptions = {},
   ): Promise<Stream<T, P>> {
     const { member, token } = await this.#ready();
     this.#refuseIfClosed();
-    const call: ClientDuplexStream<P, T> = member.client.makeBidiStreamRequest(
-      `/etcdserverpb.${path}`,
-      serializer(request),
-      deserializer(response),
-      withHeaders(token),
-      options,
+    const call = this.#begun(member, () =>
+      member.client.makeBidiStreamRequest<Buffer, Buffer>(
+        `/etcdserverpb.${path}`,
+        asIs,
+        asIs,
+        withHeaders(token),
+        options,
+      ),
     );
     // A stream that fails before anybody reads it must not take the process down.
     call.on('error', () => undefined);
     this.#underWay.add(call);
     return {
-      send: (outgoing) => void call.write(outgoing),
+      send: (outgoing) => void call.write(encoded(request, outgoing)),
       end: () => void call.end(),
-      messages: () => this.#read(call, member, token, needs?.({} as P)),
+      messages: () =>
+        this.#read(
+          call,
+          (bytes) => decoded(path, response, bytes),
+          member,
+          token,
+          needs?.({} as P),
+        ),
       cancel: () => {
         this.#underWay.delete(call);
         call.cancel();
@@ -122,34 +135,65 @@ export class Transport {
   }
 
   async *serverStream<T, P>(
-    { path, request, response, needs }: Method<T, P>,
+    { path, request, response, needs }: RpcMethod<T, P>,
     message: P,
   ): AsyncGenerator<T> {
     const { member, token } = await this.#ready();
     this.#refuseIfClosed();
-    const call = member.client.makeServerStreamRequest(
-      `/etcdserverpb.${path}`,
-      serializer(request),
-      deserializer(response),
-      message,
-      withHeaders(token),
+    const call = this.#begun(member, () =>
+      member.client.makeServerStreamRequest<Buffer, Buffer>(
+        `/etcdserverpb.${path}`,
+        asIs,
+        asIs,
+        encoded(request, message),
+        withHeaders(token),
+      ),
     );
     this.#underWay.add(call);
-    yield* this.#read(call, member, token, needs?.(message));
+    const decode = (bytes: Buffer) => decoded(path, response, bytes);
+    yield* this.#read(call, decode, member, token, needs?.(message));
   }
 
-  /** A question that another library asks, with the same failover and the same errors. */
-  async other<T>(call: (access: Access) => Promise<T>): Promise<T> {
-    return this.#withToken(true, (_metadata, { endpoint }, token) => {
-      const user = token === undefined ? undefined : this.#user;
-      return call({ endpoint, tls: this.#members.tls, user });
-    });
+  /**
+   * A question that another library asks, with the same failover and the same errors.
+   * @param need what a user must be allowed to for it
+   */
+  async other<T>(call: (access: Access) => Promise<T>, need?: string): Promise<T> {
+    try {
+      return await this.#withToken(true, async (metadata, { endpoint, client }) => {
+        const answer = await call({ endpoint, tls: this.#members.tls, client, metadata });
+        this.#answered = true;
+        return answer;
+      });
+    } catch (error) {
+      throw need === undefined ? error : namingNeed(error, need);
+    }
+  }
+
+  async #send<T, P>(
+    member: Member,
+    method: RpcMethod<T, P>,
+    message: P,
+    metadata: Metadata,
+    timeoutMs = CALL_TIMEOUT_MS,
+  ): Promise<T> {
+    const answer = await sendTo(member, method, message, metadata, timeoutMs, this.#underWay);
+    this.#answered = true;
+    return answer;
+  }
+
+  #begun<C>(member: Member, call: () => C): C {
+    try {
+      return begun(call);
+    } catch (error) {
+      throw this.#failed(error, member);
+    }
   }
 
   #refuseIfClosed(): void {
-    if (!this.#closed) return;
+    if (!this.#end.signal.aborted) return;
     throw new LockstepError('UNAVAILABLE', `${this.side}: the connection was closed`, {
-      disposition: 'retry',
+      side: this.side,
     });
   }
 
@@ -192,9 +236,7 @@ export class Transport {
       try {
         await before?.(member);
         sent = true;
-        const answer = await call(member);
-        this.#answered = true;
-        return answer;
+        return await call(member);
       } catch (error) {
         const mapped = this.#failed(await this.#clear(error, member), member);
         const noEffect = !sent || harmless || isNotSent(error);
@@ -209,14 +251,7 @@ export class Transport {
    */
   async #identify(member: Member, metadata: Metadata): Promise<void> {
     if (this.#members.count === 1 || member.identified) return;
-    const { header } = await sendTo(
-      member,
-      METHODS.leaseTimeToLive,
-      ANY_LEASE,
-      metadata,
-      CALL_TIMEOUT_MS,
-      this.#underWay,
-    );
+    const { header } = await this.#send(member, METHODS.leaseTimeToLive, ANY_LEASE, metadata);
     const id = String(header?.clusterId);
     this.cluster.first ??= { id, endpoint: member.endpoint };
     const { first } = this.cluster;
@@ -226,14 +261,13 @@ export class Transport {
 
   /** At first contact it is found out what a failure means that does not say so. */
   async #clear(error: unknown, member: Member): Promise<unknown> {
-    if (this.#closed || this.#answered || !isUnclear(error)) return error;
-    const why = await diagnose(member.endpoint, this.#members.tls);
-    return why === undefined ? error : new Error(why);
+    if (this.#end.signal.aborted || this.#answered || !isUnclear(error)) return error;
+    return (await diagnose(member.endpoint, this.#members.tls, this.#end.signal)) ?? error;
   }
 
-  #failed(error: unknown, member: Member): LockstepError {
+  #failed(error: unknown, member: Member): unknown {
     const mapped = mapError(error, this.#about(member));
-    if (isUnreachable(mapped) && !this.#closed) this.#members.moveOn(member);
+    if (isUnreachable(mapped) && !this.#end.signal.aborted) this.#members.moveOn(member);
     return mapped;
   }
 
@@ -242,8 +276,9 @@ export class Transport {
     return { side: this.side, endpoint, tls, answered: this.#answered };
   }
 
-  async *#read<P, T>(
-    call: ClientDuplexStream<P, T> | ClientReadableStream<T>,
+  async *#read<T>(
+    call: ClientDuplexStream<Buffer, Buffer> | ClientReadableStream<Buffer>,
+    decode: (bytes: Buffer) => T,
     member: Member,
     token: string | undefined,
     need?: string,
@@ -251,7 +286,7 @@ export class Transport {
     try {
       for await (const message of call) {
         this.#answered = true;
-        yield message as T;
+        yield decode(message as Buffer);
       }
     } catch (error) {
       if (!this.#token || !isStaleToken(error)) {
@@ -270,14 +305,7 @@ export class Transport {
   async #authenticate(): Promise<string | undefined> {
     try {
       const answer = await this.#withMember(true, (member) =>
-        sendTo(
-          member,
-          METHODS.authenticate,
-          this.#user ?? {},
-          new Metadata(),
-          CALL_TIMEOUT_MS,
-          this.#underWay,
-        ),
+        this.#send(member, METHODS.authenticate, this.#user ?? {}, new Metadata()),
       );
       return answer.token;
     } catch (error) {
@@ -287,9 +315,8 @@ export class Transport {
   }
 }
 
-function isUnreachable(error: LockstepError): boolean {
-  return hasCode(error, 'UNAVAILABLE', 'TLS');
-}
+/** Messages are made and read by us: see {@link encoded}. */
+const asIs = (bytes: Buffer) => bytes;
 
 /** A stream: requests go in, messages come out, and a paused reader pauses the server. */
 export interface Stream<T, P> {

@@ -12,10 +12,10 @@ export function flagName(side: SideName, name: string): string {
   return side === 'source' ? `--${name}` : `--dest-${name}`;
 }
 
-/** `ETCD_LOCKSTEP_CACERT` or `ETCD_LOCKSTEP_DEST_CACERT`. */
+/** `LOCKSTEP_CACERT` or `LOCKSTEP_DEST_CACERT`. */
 export function variableName(side: SideName, name: string): string {
   const dest = side === 'source' ? '' : 'DEST_';
-  return `ETCD_LOCKSTEP_${dest}${name.toUpperCase().replaceAll('-', '_')}`;
+  return `LOCKSTEP_${dest}${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
 export function flagsOf(side: SideName, access: Access): string[] {

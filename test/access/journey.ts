@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PODS } from '../cli/stage.js';
 import { run, Running, whole, type Ended } from '../cli/run.js';
+import { PODS } from '../cli/stage.js';
 import { compareRows, rowsOf } from '../oracle/rows.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
 import { Etcd, type EtcdOptions } from '../rig/etcd.js';
@@ -77,6 +77,10 @@ export class Journey {
   auditArgs(): string[] {
     const what = this.prefixes.flatMap((prefix) => ['--prefix', prefix]);
     return ['audit', ...this.#both(), ...what, '--history', '-w', 'json'];
+  }
+
+  planArgs(): string[] {
+    return ['plan', ...this.#both(), '--sample', '0.1', '-w', 'json'];
   }
 
   statusArgs(): string[] {

@@ -151,7 +151,7 @@ describe('access: several endpoints', () => {
       await client.head();
       await one.kill();
       const error = await beside.head().catch((thrown: unknown) => thrown);
-      expect(error).to.be.instanceOf(LockstepError).with.property('code', 'SOURCE_CHANGED');
+      expect(error).to.be.instanceOf(LockstepError).with.property('code', 'ENDPOINTS_DIFFER');
       expect(String(error)).to.contain(`source ${other.endpoint} is another cluster`);
     } finally {
       client.close();
@@ -176,9 +176,9 @@ describe('access: several endpoints', () => {
         const follower = await here.following();
         await here[side].etcd.kill();
         const ended = await follower.ended;
-        expect(ended.code, ended.stderr).to.equal(5);
-        const { code, message, hint } = errorOf(ended);
-        expect(code).to.equal(side === 'source' ? 'SOURCE_CHANGED' : 'TARGET_NOT_OURS');
+        expect(ended.code, ended.stderr).to.equal(2);
+        const { code, message, hint, ...error } = errorOf(ended);
+        expect([code, error.side]).to.deep.equal(['ENDPOINTS_DIFFER', side]);
         expect(message).to.contain(`${side} ${other.endpoint} is another cluster`);
         expect(hint).to.contain(side === 'source' ? '--endpoints' : '--dest-endpoints');
         expect(await new Gate(other).everything()).to.equal(before);

@@ -92,6 +92,15 @@ const MISFITS: Misfit[] = [
     hints: ['cert'],
   },
   {
+    what: 'the client certificate is for servers alone',
+    server: 'mutual',
+    access: ({ ca, serverOnly }) => ({ cacert: ca.cert, ...serverOnly }),
+    code: 'TLS',
+    says: /refuses our client certificate, which is not for clients: .* lacks clientAuth/,
+    hints: ['cert', 'key'],
+    hint: /issued for clients/,
+  },
+  {
     what: 'the endpoint says http, the server speaks TLS',
     server: 'tls',
     scheme: 'http',

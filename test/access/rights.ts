@@ -1,16 +1,26 @@
 /** The roles as docs/access.md has them: its commands are what the tests run. */
 import { readFileSync } from 'node:fs';
+import { ROOT } from '../rig/auth.js';
 import type { Gate, SideName } from './gate.js';
 
 const text = readFileSync(new URL('../../docs/access.md', import.meta.url), 'utf8');
 
-/** The user of these commands. */
-export const USER = { user: 'lockstep', password: 'PASSWORD' };
+type Block = SideName | `mirror ${SideName}` | 'rollback source' | 'auth';
 
 /** The commands of a block, without `etcdctl` in front. */
-export function commandsFor(side: SideName | `mirror ${SideName}`): string[][] {
-  const block = text.split(`<!-- ${side} -->`)[1]?.split(/\n(?=\S)/)[0] ?? '';
-  return block.split('\n').flatMap(parse);
+export function commandsFor(block: Block): string[][] {
+  const [, lines = ''] = new RegExp(`<!-- ${block} -->\n+\`\`\`sh\n([^\`]*)`).exec(text) ?? [];
+  return lines.split('\n').flatMap(parse);
+}
+
+/** The users of these commands. */
+export const USER = userOf('source');
+export const MIRROR_USER = userOf('mirror source');
+
+function userOf(block: Block): { user: string; password: string } {
+  const added = commandsFor(block).find(([what, how]) => what === 'user' && how === 'add');
+  const [user = '', password = ''] = added?.[2]?.split(':') ?? [];
+  return { user, password };
 }
 
 /** The command in the table's row that begins so. */
@@ -28,9 +38,9 @@ function parse(line: string): string[][] {
 
 /** Makes the user, and whatever else, and turns authentication on. */
 export async function lock(gate: Gate, commands: readonly string[][]): Promise<void> {
-  for (const command of [['user', 'add', 'root:root'], ['role', 'add', 'root'], ...commands])
-    await gate.ctl(...command);
-  await gate.ctl('user', 'grant-role', 'root', 'root');
-  await gate.ctl('auth', 'enable');
+  const auth = commandsFor('auth').map((command) =>
+    command.map((arg) => arg.replace('ROOT-PASSWORD', ROOT.password)),
+  );
+  for (const command of [...commands, ...auth]) await gate.ctl(...command);
   gate.authOn = true;
 }

@@ -1,10 +1,10 @@
 /** The least roles: with what docs/access.md grants everything goes, with anything less nothing does. */
 import { expect } from 'chai';
-import { eventually } from '../cli/stage.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, run, whole } from '../cli/run.js';
-import { haveVersion } from '../rig/etcd.js';
-import type { Gate } from './gate.js';
+import { eventually } from '../cli/stage.js';
+import { Etcd, haveVersion } from '../rig/etcd.js';
+import { Gate } from './gate.js';
 import { Journey, PODS, succeeded } from './journey.js';
 import { commandIf, commandsFor, lock, USER } from './rights.js';
 
@@ -48,7 +48,7 @@ describe('access: the least roles', () => {
   }
 
   for (const { version, ...more } of VERSIONS)
-    it(`${version}: they are enough, for leases, compaction, audit --history and fence too`, async function () {
+    it(`${version}: they are enough, for plan, leases, compaction, audit --history and fence too`, async function () {
       if (!haveVersion(version)) this.skip();
       const there = await locked(version, more);
       const follower = await there.following();
@@ -59,9 +59,42 @@ describe('access: the least roles', () => {
       follower.signal('SIGTERM');
       succeeded(await follower.ended);
       await there.arrive();
+      await planGoes(there);
       const fenced = succeeded(await there.run(there.fenceArgs()));
       contract.fence.parse(whole(fenced.stdout)[0]);
     });
+
+  it('the blocks of one etcd can be pasted one after the other', async () => {
+    const blocks = [
+      ['source', 'mirror source', 'rollback source'] as const,
+      ['target', 'mirror target'] as const,
+    ];
+    for (const block of blocks) {
+      const etcd = await Etcd.start();
+      try {
+        await lock(new Gate(etcd), block.flatMap(commandsFor));
+      } finally {
+        await etcd.remove();
+      }
+    }
+  });
+
+  it("plan of a target that is empty, or somebody else's: not known, and no stop", async () => {
+    journey = await Journey.start();
+    await lock(journey.source, commandsFor('source'));
+    const target = await Etcd.start();
+    try {
+      await lock(new Gate(target), commandsFor('target'));
+      journey.ways = {
+        source: { ...journey.ways.source, ...USER },
+        target: { endpoints: target.endpoint, ...USER },
+      };
+      const checks = await planGoes(journey);
+      expect(checks.get('target stock')?.message).to.contain('is not known');
+    } finally {
+      await target.remove();
+    }
+  });
 
   it('a source that is less open refuses, and the error names what is missing', async () => {
     const there = await locked('3.5.16', { source: [], target: [] });
@@ -71,6 +104,7 @@ describe('access: the least roles', () => {
       there.followArgs(),
       there.auditArgs(),
       there.statusArgs(),
+      there.planArgs(),
     ])
       await denied(args, /source .*permission denied: reading \/registry\/pods\//);
   });
@@ -137,6 +171,21 @@ describe('access: the least roles', () => {
     await there.catchUp();
   });
 });
+
+/** With --prefix and without: what its user may not see is in the way of nothing. */
+async function planGoes(there: Journey): Promise<Map<string, { message: string }>> {
+  const args = there.planArgs();
+  const named = succeeded(await there.run([...args, '--prefix', PODS]));
+  const plans = [named, succeeded(await there.run(args))].map(({ stdout }) =>
+    contract.plan.parse(whole(stdout)[0]),
+  );
+  for (const { prefixes, contents, stop } of plans) {
+    expect(prefixes).to.deep.equal([PODS]);
+    expect(contents.keys).to.be.greaterThan(0);
+    expect(stop).to.equal(false);
+  }
+  return new Map(plans[0]!.checks.map((check) => [check.check, check]));
+}
 
 /** By key of the target, and what is left of its permission: what the error names. */
 const NAMED: Record<string, Record<string, RegExp>> = {

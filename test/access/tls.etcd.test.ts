@@ -1,6 +1,7 @@
 /** TLS on either side and on both, with and without client certificates, and certificates that are renewed. */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { machineRoots } from '../../src/wire/machineroots.js';
 import { eventually } from '../cli/stage.js';
 import { makeCerts, type Certs } from '../rig/certs.js';
 import { Etcd, haveVersion } from '../rig/etcd.js';
@@ -59,6 +60,20 @@ describe('access: TLS', () => {
       if (!haveVersion(version)) this.skip();
       await (await travel(version, kinds()[from], kinds()[to])).arrive();
     });
+
+  it('no CA is given: those of the machine count, where Node can tell', async function () {
+    if (!machineRoots()) {
+      console.log(`Node ${process.version} does not know the CAs of the machine`);
+      this.skip();
+    }
+    const there = await travel('3.5.16', kinds().tls, kinds().tls);
+    for (const side of ['source', 'target'] as const) {
+      const { cacert = '', ...access } = there.ways[side];
+      there.ways[side] = access;
+      Object.assign(there.env, { SSL_CERT_FILE: cacert });
+    }
+    await there.arrive();
+  });
 
   it('all of it in the environment; a bare address is https where there are certificates', async () => {
     const { mutual } = kinds();

@@ -5,11 +5,11 @@
  * raised first: an audit compares at a revision that both sides have.
  */
 import { expect } from 'chai';
-import { run, whole, type Ended } from '../cli/run.js';
-import { PODS, Stage, type Seeded } from '../cli/stage.js';
-import * as contract from '../cli/contract.js';
 import type { AuditReport, Difference } from '../../src/audit/report.js';
 import { EtcdClient } from '../../src/wire/client.js';
+import * as contract from '../cli/contract.js';
+import { run, whole, type Ended } from '../cli/run.js';
+import { PODS, Stage, type Seeded } from '../cli/stage.js';
 import type { Etcd } from '../rig/etcd.js';
 
 const SECRET = 'c2VjcmV0-marker';

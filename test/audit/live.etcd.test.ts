@@ -2,7 +2,7 @@
  * The live audit: equal while the source lives and a follower brings it over, whatever happens to
  * servers and connections; and the first difference by its key where a target is not the source.
  *
- * What it catches. Each of these was put into live.ts or steady.ts, found, and taken out again:
+ * What it catches. Each of these was put into live.ts or revisions.ts, found, and taken out again:
  *   an event that only one side has, where the other has passed it without any, on either side
  *   no limit of what waits; bytes never given back; the side that waits for room never woken
  *   a watch made anew from where it began, or not made anew at all, or without a word
@@ -11,8 +11,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveAudit } from '../../src/audit/live.js';
-import { put } from '../../src/lockstep/txn.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { failure, until } from '../cutover/pair.js';

@@ -12,7 +12,7 @@ import { watchLimits } from '../../src/source/limits.js';
 import { watchRevisions } from '../../src/source/watch.js';
 import { EtcdClient, type WatchStream } from '../../src/wire/client.js';
 import * as contract from '../cli/contract.js';
-import { errorOf, Running, whole } from '../cli/run.js';
+import { errorOf, run, Running, whole } from '../cli/run.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { versions } from '../rig/etcd.js';
 
@@ -35,6 +35,7 @@ describe('audit at a revision', () => {
     expect(old.code, old.stderr).to.equal(0);
     const { report } = contract.auditReport.parse(whole(old.stdout).at(-1));
     expect(report.revision).to.equal(sealed.head - 2);
+    expect(report.sourceHead).to.equal(sealed.head);
 
     const future = await stage.audit(target, '--revision', `${sealed.head + 9}`);
     expect(future.code).to.equal(3);
@@ -45,9 +46,25 @@ describe('audit at a revision', () => {
     const gone = await stage.audit(target, '--revision', `${sealed.head - 2}`);
     // Not 4: nothing has to be seeded again because somebody asked for an old revision.
     expect(gone.code).to.equal(2);
-    expect(errorOf(gone).code).to.equal('COMPACTED');
+    expect(errorOf(gone)).to.include({ code: 'BAD_ARGUMENT', side: 'source' });
     expect(errorOf(gone).hint).to.contain('--revision');
     expect(gone.stdout).to.equal('');
+  });
+
+  it('a target that nobody follows: equal, and how far the source is by now', async () => {
+    await stage.put(`${PODS}a`);
+    const { base, sealed } = await stage.seed();
+    const target = await stage.etcd(base);
+    const ends = ['--endpoints', stage.source.endpoint, '--dest-endpoints', target.endpoint];
+    const further = () => run(['audit', ...ends]);
+    expect((await further()).stdout).not.to.contain('further');
+    await stage.foreign(3);
+    const { code, stdout } = await further();
+    expect(code).to.equal(0);
+    const { head } = sealed;
+    expect(stdout).to.contain(
+      `as of revision ${head}; the source was at ${head + 3} by then, 3 further`,
+    );
   });
 
   it('runs while the follower does and the source is written', async () => {

@@ -1,7 +1,7 @@
 /** One etcd under two names is found out by what it says; two etcds with the same ids are two. */
 import { expect } from 'chai';
 import { join } from 'node:path';
-import { areOne } from '../../src/sameetcd.js';
+import { areOne } from '../../src/source/sameetcd.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf, run, type Ended } from '../cli/run.js';
 import { eventually, fingerprint, PODS, Stage } from '../cli/stage.js';
@@ -102,6 +102,47 @@ describe('an audit of an etcd against itself', () => {
     expect(errorOf(await audit(endpoint, `${endpoint}/`, ...copied)).code).to.equal(
       'TARGET_NOT_OURS',
     );
+  });
+});
+
+describe('other commands with one etcd as both ends', () => {
+  let stage: Stage;
+  let other: string;
+  before(async () => {
+    stage = await Stage.start();
+    await stage.put(`${PODS}a`);
+    other = `http://localhost:${stage.source.clientPort}`;
+  });
+  after(() => stage.end());
+
+  for (const [name, more] of [
+    ['plan', ['--prefix', PODS, '--sample', '0.1']],
+    ['status', []],
+    ['mirror', ['--prefix', PODS, '--until-synced']],
+  ] as const)
+    it(`${name}, by another name: SAME_ETCD, and nothing is written`, async () => {
+      const before = await fingerprint(stage.source);
+      const ends = ['--endpoints', stage.source.endpoint, '--dest-endpoints', other];
+      const ended = await run([name, ...ends, ...more, '-w', 'json']);
+      expect([ended.code, errorOf(ended).code], ended.stdout).to.deep.equal([2, 'SAME_ETCD']);
+      expect(await fingerprint(stage.source)).to.deep.equal(before);
+    });
+
+  it('follow onto its source, and onto its target as the source', async () => {
+    const { journal, base } = await stage.seed();
+    const args = stage.followArgs(journal, other);
+    const before = await fingerprint(stage.source);
+    const ended = await run([...args, '--until-synced']);
+    expect([ended.code, errorOf(ended).code], ended.stdout).to.deep.equal([2, 'SAME_ETCD']);
+    expect(await fingerprint(stage.source)).to.deep.equal(before);
+
+    const target = await stage.etcd(base);
+    const alias = `http://localhost:${target.clientPort}`;
+    const ends = ['--endpoints', target.endpoint, '--dest-endpoints', alias];
+    const night = [...ends, '--yes', '--once', '--quiet', '0', '-w', 'json'];
+    const fence = await run(['fence', ...night]);
+    expect([fence.code, errorOf(fence).code], fence.stdout).to.deep.equal([2, 'SAME_ETCD']);
+    expect((await stage.audit(target)).code).to.equal(0);
   });
 });
 

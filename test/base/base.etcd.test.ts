@@ -1,14 +1,14 @@
 /** A base from a live source: it holds what the source holds, and every etcd boots on it exactly there. */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/cursor.js';
 import { hasCode } from '../../src/errors.js';
 import { watchLimits } from '../../src/source/limits.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { startFromSnapshot, versions, type Etcd } from '../rig/etcd.js';
 import { hashKv } from '../oracle/hashkv.js';
 import { PREFIXES } from '../oracle/history.js';
 import { compareRows, readRaw, rowsOf, withSnapshot, type OracleRows } from '../oracle/rows.js';
+import { startFromSnapshot, versions, type Etcd } from '../rig/etcd.js';
 import { cropFile, dataRows, Source, takeBase, tempDir } from './sources.js';
 
 for (const version of versions()) {

@@ -1,13 +1,13 @@
 /** Crop, without an etcd: from a file with a compaction half done, and from a real cluster's. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { BoltWriter } from '../../src/bolt/writer.js';
-import { parseCursor } from '../../src/cursor.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
 import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { encodeRevision } from '../../src/mvcc/revision.js';
+import { parseCursor } from '../../src/target/cursor.js';
 import { decodeKeyValue } from '../oracle/keyvalue.js';
 import { compareRows, liveAt, readRaw, rowsOfFile, type RawRow } from '../oracle/rows.js';
 import { cropFile, tempDir } from './sources.js';
@@ -81,6 +81,17 @@ describe('crop', () => {
       const base = await cropFile(from, join(dir, `head-${scheduled}.db`), ['/registry/pods/']);
       expect(rowsOfFile(base, ['/registry/pods/']).head).to.equal(Math.max(9, scheduled));
     }
+  });
+
+  it('leaves nothing behind, nor what a killed one has left', async () => {
+    const folder = join(dir, 'killed');
+    mkdirSync(join(folder, 'out.db.census'), { recursive: true });
+    writeFileSync(join(folder, 'out.db.census', 'census'), 'half of one');
+    writeFileSync(join(folder, 'out.db.part'), 'half of one');
+    const compact = { scheduled: 2, finished: 2 };
+    const from = writeSnapshot(join(dir, 'killed.snap'), [put(2, 0, POD('a'))], compact);
+    await cropFile(from, join(folder, 'out.db'), ['/registry/pods/']);
+    expect(readdirSync(folder)).to.deep.equal(['out.db']);
   });
 
   it('takes the pods out of a real cluster', async () => {

@@ -5,9 +5,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { seed } from '../../src/base/seed.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
-import { startFromSnapshot } from '../rig/etcd.js';
 import { arbitraryOp, PREFIXES } from '../oracle/history.js';
 import { compareRows, rowsOf, rowsOfFile, type OracleRows } from '../oracle/rows.js';
+import { startFromSnapshot } from '../rig/etcd.js';
 import { expectCode, seedOptions, Source, takeBase, tempDir } from './sources.js';
 
 const VERSION = '3.5.16';

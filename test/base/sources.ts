@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { crop } from '../../src/base/crop.js';
 import { seed, type SeedOptions } from '../../src/base/seed.js';
-import { CURSOR_KEY } from '../../src/cursor.js';
 import { hasCode, type ErrorCode } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { Etcd, type EtcdVersion } from '../rig/etcd.js';
 import { KEYS, PREFIXES, type Op } from '../oracle/history.js';
 import { decodeKeyValue } from '../oracle/keyvalue.js';
 import { readRaw, type RawRow } from '../oracle/rows.js';
 import { HistoryWriter } from '../oracle/writer.js';
+import { Etcd, type EtcdVersion } from '../rig/etcd.js';
 
 /** A directory that goes away after the suite it was made in. */
 export function tempDir(): string {

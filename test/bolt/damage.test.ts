@@ -7,8 +7,8 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { BoltFile } from '../../src/bolt/boltreader.js';
 import { hasCode } from '../../src/errors.js';
-import { BoltFile } from '../../src/bolt/reader.js';
 import {
   damageOf,
   numberedKey,

@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { BoltFile, type BoltEntry } from '../../src/bolt/boltreader.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
 import { hasCode } from '../../src/errors.js';
-import { BoltFile, type BoltEntry } from '../../src/bolt/reader.js';
-import { BoltWriter } from '../../src/bolt/writer.js';
 
 export type Row = [key: Buffer, value: Buffer];
 export type Buckets = Map<string, Row[]>;

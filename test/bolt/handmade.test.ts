@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
+import { BoltFile } from '../../src/bolt/boltreader.js';
 import { hasCode } from '../../src/errors.js';
-import { BoltFile } from '../../src/bolt/reader.js';
 import { damageOf, readBuckets, tempDir, withFile } from './files.js';
 import { branch, image, inlineBucket, leaf, rootWith, type PageSpec } from './image.js';
 

@@ -11,7 +11,7 @@ import {
   PAGE_LEAF,
   PAGE_META,
   writeU64,
-} from '../../src/bolt/format.js';
+} from '../../src/bolt/boltformat.js';
 
 export interface PageSpec {
   flags: number;

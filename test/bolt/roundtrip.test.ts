@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { BoltFile } from '../../src/bolt/boltreader.js';
+import { BoltWriter } from '../../src/bolt/boltwriter.js';
 import { hasCode } from '../../src/errors.js';
-import { BoltFile } from '../../src/bolt/reader.js';
-import { BoltWriter } from '../../src/bolt/writer.js';
 import {
   numberedKey,
   readBuckets,

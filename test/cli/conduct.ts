@@ -4,14 +4,16 @@
  * how often it has logged something.
  *
  * BEHIND=1: behind a takeover, nothing local may stop it. BUG=uncaught, BUG=rejection: meets one there;
- * BUG=hangs: and waits for what never comes.
+ * BUG=hangs: and waits for what never comes. FAILS=UNAVAILABLE, FAILS=ETCD, …: where it is stopped, with an
+ * error of that disposition.
  */
 import { Command } from 'commander';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pause } from '../../src/backoff.js';
+import { pause } from '../../src/async/again.js';
 import { register } from '../../src/cli/command.js';
 import { guardProcess } from '../../src/cli/stopping.js';
+import { LockstepError, type ErrorCode } from '../../src/errors.js';
 
 const ROUND_MS = 10;
 
@@ -39,6 +41,8 @@ register(program, {
       await pause(ROUND_MS, signal);
     }
     if (signal.aborted) leave('thawed');
+    const code = process.env['FAILS'] as ErrorCode | undefined;
+    if (code) throw new LockstepError(code, 'it is so, and stays so');
     signal.throwIfAborted();
     leave('done');
     return 0;

@@ -10,10 +10,8 @@ const checksum = z.string().regex(/^[0-9a-f]{16}$/);
 const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
 const prefixes = z.array(z.string()).min(1);
 
-const restore = z.strictObject({
-  single: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(2),
-  three: z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).length(6),
-});
+/** Two for each member. */
+const restore = z.array(z.string().regex(/^(etcdutl snapshot restore|etcd) /)).min(2);
 
 const sealed = {
   out: z.string(),
@@ -122,10 +120,23 @@ export const auditDifference = z.strictObject({
   }),
 });
 
+const phase = z.enum([
+  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
+  ...(['retiring', 'retired'] as const),
+]);
+
+const changes = z.strictObject({
+  put: count,
+  first: revision.nullable(),
+  last: revision.nullable(),
+  deleted: count.nullable(),
+});
+
 export const auditReport = z.strictObject({
   report: z.strictObject({
     equal: z.boolean(),
     revision,
+    sourceHead: revision,
     prefixes,
     source: side,
     target: side,
@@ -134,6 +145,15 @@ export const auditReport = z.strictObject({
       .nullable(),
     differences: count,
     ahead: z.strictObject({ source: revision, target: revision }).nullable(),
+    takenOver: z
+      .strictObject({
+        phase,
+        exact: revision,
+        at: z.iso.datetime(),
+        source: changes,
+        target: changes,
+      })
+      .nullable(),
     history: z.strictObject({ after: revision, events: count, differences: count }).nullable(),
     bytes: count,
     seconds: z.number().nonnegative(),
@@ -179,15 +199,16 @@ export const cursor = z.strictObject({
 
 const resources = z.array(z.string()).min(1);
 const maybeTime = z.iso.datetime().nullable();
-const phase = z.enum([
-  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
-  ...(['retiring', 'retired'] as const),
-]);
 const serving = z.strictObject({
   apiserver: z.url(),
   from: z.enum(['source', 'target', 'unclear', 'neither', 'does not answer']),
   why: z.string().optional(),
 });
+
+/** Measured by a look. */
+const behind = z
+  .strictObject({ seconds: z.number().nonnegative().nullable(), moves: z.boolean().nullable() })
+  .nullable();
 
 export const status = z.strictObject({
   kind: z.enum(['empty', 'mirror', 'foreign', 'lockstep', 'cut over']),
@@ -207,6 +228,8 @@ export const status = z.strictObject({
     .nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
+  behind,
+  mirrors: z.array(mirrorCursor.extend({ behind })),
   kubernetes: z
     .strictObject({
       frozen: z

@@ -1,10 +1,10 @@
 /** follow, status and audit as a user runs them: how they start, end, and what they print. */
 import { expect } from 'chai';
+import type { Etcd } from '../rig/etcd.js';
+import { freePorts } from '../rig/ports.js';
 import * as contract from './contract.js';
 import { OnTerminal, run, Running, whole } from './run.js';
 import { PODS, Stage, type Seeded } from './stage.js';
-import type { Etcd } from '../rig/etcd.js';
-import { freePorts } from '../rig/ports.js';
 
 describe('follow', () => {
   let stage: Stage;
@@ -136,7 +136,22 @@ describe('follow', () => {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^Stopped at revision \d+, 0 behind/);
     expect(stderr).to.contain('target found at revision');
-    expect(stderr).to.match(/in lockstep; revision \d+; lag 0 rev/);
+    expect(stderr).to.match(
+      /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\] INFO: in lockstep; lag 0 rev, 0\.0 s; revision \d+/m,
+    );
+  });
+
+  it('on a terminal of 60 columns state and lag are on the line', async () => {
+    const target = await stage.etcd(seeded.base);
+    const args = ['follow', '--endpoints', stage.source.endpoint, '--journal', seeded.journal];
+    const to = ['--dest-endpoints', target.endpoint];
+    const terminal = new OnTerminal([...args, ...to], stage.dir, 60);
+    await terminal.until('in lockstep; lag 0 rev, 0.0 s; revision ');
+    terminal.type('\x03');
+    expect(await terminal.code()).to.equal(0);
+    const lines = terminal.output.split('\r\x1b[K').filter((text) => !text.includes('\n'));
+    expect(lines.filter((text) => text.length > 0)).not.to.deep.equal([]);
+    for (const text of lines) expect(text.replace('^C', '').length, text).to.be.lessThan(60);
   });
 
   it('a journal that another process has open is named', async () => {

@@ -7,18 +7,29 @@
  *   waits out its questions to the source after a signal; a signal that ends it with the source's error
  */
 import { expect } from 'chai';
+import { flagsOf, type Access } from '../access/gate.js';
+import { Journey, PODS, succeeded } from '../access/journey.js';
 import { together } from '../faults/together.js';
 import { makeCerts, type Certs } from '../rig/certs.js';
 import { HalfDead, type Kind } from '../rig/halfdead.js';
-import { Journey, PODS, succeeded } from '../access/journey.js';
-import { flagsOf, type Access } from '../access/gate.js';
 import { errorOf, run, Running, type Ended } from './run.js';
+import { eventually } from './stage.js';
 
 const KINDS: readonly Kind[] = ['silent', 'drips', 'swallows'];
 /** After its last line. A process that has nothing to wait for needs less to end on a busy machine. */
 const ENDS_WITHIN_MS = 2000;
 /** A write that is under way may take its time, a question to the source may not. */
 const STOPS_WITHIN_MS = 3000;
+
+/** Commands that ask the source, and what they end with where they are stopped before it has answered. */
+const QUESTIONS: [name: string, args: (file: string) => string[], code: number][] = [
+  ['seed', (at) => ['seed', '--prefix', PODS, '--journal', at, '--out', `${at}.db`], 130],
+  ['audit', () => ['audit', '--prefix', PODS], 130],
+  ['status', () => ['status'], 130],
+  ['plan', () => ['plan', '--prefix', PODS], 130],
+  ['mirror', () => ['mirror', '--prefix', PODS], 0],
+  ['mirror with an end', () => ['mirror', '--prefix', PODS, '--until-synced'], 130],
+];
 
 /** What there is for each scheme. */
 interface Place {
@@ -136,6 +147,27 @@ describe('every command ends', () => {
           };
     }
   for (const scheme of ['http', 'https'] as const)
+    for (const [name, args, code] of QUESTIONS)
+      tests[`${scheme}, silent source: ${name} ends by a signal, with ${code}`] = async () => {
+        const { ways, dir } = places.get(scheme)!.journey;
+        // Of its own, so that a connection there is this command's.
+        const silent = await HalfDead.start('silent');
+        const endpoints = `${scheme}://127.0.0.1:${silent.port}`;
+        const source = flagsOf('source', { ...ways.source, endpoints });
+        const target = name === 'seed' ? [] : flagsOf('target', ways.target);
+        const given = args(`${dir}/signal-${seeds++}`);
+        const running = new Running([...given, ...source, ...target, '-w', 'json']);
+        await eventually(() => Promise.resolve(silent.connections() > 0));
+        const from = Date.now();
+        running.signal('SIGINT');
+        const stopped = await running.ended;
+        silent.end();
+        expect(Date.now() - from, stopped.stderr).to.be.below(STOPS_WITHIN_MS);
+        ended(stopped);
+        expect(stopped.code, stopped.stderr).to.equal(code);
+      };
+
+  for (const scheme of ['http', 'https'] as const)
     tests[`${scheme}: proxies in the environment are for others`] = async () => {
       const { journey, dead } = places.get(scheme)!;
       const { source, target } = journey.ways;
@@ -148,5 +180,5 @@ describe('every command ends', () => {
       expect(plan.stdout).not.to.contain('does not answer');
       ended(plan);
     };
-  together(tests, 6);
+  together(tests, 12);
 });

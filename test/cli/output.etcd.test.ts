@@ -9,11 +9,11 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compareHistory } from '../../src/audit/history.js';
+import { put } from '../../src/target/txn.js';
+import { EtcdClient } from '../../src/wire/client.js';
 import { SmallDisk } from '../crash/smalldisk.js';
 import { Pair, until } from '../cutover/pair.js';
-import { compareHistory } from '../../src/audit/history.js';
-import { put } from '../../src/lockstep/txn.js';
-import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf, run, Running, whole } from './run.js';
 import { eventually, PODS } from './stage.js';
 
@@ -124,7 +124,7 @@ describe('output that cannot be written', () => {
   for (const how of ['uncaught', 'rejection'])
     it(`follow with a bug (${how}): exit 70, the stack, and the next one goes on`, async () => {
       const running = new Running([...follow(), '-w', 'json'], {
-        ETCD_LOCKSTEP_FAILPOINT: `cursor.remember:1:${how}`,
+        LOCKSTEP_FAILPOINT: `lockstep.cursor.remember:1:${how}`,
       });
       await running.until(({ stderr }) => stderr.includes('target found'));
       await pair.stage.put(`${PODS}bug`, how);
@@ -153,7 +153,7 @@ describe('output that cannot be written', () => {
   it('fence > /dev/full 2>&1: the fence is kept until SIGTERM; then exit 6', async () => {
     const { stage } = pair;
     await pair.synced();
-    const args = ['fence', ...both(), '--yes', '--margin', '200', '--quiet', '20'];
+    const args = ['fence', ...both(), '--yes', '--margin', '200', '--quiet', '20ms'];
     const elsewhere = { stdout: FULL, stderr: FULL };
     const running = new Running(args, {}, STARTED_WITHIN_MS, elsewhere);
     const ahead = async () => {

@@ -115,6 +115,7 @@ export class Running {
 /**
  * A command on a terminal of its own (util-linux's script), which can be taken away.
  * @param folder for what it ended with
+ * @param columns how wide it is
  */
 export class OnTerminal {
   /** What has been on the terminal. */
@@ -122,11 +123,11 @@ export class OnTerminal {
   readonly #script: ChildProcess;
   readonly #code: string;
 
-  constructor(args: readonly string[], folder: string) {
+  constructor(args: readonly string[], folder: string, columns = 80) {
     this.#code = join(folder, `code-${OnTerminal.#made++}`);
     const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
     // The shell outlives the terminal, to tell how the command ended.
-    const shell = `trap '' HUP INT; ${words}; echo $? > '${this.#code}'`;
+    const shell = `trap '' HUP INT; stty cols ${columns}; ${words}; echo $? > '${this.#code}'`;
     this.#script = spawn('script', ['-qec', shell, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...cleanEnv(), SHELL: '/bin/sh' },
@@ -190,7 +191,8 @@ export const errorLine = z.strictObject({
     message: z.string().min(10),
     hint: z.string().optional(),
     revision: z.number().int().optional(),
-    disposition: z.enum(['retry', 'reseed', 'fatal', 'usage']),
+    side: z.enum(['source', 'target', 'apiserver', 'this machine']).optional(),
+    disposition: z.enum(['retry', 'reseed', 'fatal', 'usage', 'output']),
   }),
 });
 export type CliError = z.infer<typeof errorLine>['error'];
@@ -203,6 +205,6 @@ export function errorOf({ stderr }: Pick<Ended, 'stderr'>): CliError {
 
 /** Without the flags that a developer's shell may have set. */
 function cleanEnv(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_LOCKSTEP_'));
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('LOCKSTEP_'));
   return Object.fromEntries(kept);
 }

@@ -35,16 +35,28 @@ describe('seed', () => {
       expect(sealed).to.deep.include({ head: 6, compactRevision: 1, keys: 2, rows: 3, leases: 0 });
       expect(sealed.out).to.equal(join(stage.dir, `${from}.db`));
       expect(sealed.fileBytes).to.equal(readFileSync(sealed.out).length);
-      expect(sealed.restore.single[0]).to.contain(sealed.out);
+      expect(sealed.restore).to.have.lengthOf(2);
+      expect(sealed.restore[0]).to.contain(sealed.out);
     });
 
   it('the text names the next steps', async () => {
     const { code, stdout, stderr } = await run(seed('text', '--prefix', PODS));
     expect(code, stderr).to.equal(0);
     expect(stdout).to.match(/head revision +6\n/);
-    expect(stdout).to.contain('etcd-lockstep follow --endpoints');
-    expect(stdout).to.contain('etcdutl snapshot restore');
+    expect(stdout).to.contain(
+      `  etcd-lockstep follow --endpoints ${stage.source.endpoint} --dest-endpoints http://127.0.0.1:2379 --journal ${join(stage.dir, 'text-journal')}\n`,
+    );
+    expect(stdout.match(/etcdutl snapshot restore .* --name pods-/g)).to.have.lengthOf(1);
+    expect(stdout).to.contain('several members: --dest-endpoints');
     expect(stderr).to.equal('');
+  });
+
+  it('the next steps are those for the target that was named', async () => {
+    const at = 'http://10.0.1.1:2379,http://10.0.1.2:2379,http://10.0.1.3:2379';
+    const { stdout } = await run(seed('three', '--prefix', PODS, '--dest-endpoints', at));
+    expect(stdout).to.contain(` --dest-endpoints ${at} --journal `);
+    expect(stdout.match(/etcdutl snapshot restore .* --name pods-/g)).to.have.lengthOf(3);
+    expect(stdout).not.to.contain('127.0.0.1:2379');
   });
 
   it('an --out that exists is refused, and stays', async () => {
@@ -61,7 +73,7 @@ describe('seed', () => {
     const args = seed('lost', '--prefix', PODS, '--out', join(stage.dir, 'no/base.db'));
     const { code, stderr } = await run(args);
     expect(code, stderr).to.be.oneOf([2, 5]);
-    expect(stderr).to.match(/\[IO\]\nTry: /);
+    expect(stderr).to.match(/\[BAD_PATH\]\nTry: /);
   });
 
   it("a --journal that is somebody else's is refused, and left as it was", async () => {
@@ -97,8 +109,8 @@ describe('seed', () => {
     expect(contract.seed.parse(whole(stdout)[0]).keys).to.equal(4);
     const log = stderr.split('\n').filter((line) => line !== '');
     expect(log).to.have.lengthOf(1);
-    const { level, msg } = JSON.parse(log[0]!) as { level: number; msg: string };
-    expect(level).to.equal(40);
+    const { level, msg } = JSON.parse(log[0]!) as { level: string; msg: string };
+    expect(level).to.equal('warn');
     for (const folder of ['pods', 'podtemplates', 'poddisruptionbudgets'])
       expect(msg).to.contain(`/registry/${folder}/`);
   });
@@ -170,7 +182,7 @@ describe('crop', () => {
   it('an --out whose folder is not there is no bug of ours', async () => {
     const { code, stderr } = await crop(snapshot, 'no/base.db');
     expect(code, stderr).to.be.oneOf([2, 5]);
-    expect(stderr).to.match(/\[IO\]\nTry: /);
+    expect(stderr).to.match(/\[BAD_PATH\]\nTry: /);
   });
 
   const flipped = (at: number) => {
@@ -185,11 +197,11 @@ describe('crop', () => {
     'cut short': [() => bytes.subarray(0, 9000), 'SNAPSHOT_NO_CHECKSUM'],
     'cut short by whole pages': [() => bytes.subarray(0, -4096), 'SNAPSHOT_DAMAGED'],
     'without its checksum': [() => bytes.subarray(0, -32), 'SNAPSHOT_NO_CHECKSUM'],
-    'an empty file': [() => Buffer.alloc(0), 'SNAPSHOT_NO_CHECKSUM'],
-    'of 32 bytes': [() => Buffer.alloc(32, 7), 'SNAPSHOT_NO_CHECKSUM'],
-    'no snapshot at all': [() => Buffer.from('{"kind":"Pod"}'), 'SNAPSHOT_NO_CHECKSUM'],
+    'an empty file': [() => Buffer.alloc(0), 'NO_SNAPSHOT'],
+    'of 32 bytes': [() => Buffer.alloc(32, 7), 'NO_SNAPSHOT'],
+    'no snapshot at all': [() => Buffer.from('{"kind":"Pod"}'), 'NO_SNAPSHOT'],
     'no bbolt file, with a right checksum': [() => summed(Buffer.alloc(8192, 7)), 'BOLT_DAMAGED'],
-    'not there': [() => undefined, 'IO'],
+    'not there': [() => undefined, 'BAD_PATH'],
   };
 
   for (const [what, [damage, code]] of Object.entries(DAMAGED))

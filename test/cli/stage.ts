@@ -3,8 +3,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seed } from '../../src/base/seed.js';
 import type { Sealed } from '../../src/base/basefile.js';
+import { seed } from '../../src/base/seed.js';
 import { PrefixSet, WHOLE_STORE } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
@@ -81,9 +81,9 @@ export class Stage {
     return etcd;
   }
 
-  followArgs(journal: string, target: string): string[] {
+  followArgs(journal: string, target: string, source = this.source.endpoint): string[] {
     return [
-      ...['follow', '--endpoints', this.source.endpoint, '--dest-endpoints', target],
+      ...['follow', '--endpoints', source, '--dest-endpoints', target],
       ...['--journal', journal, '-w', 'json'],
     ];
   }

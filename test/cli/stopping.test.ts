@@ -8,7 +8,17 @@
  *   with the next
  */
 import { expect } from 'chai';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +75,24 @@ describe('what stops a command', () => {
     expect(is('done')).to.equal(true);
   });
 
+  // An answer that is not waited for is no error; what is wrong for good stays wrong.
+  for (const [failure, code] of [
+    ['UNAVAILABLE', 130],
+    ['BAD_ARGUMENT', 2],
+    ['SOURCE_CHANGED', 4],
+    ['ETCD', 5],
+  ] as const)
+    it(`a signal, and then an error (${failure}): exit ${code}`, async () => {
+      const { running, is, more } = conduct({ FAILS: failure });
+      await more();
+      running.signal('SIGTERM');
+      const ended = await running.ended;
+      expect(ended.code, ended.stderr).to.equal(code);
+      expect(is('thawed')).to.equal(true);
+      if (code === 130) expect(ended.stderr).not.to.contain('it is so, and stays so');
+      else expect(errorOf(ended).message).to.equal('it is so, and stays so');
+    });
+
   for (const flags of [[], ['-w', 'json']])
     for (const lost of ['stdout', 'stderr'] as const) {
       const how = `${lost} that cannot be written, ${flags.length > 0 ? 'json' : 'text'}`;
@@ -87,6 +115,25 @@ describe('what stops a command', () => {
         expect(is('done')).to.equal(true);
       });
     }
+
+  it('a reader that has stopped does not hold up what must go on, exit 6', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fifo-'));
+    removeAtExit(folder);
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const { running, is, more, go } = conduct(behind, { stderr: fifo });
+    await more();
+    // Full: from here on whoever waits, waits for ever.
+    expect(() => {
+      for (;;) writeSync(reader, Buffer.alloc(4096, 0x2e));
+    }).to.throw(/EAGAIN/);
+    await more();
+    go();
+    expect((await running.ended).code).to.equal(6);
+    expect(is('done')).to.equal(true);
+    closeSync(reader);
+  });
 
   it('says at its end what was lost', async () => {
     const { running } = conduct({}, { stdout: FULL });

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../../src/config/access.js';
-import { OPTIONS } from '../../src/config/options.js';
+import { flagOf, variableOf } from '../../src/config/options.js';
 import { removeAtExit } from '../rig/child.js';
 import { errorOf, run } from './run.js';
 
@@ -38,7 +38,7 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
-    status: ['destEndpoints', 'endpoints', ...SOURCE_ACCESS, ...TARGET_ACCESS],
+    status: ['destEndpoints', 'endpoints', 'maxLag', ...SOURCE_ACCESS, ...TARGET_ACCESS],
     mirror: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'destPrefix', 'noDestPrefix', 'rev'] as const),
       ...(['maxTxnOps', 'prune', 'untilSynced', 'allowEmpty'] as const),
@@ -79,10 +79,23 @@ describe('usage', () => {
       expect(stderr).to.match(new RegExp(`^  ${command} `, 'm'));
   });
 
-  it('--version', async () => {
-    const { code, stdout } = await run(['--version']);
-    expect(code).to.equal(0);
-    expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+  it('version, --version, -V', async () => {
+    for (const asked of ['version', '--version', '-V']) {
+      const { code, stdout } = await run([asked]);
+      expect(code).to.equal(0);
+      expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+    }
+  });
+
+  it('help of a command, however it is asked for', async () => {
+    const { stdout } = await run(['crop', '--help']);
+    for (const asked of [
+      ['help', 'crop'],
+      ['crop', '-h'],
+      ['--help', 'crop'],
+      ['crop', 'f.db', '--prefix', '/a/', '--help'],
+    ])
+      expect(await run(asked)).to.include({ code: 0, stdout });
   });
 
   for (const [command, names] of Object.entries(FLAGS))
@@ -90,9 +103,15 @@ describe('usage', () => {
       const { code, stdout, stderr } = await run([command, '--help']);
       expect(code).to.equal(0);
       expect(stderr).to.equal('');
-      for (const name of [...names, 'writeOut'] as const) {
-        expect(stdout).to.contain(OPTIONS[name].flag);
-        expect(stdout.replace(/\s+/g, ' ')).to.contain(`env: ${OPTIONS[name].env}`);
+      for (const name of [
+        ...names,
+        'writeOut',
+        'logLevel',
+        'logFormat',
+        'statusInterval',
+      ] as const) {
+        expect(stdout).to.contain(` ${flagOf(name)}`);
+        expect(stdout.replace(/\s+/g, ' ')).to.contain(`env: ${variableOf(name)}`);
       }
       expect(stdout).to.contain(`Example:\n  etcd-lockstep ${command} `);
     });
@@ -119,13 +138,34 @@ describe('usage', () => {
     ],
     'a retire of nothing a second': [['retire', ...SOURCE, ...DEST, '--rate', '0'], /--rate "0"/],
     'an unknown flag': [seed('--nope'), /unknown option '--nope'/],
-    'an unknown command': [['sed'], /unknown command 'sed'/],
+    'a misspelt password': [
+      ['status', '--dest-pasword=hunter2'],
+      /unknown option '--dest-pasword'. Did you mean --dest-password\?/,
+    ],
+    'a flag that is nearly one': [seed('--endpoint', 'http://a:1'), /Did you mean --endpoints\?/],
+    "another command's flag": [['status', '--journal', 'x'], /status does not take --journal/],
+    "etcdctl's time limits": [['status', '--dial-timeout', '5s'], /has a time limit of its own/],
+    "etcdctl's blindness": [
+      ['status', '--dest-insecure-skip-tls-verify'],
+      /always checked: give the CA/,
+    ],
+    'an unknown flag before the command': [['--nope', 'x', 'status'], /unknown option '--nope'/],
+    'an unknown command': [['sed'], /unknown command 'sed'. Did you mean seed\?/],
+    'help of an unknown command': [['help', 'nosuch'], /unknown command 'nosuch'/],
+    'an unknown command, and --help': [['nosuch', '--help'], /unknown command 'nosuch'/],
+    'an argument too many': [['status', 'now'], /too many arguments/],
+    'a switch that is neither': [
+      ['fence', '--once=maybe'],
+      /--once "maybe": must be true or false/,
+    ],
+    'a time that is none': [['plan', ...SOURCE, '--sample', 'soon'], /such as 500ms, 30s/],
     'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],
     'missing flags': [['follow', ...SOURCE], /--dest-endpoints and --journal missing/],
     'plan that watches for no time': [['plan', ...SOURCE, '--sample', '0'], /--sample/],
     'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
     'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],
-    'another scheme': [seed('--endpoints', 'unix:///tmp/e'), /must look like http/],
+    'another scheme': [seed('--endpoints', 'ftp://a:1'), /must begin with http/],
+    'an IPv6 address without brackets': [seed('--endpoints', '::1:2379'), /needs brackets/],
     'http and https': [seed('--endpoints', 'http://a:1,https://b:1'), /both http:.* and https:/],
     'a user in the URL': [seed('--endpoints', 'http://root:hunter2@a:1'), /must not hold a user/],
     'certificates without TLS': [
@@ -245,9 +285,9 @@ describe('usage', () => {
 
   it('variables do for flags, and flags win over them', async () => {
     const env = {
-      ETCD_LOCKSTEP_DEST_ENDPOINTS: 'http://127.0.0.1:1',
-      ETCD_LOCKSTEP_ENDPOINTS: 'unix:///variable',
-      ETCD_LOCKSTEP_WRITE_OUT: 'json',
+      LOCKSTEP_DEST_ENDPOINTS: 'http://127.0.0.1:1',
+      LOCKSTEP_ENDPOINTS: 'ftp://variable:1',
+      LOCKSTEP_WRITE_OUT: 'json',
     };
     const variable = await run(['status'], env);
     expect(variable.code).to.equal(2);
@@ -257,9 +297,32 @@ describe('usage', () => {
     expect(errorOf(flag).message).to.contain('127.0.0.1:1');
   });
 
+  it('-w json, also before the command and for wrong flags', async () => {
+    for (const args of [
+      ['-w', 'json', 'status', '--nope'],
+      ['status', '--nope', '--write-out=json'],
+      ['--write-out', 'json', 'sed'],
+    ]) {
+      const wrong = await run(args);
+      expect(wrong.code).to.equal(2);
+      expect(errorOf(wrong)).to.deep.include({ code: 'BAD_ARGUMENT', disposition: 'usage' });
+    }
+    const failed = await run(['-w', 'json', ...DEST, 'status', ...SOURCE]);
+    expect(failed.code).to.equal(3);
+    expect(errorOf(failed).code).to.equal('UNAVAILABLE');
+  });
+
+  it('a switch can be turned off on the command line', async () => {
+    const args = ['follow', ...SOURCE, ...DEST, '--journal', journal, '--until-revision', '5'];
+    const { stderr } = await run([...args, '--until-synced=false'], {
+      LOCKSTEP_UNTIL_SYNCED: 'true',
+    });
+    expect(stderr).to.contain('holds no journal');
+  });
+
   it('a switch can be turned off in the environment', async () => {
     const args = ['follow', ...SOURCE, ...DEST, '--journal', journal, '--until-revision', '5'];
-    const { stderr } = await run(args, { ETCD_LOCKSTEP_UNTIL_SYNCED: 'false' });
+    const { stderr } = await run(args, { LOCKSTEP_UNTIL_SYNCED: 'false' });
     expect(stderr).not.to.contain('exclude each other');
   });
 

@@ -1,19 +1,19 @@
 /** Prefixes as they are typed: lists, and prefixes that have a comma. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { parseOptions } from '../../src/config/options.js';
+import { parseOptions } from '../../src/config/parse.js';
 import { quotePrefix, splitPrefixes } from '../../src/config/prefixlist.js';
 import { LockstepError } from '../../src/errors.js';
 
 describe('--prefix', () => {
   const prefixes = (...given: string[]) =>
-    parseOptions({ prefix: given }, ['prefix'], []).prefix.list;
+    parseOptions({ prefix: given }, {}, ['prefix'], []).prefix.list;
 
   it('takes several with commas, several times, or both', () => {
     expect(prefixes('/a/,/b/')).to.deep.equal(['/a/', '/b/']);
     expect(prefixes('/a/, /b/', '/c/')).to.deep.equal(['/a/', '/b/', '/c/']);
     // A variable comes as one string.
-    const { prefix } = parseOptions({ prefix: '/a/,/b/' }, ['prefix'], []);
+    const { prefix } = parseOptions({}, { LOCKSTEP_PREFIX: '/a/,/b/' }, ['prefix'], []);
     expect(prefix.list).to.deep.equal(['/a/', '/b/']);
   });
 
@@ -45,7 +45,7 @@ describe('--prefix', () => {
 
   it('--dest-prefix takes commas as they are, and nothing that was not UTF-8', () => {
     const dest = (destPrefix: string) =>
-      parseOptions({ destPrefix }, ['destPrefix'], []).destPrefix;
+      parseOptions({ destPrefix: [destPrefix] }, {}, ['destPrefix'], []).destPrefix;
     expect(dest('/a,b/')).to.equal('/a,b/');
     expect(() => dest('/\ufffd/')).to.throw(LockstepError, /--dest-prefix .* not UTF-8/);
   });

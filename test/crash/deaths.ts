@@ -41,27 +41,32 @@ const COMPACT: Op = { kind: 'compact', percent: 100 };
 
 const PLACES: Partial<Record<Failpoint, Place>> = {
   // A backlog comes in one message.
-  'append.begin': { upTo: 2, feed: DATA },
-  'append.done': { upTo: 2, feed: DATA },
-  'filler.send': { upTo: 40, feed: [foreign(40)] },
-  'filler.answer': { upTo: 40, feed: [foreign(40)] },
-  'filler.remember': { upTo: 40, feed: [foreign(40)] },
-  'data.send': { upTo: 8, feed: DATA },
-  'data.answer': { upTo: 8, feed: DATA },
-  'cursor.remember': { upTo: 8, feed: DATA },
+  'journal.append.begin': { upTo: 2, feed: DATA },
+  'journal.append.done': { upTo: 2, feed: DATA },
+  'target.filler.send': { upTo: 40, feed: [foreign(40)] },
+  'target.filler.answer': { upTo: 40, feed: [foreign(40)] },
+  'lockstep.filler.remember': { upTo: 40, feed: [foreign(40)] },
+  'target.data.send': { upTo: 8, feed: DATA },
+  'target.data.answer': { upTo: 8, feed: DATA },
+  'lockstep.cursor.remember': { upTo: 8, feed: DATA },
   // Once in a process, and only where the next revision is none of ours.
-  'fence.send': { upTo: 1, feed: [foreign(20)], fromSynced: true },
-  'fence.answer': { upTo: 1, feed: [foreign(20)], fromSynced: true },
-  'stock.taken': { upTo: 1, feed: [foreign(5)] },
-  'lease.grant': { upTo: 1, feed: [LEASE] },
-  'lease.granted': { upTo: 1, feed: [LEASE] },
-  'mirror.begin': { upTo: 1, feed: [put(0), COMPACT], patient: true },
-  'mirror.target': { upTo: 1, feed: [put(0), COMPACT], patient: true },
-  'mirror.done': { upTo: 1, feed: [put(0), COMPACT], patient: true },
-  'compact.batch': { upTo: 3, feed: OLD_ROWS, patient: true, then: [put(0), COMPACT] },
+  'target.term.send': { upTo: 1, feed: [foreign(20)], fromSynced: true },
+  'target.term.answer': { upTo: 1, feed: [foreign(20)], fromSynced: true },
+  'lockstep.stock.taken': { upTo: 1, feed: [foreign(5)] },
+  'leases.grant': { upTo: 1, feed: [LEASE] },
+  'leases.granted': { upTo: 1, feed: [LEASE] },
+  'lockstep.compactions.begin': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'lockstep.compactions.target': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'lockstep.compactions.done': { upTo: 1, feed: [put(0), COMPACT], patient: true },
+  'journal.compact.batch': { upTo: 3, feed: OLD_ROWS, patient: true, then: [put(0), COMPACT] },
 };
 
-const SENDING: Failpoint[] = ['filler.send', 'data.send', 'fence.send', 'lease.grant'];
+const SENDING: Failpoint[] = [
+  'target.filler.send',
+  'target.data.send',
+  'target.term.send',
+  'leases.grant',
+];
 
 /** Every fail point that a follower can come past. */
 export const FOLLOWERS = Object.keys(PLACES) as Failpoint[];
@@ -85,7 +90,7 @@ export function atAnyTime(random: Random): Doom {
   return { kind: 'any time', afterMs, fromSynced: false, feed: [], then: [] };
 }
 
-/** The value of ETCD_LOCKSTEP_FAILPOINT. */
+/** The value of LOCKSTEP_FAILPOINT. */
 export function spell({ name, passings, afterMs }: Doom & { kind: 'point' }): string {
   return [name, passings, ...(afterMs === undefined ? [] : [afterMs])].join(':');
 }

@@ -1,6 +1,6 @@
 /** Whether something holds exactly what the source had at one revision, history included. */
-import { compareRows, rowsOf, type OracleRows } from '../oracle/rows.js';
 import { PREFIXES } from '../oracle/history.js';
+import { compareRows, rowsOf, type OracleRows } from '../oracle/rows.js';
 import type { Etcd } from '../rig/etcd.js';
 
 /**

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { takeStock } from '../../src/lockstep/stock.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
+import { takeStock } from '../../src/target/stock.js';
+import { EtcdTarget } from '../../src/target/target.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { arbitraryOp, PREFIXES, type Op } from '../oracle/history.js';
 import { compareStores, takeBase } from '../oracle/lockstep.js';
@@ -86,7 +86,7 @@ export class Life {
   async resume(doom: Doom): Promise<boolean> {
     if (doom.fromSynced) await this.sync();
     const mortal = await this.pool.take();
-    const env = doom.kind === 'point' ? { ETCD_LOCKSTEP_FAILPOINT: spell(doom) } : {};
+    const env = doom.kind === 'point' ? { LOCKSTEP_FAILPOINT: spell(doom) } : {};
     mortal.start(this.#args(), env);
     const anyTime = doom.kind === 'any time' ? killLate(mortal, doom.afterMs) : undefined;
     await this.writer.all(doom.feed);

@@ -146,6 +146,6 @@ export class Pool {
 
 /** Without the flags that a developer's shell may have set. */
 function cleanEnv(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_LOCKSTEP_'));
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('LOCKSTEP_'));
   return Object.fromEntries(kept);
 }

@@ -11,8 +11,8 @@ import { Life } from './life.js';
 import { Pool } from './mortal.js';
 import { Random, SOAK } from './random.js';
 
-const BRIDGE: Failpoint[] = ['bridge.planned', 'bridge.declared', 'bridge.appended'];
-const ADOPT: Failpoint[] = ['adopt.begin', 'adopt.removed', 'adopt.renamed'];
+const BRIDGE: Failpoint[] = ['base.bridge.planned', 'base.bridge.declared', 'base.bridge.appended'];
+const ADOPT: Failpoint[] = ['base.adopt.begin', 'base.adopt.removed', 'base.adopt.renamed'];
 const ROUNDS = SOAK;
 /** So many that a bridge is appended in more than one batch. */
 const MANY: Op[] = Array.from({ length: 7 }, (_, key) => ({
@@ -37,7 +37,7 @@ describe('a repair dies', function () {
   after(() => pool.end());
 
   async function dieAt(life: Life, name: Failpoint, passings: number): Promise<void> {
-    const env = { ETCD_LOCKSTEP_FAILPOINT: `${name}:${passings}` };
+    const env = { LOCKSTEP_FAILPOINT: `${name}:${passings}` };
     const death = await life.sync(['--repair'], env);
     expect(death.signal, `${name}:${passings} was not met: ${death.stderr}`).to.equal('SIGKILL');
     await life.check();

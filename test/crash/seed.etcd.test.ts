@@ -22,16 +22,29 @@ type From = 'range' | 'snapshot';
 
 /** In the order in which a seed comes past them; a base is read page by page, the journal begun once. */
 const BEFORE_SEAL: Record<From, Failpoint[]> = {
-  range: ['create.half', 'base.page', 'base.page', 'base.page', 'append.begin', 'append.done'],
-  snapshot: ['create.half', 'base.blob', 'base.batch', 'append.begin', 'append.done'],
+  range: [
+    'journal.create.half',
+    'base.page',
+    'base.page',
+    'base.page',
+    'journal.append.begin',
+    'journal.append.done',
+  ],
+  snapshot: [
+    'journal.create.half',
+    'base.blob',
+    'base.batch',
+    'journal.append.begin',
+    'journal.append.done',
+  ],
 };
 const SEAL: Failpoint[] = [
-  'compact.batch',
-  'seal.row',
-  'seal.checksum',
-  'seal.row',
-  'seal.rename',
-  'seal.renamed',
+  'journal.compact.batch',
+  'base.seal.row',
+  'base.seal.checksum',
+  'base.seal.row',
+  'base.seal.rename',
+  'base.seal.renamed',
 ];
 /** Rows with history, sealed one revision after another. */
 const SEALED_AT_LEAST = 30;
@@ -69,9 +82,9 @@ class Seeding {
   }
 
   async dieAt(name: Failpoint, passings: number): Promise<void> {
-    const death = await this.seed({ ETCD_LOCKSTEP_FAILPOINT: `${name}:${passings}` });
+    const death = await this.seed({ LOCKSTEP_FAILPOINT: `${name}:${passings}` });
     expect(death.signal, `${name}:${passings} was not met: ${death.stderr}`).to.equal('SIGKILL');
-    expect(existsSync(this.out), `a base after ${name}`).to.equal(name === 'seal.renamed');
+    expect(existsSync(this.out), `a base after ${name}`).to.equal(name === 'base.seal.renamed');
   }
 
   async refusesToOverwrite(): Promise<void> {
@@ -125,7 +138,10 @@ describe('a seed dies', function () {
       writeFileSync(`${seeding.out}.part`, 'half of something');
       for (const name of BEFORE_SEAL[from]) await seeding.dieAt(name, 1);
       for (const name of SEAL)
-        await seeding.dieAt(name, name === 'seal.row' ? random.between(1, SEALED_AT_LEAST) : 1);
+        await seeding.dieAt(
+          name,
+          name === 'base.seal.row' ? random.between(1, SEALED_AT_LEAST) : 1,
+        );
       await seeding.refusesToOverwrite();
       await seeding.isExact();
       await seeding.ends();

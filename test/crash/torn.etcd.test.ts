@@ -15,7 +15,12 @@ import { Random, SOAK } from './random.js';
 
 const CUTS = 9 * SOAK;
 /** The target is ahead of a journal that is cut there. */
-const ENDS = ['data.answer', 'filler.answer', 'append.done', 'mirror.done'] as const;
+const ENDS = [
+  'target.data.answer',
+  'target.filler.answer',
+  'journal.append.done',
+  'lockstep.compactions.done',
+] as const;
 
 describe('the end of the journal is lost', function () {
   this.timeout(SOAK * 400_000);

@@ -9,8 +9,8 @@
  */
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
-import { freezeOwner } from '../../src/kube/owner.js';
 import { Freeze } from '../../src/kube/freeze.js';
+import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS } from '../../src/kube/resource.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { Stage } from '../cli/stage.js';
@@ -21,7 +21,7 @@ import { failure } from './pair.js';
 import { isFreeze, isHold, isList, listedFrom } from './servedfrom.js';
 
 /** Nobody says go. */
-const noGo = () => Promise.reject(new LockstepError('NO_GO', 'no', { disposition: 'usage' }));
+const noGo = () => Promise.reject(new LockstepError('NO_GO', 'no'));
 
 describe('proofs of the approach', () => {
   const { certs } = withCerts();
@@ -64,14 +64,14 @@ describe('proofs of the approach', () => {
     expect(target).to.be.greaterThan(source);
   });
 
-  it('the source is the target by another name: BAD_ARGUMENT', async () => {
+  it('the source is the target by another name: SAME_ETCD', async () => {
     const { clusterId } = await night.direct.source.head();
     const source = new SameId(night.proxies.target.endpoint, 'source');
     source.id = clusterId;
     try {
-      await refused(night.cutover({ source }), 'BAD_ARGUMENT');
+      await refused(night.cutover({ source }), 'SAME_ETCD');
       const fence = night.fence({ source });
-      await refused(fence, 'BAD_ARGUMENT');
+      await refused(fence, 'SAME_ETCD');
     } finally {
       source.close();
     }
@@ -201,7 +201,7 @@ describe('proofs of the approach', () => {
   it('whether the takeover has landed is not known: writes stay frozen', async () => {
     night.target.meddle = async (send) => {
       await send();
-      throw new LockstepError('ETCD', 'nobody knows', { disposition: 'fatal' });
+      throw new LockstepError('ETCD', 'nobody knows');
     };
     expect((await failure(night.cutover())).code).to.equal('ETCD');
     expect(await night.phase()).to.equal('fenced');
@@ -214,7 +214,7 @@ describe('proofs of the approach', () => {
       await send();
       night.proxies.target.refuse(true);
       night.proxies.target.cut();
-      throw new LockstepError('ETCD', 'nobody knows', { disposition: 'fatal' });
+      throw new LockstepError('ETCD', 'nobody knows');
     };
     expect((await failure(night.cutover())).code).to.equal('ETCD');
     expect(night.frozen).to.equal(true);

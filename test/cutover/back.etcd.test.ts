@@ -10,7 +10,7 @@
  *   taken for something that passes; lists, silent ones, and who is on the target again not looked at
  */
 import { expect } from 'chai';
-import type { NightOptions } from '../../src/cutover/options.js';
+import type { NightOptions } from '../../src/cutover/nightoptions.js';
 import { Stage } from '../cli/stage.js';
 import { status, type Reply } from '../kube/fake.js';
 import { withCerts } from '../kube/scene.js';
@@ -125,7 +125,7 @@ describe('proofs of the way back', () => {
       expect(await night.pods('source')).to.include('default/late');
     });
 
-    it('written on the target while it is compared, and the watch is silent: LATE_WRITE', async () => {
+    it('written on the target while it is compared, and the watch is silent: WRITTEN_MEANWHILE', async () => {
       await moved();
       let late: Promise<unknown> | undefined;
       at('compare', () => {
@@ -138,7 +138,7 @@ describe('proofs of the way back', () => {
       await late;
       await night.holds('compare');
       night.proxies['target watch'].stall(false);
-      expect((await failure(ended)).code).to.equal('LATE_WRITE');
+      expect((await failure(ended)).code).to.equal('WRITTEN_MEANWHILE');
       expect(night.hooked).to.deep.equal([]);
       night.onStep = undefined;
       await night.rollback();

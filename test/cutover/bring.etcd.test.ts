@@ -5,7 +5,7 @@
  * Two etcds are kept in step by hand: the same transaction to each, which is what lockstep makes of
  * them. Each run has a prefix of its own.
  *
- * What it catches. Each of these was put into bring.ts, raise.ts or sameleases.ts, found, and taken out
+ * What it catches. Each of these was put into bringkeys.ts, raise.ts or sameleases.ts, found, and taken out
  * again:
  *   brought rows brought again; rows held for the same by their length; no guard of the row as seen
  *   a lease not granted, not put, not compared; the margin left out
@@ -15,12 +15,12 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { bringBack, compareContent, type Brought } from '../../src/cutover/bring.js';
+import { bringBack, compareContent, type Brought } from '../../src/cutover/bringkeys.js';
 import { mark, raiseSource, unmark, type Marker } from '../../src/cutover/raise.js';
-import { askHeads } from '../../src/cutover/serving.js';
-import { put } from '../../src/lockstep/txn.js';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange, PrefixSet } from '../../src/mvcc/prefix.js';
+import { askHeads } from '../../src/proof/servedfrom.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { Etcd } from '../rig/etcd.js';
@@ -211,7 +211,7 @@ describe('bringing back', () => {
     await unmark(from, marker);
   });
 
-  it('written on the source meanwhile: LATE_WRITE by its key, nothing under way; the next run does it', async () => {
+  it('written on the source meanwhile: WRITTEN_MEANWHILE by its key, nothing under way; the next run does it', async () => {
     await inStep();
     const all = Array.from({ length: KEYS }, (_, key): Change => ({ key, kind: 'put' }));
     await write(all, from, to);
@@ -232,7 +232,7 @@ describe('bringing back', () => {
     const error = await failure(bringBack(options(exact, marker)));
     expect(open).to.equal(0);
     from.meddle = undefined;
-    expect(error).to.include({ code: 'LATE_WRITE', disposition: 'retry' });
+    expect(error).to.include({ code: 'WRITTEN_MEANWHILE', side: 'source' });
     expect(error.message).to.contain(`${nameOf(0)} `);
     const again = await bringBack(options(exact, marker));
     expect(again.replaced).to.deep.equal({ count: 1, keys: [nameOf(0)] });

@@ -4,9 +4,9 @@
  */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { CUTOVER_KEY, parseCutover } from '../../src/cutoverstate.js';
 import { retire } from '../../src/cutover/retire.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { CUTOVER_KEY, parseCutover } from '../../src/target/cutoverstate.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, OnTerminal, run, Running, whole, type Ended } from '../cli/run.js';
@@ -34,7 +34,7 @@ describe('commands of a cutover', () => {
 
   const args = (source = pair.stage.source.endpoint) => [
     ...['fence', '--endpoints', source, '--dest-endpoints', pair.target.endpoint, '--yes'],
-    ...['--margin', `${MARGIN}`, '--quiet', '50', '--max-freeze', '1', '-w', 'json'],
+    ...['--margin', `${MARGIN}`, '--quiet', '50ms', '--max-freeze', '1', '-w', 'json'],
   ];
   const fence = (more: string[] = [], env?: Record<string, string>) =>
     run([...args(), ...more], env);
@@ -120,10 +120,10 @@ describe('commands of a cutover', () => {
   it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
     await pair.synced();
     const exact = (await pair.heads()).target;
-    const sent = { ETCD_LOCKSTEP_FAILPOINT: 'takeover.send' };
+    const sent = { LOCKSTEP_FAILPOINT: 'cutover.takeover.send' };
     expect((await fence(['--once'], sent)).code).to.equal(null);
     expect((await pair.heads()).target).to.equal(exact);
-    const answer = { ETCD_LOCKSTEP_FAILPOINT: 'takeover.answer' };
+    const answer = { LOCKSTEP_FAILPOINT: 'cutover.takeover.answer' };
     expect((await fence(['--once'], answer)).code).to.equal(null);
     expect((await pair.heads()).target).to.equal(exact + 1);
 

@@ -8,7 +8,7 @@
  *   the dead not waited for, or not looked at; the fence not raised, or not looked at again
  *   the freeze not proven, the epoch not compared; an apiserver taken for moved whatever it lists
  *   lists not held against the target; no look for who has gone back, or for the old ones
- * Not caught: the claim left out of proofs.ts. The heads are asked by it as well.
+ * Not caught: the claim left out of proveagain.ts. The heads are asked by it as well.
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -174,7 +174,7 @@ describe('proofs of the crossing', () => {
           expect(target).to.be.greaterThan(source);
           if (n === 2) return;
           night.target.meddle = () => {
-            throw new LockstepError('NO_SPACE', 'no room', { disposition: 'retry' });
+            throw new LockstepError('NO_SPACE', 'no room');
           };
           await night.foreign('source', target - source + 50);
         }),

@@ -1,7 +1,7 @@
 /**
  * The fence: the target's head above the source's, all the time, and if it was not, that is told.
  *
- * What it catches. Each of these was put into fence.ts, fillers.ts or alone.ts, found, and taken out
+ * What it catches. Each of these was put into fence.ts, fillers.ts or fencealone.ts, found, and taken out
  * again:
  *   fillers without the guard of the claim; a refused filler taken for one that landed
  *   giving up at the first lost answer; no notice taken of an abort
@@ -9,13 +9,13 @@
  * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
 import { expect } from 'chai';
-import { encodeOwner, OWNER_KEY, thisRun } from '../../src/cutoverowner.js';
-import type { Claim } from '../../src/cutover/claim.js';
 import { Fence, FIRST_REVISIONS } from '../../src/cutover/fence.js';
 import { raiseHead } from '../../src/cutover/fillers.js';
-import { SLOTS } from '../../src/lockstep/guard.js';
-import { put } from '../../src/lockstep/txn.js';
 import { probeKey } from '../../src/mvcc/prefix.js';
+import type { Claim } from '../../src/target/claim.js';
+import { SLOTS } from '../../src/target/guard.js';
+import { encodeOwner, OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { report } from '../faults/together.js';
 import { FaultProxy } from '../rig/proxy.js';

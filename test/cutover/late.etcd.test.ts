@@ -1,14 +1,14 @@
 /**
  * Late writes: each is named, with its revision, whatever happens to the source meanwhile.
  *
- * What it catches. Each of these was put into late.ts or steady.ts, found, and taken out again:
+ * What it catches. Each of these was put into latewrites.ts or revisions.ts, found, and taken out again:
  *   what was compacted never looked up; the position left behind afterwards; all rows taken for late
  *   deletions ignored; a source that is away when it begins ends it
  */
 import { expect } from 'chai';
-import { LateWrites, type LateWrite } from '../../src/cutover/late.js';
-import { put } from '../../src/lockstep/txn.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
+import { LateWrites, type LateWrite } from '../../src/proof/latewrites.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';
@@ -42,6 +42,7 @@ describe('late writes', () => {
     const late = new LateWrites({
       ...{ client: behind, clusterId, prefixes, after, tell: silent },
       onWrite: (found) => told.push(found),
+      onNote: () => undefined,
     });
     const stop = new AbortController();
     const running = late.run(stop.signal);

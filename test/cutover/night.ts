@@ -6,21 +6,25 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { thisRun } from '../../src/cutoverowner.js';
-import type { Phase } from '../../src/cutoverstate.js';
-import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/alone.js';
-import { Claim, look } from '../../src/cutover/claim.js';
 import { Cutover } from '../../src/cutover/cutover.js';
-import type { CutoverOptions, CutoverReport, NightOptions } from '../../src/cutover/options.js';
+import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/fencealone.js';
+import type {
+  CutoverOptions,
+  CutoverReport,
+  NightOptions,
+} from '../../src/cutover/nightoptions.js';
 import { retire, type RetireOptions, type RetireReport } from '../../src/cutover/retire.js';
 import { Rollback, type RollbackReport } from '../../src/cutover/rollback.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { keyOf } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { Claim, look } from '../../src/target/claim.js';
+import type { Phase } from '../../src/target/cutoverstate.js';
+import { thisRun } from '../../src/target/nightowner.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, type Stage } from '../cli/stage.js';
-import { FakeCluster } from '../kube/fakecluster.js';
 import type { Asked, FakeApiServer, Reply } from '../kube/fake.js';
+import { FakeCluster } from '../kube/fakecluster.js';
 import { Scene } from '../kube/scene.js';
 import { followHere, type Following } from '../oracle/following.js';
 import type { Certs } from '../rig/certs.js';

@@ -3,21 +3,21 @@
  * be undone: one pair of servers then lives through dozens of them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Attempts } from '../../src/async/patience.js';
+import { beside } from '../../src/async/together.js';
 import { LiveAudit } from '../../src/audit/live.js';
-import { CURSOR_KEY, encodeCursor } from '../../src/cursor.js';
-import { OWNER_KEY, thisRun, type Owner } from '../../src/cutoverowner.js';
-import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/cutoverstate.js';
-import { look, type Claim } from '../../src/cutover/claim.js';
-import { untilEqual, untilQuiet } from '../../src/cutover/drain.js';
 import { takeOver } from '../../src/cutover/takeover.js';
-import { FENCE_KEY } from '../../src/lockstep/guard.js';
 import { LockstepError } from '../../src/errors.js';
-import type { Identity } from '../../src/lockstep/stock.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
-import { put } from '../../src/lockstep/txn.js';
 import { prefixRange, PrefixSet, probeKey } from '../../src/mvcc/prefix.js';
-import type { Attempts } from '../../src/patience.js';
-import { beside } from '../../src/tasks.js';
+import { untilEqual, untilQuiet } from '../../src/proof/drain.js';
+import { look, type Claim } from '../../src/target/claim.js';
+import { CURSOR_KEY, encodeCursor } from '../../src/target/cursor.js';
+import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/target/cutoverstate.js';
+import { TERM_KEY } from '../../src/target/guard.js';
+import { OWNER_KEY, thisRun, type Owner } from '../../src/target/nightowner.js';
+import type { Identity } from '../../src/target/stock.js';
+import { EtcdTarget } from '../../src/target/target.js';
+import { put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
 import { follow, followUntilSynced } from '../oracle/following.js';
@@ -178,7 +178,7 @@ export class Pair {
     const revision = head + 1;
     const value = encodeCursor({ ...cursor, revision, slotWrites, follower: null });
     await this.targetClient.txn({
-      success: [put(CURSOR_KEY, value), put(FENCE_KEY, Buffer.alloc(0))],
+      success: [put(CURSOR_KEY, value), put(TERM_KEY, Buffer.alloc(0))],
     });
     while ((await this.heads()).source < revision) await this.stage.foreign(1);
   }

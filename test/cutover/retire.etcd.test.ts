@@ -7,11 +7,11 @@
  *   our own deletions taken for late writes; our own keys left on the target; no pace
  */
 import { expect } from 'chai';
-import { CUTOVER_KEY, type Phase } from '../../src/cutoverstate.js';
-import type { Claim } from '../../src/cutover/claim.js';
 import { retire, type RetireFound, type RetireOptions } from '../../src/cutover/retire.js';
 import { keyOf } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange, WHOLE_STORE } from '../../src/mvcc/prefix.js';
+import type { Claim } from '../../src/target/claim.js';
+import { CUTOVER_KEY, type Phase } from '../../src/target/cutoverstate.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { failure, MeddledClient, Pair } from './pair.js';
 

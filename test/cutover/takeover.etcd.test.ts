@@ -10,13 +10,13 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/cursor.js';
-import { OWNER_KEY, thisRun } from '../../src/cutoverowner.js';
-import { CUTOVER_KEY } from '../../src/cutoverstate.js';
-import type { Claim } from '../../src/cutover/claim.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
-import { guardedTxn, put } from '../../src/lockstep/txn.js';
 import { digest } from '../../src/mvcc/tally.js';
+import type { Claim } from '../../src/target/claim.js';
+import { CURSOR_KEY, cursorTally, encodeCursor } from '../../src/target/cursor.js';
+import { CUTOVER_KEY } from '../../src/target/cutoverstate.js';
+import { OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
+import { EtcdTarget } from '../../src/target/target.js';
+import { guardedTxn, put } from '../../src/target/txn.js';
 import { fingerprint, PODS } from '../cli/stage.js';
 import { FaultProxy } from '../rig/proxy.js';
 import { Busy, failure, MeddledClient, Pair, until } from './pair.js';
@@ -213,12 +213,12 @@ describe('takeover', () => {
     });
 
     it('a filler that lands between read and write is accounted for', async () => {
-      const { cursorMod, fenceMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
+      const { cursorMod, termMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
       client.meddle = async (send) => {
         await pair.stage.foreign(1);
         const slots = [{ slot: 9, mod: slotMods[9]! }];
         const filler = guardedTxn(
-          { fenceMod, cursorMod, cursor: undefined, slots, landed: [] },
+          { termMod, cursorMod, cursor: undefined, slots, landed: [] },
           { kind: 'filler', slot: 9 },
         );
         expect((await pair.targetClient.txn(filler)).succeeded).to.equal(true);

@@ -18,7 +18,11 @@ const WHOLE_LOG = 1_000_000;
 
 export type Status = z.infer<typeof contract.follow>;
 
-const noteLine = z.strictObject({ level: z.number(), time: z.number(), msg: z.string() });
+const noteLine = z.strictObject({
+  level: z.enum(['info', 'warn', 'error']),
+  time: z.iso.datetime(),
+  msg: z.string(),
+});
 const anyLine = z.union([contract.follow, noteLine, errorLine]);
 
 /** A place in what was said: "since then". */

@@ -1,6 +1,6 @@
 /** A source behind `etcd grpc-proxy`, which drops questions for progress: noticed, said, and followed all the same. */
 import { expect } from 'chai';
-import { run } from '../cli/run.js';
+import { run, Running } from '../cli/run.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { GrpcProxy } from '../rig/grpcproxy.js';
 
@@ -39,6 +39,18 @@ describe('a source behind etcd grpc-proxy', () => {
     const target = await stage.etcd(out);
     await stage.foreign(2);
     expect((await stage.follow(journal, target, '--until-synced')).code).to.equal(0);
+  });
+
+  it('a mirror says it, too, and once', async () => {
+    const target = await stage.etcd();
+    const ends = ['--endpoints', proxy.endpoint, '--dest-endpoints', target.endpoint];
+    const mirror = new Running(['mirror', ...ends, '--prefix', PODS]);
+    await mirror.until(({ stderr }) => stderr.includes('does not answer when asked for progress'));
+    await stage.foreign(2);
+    mirror.signal('SIGTERM');
+    const { code, stderr } = await mirror.ended;
+    expect(code, stderr).to.equal(0);
+    expect(stderr.match(/does not answer when asked/g)).to.have.length(1);
   });
 
   it('plan warns of it', async () => {

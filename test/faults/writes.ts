@@ -1,9 +1,9 @@
 /** Somebody who uses the source all the time, whatever happens to it, and can be made to pause. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EtcdClient } from '../../src/wire/client.js';
 import type { Op } from '../oracle/history.js';
 import { HistoryWriter } from '../oracle/writer.js';
 import type { Etcd } from '../rig/etcd.js';
-import type { EtcdClient } from '../../src/wire/client.js';
 
 /** Pods of all sizes, foreign keys, transactions, deletions, leases; a megabyte now and then. */
 const ROUND: readonly Op[] = [

@@ -186,6 +186,24 @@ describe('journal', () => {
     await pair.journal.destroy();
   });
 
+  it('keeps all that is told of itself at once', async () => {
+    const { directory, journal } = await create();
+    await journal.append([], proven(20));
+    const gap = { after: 20, to: 30 };
+    const base = { how: 'snapshot', done: true } as const;
+    await Promise.all([
+      journal.compact(15),
+      journal.declareGap(gap),
+      journal.addBase([], base),
+      journal.compact(14),
+    ]);
+    expect(journal.state).to.deep.include({ compactRevision: 15, gap, base });
+    await journal.close();
+    const again = await Journal.open(directory);
+    expect(again.state).to.deep.include({ compactRevision: 15, gap, base });
+    await again.close();
+  });
+
   it('refuses to go back, and to compact what it has not got', async () => {
     const { journal } = await create();
     await journal.append([], proven(20));

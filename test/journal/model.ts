@@ -1,6 +1,6 @@
 /** The journal's behaviour in a few lines: a list of rows. */
-import { digest, Tally } from '../../src/mvcc/tally.js';
 import type { Row } from '../../src/journal/layout.js';
+import { digest, Tally } from '../../src/mvcc/tally.js';
 
 export class Model {
   rows: Row[] = [];

@@ -2,8 +2,8 @@
  * Opens journals that it is told about and says all that they hold. A process of its own, because
  * LevelDB answers some damage with an assertion that ends the process.
  */
-import { Journal } from '../../src/journal/journal.js';
 import { LockstepError } from '../../src/errors.js';
+import { Journal } from '../../src/journal/journal.js';
 import { readRevisions } from './rows.js';
 
 export interface Reading {

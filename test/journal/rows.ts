@@ -30,12 +30,15 @@ export function whole(rows: readonly Row[]) {
   return { revision: rows[0]!.main, records: [...rows] };
 }
 
-export async function readRevisions(revisions: AsyncIterable<WholeRevision>): Promise<string[]> {
+export async function readRevisions(
+  batches: AsyncIterable<readonly WholeRevision[]>,
+): Promise<string[]> {
   const out: string[] = [];
-  for await (const { revision, records } of revisions)
-    for (const [i, record] of records.entries()) {
-      if (record.sub !== i || record.main !== revision) throw new Error('sub or main is off');
-      out.push(describe(record));
-    }
+  for await (const revisions of batches)
+    for (const { revision, records } of revisions)
+      for (const [i, record] of records.entries()) {
+        if (record.sub !== i || record.main !== revision) throw new Error('sub or main is off');
+        out.push(describe(record));
+      }
   return out;
 }

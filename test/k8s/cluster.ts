@@ -4,8 +4,8 @@ import { ApiServer } from './apiserver.js';
 import { Balancer } from './balancer.js';
 import { KubeClient } from './client.js';
 import { Component } from './component.js';
-import { until } from './until.js';
 import { HOSTS, makePki, removePki, writeKubeconfig, type Pki } from './pki.js';
+import { until } from './until.js';
 
 /** What makes pods out of ReplicaSets, keeps nodes fit to be scheduled to, and lets pods be created. */
 const CONTROLLERS = [

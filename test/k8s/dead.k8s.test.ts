@@ -93,7 +93,7 @@ describeKube('apiservers that die or hang', () => {
     });
 
     it(`${fate} in the freeze: Ctrl-C lets writes in by the other, and says where it was not seen`, async () => {
-      const running = bare.start('cutover', { flags: ['--quiet', '60000'] });
+      const running = bare.start('cutover', { flags: ['--quiet', '60s'] });
       await running.until(reached('drain'));
       await strike(fate);
       running.signal('SIGINT');

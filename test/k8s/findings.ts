@@ -1,8 +1,8 @@
 /** What became of a cluster whose pods were moved: nothing is wrong, or this is. */
 import { differences, known } from './informer.js';
 import type { Scene } from './scene.js';
-import { podPath, PODS } from './workload.js';
 import { until } from './until.js';
+import { podPath, PODS } from './workload.js';
 
 /** Where nothing is wrong, everything is seen within two seconds; controllers back off, too. */
 const SEEN_WITHIN_MS = 10_000;

@@ -1,21 +1,21 @@
 /** The freeze and its probe against real apiservers: what they say is compared with what writes do. */
 import { expect } from 'chai';
-import * as contract from '../cli/contract.js';
-import { run, whole } from '../cli/run.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
-import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/cutover/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/kube/freezing.js';
 import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
 import { freezeWay } from '../../src/kube/way.js';
+import * as contract from '../cli/contract.js';
+import { run, whole } from '../cli/run.js';
 import { failure } from '../kube/scene.js';
 import { describeKube } from './binaries.js';
-import { Cluster } from './cluster.js';
 import { KubeClient } from './client.js';
+import { Cluster } from './cluster.js';
 import { Nodes } from './nodes.js';
 import { until } from './until.js';
 import { othersWebhook } from './webhook.js';

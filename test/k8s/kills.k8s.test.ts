@@ -98,7 +98,7 @@ describeKube('cutover: aborted, killed, and back', () => {
     expect(errorOf(refused).message).to.include(`${PREFIX}default/late-00`);
 
     const before = await pods();
-    const ended = await move.run('rollback', { dies: 'rollback.switched' });
+    const ended = await move.run('rollback', { dies: 'cutover.rollback.switched' });
     expect(ended.code).to.equal(null);
     expect(await pods()).to.deep.equal(before);
     const again = await move.run('rollback');
@@ -119,8 +119,8 @@ describeKube('cutover: aborted, killed, and back', () => {
       'cutover.audited': nothing,
       'cutover.frozen': list,
       'cutover.drained': nothing,
-      'takeover.send': nothing,
-      'takeover.answer': list,
+      'cutover.takeover.send': nothing,
+      'cutover.takeover.answer': list,
       'cutover.fenced': nothing,
       'cutover.moved': list,
       // The second apiserver: the first has moved already.
@@ -143,18 +143,18 @@ describeKube('cutover: aborted, killed, and back', () => {
     let after: Known = new Map();
     const list = () => listNow(scene, 'on the way back');
     const ended = await throughDeaths('rollback', {
-      'rollback.frozen': async () => {
+      'cutover.rollback.frozen': async () => {
         before = await pods();
         await list();
       },
-      'rollback.raised': list,
-      'bring.send:3': list,
-      'rollback.brought': list,
-      'rollback.switched': async () => {
+      'cutover.rollback.raised': list,
+      'cutover.bring.send:3': list,
+      'cutover.rollback.brought': list,
+      'cutover.rollback.switched': async () => {
         after = await pods();
         await list();
       },
-      'rollback.unfrozen': () => scene.workload.more(20),
+      'cutover.rollback.unfrozen': () => scene.workload.more(20),
     });
     expect(ended.code, ended.stderr).to.equal(0);
     const report = rollbackReport(ended);

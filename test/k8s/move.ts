@@ -51,7 +51,7 @@ export class Move {
       ...['--kubeconfig', cluster.kubeconfig, '--apiservers', urls],
       ...['--watch', '1', '-w', 'json', ...flags],
     ];
-    const env: Record<string, string> = dies === undefined ? {} : { ETCD_LOCKSTEP_FAILPOINT: dies };
+    const env: Record<string, string> = dies === undefined ? {} : { LOCKSTEP_FAILPOINT: dies };
     return new Running(args, env, COMMAND_WITHIN_MS);
   }
 

@@ -155,7 +155,7 @@ describeKube('two operators, one night', () => {
       const going = new OnTerminal(asFlags('cutover'), move.lockstep.dir);
       await leaving.until('Type go');
       await going.until('Type go');
-      const { running } = await cutover((asked) => moveApiserver(scene, asked), '--quiet', '3000');
+      const { running } = await cutover((asked) => moveApiserver(scene, asked), '--quiet', '3s');
       await running.until(reached('drain'));
       leaving.type('\x03');
       going.type('go\n');
@@ -169,7 +169,7 @@ describeKube('two operators, one night', () => {
     });
 
     it('before the takeover is noticed by whom it was taken from', async () => {
-      const { hook, running } = await cutover(() => Promise.resolve(), '--quiet', '1000');
+      const { hook, running } = await cutover(() => Promise.resolve(), '--quiet', '1s');
       await running.until(reached('drain'));
       running.signal('SIGSTOP');
       const refused = await removeFreeze();
@@ -187,10 +187,10 @@ describeKube('two operators, one night', () => {
     });
 
     it('by a second cutover that is given up ends the first, and leaves no freeze', async () => {
-      const { hook, running } = await cutover(() => Promise.resolve(), '--quiet', '1000');
+      const { hook, running } = await cutover(() => Promise.resolve(), '--quiet', '1s');
       await running.until(reached('drain'));
       running.signal('SIGSTOP');
-      const other = move.start('cutover', { flags: ['--yes', '--quiet', '60000'] });
+      const other = move.start('cutover', { flags: ['--yes', '--quiet', '60s'] });
       await other.until(reached('drain'));
       other.signal('SIGINT');
       expect((await other.ended).code).to.equal(130);

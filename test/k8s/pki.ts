@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { removeAtExit, removeFolder } from '../rig/child.js';
 import { Authority } from '../rig/certs.js';
+import { removeAtExit, removeFolder } from '../rig/child.js';
 import type { KeyPair } from '../rig/tls.js';
 
 /** The addresses that servers of the rig listen on: apiservers of one cluster share a port. */

@@ -1,5 +1,5 @@
-import { freePorts } from '../rig/ports.js';
 import type { Etcd } from '../rig/etcd.js';
+import { freePorts } from '../rig/ports.js';
 import { ApiServer, podsFrom } from './apiserver.js';
 import type { Cluster } from './cluster.js';
 

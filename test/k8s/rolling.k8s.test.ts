@@ -73,7 +73,7 @@ describeKube('cutover: one apiserver after the other', () => {
     expect(retireReport(dry)).to.include({ removed: false, ...cutOver, left: report.keys });
     expect(await podRows(source)).to.deep.equal(before);
 
-    const verified = await move.run('retire', { dies: 'retire.verified' });
+    const verified = await move.run('retire', { dies: 'cutover.retire.verified' });
     expect(verified.code, verified.stderr).to.equal(null);
     expect(await podRows(source)).to.deep.equal(before);
 
@@ -83,7 +83,7 @@ describeKube('cutover: one apiserver after the other', () => {
     await slow.ended;
     expect(await keysLeft(source)).to.be.above(0);
 
-    const last = await move.run('retire', { dies: 'retire.removed' });
+    const last = await move.run('retire', { dies: 'cutover.retire.removed' });
     expect(last.code, last.stderr).to.equal(null);
     expect(await keysLeft(source)).to.equal(0);
     const ended = await move.run('retire');

@@ -1,7 +1,7 @@
 /** Which folder is which resource, and what kube-apiserver's flag calls it. */
 import { expect } from 'chai';
+import { folderOf, lookUp } from '../../src/kube/resourcefolders.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
-import { folderOf, lookUp } from '../../src/kube/folders.js';
 import { overrides, resources, split } from '../../src/plan/split.js';
 
 const ROOT = '/registry/';

@@ -1,7 +1,7 @@
 /** etcd-lockstep freeze, against a freeze that somebody has. */
 import { expect } from 'chai';
-import { freezeAll } from '../../src/cutover/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
+import { freezeAll } from '../../src/kube/freezing.js';
 import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS } from '../../src/kube/resource.js';
 import * as contract from '../cli/contract.js';

@@ -1,7 +1,7 @@
 /** Every apiserver is waited for, at once, and none longer than it takes. */
 import { expect } from 'chai';
-import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/cutover/freezing.js';
 import { Freeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/kube/freezing.js';
 import { untilRefused } from '../../src/kube/known.js';
 import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS } from '../../src/kube/resource.js';

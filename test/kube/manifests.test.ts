@@ -1,7 +1,7 @@
 import { expect } from 'chai';
+import { parseOptions } from '../../src/config/parse.js';
 import { LockstepError } from '../../src/errors.js';
-import { parseOptions } from '../../src/config/options.js';
-import { freezeObjects, KINDS, type Way } from '../../src/kube/manifests.js';
+import { freezeObjects, KINDS, type FreezeWay } from '../../src/kube/manifests.js';
 import { parseResource, PODS, resourceName } from '../../src/kube/resource.js';
 import { toYaml } from '../../src/kube/yaml.js';
 
@@ -13,7 +13,7 @@ interface Rule {
   resources: string[];
 }
 
-function rulesOf(way: Way, resources = [PODS]): Rule[] {
+function rulesOf(way: FreezeWay, resources = [PODS]): Rule[] {
   const [object] = freezeObjects(resources, way) as unknown as [
     { webhooks: { rules: Rule[] }[]; spec: { matchConstraints: { resourceRules: Rule[] } } },
   ];
@@ -69,15 +69,15 @@ describe('kube: names of resources', () => {
   });
 
   it('and addresses of apiservers, are checked', () => {
-    const parse = (name: 'resource' | 'apiservers', value: unknown) =>
-      parseOptions({ [name]: value }, [], [name])[name];
+    const parse = (name: 'resource' | 'apiservers', ...given: string[]) =>
+      parseOptions({ [name]: given }, {}, [], [name])[name];
     expect(parse('resource', 'pods,leases.coordination.k8s.io')).to.deep.equal([PODS, LEASES]);
     expect(parse('apiservers', '10.0.0.1:6443,https://[fd00::1]:6443/path/')).to.deep.equal([
       'https://10.0.0.1:6443',
       'https://[fd00::1]:6443/path',
     ]);
     for (const [name, value] of [
-      ['resource', ['pods', 'pods/status']],
+      ['resource', 'pods,pods/status'],
       ['apiservers', 'https://a:1,https://a:1/'],
       ['apiservers', 'https://u:secret@a:1'],
       ['apiservers', 'ftp://a'],

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Answer } from '../../src/kube/answer.js';
-import type { Check } from '../../src/kube/ask.js';
+import type { FreezeCheck } from '../../src/kube/ask.js';
 import { Freeze } from '../../src/kube/freeze.js';
 import { freezeOwner } from '../../src/kube/owner.js';
 import { probe, type ProbeReport } from '../../src/kube/probe.js';
@@ -50,7 +50,7 @@ describe('kube: probe, answered as real apiservers do', () => {
     return probe(s.apis[0]!, [PODS], state);
   }
   const WRITES = /^(create|update|patch|delete|deletecollection) pods|^pods\/|^bindings/;
-  const writes = ({ checks }: ProbeReport): Check[] =>
+  const writes = ({ checks }: ProbeReport): FreezeCheck[] =>
     checks.filter(({ what }) => WRITES.test(what));
 
   for (const version of ['1.20.2', '1.36.3'] as const)

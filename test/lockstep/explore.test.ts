@@ -8,8 +8,8 @@
  * with one more behind its last.
  */
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/cursor.js';
-import { FENCE_KEY, SLOTS, slotKey } from '../../src/lockstep/guard.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { TERM_KEY, SLOTS, slotKey } from '../../src/target/guard.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { World, type Happening } from './model.js';
 import { PREFIX, type Entry } from './source.js';
@@ -62,8 +62,8 @@ const MEDDLING: Record<string, Meddling> = {
   'a slot': (world) => {
     world.writeForeign(put(slotKey(SLOTS - 1)));
   },
-  'the fence': (world) => {
-    world.writeForeign(put(FENCE_KEY));
+  'the term': (world) => {
+    world.writeForeign(put(TERM_KEY));
   },
   'the cursor': (world) => {
     world.writeForeign(put(CURSOR_KEY));

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LockstepError } from '../../src/errors.js';
-import { LeaseKeeper } from '../../src/lockstep/leases.js';
+import { LeaseKeeper } from '../../src/leases/keeper.js';
 import { encodeKeyValue, toLong } from '../../src/mvcc/keyvalue.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { eventually } from '../cli/stage.js';
@@ -18,9 +18,7 @@ class OnceUnavailable extends EtcdClient {
 
   override async leaseKeepAlive(ids: readonly bigint[]): Promise<Set<bigint>> {
     if (ids.length > 0 && this.refreshes++ === 0)
-      throw new LockstepError('UNAVAILABLE', 'etcdserver: leader changed', {
-        disposition: 'retry',
-      });
+      throw new LockstepError('UNAVAILABLE', 'etcdserver: leader changed');
     return super.leaseKeepAlive(ids);
   }
 }

@@ -1,12 +1,12 @@
 /**
  * The model test of lockstep: the real Applier against a target and a network in which everything
  * goes wrong that can, one packet at a time (model.ts). After every write that lands, the target
- * must be the source's history up to there, row for row (target.ts).
+ * must be the source's history up to there, row for row (target/target.ts).
  *
- * What it catches. Each of these was put into apply.ts, outgoing.ts or stock.ts, found within the
+ * What it catches. Each of these was put into apply.ts, outgoing.ts or target/stock.ts, found within the
  * runs below (mostly within the first 50), and taken out again:
  *   fillers without the guard of their slot, or of the cursor; a slot in use before its answer
- *   no fence after taking stock; a fence that does not move, or that is not compared
+ *   no term after taking stock; a term that does not move, or that is not compared
  *   the first write compares only the cursor, not the slots
  *   one filler too many in a gap; data that does not wait for the gap's fillers, or for one of them
  *   a refused filler sent again in another slot: the first may come twice
@@ -19,17 +19,17 @@
  *   another follower's name in the cursor ignored; the revision at which data landed ignored
  *   fillers that go on when told to stop; giving up after ten guards that failed
  *   all checks of a filler's revision gone (either one alone is enough)
- * Not caught, since the fence and the next stock make up for it: taking stock before all that was sent
+ * Not caught, since the term and the next stock make up for it: taking stock before all that was sent
  * is answered, and forgetting why a write has failed.
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { setImmediate as settled } from 'node:timers/promises';
-import { CURSOR_KEY } from '../../src/cursor.js';
 import { Applier } from '../../src/lockstep/apply.js';
-import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
-import type { Target, TargetState } from '../../src/lockstep/target.js';
 import type { Revision } from '../../src/mvcc/revision.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
+import type { Target, TargetState } from '../../src/target/target.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { EAGER, IDENTITY, TAPE_END, World, type ForeignWrite, type Plan } from './model.js';
 import { unavailable } from './network.js';
@@ -67,7 +67,7 @@ const plan = fc.record<Plan>({
   fillersPerCursor: fc.constantFrom(5, 5, 5, 2 * SLOTS),
 });
 
-const own = fc.constantFrom(CURSOR_KEY, FENCE_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));
+const own = fc.constantFrom(CURSOR_KEY, TERM_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));
 
 const foreignWrite = fc.record<ForeignWrite>({
   atStep: fc.nat(200),
@@ -146,7 +146,7 @@ describe('lockstep, as a model', function () {
   });
 
   // Chance hardly finds this: what was sent ahead fits a state that comes later.
-  it('refuses a filler of before the fence when the data that it was sent behind has landed', async () => {
+  it('refuses a filler of before the term when the data that it was sent behind has landed', async () => {
     const put: Change = { key: 0, kind: 'put' };
     const history = [
       { gap: 3, changes: [put] },

@@ -7,18 +7,18 @@
  * oldest packet arrives unharmed", so a plan that fast-check has shrunk says what it takes.
  */
 import { setImmediate as settled } from 'node:timers/promises';
-import { parseCursor } from '../../src/cursor.js';
 import { Applier } from '../../src/lockstep/apply.js';
-import type { Identity } from '../../src/lockstep/stock.js';
-import type { Effect, Guard } from '../../src/lockstep/guard.js';
 import type { Pace } from '../../src/lockstep/pace.js';
-import type { Target, TargetState } from '../../src/lockstep/target.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Revision } from '../../src/mvcc/revision.js';
+import { parseCursor } from '../../src/target/cursor.js';
+import type { Effect, Guard } from '../../src/target/guard.js';
+import type { Identity } from '../../src/target/stock.js';
+import type { Target, TargetState } from '../../src/target/target.js';
 import { Network, type Caller, type Fault } from './network.js';
 import { PREFIX, Source, type Entry } from './source.js';
-import { Broken, ModelTarget, must, SOURCE_ID } from './target.js';
 import type { Op } from './store.js';
+import { Broken, ModelTarget, must, SOURCE_ID } from './target.js';
 
 export interface Plan {
   history: readonly Entry[];
@@ -275,11 +275,11 @@ export class World {
   }
 }
 
-function describe({ fenceMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
+function describe({ termMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
   const said = cursor ? ` of ${parseCursor(cursor).revision}` : '';
-  const guard = `if fence@${fenceMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const guard = `if term@${termMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

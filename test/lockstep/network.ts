@@ -92,5 +92,5 @@ export class Network {
 }
 
 export function unavailable(what: string): LockstepError {
-  return new LockstepError('UNAVAILABLE', `${what}: connection lost`, { disposition: 'retry' });
+  return new LockstepError('UNAVAILABLE', `${what}: connection lost`);
 }

@@ -1,12 +1,12 @@
 /** What apply sends, held against real servers: one revision, all of it, in order. */
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/cursor.js';
-import { SLOTS, type Guard } from '../../src/lockstep/guard.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { SLOTS, type Guard } from '../../src/target/guard.js';
+import { EtcdTarget } from '../../src/target/target.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { Etcd, versions } from '../rig/etcd.js';
@@ -79,7 +79,7 @@ for (const version of versions())
 
     function guardedBy(slots: Guard['slots']): Guard {
       return {
-        fenceMod: 0,
+        termMod: 0,
         cursorMod,
         cursor: cursorMod > 0 ? CURSOR : undefined,
         slots,
@@ -89,7 +89,7 @@ for (const version of versions())
 
     /** Writes the records as the next revision and checks that this is what it became. */
     async function write(records: readonly Record[], slots: Guard['slots'] = []): Promise<void> {
-      const effect = { kind: 'cursor', records, cursor: CURSOR, fence: false } as const;
+      const effect = { kind: 'cursor', records, cursor: CURSOR, newTerm: false } as const;
       const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: true, revision: head + 1 });
       cursorMod = head = answer.revision;
@@ -153,7 +153,7 @@ for (const version of versions())
         kind: 'cursor',
         records: deletes(300),
         cursor: CURSOR,
-        fence: false,
+        newTerm: false,
       } as const;
       const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: false, revision: head });

@@ -1,11 +1,11 @@
 /** The source: a random history, of which apply's feed gets to know more and more. */
-import type { Feed, Standing, Step } from '../../src/lockstep/apply.js';
-import { Wakeup } from '../../src/backoff.js';
+import { Wakeup } from '../../src/async/wakeup.js';
+import type { Feed, TargetStanding, Stretch } from '../../src/lockstep/apply.js';
 import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest } from '../../src/mvcc/tally.js';
 import { proven, type Position } from '../../src/position.js';
-import { leftOut } from '../../src/lockstep/stock.js';
+import { leftOut } from '../../src/target/stock.js';
 import { Store, type Op } from './store.js';
 
 export const PREFIX = '/pods/';
@@ -63,7 +63,10 @@ export class Source implements Feed {
     return whole.filter(({ revision }) => revision >= first && revision <= last);
   }
 
-  async *steps({ position: after, cursor }: Standing, signal: AbortSignal): AsyncGenerator<Step> {
+  async *stretches(
+    { position: after, cursor }: TargetStanding,
+    signal: AbortSignal,
+  ): AsyncGenerator<Stretch> {
     for (let at = after; !signal.aborted;) {
       const seen = this.#revealed.generation;
       const end = this.#proven;
@@ -73,9 +76,8 @@ export class Source implements Feed {
         await this.#revealed.after(seen, signal);
         continue;
       }
-      for (const whole of this.between(at + 1, end)) yield { kind: 'revision', whole };
+      yield { revisions: this.between(at + 1, end), position: end };
       at = end;
-      yield { kind: 'position', position: at };
     }
   }
 

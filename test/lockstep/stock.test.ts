@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { CURSOR_FORMAT, type Cursor } from '../../src/cursor.js';
 import { LockstepError, type ErrorCode } from '../../src/errors.js';
-import { foreignWrite, takenOver, takeStock } from '../../src/lockstep/stock.js';
-import { SLOTS } from '../../src/lockstep/guard.js';
-import type { TargetState } from '../../src/lockstep/target.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
+import { CURSOR_FORMAT, type Cursor } from '../../src/target/cursor.js';
+import { SLOTS } from '../../src/target/guard.js';
+import { foreignWrite, takenOver, takeStock } from '../../src/target/stock.js';
+import type { TargetState } from '../../src/target/target.js';
 
 const IDENTITY = { source: 'cafe', prefixes: PrefixSet.of(['/pods/', '/leases/']) };
 
@@ -30,7 +30,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     head: 102,
     cursor: CURSOR,
     cursorMod: 100,
-    fenceMod: 90,
+    termMod: 90,
     slotMods,
     slotWrites: 42,
     cutover: undefined,

@@ -1,20 +1,20 @@
 /**
  * The target: what etcd would do with apply's writes, and a look at all of it after each of them.
  */
+import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
+import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
+import type { Record } from '../../src/mvcc/record.js';
+import type { Revision } from '../../src/mvcc/revision.js';
+import { digest, Tally } from '../../src/mvcc/tally.js';
 import {
   CURSOR_FORMAT,
   CURSOR_KEY,
   cursorTally,
   encodeCursor,
   parseCursor,
-} from '../../src/cursor.js';
-import { FENCE_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/lockstep/guard.js';
-import type { TargetState } from '../../src/lockstep/target.js';
-import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
-import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
-import type { Record } from '../../src/mvcc/record.js';
-import type { Revision } from '../../src/mvcc/revision.js';
-import { digest, Tally } from '../../src/mvcc/tally.js';
+} from '../../src/target/cursor.js';
+import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
+import type { TargetState } from '../../src/target/target.js';
 import { PREFIX, type Source } from './source.js';
 import { Store, type Op } from './store.js';
 
@@ -78,7 +78,7 @@ export class ModelTarget {
       head: this.store.head,
       cursor: cursor && parseCursor(cursor.value),
       cursorMod: cursor?.mod ?? 0,
-      fenceMod: this.#mod(FENCE_KEY),
+      termMod: this.#mod(TERM_KEY),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
       slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
       cutover: undefined,
@@ -88,7 +88,7 @@ export class ModelTarget {
 
   write(guard: Guard, effect: Effect): { succeeded: boolean; revision: Revision } {
     const holds =
-      this.#mod(FENCE_KEY) === guard.fenceMod &&
+      this.#mod(TERM_KEY) === guard.termMod &&
       this.#mod(CURSOR_KEY) === guard.cursorMod &&
       (!guard.cursor || this.store.get(CURSOR_KEY)?.value.equals(guard.cursor)) &&
       guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod) &&
@@ -159,8 +159,8 @@ function toOps(effect: Effect): Op[] {
   const ops = effect.records.map(({ key, tombstone, bytes }) =>
     tombstone ? { key } : { key, value: parseKeyValue(bytes).value },
   );
-  const fence = effect.fence ? [{ key: FENCE_KEY, value: EMPTY }] : [];
-  return [...ops, { key: CURSOR_KEY, value: effect.cursor }, ...fence];
+  const newTerm = effect.newTerm ? [{ key: TERM_KEY, value: EMPTY }] : [];
+  return [...ops, { key: CURSOR_KEY, value: effect.cursor }, ...newTerm];
 }
 
 function tallyOf(rows: readonly Record[]): Tally {

@@ -5,7 +5,7 @@ import { LockstepError } from '../../src/errors.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { Gate } from '../access/gate.js';
-import { commandsFor, lock, USER } from '../access/rights.js';
+import { commandsFor, lock, MIRROR_USER } from '../access/rights.js';
 import { newestVersion, type Etcd } from '../rig/etcd.js';
 import { Pair } from './pair.js';
 
@@ -24,7 +24,7 @@ describe('mirror with the least roles', () => {
       await lock(target, commandsFor('mirror target'));
       const as = ({ endpoint }: Etcd) => ({
         endpoints: [endpoint],
-        user: { name: USER.user, password: USER.password },
+        user: { name: MIRROR_USER.user, password: MIRROR_USER.password },
       });
       const map = new KeyMap(LEASES);
       const ends = { source: as(pair.source), target: as(pair.target) };

@@ -1,8 +1,8 @@
 /** What happens while a mirror is away, with and without the source's history, and to keys of others. */
 import { expect } from 'chai';
 import { KeyMap } from '../../src/mirror/keymap.js';
-import { FaultProxy } from '../rig/proxy.js';
 import { eventually } from '../cli/stage.js';
+import { FaultProxy } from '../rig/proxy.js';
 import { del, Pair, put } from './pair.js';
 
 describe('a mirror that was away', () => {

@@ -1,12 +1,12 @@
 /** The base of a mirror while the source is written and compacted under it, at every page. */
 import { expect } from 'chai';
-import { MAX_TXN_OPS } from '../../src/lockstep/txn.js';
 import { BATCH_BYTES } from '../../src/mirror/batch.js';
-import { Comparison } from '../../src/mirror/compare.js';
-import { mirrorKey, NO_KEYS, tallyOf } from '../../src/mirror/cursor.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
+import { Comparison } from '../../src/mirror/mirrorbase.js';
+import { mirrorKey, NO_KEYS, tallyOf } from '../../src/mirror/mirrorcursor.js';
 import { addsUp, survey } from '../../src/mirror/survey.js';
 import { Writer } from '../../src/mirror/writer.js';
+import { MAX_TXN_OPS } from '../../src/target/txn.js';
 import { EtcdClient, type RangeAnswer, type RangeQuery } from '../../src/wire/client.js';
 import { del, Pair, put } from './pair.js';
 

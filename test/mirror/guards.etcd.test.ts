@@ -35,15 +35,15 @@ describe("a mirror's writes", () => {
 
   /** One after another, each goes on where the last one died; the first passing is the claim's. */
   const DEATHS = {
-    base: ['copy.answer:3'],
-    tail: ['copy.answer:2', 'copy.send:3:1'],
+    base: ['mirror.copy.answer:3'],
+    tail: ['mirror.copy.answer:2', 'mirror.copy.send:3:1'],
   };
 
   it('die with their process, in the base and in the tail, before, while and after they are sent', async () => {
     const map = new KeyMap('/deaths/');
     await pair.fill('/deaths/', 900);
     const die = async (spell: string) => {
-      const { signal, stderr } = await pool.run(args(map), { ETCD_LOCKSTEP_FAILPOINT: spell });
+      const { signal, stderr } = await pool.run(args(map), { LOCKSTEP_FAILPOINT: spell });
       expect(signal, `${spell}: ${stderr}`).to.equal('SIGKILL');
     };
     for (const spell of DEATHS.base) await die(spell);

@@ -1,13 +1,13 @@
 /** Two etcds, and mirrors between them in this process. */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_TXN_OPS } from '../../src/lockstep/txn.js';
-import { mirrorKey, parseMirror, type MirrorCursor } from '../../src/mirror/cursor.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
 import { Mirror, type MirrorOptions } from '../../src/mirror/mirror.js';
-import type { MirrorStatus } from '../../src/mirror/status.js';
+import { mirrorKey, parseMirror, type MirrorCursor } from '../../src/mirror/mirrorcursor.js';
+import type { MirrorStatus } from '../../src/mirror/mirrorstatus.js';
 import { parseKeyValue, toLong } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { MAX_TXN_OPS } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import type { Connection } from '../../src/wire/connection.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';

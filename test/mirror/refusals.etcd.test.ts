@@ -1,10 +1,10 @@
 /** What mirror refuses before it changes anything; and the audit of a mirror. */
 import { expect } from 'chai';
-import { auditValues, type ValuesReport } from '../../src/audit/values.js';
 import type { Difference } from '../../src/audit/report.js';
+import { auditValues, type ValuesReport } from '../../src/audit/values.js';
 import { LockstepError, type ErrorCode } from '../../src/errors.js';
-import { mirrorKey } from '../../src/mirror/cursor.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
+import { mirrorKey } from '../../src/mirror/mirrorcursor.js';
 import { fingerprint } from '../cli/stage.js';
 import { del, Pair, put, type MirrorFlags } from './pair.js';
 
@@ -137,13 +137,13 @@ describe('audit --values', () => {
     const set = async (revision: number) =>
       pair.to.txn({ success: [put(key, JSON.stringify({ ...cursor, revision }))] });
     await set((await pair.from.head()).revision + 100);
-    expect(await code()).to.equal('SOURCE_CHANGED');
+    expect(await code()).to.equal('MIRROR_OTHER_SOURCE');
     await set(cursor?.revision ?? 0);
     expect(await code()).to.equal('none');
   });
 
   it('where the mirror stands the source has been compacted: says so', async () => {
     await pair.loseHistory();
-    expect(await code()).to.equal('COMPACTED');
+    expect(await code()).to.equal('COMPACTED_MEANWHILE');
   });
 });

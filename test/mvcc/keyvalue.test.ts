@@ -7,9 +7,12 @@ import { LockstepError } from '../../src/errors.js';
 import {
   encodeKeyValue,
   keyOf,
+  leaseOf,
+  modRevisionOf,
   parseKeyValue,
   toBigInt,
   toLong,
+  versionOf,
   type KeyValue,
 } from '../../src/mvcc/keyvalue.js';
 
@@ -56,6 +59,9 @@ describe('KeyValue', () => {
         const read = parseKeyValue(reference(kv));
         expect(read).to.deep.equal(kv);
         expect(keyOf(reference(kv))).to.deep.equal(kv.key);
+        expect(leaseOf(reference(kv))).to.equal(kv.lease);
+        expect(modRevisionOf(reference(kv))).to.equal(kv.modRevision);
+        expect(versionOf(reference(kv))).to.equal(kv.version);
       }),
     );
   });

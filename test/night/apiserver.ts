@@ -1,8 +1,8 @@
 /** An apiserver as one process sees it. */
-import { pause } from '../../src/backoff.js';
+import { pause } from '../../src/async/again.js';
 import { LockstepError } from '../../src/errors.js';
 import type { Answer } from '../../src/kube/answer.js';
-import { ApiServer, type Method, type Query } from '../../src/kube/api.js';
+import { ApiServer, type HttpMethod, type Query } from '../../src/kube/api.js';
 import { touchesFreeze, type KubeRequest, type KubeServer } from './kube.js';
 import type { Planted } from './machine.js';
 import type { Process } from './process.js';
@@ -25,7 +25,7 @@ export class SimulatedApiServer extends ApiServer {
   }
 
   override send(
-    method: Exclude<Method, 'GET'>,
+    method: Exclude<HttpMethod, 'GET'>,
     path: string,
     body?: unknown,
     query: Query = {},
@@ -57,5 +57,5 @@ export class SimulatedApiServer extends ApiServer {
 }
 
 function unavailable(asked: string, why: string): LockstepError {
-  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`, { disposition: 'retry' });
+  return new LockstepError('KUBE_UNAVAILABLE', `${asked}: ${why}`);
 }

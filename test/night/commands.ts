@@ -1,15 +1,15 @@
 /** The commands of the night, as the command line runs them, on one machine of the model. */
 import { Cutover } from '../../src/cutover/cutover.js';
-import { fenceAlone } from '../../src/cutover/alone.js';
+import { fenceAlone } from '../../src/cutover/fencealone.js';
 import { retire } from '../../src/cutover/retire.js';
 import { Rollback } from '../../src/cutover/rollback.js';
-import { EtcdTarget } from '../../src/lockstep/target.js';
 import { LockstepError } from '../../src/errors.js';
-import { freezeAll, thaw } from '../../src/cutover/freezing.js';
-import { Freeze } from '../../src/kube/freeze.js';
-import { freezeOwner } from '../../src/kube/owner.js';
 import type { ApiServer } from '../../src/kube/api.js';
+import { Freeze } from '../../src/kube/freeze.js';
+import { freezeAll, thaw } from '../../src/kube/freezing.js';
+import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS as PODS_RESOURCE } from '../../src/kube/resource.js';
+import { EtcdTarget } from '../../src/target/target.js';
 import type { EtcdClient } from '../../src/wire/client.js';
 import type { Side } from './etcd.js';
 import type { Process } from './process.js';
@@ -123,10 +123,7 @@ async function keepFence(machine: Machine): Promise<void> {
  */
 async function removeByHand({ process, target, apiservers, onNote }: Machine): Promise<void> {
   const { cutover } = await new EtcdTarget(target).read();
-  if (cutover)
-    throw new LockstepError('TARGET_CUT_OVER', 'status says CUT OVER: no freeze remove', {
-      disposition: 'fatal',
-    });
+  if (cutover) throw new LockstepError('TARGET_CUT_OVER', 'status says CUT OVER: no freeze remove');
   process.inOneGo = true;
   const { signal } = process.abort;
   await thaw(await Freeze.find(apiservers), {

@@ -4,7 +4,7 @@ import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
-import { SLOT_PREFIX } from '../../src/lockstep/guard.js';
+import { SLOT_PREFIX } from '../../src/target/guard.js';
 import {
   EtcdClient,
   type Header,
@@ -83,7 +83,7 @@ export class SimulatedEtcd extends EtcdClient {
     return {
       ...status,
       ...{ memberId: '1', leader: '1', dbBytes: 0, dbBytesInUse: 0 },
-      ...{ quotaBytes: undefined, isLearner: false },
+      ...{ quotaBytes: undefined, isLearner: false, alarms: [] },
     };
   }
 
@@ -104,7 +104,7 @@ export class SimulatedEtcd extends EtcdClient {
   }
 
   override leaseGrant(): Promise<void> {
-    throw new LockstepError('ETCD', 'there are no leases in the model', { disposition: 'fatal' });
+    throw new LockstepError('ETCD', 'there are no leases in the model');
   }
 
   override watch(): Promise<WatchStream> {

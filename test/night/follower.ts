@@ -2,14 +2,14 @@
  * A target that was restored from a base, and a follower that keeps it in lockstep until somebody takes
  * it over: at once, because what goes wrong with a follower is the model of lockstep's.
  */
-import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor } from '../../src/cursor.js';
-import { CUTOVER_KEY } from '../../src/cutoverstate.js';
-import { SLOTS, slotKey } from '../../src/lockstep/guard.js';
-import { put } from '../../src/lockstep/txn.js';
 import { encodeKeyValue, parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import { digest, Tally } from '../../src/mvcc/tally.js';
+import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor } from '../../src/target/cursor.js';
+import { CUTOVER_KEY } from '../../src/target/cutoverstate.js';
+import { SLOTS, slotKey } from '../../src/target/guard.js';
+import { put } from '../../src/target/txn.js';
 import { PODS } from './kube.js';
 import { Store } from './store.js';
 

@@ -2,10 +2,10 @@
  * A tiny Kubernetes: apiservers over two etcds, of which each serves pods from one, and the objects of
  * admission, which all of them keep in the source and each learns of in its own time.
  */
+import type { Query } from '../../src/kube/api.js';
+import { FREEZE_NAME, KINDS, WEBHOOK_NAME, ADMISSION_BASE } from '../../src/kube/manifests.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
-import { FREEZE_NAME, KINDS, WEBHOOK_NAME, ADMISSION_BASE } from '../../src/kube/manifests.js';
-import type { Query } from '../../src/kube/api.js';
 import type { Side } from './etcd.js';
 import type { Store } from './store.js';
 

@@ -35,9 +35,9 @@
  * time, for then a guard on the cursor hides what happens when nobody does; late arrivals of what goes to
  * Kubernetes, which no condition can hold back and no server keeps for long.
  */
-import { machineFor, type MachineOptions } from './machine.js';
-import type { Side } from './etcd.js';
 import { run as runCommand, type Command } from './commands.js';
+import type { Side } from './etcd.js';
+import { machineFor, type MachineOptions } from './machine.js';
 import { Process, type Call } from './process.js';
 import { nameOf, Rules, type Run, type Violation } from './rules.js';
 import { settled } from './time.js';

@@ -6,15 +6,15 @@
  * is explored only around the calls where the bug is, so that all of them take seconds.
  */
 import { expect } from 'chai';
-import { CURSOR_KEY } from '../../src/cursor.js';
-import { Claim, look } from '../../src/cutover/claim.js';
 import { Fence } from '../../src/cutover/fence.js';
-import { LateWrites } from '../../src/cutover/late.js';
-import { OWNER_KEY } from '../../src/cutoverowner.js';
-import { CUTOVER_KEY, encodeCutover } from '../../src/cutoverstate.js';
 import { Freeze } from '../../src/kube/freeze.js';
-import { modIs, put } from '../../src/lockstep/txn.js';
 import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
+import { LateWrites } from '../../src/proof/latewrites.js';
+import { Claim, look } from '../../src/target/claim.js';
+import { CURSOR_KEY } from '../../src/target/cursor.js';
+import { CUTOVER_KEY, encodeCutover } from '../../src/target/cutoverstate.js';
+import { OWNER_KEY } from '../../src/target/nightowner.js';
+import { modIs, put } from '../../src/target/txn.js';
 import { text, type Side, type Txn } from './etcd.js';
 import { Exploration, type Deviation } from './explore.js';
 import { PODS, type KubeRequest } from './kube.js';

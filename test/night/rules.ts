@@ -6,9 +6,9 @@
  * nothing could have held it back: a hook. A write to an etcd and one to Kubernetes can be guarded, so
  * they must have no effect, however late they come.
  */
-import { CUTOVER_KEY, parseCutover, type Phase } from '../../src/cutoverstate.js';
-import { SLOT_PREFIX } from '../../src/lockstep/guard.js';
 import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
+import { CUTOVER_KEY, parseCutover, type Phase } from '../../src/target/cutoverstate.js';
+import { SLOT_PREFIX } from '../../src/target/guard.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import type { Command } from './commands.js';
 import { isRaise, text, type Side } from './etcd.js';

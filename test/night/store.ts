@@ -62,9 +62,7 @@ export class Store {
   /** Live rows of a range in key order, as they were at a revision; 0 is now. */
   range({ key, rangeEnd }: Partial<KeyRange> & { key: Buffer }, revision = 0): Buffer[] {
     if (revision > this.head)
-      throw new LockstepError('FUTURE_REVISION', 'etcdserver: required revision is a future one', {
-        disposition: 'retry',
-      });
+      throw new LockstepError('FUTURE_REVISION', 'etcdserver: required revision is a future one');
     const live = revision === 0 || revision === this.head ? this.#live : this.#liveAt(revision);
     const from = nameOf(key);
     if (!rangeEnd || rangeEnd.length === 0) {

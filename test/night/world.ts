@@ -2,8 +2,8 @@
  * The world of a night: two etcds and the follower between them, apiservers, their clients, and time.
  * It says what there is and what becomes of it; who does what in it is in night.ts.
  */
-import { CUTOVER_KEY, parseCutover, type Phase } from '../../src/cutoverstate.js';
 import type { Record } from '../../src/mvcc/record.js';
+import { CUTOVER_KEY, parseCutover, type Phase } from '../../src/target/cutoverstate.js';
 import { Clients } from './clients.js';
 import type { Side } from './etcd.js';
 import { Follower, restoredFrom } from './follower.js';

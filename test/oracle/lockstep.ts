@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { seed } from '../../src/base/seed.js';
-import { parseCursor } from '../../src/cursor.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { digest } from '../../src/mvcc/tally.js';
+import { parseCursor } from '../../src/target/cursor.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
 import { Etcd, type EtcdVersion } from '../rig/etcd.js';
@@ -25,6 +25,7 @@ import {
 } from './following.js';
 import { arbitraryOp, PREFIXES, type Op } from './history.js';
 import { compareRows, liveAt, rowsOf, type OracleRows } from './rows.js';
+import { seenBy3, toBeSeen } from './seen.js';
 import { HistoryWriter } from './writer.js';
 
 const STOPPED_WITHIN_MS = 5000;
@@ -167,11 +168,16 @@ async function goOn(
   }
 }
 
-/** Rows, heads, and what the cursor says about them. */
+/** Rows, heads, what a client sees of them, and what the cursor says about them. */
 export async function compareStores(source: Etcd, target: Etcd): Promise<void> {
   const [there, here] = await Promise.all([rowsOf(source, PREFIXES), rowsOf(target, PREFIXES)]);
   const difference = compareRows(there, here);
   if (difference !== undefined) throw new Error(difference);
+  for (const [etcd, rows] of [
+    [source, there],
+    [target, here],
+  ] as const)
+    expect(await seenBy3(etcd, PREFIXES)).to.deep.equal(toBeSeen(rows));
   await checkCursor(target, here);
 }
 

@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BoltFile } from '../../src/bolt/reader.js';
+import { BoltFile } from '../../src/bolt/boltreader.js';
 import type { Etcd } from '../rig/etcd.js';
 import { decodeKeyValue } from './keyvalue.js';
 

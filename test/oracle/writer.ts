@@ -1,6 +1,6 @@
 /** Carries histories out on a real etcd. */
-import type { EtcdClient } from '../../src/wire/client.js';
 import { toLong } from '../../src/mvcc/keyvalue.js';
+import type { EtcdClient } from '../../src/wire/client.js';
 import type { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import type { Etcd } from '../rig/etcd.js';
 import { FOREIGN, KEYS, RANGES, type Op, type Size, type Write } from './history.js';

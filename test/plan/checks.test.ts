@@ -1,14 +1,14 @@
 /** Verdicts for what no test can bring a real server to: clocks, versions, far targets. */
 import { expect } from 'chai';
+import type { AskedMember, AskedMembers } from '../../src/plan/askmembers.js';
 import type { Contents } from '../../src/plan/contents.js';
 import { encryption } from '../../src/plan/data.js';
-import type { Member, Members } from '../../src/plan/members.js';
-import { estimate, pace } from '../../src/plan/pace.js';
+import { estimate, pace } from '../../src/plan/estimates.js';
 import type { Rates } from '../../src/plan/rates.js';
 import { clocks, health, space, versions } from '../../src/plan/servers.js';
 import { compaction, type Window } from '../../src/plan/window.js';
 
-const MEMBER: Member = {
+const MEMBER: AskedMember = {
   endpoint: 'http://10.0.0.1:2379',
   version: '3.5.30',
   clusterId: '1',
@@ -23,7 +23,7 @@ const MEMBER: Member = {
   error: null,
 };
 
-function members(...each: Partial<Member>[]): Members {
+function members(...each: Partial<AskedMember>[]): AskedMembers {
   return { members: each.map((m) => ({ ...MEMBER, ...m })), alarms: [], missing: [] };
 }
 

@@ -1,11 +1,13 @@
 /** What a plan says of a target: what it holds, who writes there, who is let in. */
 import { expect } from 'chai';
 import { EtcdClient } from '../../src/wire/client.js';
+import { Gate } from '../access/gate.js';
+import { commandsFor, lock, USER } from '../access/rights.js';
+import { tempDir } from '../base/sources.js';
+import { run } from '../cli/run.js';
 import { fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { Authority } from '../rig/certs.js';
 import { Etcd, haveVersion } from '../rig/etcd.js';
-import { run } from '../cli/run.js';
-import { tempDir } from '../base/sources.js';
 import { expectCheck, planOf } from './make.js';
 
 describe('plan: target', () => {
@@ -123,6 +125,13 @@ describe('plan: who is let in', () => {
     expectCheck(wrong, 'target stock', 'ok', /empty/);
     const open = await planOf({ source: from, target: plain.endpoint });
     expectCheck(open, 'credentials', 'warn', /without TLS/);
+    await lock(new Gate(good), commandsFor('target'));
+    const user = { name: USER.user, password: USER.password };
+    const [there, here] = [from, as(good, ca.cert, client)].map((side) => ({ ...side, user }));
+    const byUser = await planOf({ source: there!, target: here!, prefixes: [PODS] });
+    expectCheck(byUser, 'credentials', 'not asked', /wants a user.*apiservers' own files/);
+    const byName = await planOf({ source: from, target: here!, prefixes: [PODS] });
+    expectCheck(byName, 'credentials', 'stop', /user name is empty|permission denied|not exist/);
     await Promise.all([source, good, bad, plain].map((etcd) => etcd.remove()));
   });
 
@@ -146,9 +155,12 @@ describe('plan: who is let in', () => {
     expect(plan.rates.everything).to.equal(false);
     expectCheck(plan, 'source health', 'not asked', /root only/);
     expectCheck(plan, 'source versions', 'ok', /3\.5\.30/);
+    expect((await planOf({ source: at })).prefixes).to.deep.equal([PODS]);
+    const revoke = `--user root:pw role revoke-permission r ${PODS} --prefix`;
+    await source.ctl(...revoke.split(' '));
     const unnamed: unknown = await planOf({ source: at }).catch((e: unknown) => e);
     expect(unnamed).to.have.property('code', 'PERMISSION');
-    expect(unnamed).to.have.property('hint').that.contains('--prefix /registry/pods/');
+    expect(unnamed).to.have.property('hint').that.contains('name what this user may read');
     await source.remove();
   });
 });

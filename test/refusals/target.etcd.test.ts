@@ -6,12 +6,13 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { crop } from '../../src/base/crop.js';
+import { toLong } from '../../src/mvcc/keyvalue.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
-import { toLong } from '../../src/mvcc/keyvalue.js';
+import { run } from '../cli/run.js';
+import { eventually, fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { cleanEnv } from '../rig/binaries.js';
 import { binaries, Etcd } from '../rig/etcd.js';
-import { eventually, fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
 import { fatal, refusal, refused, reseed } from './refused.js';
 
 const CURSOR = 'etcd-lockstep/cursor';
@@ -74,8 +75,7 @@ describe('follow refuses a target that is not ours', () => {
     const { clusterId } = await client.head();
     client.close();
     const before = await fingerprint(target);
-    const args = ['--endpoints', other.endpoint];
-    const ended = await stage.follow(journal, target, ...args);
+    const ended = await run(stage.followArgs(journal, target.endpoint, other.endpoint));
     expect(refusal(ended, fatal('TARGET_OTHER_SOURCE')).message).to.contain(clusterId);
     expect(await fingerprint(target)).to.deep.equal(before);
   });

@@ -1,4 +1,10 @@
+import { Range, type AuthClient } from 'etcd3';
 import type { Login } from './etcd.js';
+import { withEtcd3 } from './etcd3.js';
+import type { ClientAddress } from './rpc.js';
+
+/** etcd3's names. */
+const TYPES = { read: 'Read', write: 'Write', readwrite: 'Readwrite' } as const;
 
 /** What a role may do, with etcd's own names for it. */
 export interface Permission {
@@ -25,34 +31,38 @@ export interface User {
 /** May do everything; `enableAuth` makes it. */
 export const ROOT: Login = { name: 'root', password: 'root' };
 
-/** An etcd or a cluster: what etcdctl can be run against. */
-interface Ctl {
-  ctl(...args: string[]): Promise<string>;
+async function addRole(auth: AuthClient, { name, permissions }: Role): Promise<void> {
+  await auth.roleAdd({ name });
+  for (const permission of permissions)
+    await auth.roleGrantPermission({
+      name,
+      perm: { permType: TYPES[permission.kind], ...range(permission) },
+    });
 }
 
-async function addRole(etcd: Ctl, { name, permissions }: Role): Promise<void> {
-  await etcd.ctl('role', 'add', name);
-  for (const { kind, key, prefix, fromKey } of permissions) {
-    const range = [...(prefix ? ['--prefix'] : []), ...(fromKey ? ['--from-key'] : [])];
-    await etcd.ctl('role', 'grant-permission', name, kind, key, ...range);
-  }
+/** All keys from one on end at a zero byte, which is also where they begin if it is empty. */
+function range({ key, prefix, fromKey }: Permission): { key: Buffer; range_end: Buffer } {
+  const zero = Buffer.from([0]);
+  if (fromKey) return { key: key === '' ? zero : Buffer.from(key), range_end: zero };
+  return { key: Buffer.from(key), range_end: prefix ? Range.prefix(key).end : Buffer.alloc(0) };
 }
 
-async function addUser(etcd: Ctl, name: string, password: string | undefined): Promise<void> {
-  const how = password === undefined ? [name, '--no-password'] : [`${name}:${password}`];
-  await etcd.ctl('user', 'add', ...how);
+async function addUser(auth: AuthClient, { name, password, roles }: User): Promise<void> {
+  const how = password === undefined ? { options: { no_password: true } } : { password };
+  await auth.userAdd({ name, ...how });
+  for (const role of roles) await auth.userGrantRole({ user: name, role: role.name });
 }
 
 /** Makes the roles and users, and root, and turns authentication on: `ctl` needs a user from then on. */
-export async function enableAuth(etcd: Ctl, users: readonly User[]): Promise<void> {
-  await addUser(etcd, ROOT.name, ROOT.password);
-  await etcd.ctl('role', 'add', 'root');
-  await etcd.ctl('user', 'grant-role', ROOT.name, 'root');
+export async function enableAuth(
+  etcd: { readonly address: ClientAddress },
+  users: readonly User[],
+): Promise<void> {
+  const root = { name: 'root', permissions: [] };
   const roles = new Map(users.flatMap((user) => user.roles).map((role) => [role.name, role]));
-  for (const role of roles.values()) await addRole(etcd, role);
-  for (const user of users) {
-    await addUser(etcd, user.name, user.password);
-    for (const role of user.roles) await etcd.ctl('user', 'grant-role', user.name, role.name);
-  }
-  await etcd.ctl('auth', 'enable');
+  await withEtcd3(etcd, async ({ auth }) => {
+    for (const role of [root, ...roles.values()]) await addRole(auth, role);
+    for (const user of [{ ...ROOT, roles: [root] }, ...users]) await addUser(auth, user);
+    await auth.authEnable();
+  });
 }

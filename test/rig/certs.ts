@@ -23,6 +23,8 @@ interface Wanted {
   names?: readonly string[];
   /** Negative: it has expired by that much. */
   days?: number;
+  /** extendedKeyUsage; both unless given. */
+  usage?: string;
 }
 
 /** A CA that signs certificates into a folder. */
@@ -57,18 +59,24 @@ export class Authority {
     return this.#issue({ commonName, ...(organization === undefined ? {} : { organization }) });
   }
 
+  /** For what the usage says: `serverAuth` alone, for one. */
+  async usedFor(usage: string, names: readonly string[]): Promise<KeyPair> {
+    return this.#issue({ usage, names, commonName: usage });
+  }
+
   async #issue({
     commonName,
     organization = 'rig',
     names = [],
     days = 1,
+    // Both, for servers too: etcd's JSON gateway shows the server's certificate as a client.
+    usage = 'serverAuth,clientAuth',
   }: Wanted): Promise<KeyPair> {
     const at = join(this.#dir, `${this.#name}-${++this.#issued}`);
     const [cert, key, request] = [`${at}.pem`, `${at}.key`, `${at}.csr`];
     const extensions = [
       ...(names.length === 0 ? [] : [`subjectAltName=${names.join(',')}`]),
-      // Both, for servers too: etcd's JSON gateway shows the server's certificate as a client.
-      'extendedKeyUsage=serverAuth,clientAuth',
+      `extendedKeyUsage=${usage}`,
     ].flatMap((extension) => ['-addext', extension]);
     const subject = [
       '-subj',
@@ -110,6 +118,9 @@ export interface Certs {
   readonly client: KeyPair;
   /** The same, signed by `otherCa`. */
   readonly untrustedClient: KeyPair;
+  /** For servers alone (extendedKeyUsage), and for clients alone; for 127.0.0.1 both. */
+  readonly serverOnly: KeyPair;
+  readonly clientOnly: KeyPair;
   remove(): void;
 }
 
@@ -122,15 +133,19 @@ export async function makeCerts(): Promise<Certs> {
     Authority.create(dir, 'other-ca'),
   ]);
   const here = ['IP:127.0.0.1', 'DNS:localhost'];
-  const [server, otherHost, expired, untrusted, client, untrustedClient] = await Promise.all([
-    ca.server(here),
-    ca.server(['DNS:other.test']),
-    ca.server(here, -1),
-    otherCa.server(here),
-    ca.client('client'),
-    otherCa.client('client'),
-  ]);
-  const pairs = { server, otherHost, expired, untrusted, client, untrustedClient };
+  const [server, otherHost, expired, untrusted, client, untrustedClient, serverOnly, clientOnly] =
+    await Promise.all([
+      ca.server(here),
+      ca.server(['DNS:other.test']),
+      ca.server(here, -1),
+      otherCa.server(here),
+      ca.client('client'),
+      otherCa.client('client'),
+      ca.usedFor('serverAuth', here),
+      ca.usedFor('clientAuth', here),
+    ]);
+  const only = { serverOnly, clientOnly };
+  const pairs = { server, otherHost, expired, untrusted, client, untrustedClient, ...only };
   const remove = (): void => {
     removeFolder(dir);
   };

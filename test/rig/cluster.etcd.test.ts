@@ -110,7 +110,7 @@ describe('rig: cluster', () => {
         const { server, client, ca } = certs;
         const tls = { ...server, ca: ca.cert, clientCa: ca.cert, client };
         cluster = await EtcdCluster.start({ version, tls });
-        await enableAuth(cluster, []);
+        await enableAuth(cluster.members[0]!, []);
         const [next] = await cluster.followers();
         await cluster.moveLeader(next!);
         await next!.restart();

@@ -1,6 +1,6 @@
-import { removeFolder, type Child } from './child.js';
 import type { EtcdVersion } from './binaries.js';
-import { memberStatus, type MemberStatus } from './rpc.js';
+import { removeFolder, type Child } from './child.js';
+import { memberStatus, type ClientAddress, type MemberStatus } from './rpc.js';
 import {
   choosePorts,
   clientUrl,
@@ -112,6 +112,11 @@ export class Etcd {
     return this.#child.pid;
   }
 
+  /** Where clients of the rig find it, and how they get in. */
+  get address(): ClientAddress {
+    return { port: this.#ports.client, tls: this.#setup.tls };
+  }
+
   get peerPort(): number {
     return this.#ports.peer;
   }
@@ -127,7 +132,7 @@ export class Etcd {
 
   /** What it says of itself and its leader; undefined when it does not answer. */
   async status(): Promise<MemberStatus | undefined> {
-    return memberStatus({ port: this.#ports.client, tls: this.#setup.tls });
+    return memberStatus(this.address);
   }
 
   /** Runs this version's etcdctl against it and returns what it printed. */

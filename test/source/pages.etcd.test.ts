@@ -21,7 +21,7 @@ class Metered extends EtcdClient {
     const bytes = answer.rows.reduce((sum, row) => sum + row.length, 0);
     if (bytes > this.limit) {
       this.refused++;
-      throw new LockstepError('ANSWER_TOO_LARGE', `${bytes} bytes`, { disposition: 'retry' });
+      throw new LockstepError('ANSWER_TOO_LARGE', `${bytes} bytes`);
     }
     this.answers.push(bytes);
     return answer;

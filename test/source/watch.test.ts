@@ -234,4 +234,28 @@ describe('watchRevisions', () => {
     client.close();
     fake.stop();
   });
+
+  it('a bug of ours beside the stream is thrown, not taken for a stream that broke', async () => {
+    const fake = await FakeEtcd.start(HEAD, [CREATED]);
+    const client = new EtcdClient(fake.endpoint, 'source');
+    const bug = new TypeError('not a function');
+    const watch = client.watch.bind(client);
+    let opened = 0;
+    // The second one looks whether questions for progress are answered at all.
+    client.watch = () => (++opened === 1 ? watch() : Promise.reject(bug));
+    const options = {
+      prefixes: PrefixSet.of(['/p/']),
+      after: proven(AFTER),
+      limits: { version: 'fake', progressIsProof: true },
+      clusterId: CLUSTER.toString(16),
+      signal: AbortSignal.timeout(20_000),
+    };
+    try {
+      const first = watchRevisions(client, options).next();
+      expect(await first.catch((error: unknown) => error)).to.equal(bug);
+    } finally {
+      client.close();
+      fake.stop();
+    }
+  }).timeout(20_000);
 });

@@ -1,0 +1,114 @@
+/** etcd-lockstep cutover */
+import type { Command } from 'commander';
+import { BOTH_ACCESS } from '../config/access.js';
+import type { Given } from '../config/parse.js';
+import type { CutoverReport, Moving } from '../cutover/nightoptions.js';
+import { overrides, resourceList } from '../cutover/switch.js';
+import { withKube } from '../kube/config.js';
+import type { CutoverRequest } from '../migration.js';
+import { count, fields, table } from '../text.js';
+import { EXIT_DIFFERENT, register, type Context } from './command.js';
+import { askGo, Hook, needsGo } from './go.js';
+import { withNight, type Apiservers } from './night.js';
+import { shownSteps, waitText } from './shownsteps.js';
+import { quoted } from './typed.js';
+
+const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
+type CutoverFlags = Given<never, 'resource' | (typeof CONDUCT)[number]>;
+
+export function cutoverCommand(program: Command): void {
+  register(program, {
+    name: 'cutover',
+    description:
+      'Move the apiservers from source to target: freeze, drain, compare, fence, switch, unfreeze.',
+    required: ['endpoints', 'destEndpoints'],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
+      ...CONDUCT,
+      ...BOTH_ACCESS,
+    ],
+    example:
+      'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
+    run: (options, context) => {
+      needsGo(options.yes);
+      const { kubeconfig, oldApiservers: old = [] } = options;
+      return withNight(options, context, (migration, apiservers) =>
+        withKube(kubeconfig, old, async (oldApiservers) => {
+          const report = await migration.cutover({
+            ...{ ...apiservers, oldApiservers },
+            ...cutoverOptions(options, migration.targetEndpoints, context),
+          });
+          context.print({ cutover: report }, () => cutoverText(report));
+          return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+        }),
+      );
+    },
+  });
+}
+
+function cutoverOptions(
+  options: CutoverFlags,
+  targetEndpoints: readonly string[],
+  context: Context,
+): Omit<CutoverRequest, keyof Apiservers | 'oldApiservers'> {
+  const { maxFreeze, yes } = options;
+  const hook = new Hook('switchHook', options.switchHook, context);
+  const flip = new Hook('flipHook', options.flipHook, context);
+  const { log, signal } = context;
+  const env = ({ resources, epoch }: Moving) => ({
+    OVERRIDES: overrides(resources, targetEndpoints),
+    EPOCH: String(epoch),
+  });
+  return {
+    signal,
+    resources: options.resource,
+    margin: options.margin,
+    quietMs: options.quiet * 1000,
+    maxFreezeSeconds: maxFreeze,
+    watchSeconds: options.watch,
+    go: ({ resources, warnings }) =>
+      askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
+    ...(hook.given
+      ? {
+          switchHook: ({ url }, moving, stop) => hook.run({ ...env(moving), APISERVER: url }, stop),
+        }
+      : {}),
+    ...(flip.given ? { flipHook: (moving, stop) => flip.run(env(moving), stop) } : {}),
+    ...shownSteps(context),
+    onWait: (waiting, moving) => {
+      const flag = overrides(moving.resources, targetEndpoints);
+      const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
+      log.info(waitText(waiting, hook.byHand ? toDo : []));
+    },
+    onWaitGone: (waiting) => {
+      const toDo = ['Take clients to the new apiservers, and stop these'];
+      log.info(waitText(waiting, flip.byHand ? toDo : []));
+    },
+  };
+}
+
+function whatGoMeans(resources: string, maxFreeze: number): string {
+  return `Source and target are equal. Next, writes to ${resources} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
+}
+
+/** The end of a run, for people; docs/ shows it. */
+export function cutoverText(r: CutoverReport): string {
+  return [
+    `${r.alarms.length > 0 ? 'CUT OVER, WITH ALARMS' : 'CUT OVER'}: ${r.prefixes.join(', ')}`,
+    fields([
+      ['resources', r.resources.join(', ')],
+      ['exact copy up to', `revision ${r.exact}`],
+      ['keys', count(r.keys)],
+      ['checksum', r.checksum],
+      ['heads', r.heads ? `source ${r.heads.source}, target ${r.heads.target}` : 'not asked'],
+      [
+        'writes refused for',
+        r.frozenSeconds === null ? 'unknown' : `${r.frozenSeconds.toFixed(1)} s`,
+      ],
+      ['of that ours', `${r.ownSeconds.toFixed(2)} s (drain, compare, takeover, fence)`],
+      ['late writes', count(r.lateWrites.count)],
+    ]),
+    table([['step', 'seconds'], ...r.steps.map(({ step, seconds }) => [step, seconds.toFixed(2)])]),
+    ...r.alarms.map((alarm) => `ALARM: ${alarm}`),
+  ].join('\n');
+}

@@ -1,0 +1,62 @@
+/** etcd-lockstep fence: for those who freeze and switch by means of their own */
+import type { Command } from 'commander';
+import { BOTH_ACCESS } from '../config/access.js';
+import type { FenceReport } from '../cutover/fencealone.js';
+import { count, fields } from '../text.js';
+import { register } from './command.js';
+import { askGo, needsGo } from './go.js';
+import { withMigration } from './opened.js';
+
+export function fenceCommand(program: Command): void {
+  register(program, {
+    name: 'fence',
+    description:
+      "Take a drained target over from its follower, and keep its head above the source's until a signal.",
+    required: ['endpoints', 'destEndpoints'],
+    optional: ['margin', 'quiet', 'maxFreeze', 'once', 'yes', ...BOTH_ACCESS],
+    help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
+    example:
+      'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
+    run: async (options, context) => {
+      needsGo(options.yes);
+      const { signal, mustGoOn, progress, print, json, log } = context;
+      return withMigration(options, context, async (migration) => {
+        await migration.fence({
+          signal,
+          margin: options.margin,
+          quietMs: options.quiet * 1000,
+          maxFreezeSeconds: options.maxFreeze,
+          once: options.once ?? false,
+          go: () =>
+            askGo(
+              'The target is taken over from its follower once the source is quiet under the prefixes; it is in lockstep no more from then on. Writes must be frozen already.',
+              [],
+              options.yes,
+              { log, signal },
+            ),
+          onMustGoOn: mustGoOn,
+          onRaised: (report) => {
+            print({ fence: report }, () => reportText(report));
+          },
+          onKeep: ({ source: at, target: ahead }) => {
+            if (json) return;
+            progress.show(() => `fence: source ${at}, target ${ahead}, ${count(ahead - at)} ahead`);
+          },
+        });
+        return 0;
+      });
+    },
+  });
+}
+
+function reportText({ exact, heads, keys, checksum }: FenceReport): string {
+  return [
+    'FENCED',
+    fields([
+      ['exact copy up to', `revision ${exact}`],
+      ['keys', count(keys)],
+      ['checksum', checksum],
+      ['heads', `source ${heads.source}, target ${heads.target}`],
+    ]),
+  ].join('\n');
+}

@@ -1,0 +1,98 @@
+/** etcd-lockstep follow */
+import type { Command } from 'commander';
+import { BOTH_ACCESS } from '../config/access.js';
+import { badArgument } from '../errors.js';
+import type { FollowStatus } from '../lockstep/follow.js';
+import type { FollowRequest } from '../migration.js';
+import { Rate } from '../rate.js';
+import type { Phase } from '../target/cutoverstate.js';
+import { bytes, count, duration } from '../text.js';
+import { register } from './command.js';
+import { withMigration } from './opened.js';
+import { lagFirst, showLive, type LiveTexts } from './showlive.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
+
+export function followCommand(program: Command): void {
+  register(program, {
+    name: 'follow',
+    description:
+      'Follow the source live, in lockstep: the target has the same revision all the time.',
+    required: ['endpoints', 'destEndpoints', 'journal'],
+    optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
+    help: { journal: 'directory of the journal that seed has made' },
+    example:
+      'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
+    run: async (options, context) => {
+      const { untilRevision, untilSynced } = options;
+      if (untilRevision !== undefined && untilSynced)
+        throw badArgument(
+          '--until-revision and --until-synced exclude each other',
+          'Give one of them, or none to follow until a signal.',
+        );
+      const until: NonNullable<FollowRequest['until']> =
+        untilRevision !== undefined
+          ? { kind: 'revision', revision: untilRevision }
+          : { kind: untilSynced ? 'synced' : 'signal' };
+      const { signal, progress, statusSeconds } = context;
+      const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
+        progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
+      };
+      const { journal, repair = false } = options;
+      const everyMs = statusSeconds * 1000;
+      const request = { journal, repair, until, onBase, everyMs, signal };
+      return withMigration(options, context, async (migration) => {
+        await showLive(context, migration.follow(request), texts());
+        return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
+      });
+    },
+  });
+}
+
+interface FollowLine extends FollowStatus {
+  revisionsPerSecond: number;
+}
+
+function texts(): LiveTexts<FollowStatus, FollowLine> {
+  const rate = new Rate();
+  const more = ({ revisions, fillers }: FollowStatus) => ({
+    revisionsPerSecond: Math.round(rate.per(revisions + fillers)),
+  });
+  return { more, line: statusLine, summary };
+}
+
+function statusLine(s: FollowLine): string {
+  const kept = `journal ${bytes(s.journalBytes)}`;
+  if (s.cutover) return s.state;
+  if (s.position === null)
+    return `${s.state}; captured up to revision ${s.journalPosition}; ${kept}`;
+  const parts = [
+    `revision ${s.position}`,
+    `${count(s.revisionsPerSecond)} rev/s`,
+    kept,
+    `fillers ${count(s.fillers)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
+}
+
+function summary(s: FollowStatus, seconds: number): string {
+  if (s.cutover) return takenOver(s.cutover);
+  if (s.position === null)
+    return `Stopped before the target was there; captured up to revision ${s.journalPosition}.`;
+  return [
+    `Stopped at revision ${s.position}, ${count(s.lagRevisions ?? 0)} behind the source's ${s.sourceHead}.`,
+    `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
+    'The same command goes on from there.',
+  ].join('\n');
+}
+
+const BACK: readonly Phase[] = ['rolling back', 'switched back', 'rolled back'];
+
+function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): string {
+  const next = BACK.includes(phase)
+    ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
+    : 'Nothing is left to do for it.';
+  return [
+    `TAKEN OVER at revision ${exact} for a cutover (${phase}): the target was the source's exact copy up to there.`,
+    `This follower has done its work and need not be started again. ${next}`,
+  ].join('\n');
+}

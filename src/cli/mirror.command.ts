@@ -1,0 +1,99 @@
+/** etcd-lockstep mirror */
+import type { Command } from 'commander';
+import { describeKey } from '../audit/report.js';
+import { BOTH_ACCESS } from '../config/access.js';
+import { keyMap } from '../config/keymapoptions.js';
+import type { MirrorStatus } from '../mirror/mirrorstatus.js';
+import type { MirrorRequest } from '../plainmirror.js';
+import { Estimate, Rate } from '../rate.js';
+import { bytes, count, duration } from '../text.js';
+import { register } from './command.js';
+import { withMirror } from './opened.js';
+import { lagFirst, showLive, type LiveTexts } from './showlive.js';
+import { EXIT_INTERRUPTED } from './stopping.js';
+
+export function mirrorCommand(program: Command): void {
+  register(program, {
+    name: 'mirror',
+    description:
+      'Mirror keys into any live target: values, leases and deletions, but not revisions.',
+    required: ['endpoints', 'destEndpoints'],
+    optional: [
+      ...([
+        'prefix',
+        'destPrefix',
+        'noDestPrefix',
+        'rev',
+        'maxTxnOps',
+        'prune',
+        'allowEmpty',
+      ] as const),
+      ...(['untilSynced', ...BOTH_ACCESS] as const),
+    ],
+    help: {
+      prefix: 'what the keys begin with that are mirrored; one (default: everything is)',
+      untilSynced: 'end when the target has what the source had when both had been compared',
+    },
+    example:
+      'etcd-lockstep mirror --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --prefix /registry/leases/',
+    run: async (options, context) => {
+      const { rev, maxTxnOps, prune = false, untilSynced = false } = options;
+      const { allowEmpty = false } = options;
+      const { print, json, signal, statusSeconds } = context;
+      const map = keyMap(options);
+      const request: MirrorRequest = {
+        ...{ maxTxnOps, prune, untilSynced, allowEmpty, signal },
+        everyMs: statusSeconds * 1000,
+        ...(rev === undefined ? {} : { rev }),
+        onForeign: (name) => {
+          if (json) print({ foreignKey: describeKey(name) }, () => '');
+        },
+      };
+      return withMirror(options, map, context, async (mirror) => {
+        await showLive(context, mirror.run(request), texts());
+        return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
+      });
+    },
+  });
+}
+
+interface MirrorLine extends MirrorStatus {
+  keysPerSecond: number;
+}
+
+function texts(): LiveTexts<MirrorStatus, MirrorLine> {
+  const rate = new Rate();
+  const estimate = new Estimate();
+  return {
+    more: ({ puts, deletions }) => ({ keysPerSecond: Math.round(rate.per(puts + deletions)) }),
+    line: (now) => statusLine(now, estimate),
+    summary,
+  };
+}
+
+function statusLine(s: MirrorLine, estimate: Estimate): string {
+  const wrote = `wrote ${count(s.puts)} keys, ${bytes(s.bytes)}`;
+  const { comparing } = s;
+  if (comparing) {
+    const all = comparing.keys + comparing.remaining;
+    const share = comparing.keys / Math.max(all, 1);
+    const done = `${count(comparing.keys)} of ${count(all)} keys, ${Math.floor(100 * share)}%`;
+    return [...lagFirst(s), done, ...estimate.texts(share), wrote].join('; ');
+  }
+  if (s.position === null) return lagFirst(s).join('; ');
+  const parts = [
+    `revision ${s.position} of the source`,
+    `${count(s.keysPerSecond)} keys/s`,
+    `${wrote}, deleted ${count(s.deletions)}`,
+  ];
+  return [...lagFirst(s), ...parts].join('; ');
+}
+
+function summary(s: MirrorStatus, seconds: number): string {
+  const wrote = `Put ${count(s.puts)} keys (${bytes(s.bytes)}), deleted ${count(s.deletions)}, in ${count(s.transactions)} transactions and ${duration(seconds)}.`;
+  const where =
+    s.position === null
+      ? 'Stopped before both sides had been compared.'
+      : `Stopped at revision ${s.position} of the source, ${count(s.lagRevisions ?? 0)} behind its ${s.sourceHead}.`;
+  return [where, wrote, 'The same command goes on from there.'].join('\n');
+}

@@ -1,0 +1,90 @@
+/** etcd-lockstep rollback */
+import type { Command } from 'commander';
+import { BOTH_ACCESS } from '../config/access.js';
+import type { Given } from '../config/parse.js';
+import type { RollbackReport } from '../cutover/rollback.js';
+import { resourceList } from '../cutover/switch.js';
+import type { RollbackRequest } from '../migration.js';
+import { count, fields, table } from '../text.js';
+import { EXIT_DIFFERENT, register, type Context } from './command.js';
+import { askGo, Hook, needsGo } from './go.js';
+import { withNight, type Apiservers } from './night.js';
+import { shownSteps, waitText } from './shownsteps.js';
+
+const CONDUCT = ['resource', 'margin', 'quiet', 'watch', 'switchHook', 'yes'] as const;
+type RollbackFlags = Given<never, (typeof CONDUCT)[number]>;
+
+export function rollbackCommand(program: Command): void {
+  register(program, {
+    name: 'rollback',
+    description:
+      'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
+    required: ['endpoints', 'destEndpoints'],
+    optional: [...(['kubeconfig', 'apiservers', 'without'] as const), ...CONDUCT, ...BOTH_ACCESS],
+    help: {
+      margin: "revisions that the source's head is raised above the target's, at least",
+      switchHook:
+        'shell command that moves one apiserver back; finds it in $APISERVER, and in $EPOCH a number that is higher in each later run',
+    },
+    example:
+      'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
+    run: (options, context) => {
+      needsGo(options.yes);
+      return withNight(options, context, async (migration, apiservers) => {
+        const request = { ...apiservers, ...rollbackOptions(options, context) };
+        const report = await migration.rollback(request);
+        context.print({ rollback: report }, () => rollbackText(report));
+        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+      });
+    },
+  });
+}
+
+function rollbackOptions(
+  options: RollbackFlags,
+  context: Context,
+): Omit<RollbackRequest, keyof Apiservers> {
+  const hook = new Hook('switchHook', options.switchHook, context);
+  return {
+    signal: context.signal,
+    resources: options.resource,
+    margin: options.margin,
+    quietMs: options.quiet * 1000,
+    watchSeconds: options.watch,
+    go: ({ resources, warnings }) =>
+      askGo(whatGoMeans(resourceList(resources)), warnings, options.yes, context),
+    ...(hook.given
+      ? {
+          switchHook: ({ url }, { epoch }, stop) =>
+            hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }, stop),
+        }
+      : {}),
+    ...shownSteps(context),
+    onWait: (waiting, { resources }) => {
+      const toDo = [`Start each without ${resourceList(resources)} in --etcd-servers-overrides`];
+      context.log.info(waitText(waiting, hook.byHand ? toDo : []));
+    },
+  };
+}
+
+function whatGoMeans(resources: string): string {
+  return `Writes to ${resources} are refused until every apiserver serves from the source again. The source is written: its head is raised above the target's, and what was changed since the cutover is put there. The target is of no use afterwards; a new attempt needs a new seed.`;
+}
+
+/** The end of a run, for people; docs/ shows it. */
+export function rollbackText(r: RollbackReport): string {
+  const { brought, heads } = r;
+  return [
+    `${r.alarms.length > 0 ? 'ROLLED BACK, WITH ALARMS' : 'ROLLED BACK'}: ${r.prefixes.join(', ')}`,
+    fields([
+      ['resources', r.resources.join(', ')],
+      ['keys', `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`],
+      ['brought back', `${count(brought.put)} put, ${count(brought.deleted)} deleted`],
+      ['heads', heads ? `source ${heads.source}, target ${heads.target}` : 'not asked'],
+      ['writes refused for', r.frozenSeconds === null ? '?' : `${r.frozenSeconds.toFixed(1)} s`],
+      ['late writes', count(r.lateWrites.length)],
+    ]),
+    table([['step', 'seconds'], ...r.steps.map(({ step, seconds }) => [step, seconds.toFixed(2)])]),
+    ...r.alarms.map((alarm) => `ALARM: ${alarm}`),
+  ].join('\n');
+}

@@ -1,0 +1,108 @@
+/** etcd-lockstep seed */
+import type { Command } from 'commander';
+import { seed, type SeedCount } from '../base/seed.js';
+import { SOURCE_ACCESS, sourceConnection } from '../config/access.js';
+import { Estimate, Rate } from '../rate.js';
+import { slashWarnings } from '../source/slash.js';
+import { bytes, count, duration, fields } from '../text.js';
+import { EtcdClient } from '../wire/client.js';
+import { register } from './command.js';
+import { HERE, restoreCommands, restoreText } from './restore.js';
+import { flag, sideFlags } from './typed.js';
+
+export function seedCommand(program: Command): void {
+  register(program, {
+    name: 'seed',
+    description: 'Read prefixes from the live source into a journal and seal a base from it.',
+    required: ['endpoints', 'prefix', 'journal', 'out'],
+    optional: ['from', 'allowEmpty', 'destEndpoints', ...SOURCE_ACCESS],
+    help: {
+      destEndpoints:
+        'where the target will be, one URL for each member: for the commands that are printed',
+      journal:
+        'directory of the journal: made, or gone on with; needs the room of the prefixes and of their changes',
+    },
+    example:
+      'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
+    run: async (options, { signal, log, note, print, progress }) => {
+      const client = new EtcdClient(await sourceConnection(options), 'source').closeAt(signal);
+      const started = performance.now();
+      const rate = new Rate();
+      const estimate = new Estimate();
+      let read: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0, watched: 0 };
+      try {
+        for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
+        const sealed = await seed(client, {
+          prefixes: options.prefix,
+          journal: options.journal,
+          out: options.out,
+          from: options.from,
+          allowEmpty: options.allowEmpty ?? false,
+          onBase: (now) => {
+            read = now;
+            progress.show(() => readingLine(now, rate.per(now.bytes), estimate));
+          },
+          onSeal: (rows) => {
+            progress.show(() => `sealing: ${count(rows)} rows`);
+          },
+          onNote: note,
+          signal,
+        });
+        if (sealed.keys === 0) log.warn('no key begins so: the base is empty');
+        const seconds = (performance.now() - started) / 1000;
+        const { destEndpoints } = options;
+        const target = destEndpoints ?? HERE;
+        const restore = restoreCommands(options.out, options.prefix.list, target);
+        const result = {
+          ...sealed,
+          read: { keys: read.keys, bytes: read.bytes, seconds: read.seconds },
+          seconds,
+          restore,
+        };
+        print(result, () =>
+          [
+            `Sealed ${sealed.out}`,
+            fields([
+              ['head revision', String(sealed.head)],
+              ['compact revision', String(sealed.compactRevision)],
+              ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
+              ['base file', bytes(sealed.fileBytes)],
+              ['checksum', sealed.checksum],
+              ['read', readText(read)],
+              ['in all', duration(seconds)],
+            ]),
+            '',
+            'Start following now: it writes the changes of the source down while you restore, and waits for the target:',
+            `  etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`,
+            restoreText(restore, destEndpoints),
+          ].join('\n'),
+        );
+      } finally {
+        client.close();
+      }
+      return 0;
+    },
+  });
+}
+
+/** Keys that are left as they are come by pages, the others and all history by the watch beside. */
+function readingLine(
+  { keys, bytes: read, remaining, watched }: SeedCount,
+  bytesPerSecond: number,
+  estimate: Estimate,
+): string {
+  const paged = remaining === undefined ? undefined : keys / Math.max(keys + remaining, 1);
+  const percent = (share: number) => `${Math.floor(share * 100)}%`;
+  return [
+    `reading: ${bytes(read)}, ${bytes(bytesPerSecond)}/s`,
+    ...(paged === undefined ? [] : [`${count(keys)} keys, ${percent(paged)}`]),
+    `watch at ${percent(watched)}`,
+    ...(paged === undefined ? [] : estimate.texts(Math.min(paged, watched))),
+  ].join('; ');
+}
+
+/** A resumed seed may have had nothing left to read. */
+function readText({ bytes: read, seconds }: SeedCount): string {
+  if (read === 0) return 'nothing new';
+  return `${bytes(read)} in ${duration(seconds)} (${bytes(read / Math.max(seconds, 0.001))}/s)`;
+}

@@ -1,0 +1,50 @@
+/** What the values of single options must look like, where that takes more than a line. */
+import { parseResource, type Resource } from '../kube/resource.js';
+import { PrefixSet } from '../mvcc/prefix.js';
+import { endpointFault } from './endpoint.js';
+import type { Issue } from './kinds.js';
+import { isMisread } from './prefixlist.js';
+
+/** Which scheme a bare address gets is decided with the certificates. */
+export function endpoints(userFlag: string): (parts: string[], issue: Issue) => string[] {
+  return (parts, issue) => {
+    for (const part of parts) {
+      const fault = endpointFault(part, userFlag);
+      if (fault !== undefined) issue(fault);
+    }
+    return parts;
+  };
+}
+
+/** A bare `10.0.0.1:6443` is https, as with kubectl; a path is kept. */
+export function apiservers(parts: string[], issue: Issue): string[] {
+  const urls = parts
+    .map((part) => part.replace(/\/+$/, ''))
+    .map((part) => (part.includes('://') ? part : `https://${part}`));
+  for (const url of urls) {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    if (parsed?.username || parsed?.password)
+      issue('must not hold a user or a password: the kubeconfig does');
+    else if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash)
+      issue('must look like https://10.0.0.1:6443, several with commas between them');
+  }
+  if (new Set(urls).size < urls.length) issue('names one apiserver twice');
+  return urls;
+}
+
+export function resources(parts: string[], issue: Issue): Resource[] {
+  return parts.flatMap((name): Resource[] => {
+    const resource = parseResource(name);
+    if (resource) return [resource];
+    issue('must look like pods or leases.coordination.k8s.io');
+    return [];
+  });
+}
+
+export const MISREAD = 'holds bytes that are not UTF-8, or a U+FFFD that stands for them';
+
+export function prefixes(parts: string[], issue: Issue): PrefixSet | undefined {
+  if (!parts.some(isMisread)) return PrefixSet.of(parts);
+  issue(MISREAD);
+  return undefined;
+}

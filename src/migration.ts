@@ -1,0 +1,262 @@
+/**
+ * One migration, as a program conducts it: two etcds, and what the commands do between them.
+ *
+ * It holds two connections and nothing else. Where a migration stands is told by the target (its cursor,
+ * the state of its cutover) and by the journal, so a program may die anywhere, and the next `Migration` of
+ * the same two goes on. What the commands may do side by side, it may: an audit while it follows.
+ *
+ * What takes its time and ends (seed, audit, the night) is a promise and tells by callbacks what it does;
+ * what goes on until it is stopped is an async iterator of its status.
+ *
+ * Tried and dropped: prefixes and journal as properties (only the seed decides on prefixes, and a cutover
+ * may be run where no journal is); events by an emitter (who asks for the night's go must be waited for,
+ * and a listener that is missing would be missed in silence).
+ */
+import type { OnNote } from './async/patience.js';
+import { statuses, type StatusesOptions } from './async/statuses.js';
+import { audit, type AuditOptions } from './audit/audit.js';
+import type { OnDifference } from './audit/compare.js';
+import { cursorPrefixes } from './audit/prefixes.js';
+import type { AuditReport } from './audit/report.js';
+import type { Sealed } from './base/basefile.js';
+import type { OnBase } from './base/read.js';
+import { seed, type SeedOptions } from './base/seed.js';
+import { Cutover } from './cutover/cutover.js';
+import { fenceAlone, type FenceAloneOptions } from './cutover/fencealone.js';
+import {
+  NIGHT_DEFAULTS,
+  type CutoverOptions,
+  type CutoverReport,
+  type NightOptions,
+} from './cutover/nightoptions.js';
+import { retire, type RetireOptions, type RetireReport } from './cutover/retire.js';
+import { Rollback, type RollbackReport } from './cutover/rollback.js';
+import { Sides, type Ends } from './ends.js';
+import { Journal } from './journal/journal.js';
+import type { ApiServer } from './kube/api.js';
+import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
+import { repairJournal } from './lockstep/repair.js';
+import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
+import { targetStatus, type TargetStatus } from './target/targetstatus.js';
+
+/** The two etcds of a migration, and who hears of it. */
+export interface MigrationOptions extends Ends {
+  /** What a person should know, from whatever runs: one sentence, without its full stop. */
+  onNote?: OnNote;
+}
+
+/** Options of which the migration has some itself, and some may be left out. */
+type AskedOf<All, Own extends keyof All, Optional extends keyof All> = Omit<All, Own | Optional> &
+  Partial<Pick<All, Optional>>;
+
+/** Like `etcd-lockstep seed`. */
+export type SeedRequest = AskedOf<SeedOptions, 'onNote', 'from' | 'onBase' | 'signal'>;
+
+/** Like `etcd-lockstep follow`. */
+export interface FollowRequest extends StatusesOptions {
+  /** Directory of the journal that the seed has filled. */
+  journal: string;
+  /** When it ends by itself; default: never. */
+  until?: FollowOptions['until'];
+  /** Makes the target exact again where the source's history, or the journal, is lost. */
+  repair?: boolean;
+  /** Called while a repair reads the target. */
+  onBase?: OnBase;
+}
+
+/** Like `etcd-lockstep audit`. Prefixes: what the target's cursor names, where none are given. */
+export type AuditRequest = AskedOf<
+  AuditOptions,
+  'source' | 'target' | 'onNote',
+  'prefixes' | 'history' | 'onDifference' | 'signal'
+>;
+
+type Told = 'onStep' | 'onAlarm' | 'onProgress' | 'onWait' | 'onMustGoOn';
+type NightOwn = 'source' | 'target' | 'onNote';
+type NightOptional =
+  Told | 'resources' | 'without' | 'margin' | 'quietMs' | 'watchSeconds' | 'signal';
+
+/** Like `etcd-lockstep cutover`. `go` is asked before writes are refused. */
+export type CutoverRequest = AskedOf<
+  CutoverOptions,
+  NightOwn | 'sourceWatch',
+  NightOptional | 'oldApiservers' | 'maxFreezeSeconds' | 'onWaitGone'
+>;
+
+/** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
+export type RollbackRequest = AskedOf<NightOptions, NightOwn, NightOptional>;
+
+/** Like `etcd-lockstep retire`. `go` is asked before anything is removed. */
+export type RetireRequest = AskedOf<
+  RetireOptions,
+  NightOwn,
+  'resources' | 'watchSeconds' | 'rate' | 'onProgress' | 'signal'
+>;
+
+/** Like `etcd-lockstep fence`. `go` is asked before the target is taken over. */
+export type FenceRequest = AskedOf<
+  FenceAloneOptions,
+  NightOwn,
+  | ('margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'onKeep' | 'onMustGoOn')
+  | 'signal'
+>;
+
+/** What `etcd-lockstep status` says. */
+export interface MigrationStatus extends TargetStatus {
+  /** Null where no apiservers are given. */
+  kubernetes: KubeStatus | null;
+}
+
+const nobody = (): void => undefined;
+const NEVER = new AbortController().signal;
+/** Of a night to which nobody listens. Alarms stand in the report as well. */
+const UNHEARD = {
+  ...{ onStep: nobody, onAlarm: nobody, onProgress: nobody, onWait: nobody, onMustGoOn: nobody },
+  ...{ onWaitGone: nobody, onRaised: nobody, onKeep: nobody },
+};
+const NIGHT = {
+  ...{ ...NIGHT_DEFAULTS, ...UNHEARD },
+  ...{ resources: undefined, without: [], oldApiservers: [], signal: NEVER },
+};
+
+/** Two etcds with their connections, and what may be done with them. {@link close} it in the end. */
+export class Migration {
+  readonly #sides: Sides;
+  readonly #onNote: OnNote;
+
+  /**
+   * Nothing is dialled yet.
+   * @throws LockstepError SAME_ETCD for one endpoint as both; BAD_ARGUMENT for endpoints or certificate
+   *   files that cannot be used
+   */
+  constructor({ source, target, onNote = nobody }: MigrationOptions) {
+    this.#sides = new Sides({ source, target });
+    this.#onNote = onNote;
+  }
+
+  /** Ends what is under way, at once; nothing can be asked any more. */
+  close(): void {
+    this.#sides.close();
+  }
+
+  /** As they go into {@link overrides}. */
+  get targetEndpoints(): readonly string[] {
+    return this.#sides.targetEndpoints;
+  }
+
+  /**
+   * What the target holds, how far it is behind, and how far a cutover is.
+   * @param apiservers asked for the freeze, and from which etcd they serve
+   * @throws LockstepError for what etcds and apiservers say, and for keys of ours that make no sense
+   */
+  async status(apiservers: readonly ApiServer[] = []): Promise<MigrationStatus> {
+    const { source, target } = this.#sides;
+    const status = await targetStatus(target, source);
+    if (apiservers.length === 0) return { ...status, kubernetes: null };
+    return { ...status, kubernetes: await nightStatus(apiservers, status, { source, target }) };
+  }
+
+  /**
+   * Reads the prefixes from the source into a journal, and seals a base from it for `etcdutl snapshot
+   * restore`. The target need not be there. Killed, it goes on where it was.
+   * @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes; NO_KEYS
+   *   before anything is made; FILE_EXISTS
+   */
+  async seed(request: SeedRequest): Promise<Sealed> {
+    const options = { from: 'range', onBase: nobody, signal: NEVER, ...request } as const;
+    return seed(this.#sides.source, { ...options, onNote: this.#onNote });
+  }
+
+  /**
+   * Keeps the target in lockstep with the source, for as long as its iterator is read. It waits for what
+   * is not there yet, a target that is still to be restored as well. Leaving the loop ends it gracefully.
+   * @returns its status, once a second if not told otherwise, and at its end
+   * @throws LockstepError for what only a person can mend, behind the last status
+   */
+  async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
+    const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
+    const { signal = NEVER } = request;
+    const onNote = this.#onNote;
+    const { target } = this.#sides;
+    // Of this run alone: what a silent source owes us must not outlive it.
+    const [source, sourceWatch] = [this.#sides.source.another(), this.#sides.source.another()];
+    for (const client of [source, sourceWatch]) client.closeAt(signal);
+    let journal: Journal | undefined;
+    try {
+      if (repair)
+        await repairJournal({ source, target, journal: request.journal, onBase, onNote, signal });
+      const opened = (journal = await Journal.open(request.journal));
+      yield* statuses(request, (stop) => {
+        for (const client of [source, sourceWatch]) client.closeAt(stop);
+        const ends = { source, sourceWatch, target };
+        return new Follower({ ...ends, journal: opened, repair, until, onNote, signal: stop });
+      });
+    } finally {
+      source.close();
+      sourceWatch.close();
+      await journal?.close();
+    }
+  }
+
+  /**
+   * Compares both key by key at one revision, while both are live.
+   * @throws LockstepError BAD_ARGUMENT without prefixes where the target has no cursor; SAME_ETCD;
+   *   NOTHING_COMPARED; COMPACTED or FUTURE_REVISION where a side does not hold the revision
+   */
+  async audit(request: AuditRequest = {}): Promise<AuditReport> {
+    const onDifference: OnDifference = nobody;
+    const options = { history: false, onDifference, signal: NEVER, ...request };
+    return this.#sides.own(options.signal, async (own) => {
+      const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
+      return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
+    });
+  }
+
+  /**
+   * Moves the apiservers from source to target. Killed, it goes on; behind the takeover, the way back is
+   * {@link rollback}.
+   * @throws LockstepError with what stands in the way, and what to do about it
+   */
+  async cutover(request: CutoverRequest): Promise<CutoverReport> {
+    const { source, target } = this.#sides;
+    const sourceWatch = source.another();
+    try {
+      const options = { ...NIGHT, ...request, source, sourceWatch, target, onNote: this.#onNote };
+      return await new Cutover(options).run();
+    } finally {
+      sourceWatch.close();
+    }
+  }
+
+  /**
+   * Takes the apiservers back to the source, with what was changed since; no revision goes backwards.
+   * Killed, it goes on.
+   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, OTHER_RUN, FREEZE_LOST
+   */
+  async rollback(request: RollbackRequest): Promise<RollbackReport> {
+    const { source, target } = this.#sides;
+    return new Rollback({ ...NIGHT, ...request, source, target, onNote: this.#onNote }).run();
+  }
+
+  /**
+   * Removes what was moved from the source, and our own keys from the target. Killed, it goes on.
+   * @throws LockstepError TARGET_OTHER_SOURCE, STILL_USED, OTHER_OBJECTS, LATE_WRITE, TARGET_DIFFERENT,
+   *   OTHER_RUN: what still speaks against it
+   */
+  async retire(request: RetireRequest): Promise<RetireReport> {
+    const { source, target } = this.#sides;
+    return retire({ ...NIGHT, ...request, source, target, onNote: this.#onNote });
+  }
+
+  /**
+   * Takes a drained target over from its follower and keeps its head above the source's, until `signal`
+   * aborts: for who freezes and switches by means of his own.
+   * @throws LockstepError NOT_DRAINED where the source is not quiet, or the target not equal, in time;
+   *   OTHER_RUN where another run has the night now
+   */
+  async fence(request: FenceRequest): Promise<void> {
+    const { source, target } = this.#sides;
+    const options = { ...NIGHT, once: false, ...request };
+    return fenceAlone({ ...options, source, target, onNote: this.#onNote });
+  }
+}

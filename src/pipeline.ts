@@ -1,0 +1,165 @@
+/**
+ * The pipeline: the whole way of the data while following, top to bottom.
+ *
+ *     source's watch ─► whole revisions ─► journal ─► apply ─► target
+ *            │                                ▲
+ *            └─ history lost ─► bridge ───────┘        (with --repair)
+ *     beside it: the source's head, leases, compactions, a look at the target
+ *
+ * Each part runs by itself, and they share only the journal and where apply stands. So what is captured
+ * goes on while the target is being restored, restarted or down.
+ *
+ * seed is the upper half, with a base beside it (base/seed.ts). A mirror, late writes and a live audit
+ * begin with the same revisions$ (source/revisions.ts) and store elsewhere.
+ *
+ * rxjs carries a watch that is made anew; that several parts live and die together is said by runTogether,
+ * because unsubscribing does not wait until what is under way is done, and the journal is closed next.
+ */
+import { lastValueFrom } from 'rxjs';
+import { pause } from './async/again.js';
+import { Lasting } from './async/patience.js';
+import type { OnNote } from './async/patience.js';
+import { runTogether } from './async/together.js';
+import { hasCode, type LockstepError } from './errors.js';
+import { capture$ } from './journal/capture.js';
+import type { Journal } from './journal/journal.js';
+import { LeaseKeeper, LEASES_NOT_KEPT } from './leases/keeper.js';
+import { Applier } from './lockstep/apply.js';
+import { Compactions } from './lockstep/compactions.js';
+import { JournalFeed } from './lockstep/feed.js';
+import { Intake } from './lockstep/intake.js';
+import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
+import { pollTarget } from './lockstep/targetpoll.js';
+import { TargetTrouble } from './lockstep/trouble.js';
+import { PrefixSet } from './mvcc/prefix.js';
+import type { Revision } from './mvcc/revision.js';
+import type { WatchLimits } from './source/limits.js';
+import type { Identity } from './target/stock.js';
+import { EtcdTarget } from './target/target.js';
+import type { EtcdClient } from './wire/client.js';
+
+export interface PipelineOptions {
+  journal: Journal;
+  /** A connection for the watch alone, and one for everything else. */
+  sourceWatch: EtcdClient;
+  source: EtcdClient;
+  target: EtcdClient;
+  /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
+  repair?: boolean;
+  until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
+  onNote: OnNote;
+}
+
+const UNTIL_POLL_MS = 50;
+
+export class Pipeline {
+  readonly intake: Intake;
+  readonly head: SourceHead;
+  readonly applier: Applier;
+  readonly leases: LeaseKeeper;
+  readonly compactions: Compactions;
+  readonly targetTrouble: TargetTrouble;
+  /** What the target must be a copy of. */
+  readonly #identity: Identity;
+  /** What the source did not answer when the target was to be written, and where that stood then. */
+  #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
+
+  constructor(private readonly o: PipelineOptions) {
+    const { journal, source, target, until, onNote } = o;
+    const { clusterId, prefixes } = journal.state;
+    this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
+    this.intake = new Intake(o);
+    this.head = new SourceHead(source, journal);
+    this.leases = new LeaseKeeper(source, target, {
+      told: new Lasting(LEASES_NOT_KEPT, onNote),
+      onTrouble: ({ message, hint }) => {
+        onNote(`${message}. ${hint ?? ''}`, true);
+      },
+    });
+    this.targetTrouble = new TargetTrouble(onNote);
+    this.compactions = new Compactions(o, this.head, () => this.applier.position);
+    const last = until.kind === 'revision' ? until.revision : undefined;
+    this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
+      ...this.#identity,
+      gap: () => journal.state.gap,
+      ensureLeases: (whole) => this.leases.ensure(whole),
+      onRetry: (error) => {
+        if (error.side === 'source') this.#heldUp = { error, at: this.applier.position };
+        else this.#targetFailed(error);
+      },
+      onStock: async (position) => {
+        await this.head.refuseAhead(position);
+        this.leases.begin();
+        this.targetTrouble.answered(position);
+      },
+    });
+  }
+
+  /** Ends when `until` is fulfilled or `signal` aborts, after the write that is under way. */
+  async run(limits: WatchLimits, signal: AbortSignal): Promise<void> {
+    const reached = new AbortController();
+    await runTogether(AbortSignal.any([signal, reached.signal]), [
+      // Source ─► journal.
+      (stop) => this.#capture(limits, stop),
+      // Journal ─► target.
+      (stop) => this.applier.run(stop),
+      // Beside them.
+      (stop) => this.head.run(stop, new Lasting(HEAD_UNKNOWN, this.o.onNote)),
+      (stop) => this.leases.run(stop),
+      (stop) => this.compactions.run(stop),
+      (stop) => this.#pollTarget(stop),
+      // How it ends.
+      async (stop) => {
+        if (await this.#reaches(stop)) reached.abort();
+      },
+    ]);
+  }
+
+  /** Why the source keeps the target waiting where it stands. */
+  get heldUp(): LockstepError | undefined {
+    return this.#heldUp?.at === this.applier.position ? this.#heldUp?.error : undefined;
+  }
+
+  /** From where the journal stands; what the source has lost behind that is bridged, if it may be. */
+  async #capture(limits: WatchLimits, signal: AbortSignal): Promise<void> {
+    const { sourceWatch, journal, repair = false, onNote } = this.o;
+    const bridge = async () => this.intake.bridge(signal);
+    const captured$ = capture$(sourceWatch, journal, {
+      ...{ limits, signal, onNote, told: this.intake },
+      bridge: repair ? bridge : undefined,
+    });
+    await lastValueFrom(captured$, { defaultValue: undefined });
+  }
+
+  async #pollTarget(signal: AbortSignal): Promise<void> {
+    const { target, journal } = this.o;
+    const look = {
+      ...{ target, identity: this.#identity, trouble: this.targetTrouble },
+      position: () => this.applier.position,
+      journalPosition: () => journal.position,
+      failed: (error: LockstepError) => {
+        this.#targetFailed(error);
+      },
+    };
+    await pollTarget(look, signal);
+  }
+
+  #targetFailed(error: LockstepError): void {
+    this.targetTrouble.failed(error, this.applier.position);
+    if (hasCode(error, 'NO_LEASE')) this.leases.forget();
+  }
+
+  /** @returns whether it has come to its end; false where only `signal` ends it */
+  async #reaches(signal: AbortSignal): Promise<boolean> {
+    const { until, journal } = this.o;
+    while (!signal.aborted && until.kind !== 'signal') {
+      // The journal has its say about where the target stands.
+      const position = Math.min(this.applier.position ?? 0, journal.position);
+      const goal = until.kind === 'revision' ? until.revision : this.head.lag.head;
+      const there = this.targetTrouble.reachable && position >= goal;
+      if (there && !this.compactions.owesGap) return true;
+      await pause(UNTIL_POLL_MS, signal);
+    }
+    return false;
+  }
+}
