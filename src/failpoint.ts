@@ -9,7 +9,7 @@
  * rejected that nobody awaits. Nobody but the tests sets it; without it, passing costs one comparison.
  */
 
-export const FAILPOINTS = [
+const FAILPOINTS = [
   // journal/journal.ts
   'journal.create.half',
   'journal.append.begin',

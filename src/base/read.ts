@@ -194,7 +194,7 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
 }
 
 /** Puts a snapshot's rows of our prefixes below `watchFrom` into the journal. */
-export async function loadSnapshot(
+async function loadSnapshot(
   file: SnapshotFile,
   journal: Journal,
   onBase: OnBase,

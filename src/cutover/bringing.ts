@@ -43,7 +43,7 @@ export interface ReturningOptions {
   tell: Attempts;
 }
 
-export interface BringingOptions extends ReturningOptions {
+interface BringingOptions extends ReturningOptions {
   late: LateWrites;
   freeze: Freeze;
   proofs: Proofs;

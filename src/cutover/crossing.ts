@@ -37,7 +37,7 @@ import { moveAll, untilGone, type SwitchOptions } from './switch.js';
 /** Where the source has overtaken what was just raised. */
 const RAISE_AGAIN_MS = 10;
 
-export interface CrossingOptions {
+interface CrossingOptions {
   o: CutoverOptions;
   self: Owner;
   claim: Claim;

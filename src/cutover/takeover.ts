@@ -29,7 +29,7 @@ import { EtcdTarget, type TargetState } from '../target/target.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 
-export interface TakeoverOptions extends Identity {
+interface TakeoverOptions extends Identity {
   /** As kubectl names them. */
   resources: readonly string[];
   /** Up to here both sides were found equal, and above it nothing was written under the prefixes. */

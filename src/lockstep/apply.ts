@@ -61,7 +61,7 @@ export interface Feed {
   digestBefore: DigestBefore;
 }
 
-export interface ApplyOptions extends Identity {
+interface ApplyOptions extends Identity {
   /** Where the feed's history is not the source's, if it is so anywhere. */
   gap?: () => Gap | null;
   /** Makes sure that the target knows the leases that these records name. */

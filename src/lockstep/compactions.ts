@@ -21,7 +21,7 @@ import type { SourceHead } from './sourcehead.js';
 const POLL_MS = 5000;
 const TICK_MS = 250;
 
-export type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
   target: EtcdClient;
 };
 

@@ -20,7 +20,7 @@ import { takeStock, type Stock } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
 
-export interface RepairOptions {
+interface RepairOptions {
   source: EtcdClient;
   target: EtcdClient;
   /** Directory of the journal. */

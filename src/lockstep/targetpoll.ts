@@ -11,7 +11,7 @@ import type { TargetTrouble } from './trouble.js';
 
 const POLL_MS = 2000;
 
-export interface TargetPollOptions {
+interface TargetPollOptions {
   target: EtcdClient;
   /** What it must be a copy of. */
   identity: Identity;

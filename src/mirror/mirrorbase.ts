@@ -39,7 +39,7 @@ import { mergeWalk, type Entry } from './merge.js';
 import { namesOf } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
 
-export interface CompareOptions {
+interface CompareOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
@@ -255,7 +255,7 @@ export class Comparison {
 }
 
 /** Equal in all that a mirror brings. */
-export function isSame(left: Buffer, right: Buffer): boolean {
+function isSame(left: Buffer, right: Buffer): boolean {
   const [a, b] = [parseKeyValue(left), parseKeyValue(right)];
   return a.lease === b.lease && a.value.equals(b.value);
 }

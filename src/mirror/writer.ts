@@ -29,7 +29,7 @@ import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './m
 import type { MirrorState } from './mirrorcursor.js';
 import { refused } from './refused.js';
 
-export interface WriterOptions {
+interface WriterOptions {
   target: EtcdClient;
   /** Name of the cursor. */
   key: Buffer;

@@ -35,7 +35,7 @@ const MANY = 16;
 const FEW = 4;
 
 /** What a page has brought. */
-export interface SpanPage {
+interface SpanPage {
   first: Buffer | undefined;
   last: Buffer | undefined;
   rows: number;
