@@ -17,8 +17,7 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { pause } from './async/again.js';
-import { Lasting } from './async/patience.js';
-import type { OnNote } from './async/patience.js';
+import { Lasting, type OnNote } from './async/patience.js';
 import { runTogether } from './async/together.js';
 import { hasCode, type LockstepError } from './errors.js';
 import { capture$ } from './journal/capture.js';

@@ -213,6 +213,7 @@ function report(error: unknown, json: boolean): number {
     return EXIT_INTERRUPTED;
   }
   stopping.bug(error);
+  // In place of any code stopping.ts gives a bug's.
   return EXIT_INTERRUPTED;
 }
 

@@ -26,7 +26,8 @@ interface TargetPollOptions {
 
 /**
  * Looks at it every two seconds until `signal` aborts.
- * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever target/stock.ts refuses a target for
+ * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever target/stock.ts refuses a
+ *   target for
  */
 export async function pollTarget(o: TargetPollOptions, signal: AbortSignal): Promise<void> {
   const look = async () => {

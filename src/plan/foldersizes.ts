@@ -2,9 +2,9 @@
  * Which resources a live etcd holds, how many keys each has, and about how large they are, without
  * reading everything.
  *
- * A few reads of a single key for each folder (source/folders.ts), then one that only counts. Sizes are guessed from a few
- * values at several places of a folder; small folders are read whole. Nothing is pinned: each folder is
- * as it was when it was looked at, and no compaction can come in between.
+ * A few reads of a single key for each folder (source/folders.ts), then one that only counts. Sizes are
+ * guessed from a few values at several places of a folder; small folders are read whole. Nothing is
+ * pinned: each folder is as it was when it was looked at, and no compaction can come in between.
  */
 import { hasCode } from '../errors.js';
 import { folderOf } from '../kube/resourcefolders.js';

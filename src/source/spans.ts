@@ -17,8 +17,8 @@
  * To find out that a span is too long costs a page of it, which is then on the stack and not tried again.
  *
  * The invariant: the next key moves on by what was read, to the end of a span of which etcd has said
- * that nothing is left, or to where who reads wants to go on. Counts only decide on lengths, so it does no harm that they are estimates where
- * the store changes between two pages.
+ * that nothing is left, or to where who reads wants to go on. Counts only decide on lengths, so it does
+ * no harm that they are estimates where the store changes between two pages.
  *
  * With names as Kubernetes has them, 100,000 and 500,000: 6 to 33 per cent more pages than full ones would
  * be, and each key is counted 8 to 13 times instead of 50 and 250 times.
