@@ -27,7 +27,7 @@ import { Backoff } from '../async/again.js';
 import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { encodeKeyValue, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
-import type { KeyRange } from '../mvcc/prefix.js';
+import { keyAfter, type KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
@@ -175,7 +175,7 @@ export class Comparison {
   ): Promise<void> | undefined {
     const waiting = this.#change(circle, source, target);
     const name = (source ?? target)?.name;
-    if (name) circle.at = behind(this.options.map.toSource(name));
+    if (name) circle.at = keyAfter(this.options.map.toSource(name));
     return waiting;
   }
 
@@ -262,8 +262,4 @@ function isSame(left: Buffer, right: Buffer): boolean {
 
 function recordOf(key: Buffer, bytes: Buffer, tombstone: boolean): Record {
   return { main: 0, sub: 0, tombstone, key, bytes };
-}
-
-function behind(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.from([0])]);
 }

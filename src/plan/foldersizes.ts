@@ -9,8 +9,8 @@
 import { hasCode } from '../errors.js';
 import { folderOf } from '../kube/resourcefolders.js';
 import { keyOf } from '../mvcc/keyvalue.js';
-import { WHOLE_STORE } from '../mvcc/prefix.js';
-import { after, folders, ownRange } from '../source/folders.js';
+import { keyAfter, WHOLE_STORE } from '../mvcc/prefix.js';
+import { folders, ownRange } from '../source/folders.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface FolderSize {
@@ -78,7 +78,7 @@ async function sample(
     const last = rows.at(-1);
     const key = Buffer.from(folder + place);
     // Few keys may lie between two places.
-    const from = last && keyOf(last).compare(key) >= 0 ? after(keyOf(last)) : key;
+    const from = last && keyOf(last).compare(key) >= 0 ? keyAfter(keyOf(last)) : key;
     const limit = whole ? READ_WHOLE_KEYS : SAMPLE_KEYS;
     rows.push(...(await some(client, from, rangeEnd, limit)));
   }

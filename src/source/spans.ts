@@ -28,7 +28,14 @@
  * and by eight, sixteen and so on after an empty one, which at the end of a namespace asks a hundred times
  * for nothing.
  */
-import { endOfPrefix, endsBefore, sharedBits, TO_THE_END, type KeyRange } from '../mvcc/prefix.js';
+import {
+  endOfPrefix,
+  endsBefore,
+  keyAfter,
+  sharedBits,
+  TO_THE_END,
+  type KeyRange,
+} from '../mvcc/prefix.js';
 
 /** In pages: the longest that costs little, and the shortest that has mostly full pages. */
 const MANY = 16;
@@ -86,7 +93,7 @@ export class Spans {
     span.begun ??= count;
     span.left = count - rows;
     if (more && first && last) {
-      this.#next = Buffer.concat([last, Buffer.from([0])]);
+      this.#next = keyAfter(last);
       this.#layInto(span, limit, halfWay(span.depth, sharedBits(first, last)));
     } else this.#leave(span, limit);
   }
