@@ -29,7 +29,7 @@ import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { pollTarget } from './lockstep/targetpoll.js';
-import { TargetTrouble } from './lockstep/trouble.js';
+import { TargetTrouble } from './lockstep/targettrouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';

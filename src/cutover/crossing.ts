@@ -20,7 +20,7 @@ import { thaw } from '../kube/freezing.js';
 import type { Resource } from '../kube/resource.js';
 import { answering, DeadOnes } from '../proof/dead.js';
 import type { LateWrites } from '../proof/latewrites.js';
-import { anyMoved } from '../proof/moved.js';
+import { anyMoved } from '../proof/anymoved.js';
 import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';

@@ -7,7 +7,7 @@ import { CURSOR_KEY } from '../target/cursor.js';
 import { takeStock, type Identity } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { TargetTrouble } from './trouble.js';
+import type { TargetTrouble } from './targettrouble.js';
 
 const POLL_MS = 2000;
 
