@@ -16,7 +16,7 @@ import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
 import type { OnDifference } from './audit/compare.js';
-import { cursorPrefixes } from './audit/prefixes.js';
+import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';

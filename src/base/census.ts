@@ -187,7 +187,7 @@ class Block {
 }
 
 /** A set of row numbers: a bit for each row. */
-export class Marks {
+class Marks {
   size = 0;
   readonly #bits: Uint8Array;
 

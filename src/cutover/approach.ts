@@ -169,7 +169,7 @@ export const STAYS_FROZEN =
  * That the freeze has stood through the takeover, and that nobody takes it away by hand from now on.
  * @throws LockstepError FREEZE_LOST: something may have been written that the target has not got
  */
-export async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): Promise<void> {
+async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): Promise<void> {
   try {
     await freeze.hold(apis);
   } catch (error) {

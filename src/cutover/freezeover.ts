@@ -18,7 +18,7 @@ import type { FreezeOwner } from '../kube/owner.js';
 import { resourcesIn, type Claim } from '../target/claim.js';
 import { ownerText, type Owner } from '../target/nightowner.js';
 
-export interface FreezeOverOptions {
+interface FreezeOverOptions {
   claim: Claim;
   self: Owner;
   /** Each of them has to be seen to refuse. */

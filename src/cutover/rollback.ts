@@ -43,7 +43,7 @@ import { Returning, type Returned } from './returning.js';
 import { ROLLBACK_STEPS } from './script.js';
 import { StepTeller, type StepTime } from './steps.js';
 
-export type RollbackOptions = NightOptions;
+type RollbackOptions = NightOptions;
 
 /** The JSON contract in docs/reference.md is made of this. */
 export interface RollbackReport {

@@ -34,7 +34,13 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import { SLOTS } from '../target/guard.js';
-import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
+import {
+  foreignWrite,
+  otherFollower,
+  takeStock,
+  type Identity,
+  type Stock,
+} from '../target/stock.js';
 import type { Target } from '../target/target.js';
 import { Cursors, type DigestBefore } from './cursors.js';
 import { GuardFailed, Outgoing } from './outgoing.js';
@@ -61,7 +67,7 @@ export interface Feed {
   digestBefore: DigestBefore;
 }
 
-export interface ApplyOptions extends Identity {
+interface ApplyOptions extends Identity {
   /** Where the feed's history is not the source's, if it is so anywhere. */
   gap?: () => Gap | null;
   /** Makes sure that the target knows the leases that these records name. */
@@ -127,7 +133,7 @@ export class Applier {
           guardFailures = 0;
         }
         if (error instanceof GuardFailed) {
-          if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.position);
+          if (++guardFailures > MAX_GUARD_FAILURES) throw otherFollower(this.position);
           continue;
         }
         if (!passes(error)) throw error;
@@ -142,7 +148,7 @@ export class Applier {
     // A base that was restored anew under us bears nobody's name.
     if (stock.cursor.follower === null) this.#owner = false;
     if (this.#owner && stock.cursor.follower !== this.follower)
-      throw takenOver(stock.position, stock.cursor.follower);
+      throw otherFollower(stock.position, stock.cursor.follower);
     await this.options.onStock?.(stock.position);
     this.#outgoing = undefined;
     this.#position = stock.position;

@@ -7,23 +7,26 @@
  * in between never was (base/bridge.ts).
  */
 import { repeat } from '../async/again.js';
-import { Lasting } from '../async/patience.js';
+import { Lasting, type OnNote } from '../async/patience.js';
 import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import type { Journal } from '../journal/journal.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compactrevision.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { IntakeOptions } from './intake.js';
 import type { SourceHead } from './sourcehead.js';
 
 /** How often the source is asked. */
 const POLL_MS = 5000;
 const TICK_MS = 250;
 
-export type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+interface CompactionsOptions {
+  journal: Journal;
+  source: EtcdClient;
   target: EtcdClient;
-};
+  onNote: OnNote;
+}
 
 export class Compactions {
   #compacted: Revision = 0;

@@ -75,14 +75,14 @@ const MAX_BYTES_GUARDED = 256 * 1024;
 export class GuardFailed extends Error {}
 
 /** Where the target stands when a term has begun. */
-export interface Start {
+interface Start {
   cursorMod: Revision;
   cursor: Buffer;
   termMod: Revision;
   slotMods: readonly Revision[];
 }
 
-export interface OutgoingOptions {
+interface OutgoingOptions {
   pace: Pace;
   onLanded: (write: Data | 'filler') => void;
   /** Nothing more is sent once it is aborted, from outside or by `stop`. */

@@ -3,7 +3,7 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { foreignWrite } from '../target/stock.js';
 
-/** One revision with records, and the cursor that it leaves behind. */
+/** One revision, whose records may be none, and the cursor that it leaves behind. */
 export interface Data extends WholeRevision {
   cursor: Buffer;
 }

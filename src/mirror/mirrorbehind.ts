@@ -17,7 +17,7 @@ import type { EtcdClient } from '../wire/client.js';
 import { KeyMap } from './keymap.js';
 import { parseMirror, type MirrorCursor } from './mirrorcursor.js';
 
-export interface FoundMirror {
+interface FoundMirror {
   key: Buffer;
   cursor: MirrorCursor;
 }

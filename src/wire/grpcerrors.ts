@@ -245,7 +245,7 @@ function peerPort(endpoint: string): string {
 }
 
 /** Two of the endpoints that were given belong to different clusters. */
-export function otherCluster(side: Side, first: string, other: string): LockstepError {
+export function endpointsDiffer(side: Side, first: string, other: string): LockstepError {
   return new LockstepError(
     'ENDPOINTS_DIFFER',
     `${side} ${other} is another cluster than ${first}`,

@@ -11,7 +11,7 @@ import { addressOf } from './address.js';
 import type { TlsMaterial } from './connection.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
 
-export interface HttpRequest {
+interface HttpRequest {
   method?: string;
   headers?: Record<string, string>;
   body?: string | undefined;
