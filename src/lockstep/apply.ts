@@ -2,10 +2,10 @@
  * Apply: journal ─► target, in lockstep.
  *
  * The algorithm. The target stands at position p, its cursor was written at c ≤ p.
- *   gap    for each revision up to the next one with records, one filler: a put to a slot key.
- *          Fillers of one gap run concurrently: their order does not matter, only their number.
+ *   fill   for each revision up to the next one with records, one filler: a put to a slot key.
+ *          Fillers of one interval run concurrently: their order does not matter, only their number.
  *   data   the revision's records and the new cursor, one transaction, when the head is one below.
- *          In a long gap a cursor without records now and then, in place of a filler: where it lands
+ *          In a long interval a cursor without records now and then, in place of a filler: where it lands
  *          tells whether only fillers have landed before it.
  * How they are sent and guarded, many at once, is in outgoing.ts.
  *
@@ -182,7 +182,7 @@ export class Applier {
     }
   }
 
-  /** A revision with the gap before it, or a gap alone. */
+  /** A revision with the interval before it, or an interval alone. */
   async #next(next: WholeRevision | Position, { stock, cursors, stopped, stopNow }: Writing) {
     const whole = typeof next === 'number' ? undefined : next;
     const gapEnd = typeof next === 'number' ? next : next.revision - 1;

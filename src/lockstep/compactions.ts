@@ -1,5 +1,5 @@
 /**
- * Compactions of the source, mirrored: the target keeps the history that the source keeps, no more
+ * Compactions of the source, done on the target as well: the target keeps the history that the source keeps, no more
  * (fillers add up) and no less; and the journal what a target may still need. While the target is behind
  * the source's compact revision it is compacted at its own position, as it comes along.
  *
@@ -30,7 +30,7 @@ interface CompactionsOptions {
 
 export class Compactions {
   #compacted: Revision = 0;
-  /** The last compaction that was mirrored as far as it is allowed. */
+  /** The last compaction that was done here as far as it is allowed. */
   #done: Revision = 0;
   #refused: LockstepError | undefined;
   readonly #key: Buffer;
@@ -44,7 +44,7 @@ export class Compactions {
     this.#key = probeKey(PrefixSet.of(options.journal.state.prefixes));
   }
 
-  /** The target's compact revision as far as it was mirrored by this process; 0: not yet. */
+  /** The target's compact revision as far as this process has compacted it; 0: not yet. */
   get compacted(): Revision {
     return this.#compacted;
   }
@@ -62,7 +62,7 @@ export class Compactions {
 
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
-    const told = new Lasting('compactions of the source are not mirrored', this.options.onNote);
+    const told = new Lasting('the target is not compacted as the source is', this.options.onNote);
     const look = async () => {
       const due = performance.now() - asked >= POLL_MS || this.owesGap;
       if (!due || this.position() === undefined) return;
