@@ -63,7 +63,7 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
-  for (const note of await damagedNotes(client)) options.onNote(note);
+  for (const note of await damagedNotes(client)) options.onNote(note, true);
   for (let start = 1; ; start++) {
     const journal = await openOrStart(client, status.clusterId, limits, options);
     try {

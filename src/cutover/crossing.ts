@@ -246,7 +246,7 @@ export class Crossing {
       }),
     );
     if (stood) return freeze;
-    o.onNote('the freeze was gone, and was made anew: looking for late writes');
+    o.onNote('the freeze was gone, and was made anew: looking for late writes', true);
     await pause(o.quietMs, signal);
     signal.throwIfAborted();
     return freeze;

@@ -117,7 +117,7 @@ export class Cutover {
       if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       // These say themselves who has the night, or the freeze.
       if (begun !== 'done' && !hasCode(why, 'OTHER_RUN', 'FREEZE_LOST'))
-        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen]);
+        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen], true);
       throw why;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));

@@ -108,7 +108,7 @@ export class Rollback {
       const { apiservers: apis, onNote } = o;
       if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       // These say themselves who has the night, or the freeze.
-      if (!hasCode(why, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STOPPED[returning.frozen]);
+      if (!hasCode(why, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STOPPED[returning.frozen], true);
       throw why;
     }
   }

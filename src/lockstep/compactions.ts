@@ -99,6 +99,7 @@ export class Compactions {
       if (!this.#refused)
         this.options.onNote(
           `${error.message}. Going on without: the target keeps all its history and grows. ${error.hint ?? ''}`,
+          true,
         );
       this.#refused = error;
     }

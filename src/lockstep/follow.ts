@@ -131,7 +131,7 @@ export class Follower {
     this.#pipeline.head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
-    for (const note of await damagedNotes(source)) onNote(note);
+    for (const note of await damagedNotes(source)) onNote(note, true);
     return limits;
   }
 
