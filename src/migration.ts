@@ -230,7 +230,7 @@ export class Migration {
   /**
    * Takes the apiservers back to the source, with what was changed since; no revision goes backwards.
    * Killed, it goes on.
-   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, OTHER_RUN, FREEZE_LOST
+   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, WRITTEN_MEANWHILE, OTHER_RUN, FREEZE_LOST
    */
   async rollback(request: RollbackRequest): Promise<RollbackReport> {
     return new Rollback(this.#night(request)).run();

@@ -53,7 +53,7 @@ interface BringingOptions extends ReturningOptions {
   signal: AbortSignal;
 }
 
-/** @throws LockstepError LATE_WRITE, TARGET_DIFFERENT where somebody writes meanwhile */
+/** @throws LockstepError WRITTEN_MEANWHILE where somebody writes meanwhile; COMPACTED_MEANWHILE */
 export async function bring(
   options: BringingOptions,
 ): Promise<{ brought: Brought; marker: Marker }> {
