@@ -15,6 +15,7 @@ export class Sides {
   readonly source: EtcdClient;
   readonly target: EtcdClient;
   readonly targetEndpoints: readonly string[];
+  readonly #end = new AbortController();
 
   /**
    * Nothing is dialled yet.
@@ -28,6 +29,11 @@ export class Sides {
     this.targetEndpoints = target.endpoints;
     this.source = new EtcdClient(source, 'source');
     this.target = new EtcdClient(target, 'target');
+  }
+
+  /** Aborts when they are closed, or `signal` does: what has connections of its own ends with it, too. */
+  until(signal?: AbortSignal): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
   }
 
   /** Runs something with connections of its own, whose answers nobody waits for once `signal` aborts. */
@@ -47,6 +53,7 @@ export class Sides {
   }
 
   close(): void {
+    this.#end.abort();
     this.source.close();
     this.target.close();
   }

@@ -9,11 +9,12 @@
  * rejected that nobody awaits. Nobody but the tests sets it; without it, passing costs one comparison.
  */
 
-export const FAILPOINTS = [
+const FAILPOINTS = [
   // journal/journal.ts
   'journal.create.half',
   'journal.append.begin',
   'journal.append.done',
+  // journal/compaction.ts
   'journal.compact.batch',
   // base/read.ts
   'base.blob',
@@ -27,7 +28,7 @@ export const FAILPOINTS = [
   'base.bridge.planned',
   'base.bridge.declared',
   'base.bridge.appended',
-  // base/seal.ts
+  // base/basefile.ts
   'base.seal.row',
   'base.seal.checksum',
   'base.seal.rename',
@@ -39,7 +40,7 @@ export const FAILPOINTS = [
   'target.data.answer',
   'target.term.send',
   'target.term.answer',
-  // lockstep/apply.ts
+  // lockstep/apply.ts, lockstep/outgoing.ts
   'lockstep.stock.taken',
   'lockstep.filler.remember',
   'lockstep.cursor.remember',
@@ -57,17 +58,18 @@ export const FAILPOINTS = [
   // cutover/takeover.ts
   'cutover.takeover.send',
   'cutover.takeover.answer',
-  // cutover/cutover.ts: behind each step
+  // cutover/approach.ts: behind each step
   'cutover.audited',
   'cutover.frozen',
   'cutover.drained',
+  // cutover/crossing.ts: likewise
   'cutover.fenced',
   'cutover.moved',
   'cutover.switched',
   'cutover.unfrozen',
   // cutover/bringkeys.ts
   'cutover.bring.send',
-  // cutover/rollback.ts: behind each step
+  // cutover/returning.ts, cutover/bringing.ts: likewise
   'cutover.rollback.frozen',
   'cutover.rollback.raised',
   'cutover.rollback.brought',

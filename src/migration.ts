@@ -16,7 +16,7 @@ import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
 import type { OnDifference } from './audit/compare.js';
-import { cursorPrefixes } from './audit/prefixes.js';
+import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
@@ -108,7 +108,6 @@ export interface MigrationStatus extends TargetStatus {
 }
 
 const nobody = (): void => undefined;
-const NEVER = new AbortController().signal;
 /** Of a night to which nobody listens. Alarms stand in the report as well. */
 const UNHEARD = {
   ...{ onStep: nobody, onAlarm: nobody, onProgress: nobody, onWait: nobody, onMustGoOn: nobody },
@@ -116,7 +115,7 @@ const UNHEARD = {
 };
 const NIGHT = {
   ...{ ...NIGHT_DEFAULTS, ...UNHEARD },
-  ...{ resources: undefined, without: [], oldApiservers: [], signal: NEVER },
+  ...{ resources: undefined, without: [], oldApiservers: [] },
 };
 
 /** Two etcds with their connections, and what may be done with them. {@link close} it in the end. */
@@ -163,7 +162,8 @@ export class Migration {
    *   before anything is made; FILE_EXISTS
    */
   async seed(request: SeedRequest): Promise<Sealed> {
-    const options = { from: 'range', onBase: nobody, signal: NEVER, ...request } as const;
+    const signal = this.#sides.until(request.signal);
+    const options = { from: 'range', onBase: nobody, ...request, signal } as const;
     return seed(this.#sides.source, { ...options, onNote: this.#onNote });
   }
 
@@ -175,7 +175,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
-    const { signal = NEVER } = request;
+    const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
     // Of this run alone: what a silent source owes us must not outlive it.
@@ -186,7 +186,7 @@ export class Migration {
       if (repair)
         await repairJournal({ source, target, journal: request.journal, onBase, onNote, signal });
       const opened = (journal = await Journal.open(request.journal));
-      yield* statuses(request, (stop) => {
+      yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
         const ends = { source, sourceWatch, target };
         return new Follower({ ...ends, journal: opened, repair, until, onNote, signal: stop });
@@ -205,7 +205,8 @@ export class Migration {
    */
   async audit(request: AuditRequest = {}): Promise<AuditReport> {
     const onDifference: OnDifference = nobody;
-    const options = { history: false, onDifference, signal: NEVER, ...request };
+    const signal = this.#sides.until(request.signal);
+    const options = { history: false, onDifference, ...request, signal };
     return this.#sides.own(options.signal, async (own) => {
       const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
       return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
@@ -218,11 +219,9 @@ export class Migration {
    * @throws LockstepError with what stands in the way, and what to do about it
    */
   async cutover(request: CutoverRequest): Promise<CutoverReport> {
-    const { source, target } = this.#sides;
-    const sourceWatch = source.another();
+    const sourceWatch = this.#sides.source.another();
     try {
-      const options = { ...NIGHT, ...request, source, sourceWatch, target, onNote: this.#onNote };
-      return await new Cutover(options).run();
+      return await new Cutover({ ...this.#night(request), sourceWatch }).run();
     } finally {
       sourceWatch.close();
     }
@@ -231,11 +230,10 @@ export class Migration {
   /**
    * Takes the apiservers back to the source, with what was changed since; no revision goes backwards.
    * Killed, it goes on.
-   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, LATE_WRITE, OTHER_RUN, FREEZE_LOST
+   * @throws LockstepError TARGET_NOT_OURS where there was no cutover, WRITTEN_MEANWHILE, OTHER_RUN, FREEZE_LOST
    */
   async rollback(request: RollbackRequest): Promise<RollbackReport> {
-    const { source, target } = this.#sides;
-    return new Rollback({ ...NIGHT, ...request, source, target, onNote: this.#onNote }).run();
+    return new Rollback(this.#night(request)).run();
   }
 
   /**
@@ -244,8 +242,7 @@ export class Migration {
    *   OTHER_RUN: what still speaks against it
    */
   async retire(request: RetireRequest): Promise<RetireReport> {
-    const { source, target } = this.#sides;
-    return retire({ ...NIGHT, ...request, source, target, onNote: this.#onNote });
+    return retire(this.#night(request));
   }
 
   /**
@@ -255,8 +252,13 @@ export class Migration {
    *   OTHER_RUN where another run has the night now
    */
   async fence(request: FenceRequest): Promise<void> {
+    return fenceAlone({ once: false, ...this.#night(request) });
+  }
+
+  /** What a night is run with, where the request says nothing. */
+  #night<R extends { signal?: AbortSignal }>(request: R) {
     const { source, target } = this.#sides;
-    const options = { ...NIGHT, once: false, ...request };
-    return fenceAlone({ ...options, source, target, onNote: this.#onNote });
+    const signal = this.#sides.until(request.signal);
+    return { ...NIGHT, ...request, signal, source, target, onNote: this.#onNote };
   }
 }

@@ -17,8 +17,7 @@
  */
 import { lastValueFrom } from 'rxjs';
 import { pause } from './async/again.js';
-import { Lasting } from './async/patience.js';
-import type { OnNote } from './async/patience.js';
+import { Lasting, type OnNote } from './async/patience.js';
 import { runTogether } from './async/together.js';
 import { hasCode, type LockstepError } from './errors.js';
 import { capture$ } from './journal/capture.js';
@@ -30,7 +29,7 @@ import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { pollTarget } from './lockstep/targetpoll.js';
-import { TargetTrouble } from './lockstep/trouble.js';
+import { TargetTrouble } from './lockstep/targettrouble.js';
 import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';

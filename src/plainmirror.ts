@@ -34,8 +34,6 @@ export interface MirrorRequest
 export type ValuesRequest = Pick<ValuesOptions, 'allowEmpty' | 'onProgress'> &
   Partial<Pick<ValuesOptions, 'onDifference' | 'signal'>>;
 
-const NEVER = new AbortController().signal;
-
 /** Values, leases and deletions of some keys, brought into any live etcd. {@link close} it in the end. */
 export class PlainMirror {
   readonly #sides: Sides;
@@ -68,7 +66,7 @@ export class PlainMirror {
     const { target } = this.#sides;
     const map = this.#map;
     const onNote = this.#onNote;
-    const { signal = NEVER } = request;
+    const signal = this.#sides.until(request.signal);
     // Of this run alone: what a silent source owes us must not outlive it.
     const [source, sourceWatch] = [this.#sides.source.another(), this.#sides.source.another()];
     for (const client of [source, sourceWatch]) client.closeAt(signal);
@@ -77,7 +75,7 @@ export class PlainMirror {
       for (const warning of await slashWarnings(source, named)) onNote(warning, true);
       const defaults = { maxTxnOps: MAX_TXN_OPS, prune: false, untilSynced: false };
       const ends = { source, sourceWatch, target };
-      yield* statuses(request, (stop) => {
+      yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
         return new Mirror({ ...defaults, ...request, ...ends, map, onNote, signal: stop });
       });
@@ -94,7 +92,8 @@ export class PlainMirror {
    */
   async audit(request: ValuesRequest = {}): Promise<ValuesReport> {
     const onDifference: OnDifference = () => undefined;
-    const options = { onDifference, signal: NEVER, ...request, onNote: this.#onNote };
+    const signal = this.#sides.until(request.signal);
+    const options = { onDifference, ...request, signal, onNote: this.#onNote };
     return this.#sides.own(options.signal, async (own) =>
       auditValues({ ...options, ...own, map: this.#map }),
     );

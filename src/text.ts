@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers and tables as people read them. */
 
 /** `12,345`: an amount. A revision is never printed so: its digits alone can be pasted back. */
 export function count(n: number): string {

@@ -72,7 +72,7 @@ export class Lasting implements Attempts {
    */
   constructor(
     private readonly what: string,
-    private readonly onNote: (note: string) => void,
+    private readonly onNote: OnNote,
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
@@ -85,6 +85,7 @@ export class Lasting implements Attempts {
     const seconds = (lastsMs / 1000).toFixed(0);
     this.onNote(
       `${this.what}, for ${seconds} s now: ${message}; trying again. ${hint ?? ''}`.trim(),
+      true,
     );
   }
 

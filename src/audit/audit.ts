@@ -71,7 +71,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const started = performance.now();
   const [sourceStatus, targetStatus] = await Promise.all([source.status(), target.status()]);
   await refuseItself(options, sourceStatus, targetStatus);
-  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note, true);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;

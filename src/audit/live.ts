@@ -24,7 +24,7 @@ import type { EtcdClient } from '../wire/client.js';
 import { compareRecords, type HistorySide } from './history.js';
 import type { Difference } from './report.js';
 
-export interface LiveAuditOptions {
+interface LiveAuditOptions {
   prefixes: PrefixSet;
   /** Both sides were found equal here, and hold everything above it. */
   after: Revision;

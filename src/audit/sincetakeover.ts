@@ -25,7 +25,7 @@ export interface TakenOver {
 }
 
 /** Of the keys under the prefixes, as they are now. */
-export interface Changes {
+interface Changes {
   /** Keys that were put since. */
   put: number;
   /** The first and the last revision of those; null where there are none. */

@@ -77,7 +77,7 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   const started = performance.now();
   const [from, to] = await Promise.all([source.status(), target.status()]);
   await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
-  for (const note of await damagedNotes(source, target)) options.onNote?.(note);
+  for (const note of await damagedNotes(source, target)) options.onNote?.(note, true);
   let reported = 0;
   const onDifference: OnDifference = (difference) => {
     reported++;

@@ -34,7 +34,7 @@ import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/
 import { appendChecksum } from './checksum.js';
 
 /** What a base says of itself. */
-export interface BaseFacts {
+interface BaseFacts {
   /** Cluster id of the source; null if it is not known. */
   source: string | null;
   prefixes: string[];

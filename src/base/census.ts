@@ -17,6 +17,7 @@
  */
 import fs from 'node:fs';
 import { attempt } from '../bolt/failure.js';
+import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { Sizes, type ResourceSizes } from './resourcesizes.js';
@@ -143,7 +144,7 @@ export class Census {
       const read = new Block();
       attempt('read', this.scratch, () => {
         if (fs.readSync(this.#file(), read.bytes, 0, BLOCK_BYTES, offset) < BLOCK_BYTES)
-          throw new Error('it has become shorter');
+          throw shorter(this.scratch);
       });
       yield { block: read, records: BLOCK_RECORDS };
     }
@@ -187,7 +188,7 @@ class Block {
 }
 
 /** A set of row numbers: a bit for each row. */
-export class Marks {
+class Marks {
   size = 0;
   readonly #bits: Uint8Array;
 
@@ -204,4 +205,10 @@ export class Marks {
   has(row: number): boolean {
     return ((this.#bits[Math.floor(row / 8)] ?? 0) & (1 << (row % 8))) !== 0;
   }
+}
+
+function shorter(path: string): LockstepError {
+  return new LockstepError('IO', `cannot read ${path}: it has become shorter`, {
+    hint: 'Somebody else writes there, or the disk is damaged. Run the same command again.',
+  });
 }

@@ -18,9 +18,10 @@ import { join } from 'node:path';
 import { pause } from '../async/again.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { Journal, type BaseProgress } from '../journal/journal.js';
+import { Journal } from '../journal/journal.js';
 import type { Row } from '../journal/layout.js';
 import { ioFailed } from '../journal/level.js';
+import type { BaseProgress } from '../journal/state.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
 import { recordBytes } from '../mvcc/record.js';
@@ -38,6 +39,7 @@ export interface BaseCount {
   /** Keys still to come, where that is known. */
   remaining: number | undefined;
 }
+
 /** Before anything was read. */
 export function noBase(): BaseCount {
   return { keys: 0, bytes: 0, remaining: undefined };
@@ -194,11 +196,7 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
 }
 
 /** Puts a snapshot's rows of our prefixes below `watchFrom` into the journal. */
-export async function loadSnapshot(
-  file: SnapshotFile,
-  journal: Journal,
-  onBase: OnBase,
-): Promise<void> {
+async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase): Promise<void> {
   const cropper = new Cropper(PrefixSet.of(journal.state.prefixes), file.compactRevision);
   const count = noBase();
   let batch: Row[] = [];

@@ -67,7 +67,7 @@ export class Sizes {
  * The folder that a Kubernetes resource lies in: two parts, or three where the second is an API
  * group (`/registry/apps.example.io/things/…`).
  */
-export function resourceOf(key: string): string {
+function resourceOf(key: string): string {
   const parts = key.split('/');
   if (parts.length < 3) return parts[0] === '' ? '/' : (parts[0] ?? '');
   const depth = parts.length > 4 && parts[2]?.includes('.') ? 4 : 3;

@@ -7,7 +7,7 @@
 import type { Journal } from '../journal/journal.js';
 import { BaseFile, type LeaseTtl, type Sealed } from './basefile.js';
 
-export interface SealOptions {
+interface SealOptions {
   out: string;
   /** Cluster id of the source; null if it is not known. */
   source: string | null;

@@ -14,8 +14,9 @@ import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { capture$ } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
-import { Journal, type BaseProgress } from '../journal/journal.js';
+import { Journal } from '../journal/journal.js';
 import { removeFiles } from '../journal/level.js';
+import type { BaseProgress } from '../journal/state.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { damagedNotes } from '../source/damaged.js';
@@ -62,7 +63,7 @@ export async function seed(client: EtcdClient, options: SeedOptions): Promise<Se
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));
-  for (const note of await damagedNotes(client)) options.onNote(note);
+  for (const note of await damagedNotes(client)) options.onNote(note, true);
   for (let start = 1; ; start++) {
     const journal = await openOrStart(client, status.clusterId, limits, options);
     try {

@@ -42,7 +42,7 @@ const META_MAGIC = 0xed0cdaed;
 const META_VERSION = 2;
 const META_CHECKSUM_AT = 56;
 
-export interface PageHeader {
+interface PageHeader {
   id: number;
   flags: number;
   count: number;

@@ -15,7 +15,7 @@ import { Tree } from './tree.js';
 
 export type { BoltEntry } from './node.js';
 
-export interface BoltOpenOptions {
+interface BoltOpenOptions {
   /** Number of bytes, from the start, that belong to the database; default: the whole file. */
   dataBytes?: number;
 }

@@ -10,9 +10,10 @@
  * children or more, or is the only leaf.
  *
  * Leaves are filled up to sixteen pages, further than bbolt does, which splits at one: rows of a few
- * KiB would leave a good part of each page empty (of 4 KiB in leaves of four pages: a fifth of the file). bbolt reads such a leaf as any other and splits
- * it when it first changes it. Dropped: room for later inserts (bbolt makes it as it needs it), and
- * inline buckets (they save a page each, a few KiB in all).
+ * KiB would leave a good part of each page empty (of 4 KiB in leaves of four pages: a fifth of the
+ * file). bbolt reads such a leaf as any other and splits it when it first changes it. Dropped: room for
+ * later inserts (bbolt makes it as it needs it), and inline buckets (they save a page each, a few KiB
+ * in all).
  */
 import { MAX_KEY_BYTES, MAX_LEAF_BYTES, PAGE_BRANCH, PAGE_LEAF } from './boltformat.js';
 import { NodeBuffer } from './nodebuffer.js';

@@ -12,7 +12,7 @@ import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, type OptionName } from '../config/options.js';
 import type { Typed } from '../config/parse.js';
 
-export interface Arranged {
+interface Arranged {
   /** For commander. */
   words: string[];
   /** What stands where a command belongs. */

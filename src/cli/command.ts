@@ -45,7 +45,7 @@ export interface Context {
   print: (object: object, text: () => string) => void;
 }
 
-export interface CommandSpec<R extends OptionName, O extends OptionName> {
+interface CommandSpec<R extends OptionName, O extends OptionName> {
   name: string;
   description: string;
   /** Name and help of the one argument, if there is one. */
@@ -213,6 +213,7 @@ function report(error: unknown, json: boolean): number {
     return EXIT_INTERRUPTED;
   }
   stopping.bug(error);
+  // In place of any code stopping.ts gives a bug's.
   return EXIT_INTERRUPTED;
 }
 

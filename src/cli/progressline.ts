@@ -8,7 +8,7 @@ const TERMINAL_MS = 200;
 /** Of a terminal that does not say. */
 const COLUMNS = 80;
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** To a terminal, or to where there is none: what fails there is nothing to whoever works. */
   write: (text: string) => void;
   /** Columns of the terminal; undefined where there is none. */

@@ -12,7 +12,7 @@ export interface Lags {
   mirrors: (MirrorCursor & { behind: Behind | null })[];
 }
 
-export interface StatusTexts {
+interface StatusTexts {
   status: TargetStatus;
   lags: Lags;
   /** How long was looked, in seconds. */

@@ -28,7 +28,7 @@ const NEEDS_OUTPUT = [0, 1, EXIT_INTERRUPTED];
 /** After a bug something may wait for what never comes. */
 const STOPPED_WITHIN_MS = 60_000;
 
-export class Stopping {
+class Stopping {
   readonly stdout = this.#output('stdout', 1);
   readonly stderr = this.#output('stderr', 2);
   readonly #stop = new AbortController();

@@ -8,8 +8,7 @@
  */
 import { z } from 'zod';
 
-export type OptionKind =
-  'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
+type OptionKind = 'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
 
 export interface OptionSpec<T> {
   kind: OptionKind;

@@ -13,7 +13,7 @@ import { servingNow, type Heads } from '../proof/servedfrom.js';
 import type { Owner } from '../target/nightowner.js';
 import { tellOwnFreeze } from './freezeover.js';
 
-export interface AfterwardsOptions {
+interface AfterwardsOptions {
   self: Owner;
   apiservers: readonly ApiServer[];
   resources: readonly Resource[];

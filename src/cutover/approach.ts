@@ -146,7 +146,7 @@ export class Approach {
       const { cutover, owner } = found ?? {};
       const mine = owner?.owner.run === this.self.run;
       if (cutover && (mine || FROZEN_PHASES.includes(cutover.state.phase))) {
-        if (mine) onNote(STAYS_FROZEN);
+        if (mine) onNote(STAYS_FROZEN, true);
         else await tellOwnFreeze({ self: this.self, apis: all, onNote });
         return;
       }
@@ -157,6 +157,7 @@ export class Approach {
       const why = failure instanceof Error ? failure.message : String(failure);
       onNote(
         `writes may still be frozen (${why}): run the same command again, or \`etcd-lockstep freeze remove\``,
+        true,
       );
     }
   }
@@ -169,7 +170,7 @@ export const STAYS_FROZEN =
  * That the freeze has stood through the takeover, and that nobody takes it away by hand from now on.
  * @throws LockstepError FREEZE_LOST: something may have been written that the target has not got
  */
-export async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): Promise<void> {
+async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): Promise<void> {
   try {
     await freeze.hold(apis);
   } catch (error) {

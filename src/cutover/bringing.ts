@@ -14,7 +14,7 @@ import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { LateWrites } from '../proof/latewrites.js';
-import { anyMoved } from '../proof/moved.js';
+import { anyMoved } from '../proof/anymoved.js';
 import { proveAgain, type Proofs } from '../proof/proveagain.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { isAsTaken } from '../proof/unmoved.js';
@@ -43,7 +43,7 @@ export interface ReturningOptions {
   tell: Attempts;
 }
 
-export interface BringingOptions extends ReturningOptions {
+interface BringingOptions extends ReturningOptions {
   late: LateWrites;
   freeze: Freeze;
   proofs: Proofs;
@@ -53,7 +53,7 @@ export interface BringingOptions extends ReturningOptions {
   signal: AbortSignal;
 }
 
-/** @throws LockstepError LATE_WRITE, TARGET_DIFFERENT where somebody writes meanwhile */
+/** @throws LockstepError WRITTEN_MEANWHILE where somebody writes meanwhile; COMPACTED_MEANWHILE */
 export async function bring(
   options: BringingOptions,
 ): Promise<{ brought: Brought; marker: Marker }> {

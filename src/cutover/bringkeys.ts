@@ -18,7 +18,7 @@
  */
 import { Lanes } from '../async/together.js';
 import { describeKey } from '../audit/report.js';
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { SameLeases } from '../leases/sameleases.js';
 import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
@@ -59,8 +59,23 @@ export function noneBrought(): Brought {
 const AT_ONCE = 32;
 const MAX_NAMED = 100;
 
-/** @throws LockstepError LATE_WRITE where somebody writes to the source meanwhile */
+/**
+ * @throws LockstepError WRITTEN_MEANWHILE where somebody writes to the source meanwhile; COMPACTED_MEANWHILE
+ *   where it takes longer than a side keeps its history
+ */
 export async function bringBack(options: BringOptions): Promise<Brought> {
+  try {
+    return await bringAll(options);
+  } catch (error) {
+    if (!hasCode(error, 'COMPACTED')) throw error;
+    throw error.as({
+      code: 'COMPACTED_MEANWHILE',
+      hint: 'It has taken longer than that etcd keeps its history. Run the same command again: what was brought already is not written twice.',
+    });
+  }
+}
+
+async function bringAll(options: BringOptions): Promise<Brought> {
   const { source, target, prefixes, signal } = options;
   const brought = noneBrought();
   const leases = new SameLeases(target, source);

@@ -20,7 +20,7 @@ import { thaw } from '../kube/freezing.js';
 import type { Resource } from '../kube/resource.js';
 import { answering, DeadOnes } from '../proof/dead.js';
 import type { LateWrites } from '../proof/latewrites.js';
-import { anyMoved } from '../proof/moved.js';
+import { anyMoved } from '../proof/anymoved.js';
 import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
@@ -37,7 +37,7 @@ import { moveAll, untilGone, type SwitchOptions } from './switch.js';
 /** Where the source has overtaken what was just raised. */
 const RAISE_AGAIN_MS = 10;
 
-export interface CrossingOptions {
+interface CrossingOptions {
   o: CutoverOptions;
   self: Owner;
   claim: Claim;
@@ -246,7 +246,7 @@ export class Crossing {
       }),
     );
     if (stood) return freeze;
-    o.onNote('the freeze was gone, and was made anew: looking for late writes');
+    o.onNote('the freeze was gone, and was made anew: looking for late writes', true);
     await pause(o.quietMs, signal);
     signal.throwIfAborted();
     return freeze;

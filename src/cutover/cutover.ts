@@ -11,8 +11,8 @@
  * are let in again when every apiserver has shown by its own lists that it serves from the target.
  *
  * Killed anywhere, it goes on: up to the takeover every step can be done again; from there on the
- * target says which one was the last (target/cutoverstate.ts), and whose the night is (target/claim.ts): of two runs
- * the one that claims it later goes on, and the other one ends.
+ * target says which one was the last (target/cutoverstate.ts), and whose the night is
+ * (target/claim.ts): of two runs the one that claims it later goes on, and the other one ends.
  *
  * What takes the time of the freeze grows with the changes since the audit, not with the keys.
  */
@@ -117,7 +117,7 @@ export class Cutover {
       if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       // These say themselves who has the night, or the freeze.
       if (begun !== 'done' && !hasCode(why, 'OTHER_RUN', 'FREEZE_LOST'))
-        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen]);
+        onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen], true);
       throw why;
     }
     if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));

@@ -25,7 +25,7 @@ export const FIRST_REVISIONS = 300;
 const RESERVE_SECONDS = 60;
 const POLL_MS = 100;
 
-export interface FenceOptions {
+interface FenceOptions {
   source: EtcdClient;
   target: EtcdClient;
   /** Who has lost the night raises nothing any more. */

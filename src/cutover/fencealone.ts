@@ -63,7 +63,7 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
   const key = probeKey(PrefixSet.of(prefixes));
   const fence = new Fence({ source, target, claim, key, margin, tell });
   const before = await fence.ask();
-  if (found && before.target <= before.source) onNote(overtakenText(before));
+  if (found && before.target <= before.source) onNote(overtakenText(before), true);
   const heads = await fence.raise(signal);
   signal.throwIfAborted();
   onRaised({ exact: claim.exact, keys, checksum, heads });
@@ -75,7 +75,7 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
       stop,
       () => {
         if (fence.heads) onKeep(fence.heads);
-        if (fence.overtaken && !told) onNote(overtakenText(fence.overtaken));
+        if (fence.overtaken && !told) onNote(overtakenText(fence.overtaken), true);
         told = fence.overtaken !== undefined;
         return Promise.resolve();
       },

@@ -18,7 +18,7 @@ import type { FreezeOwner } from '../kube/owner.js';
 import { resourcesIn, type Claim } from '../target/claim.js';
 import { ownerText, type Owner } from '../target/nightowner.js';
 
-export interface FreezeOverOptions {
+interface FreezeOverOptions {
   claim: Claim;
   self: Owner;
   /** Each of them has to be seen to refuse. */
@@ -69,6 +69,7 @@ async function letGo(error: unknown, { self, apis, onNote }: FreezeOverOptions):
     // Another one's by now, which is as well; or nobody knows.
     onNote(
       `writes may be frozen by this run (${failure.message}): \`etcd-lockstep freeze probe\` says`,
+      true,
     );
   }
   return error;
@@ -90,10 +91,11 @@ export async function tellOwnFreeze({
     const who = own ? 'this run' : (standing.owner?.text ?? 'somebody, by hand');
     onNote(
       `writes are frozen, by ${who}: the run that has the night goes on with that, or, if it is dead, the same command started again`,
+      true,
     );
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
-    onNote(`writes may be frozen by this run (${error.message})`);
+    onNote(`writes may be frozen by this run (${error.message})`, true);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Raising the source's head above the target's, for the way back: the one time that the source is
- * written.
+ * Raising the source's head above the target's, for the way back. Nothing else writes to the source but
+ * what is brought back behind it, and retire.
  *
  * A marker is put first, under our own prefix, which no Kubernetes resource shares. Its mod_revision
  * guards the fillers and what is brought back: each run writes it anew, so that nothing of another run,
@@ -9,7 +9,7 @@
  * that were brought, by this run or one before.
  *
  * The marker does not say who has the night. A run that stood still may put it when all is over, so each
- * looks at its claim once more behind that (rollback.ts).
+ * looks at its claim once more behind that (bringing.ts).
  */
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';

@@ -19,7 +19,7 @@ import { failpoint } from '../failpoint.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import { keyOf } from '../mvcc/keyvalue.js';
-import { prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
+import { keyAfter, prefixRange, PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { LateWrites } from '../proof/latewrites.js';
@@ -273,13 +273,11 @@ async function removeAll(
 }
 
 const NONE = Buffer.alloc(0);
-/** Makes of a key the end of a range that still holds it. */
-const BEHIND = Buffer.from([0]);
 
 /** These keys and whatever lies between them, if none of it is newer than the takeover. */
 function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Properties {
   const [first = NONE, last = NONE] = [rows[0], rows.at(-1)];
-  const range = { key: keyOf(first), rangeEnd: Buffer.concat([keyOf(last), BEHIND]) };
+  const range = { key: keyOf(first), rangeEnd: keyAfter(keyOf(last)) };
   return {
     compare: [allOlder(range, exact + 1)],
     success: [{ requestDeleteRange: range }],

@@ -2,7 +2,8 @@
  * The way back, with the night in hand: freeze, bring what was changed (bringing.ts), switch, unfreeze, watch.
  *
  * Nothing that passes ends it: apiservers are on both sides. Before each is moved all that it relies on is
- * proven once more (proof/proveagain.ts), and that the night is still this run's and the freeze stands all the time.
+ * proven once more (proof/proveagain.ts), and that the night is still this run's and the freeze stands all
+ * the time.
  */
 import { untilAnswered } from '../async/again.js';
 import { beside } from '../async/together.js';

@@ -43,7 +43,7 @@ import { Returning, type Returned } from './returning.js';
 import { ROLLBACK_STEPS } from './script.js';
 import { StepTeller, type StepTime } from './steps.js';
 
-export type RollbackOptions = NightOptions;
+type RollbackOptions = NightOptions;
 
 /** The JSON contract in docs/reference.md is made of this. */
 export interface RollbackReport {
@@ -108,7 +108,7 @@ export class Rollback {
       const { apiservers: apis, onNote } = o;
       if (hasCode(why, 'OTHER_RUN')) await tellOwnFreeze({ self: this.#self, apis, onNote });
       // These say themselves who has the night, or the freeze.
-      if (!hasCode(why, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STOPPED[returning.frozen]);
+      if (!hasCode(why, 'OTHER_RUN', 'FREEZE_LOST')) onNote(STOPPED[returning.frozen], true);
       throw why;
     }
   }

@@ -1,16 +1,15 @@
 /**
  * Taking the target over: the last write in lockstep, after which no follower writes any more.
  *
- * It puts the cutover's state, its owner and the follower's fence key, guarded by cursor and fence as
- * read. So:
+ * It puts the cutover's state, its owner and a new term, guarded by cursor and term as read. So:
  *   - no data has landed since the read, and what a follower has on its way is void from now on;
  *   - a follower that looks again finds the state and ends (target/stock.ts);
  *   - of two runs that take over at once one does, and the other one finds whose it is.
  * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
- * the slots are not guarded, as they are by a follower's fence; instead the state before the write is
- * read again when it has landed, and accounted for to the last revision as a follower would. A run that
- * is killed in between leaves that to the next one, and its state may be compacted away by then; but
- * nobody raises the head before it is done, so until then the slots are as they were.
+ * the slots are not guarded, as they are where a follower begins a term; instead the state before the
+ * write is read again when it has landed, and accounted for to the last revision as a follower would. A
+ * run that is killed in between leaves that to the next one, and its state may be compacted away by then;
+ * but nobody raises the head before it is done, so until then the slots are as they were.
  */
 import { Backoff } from '../async/again.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
@@ -29,7 +28,7 @@ import { EtcdTarget, type TargetState } from '../target/target.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 
-export interface TakeoverOptions extends Identity {
+interface TakeoverOptions extends Identity {
   /** As kubectl names them. */
   resources: readonly string[];
   /** Up to here both sides were found equal, and above it nothing was written under the prefixes. */

@@ -8,7 +8,7 @@ import type { EtcdClient } from '../wire/client.js';
 import { refuseOtherHistory } from './continuity.js';
 import type { Journal } from './journal.js';
 
-export type CaptureOptions = { limits: WatchLimits } & Pick<
+type CaptureOptions = { limits: WatchLimits } & Pick<
   RevisionsOptions,
   'bridge' | 'onNote' | 'signal' | 'told'
 >;

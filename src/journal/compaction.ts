@@ -16,7 +16,7 @@ import type { IndexEntry, Mark, Row } from './layout.js';
 import { putRow, removeRow, type RowBatch } from './rowbatch.js';
 
 /** A journal, as far as its compaction goes. */
-export interface Compactable {
+interface Compactable {
   heap: Heap;
   /** The index entries of one key after another, each oldest first; some keys at a time. */
   keys: () => AsyncIterable<IndexEntry[][]>;

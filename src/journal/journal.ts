@@ -52,8 +52,6 @@ import { RecentRevisions } from './recent.js';
 import { checkWhole, putRow, RowSum, Joiner, type RowBatch } from './rowbatch.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
 
-export type { BaseProgress, JournalState } from './state.js';
-
 const FORMAT = 3;
 
 /**
@@ -67,7 +65,7 @@ export class Journal implements RevisionLog {
   readonly #db: Level;
   readonly #heap: Heap;
   readonly #reader: JournalReader;
-  readonly #tail: RecentRevisions;
+  readonly #recent: RecentRevisions;
   #state: JournalState;
   #mark: layout.Mark;
   #appendedBytes = 0;
@@ -86,7 +84,7 @@ export class Journal implements RevisionLog {
     this.#db = db;
     this.#heap = new Heap(directory);
     this.#reader = new JournalReader(directory, db, this.#heap);
-    this.#tail = new RecentRevisions(mark.position);
+    this.#recent = new RecentRevisions(mark.position);
     this.#state = state;
     this.#mark = mark;
   }
@@ -173,7 +171,7 @@ export class Journal implements RevisionLog {
         mark.lastRevision = revision;
       }
     });
-    for (const revision of appended) this.#tail.add(revision);
+    for (const revision of appended) this.#recent.add(revision);
     failpoint('journal.append.done');
     this.appended.wake();
   }
@@ -239,7 +237,7 @@ export class Journal implements RevisionLog {
   }
 
   recent(from: Revision, to: Revision): JournalRevision[] | undefined {
-    return this.#tail.between(from, to);
+    return this.#recent.between(from, to);
   }
 
   /**

@@ -2,7 +2,7 @@
 import { ClassicLevel } from 'classic-level';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { LockstepError } from '../errors.js';
+import { isSystemError, LockstepError } from '../errors.js';
 
 export type Level = ClassicLevel<Buffer, Buffer>;
 
@@ -66,8 +66,13 @@ export function notSeeded(directory: string): LockstepError {
   });
 }
 
-/** What a read threw, if LevelDB has found something wrong on disk; our own mistakes stay what they are. */
+/** What a read threw, if it is LevelDB's or the system's; our own mistakes stay what they are. */
 export function unreadable(directory: string, error: unknown): unknown {
+  if (isSystemError(error))
+    return new LockstepError('IO', `cannot read ${directory}: ${plain(error)}`, {
+      hint: 'Check the disk and the rights of the directory and of the files in it.',
+      cause: error,
+    });
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'LEVEL_CORRUPTION' && code !== 'LEVEL_IO_ERROR') return error;
   return damaged(directory, plain(error), error);

@@ -81,7 +81,7 @@ function ownCreations(served: Served, objects: readonly KubeObject[]): Request[]
 }
 
 /** @param object undefined: there is none */
-export function writesOf(served: Served, object: KubeObject | undefined): Attempt[] {
+function writesOf(served: Served, object: KubeObject | undefined): Attempt[] {
   const { namespace = 'default', name = PROBE_NAME } = object?.metadata ?? {};
   const all = pathOf(served, namespace);
   const one = pathOf(served, namespace, name);

@@ -5,7 +5,7 @@
  * It is a large package, so it is loaded where it is needed first.
  */
 import { existsSync } from 'node:fs';
-import type { Agent } from 'node:http';
+import { validateHeaderValue, type Agent } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { badArgument, LockstepError } from '../errors.js';
@@ -129,10 +129,31 @@ async function credentialsOf(
   const given = Object.entries(tls).filter(([, value]) => value !== undefined);
   return {
     tls: Object.fromEntries(given),
-    headers: (headers ?? {}) as Record<string, string>,
+    headers: sendable((headers ?? {}) as Record<string, string>, user),
     ...(auth == null ? {} : { auth }),
     ...(cluster.proxyUrl === undefined ? {} : { proxy: agent as Agent }),
   };
+}
+
+/**
+ * A token out of a file or a block of YAML may end in a line break: kubectl cuts that off, and so do we.
+ * @throws LockstepError KUBE for what no header can hold
+ */
+function sendable(headers: Record<string, string>, user: User): Record<string, string> {
+  const cut = Object.entries(headers).map(
+    ([name, value]) => [name, typeof value === 'string' ? value.trim() : value] as const,
+  );
+  for (const [name, value] of cut)
+    try {
+      validateHeaderValue(name, value);
+    } catch {
+      throw new LockstepError(
+        'KUBE',
+        `the credentials of user ${user.name} in the kubeconfig cannot be sent: what belongs in ${name} has a line break or another control character in it`,
+        { hint: 'A token is one line. Check that kubectl works with the same kubeconfig.' },
+      );
+    }
+  return Object.fromEntries(cut);
 }
 
 /**

@@ -22,7 +22,7 @@ export interface FreezingOptions {
   leaveOut?: WaitOptions['leaveOut'];
 }
 
-export interface Frozen {
+interface Frozen {
   freeze: Freeze;
   /** When the first write was seen refused, by our clock; by Kubernetes', where it stood already. */
   at: Date;

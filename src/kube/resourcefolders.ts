@@ -62,7 +62,7 @@ for (const [group, names] of Object.entries(COMPILED_IN))
   }
 
 /** What lies in a folder. */
-export type Folder =
+type Folder =
   /** `resource` as the flag has it: `/pods`, `apps/deployments` */
   | { kind: 'resource'; resource: string }
   | { kind: 'custom'; resource: string }

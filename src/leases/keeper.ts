@@ -38,7 +38,7 @@ interface Missed {
   endsMs: number;
 }
 
-export interface LeaseKeeperOptions {
+interface LeaseKeeperOptions {
   /** The leases that were there before; all of the target's unless given. */
   list?: () => Promise<Iterable<bigint>>;
   /** Whether a key is of ours, so that its lease is ours to keep; all are unless given. */

@@ -2,10 +2,10 @@
  * Apply: journal ─► target, in lockstep.
  *
  * The algorithm. The target stands at position p, its cursor was written at c ≤ p.
- *   gap    for each revision up to the next one with records, one filler: a put to a slot key.
- *          Fillers of one gap run concurrently: their order does not matter, only their number.
+ *   fill   for each revision up to the next one with records, one filler: a put to a slot key.
+ *          Fillers of one interval run concurrently: their order does not matter, only their number.
  *   data   the revision's records and the new cursor, one transaction, when the head is one below.
- *          In a long gap a cursor without records now and then, in place of a filler: where it lands
+ *          In a long interval a cursor without records now and then, in place of a filler: where it lands
  *          tells whether only fillers have landed before it.
  * How they are sent and guarded, many at once, is in outgoing.ts.
  *
@@ -34,7 +34,13 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import { SLOTS } from '../target/guard.js';
-import { foreignWrite, takenOver, takeStock, type Identity, type Stock } from '../target/stock.js';
+import {
+  foreignWrite,
+  otherFollower,
+  takeStock,
+  type Identity,
+  type Stock,
+} from '../target/stock.js';
 import type { Target } from '../target/target.js';
 import { Cursors, type DigestBefore } from './cursors.js';
 import { GuardFailed, Outgoing } from './outgoing.js';
@@ -61,7 +67,7 @@ export interface Feed {
   digestBefore: DigestBefore;
 }
 
-export interface ApplyOptions extends Identity {
+interface ApplyOptions extends Identity {
   /** Where the feed's history is not the source's, if it is so anywhere. */
   gap?: () => Gap | null;
   /** Makes sure that the target knows the leases that these records name. */
@@ -127,7 +133,7 @@ export class Applier {
           guardFailures = 0;
         }
         if (error instanceof GuardFailed) {
-          if (++guardFailures > MAX_GUARD_FAILURES) throw takenOver(this.position);
+          if (++guardFailures > MAX_GUARD_FAILURES) throw otherFollower(this.position);
           continue;
         }
         if (!passes(error)) throw error;
@@ -142,7 +148,7 @@ export class Applier {
     // A base that was restored anew under us bears nobody's name.
     if (stock.cursor.follower === null) this.#owner = false;
     if (this.#owner && stock.cursor.follower !== this.follower)
-      throw takenOver(stock.position, stock.cursor.follower);
+      throw otherFollower(stock.position, stock.cursor.follower);
     await this.options.onStock?.(stock.position);
     this.#outgoing = undefined;
     this.#position = stock.position;
@@ -176,7 +182,7 @@ export class Applier {
     }
   }
 
-  /** A revision with the gap before it, or a gap alone. */
+  /** A revision with the interval before it, or an interval alone. */
   async #next(next: WholeRevision | Position, { stock, cursors, stopped, stopNow }: Writing) {
     const whole = typeof next === 'number' ? undefined : next;
     const gapEnd = typeof next === 'number' ? next : next.revision - 1;

@@ -1,5 +1,5 @@
 /**
- * Compactions of the source, mirrored: the target keeps the history that the source keeps, no more
+ * Compactions of the source, done on the target as well: the target keeps the history that the source keeps, no more
  * (fillers add up) and no less; and the journal what a target may still need. While the target is behind
  * the source's compact revision it is compacted at its own position, as it comes along.
  *
@@ -7,27 +7,30 @@
  * in between never was (base/bridge.ts).
  */
 import { repeat } from '../async/again.js';
-import { Lasting } from '../async/patience.js';
+import { Lasting, type OnNote } from '../async/patience.js';
 import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import type { Journal } from '../journal/journal.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compactrevision.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { IntakeOptions } from './intake.js';
 import type { SourceHead } from './sourcehead.js';
 
 /** How often the source is asked. */
 const POLL_MS = 5000;
 const TICK_MS = 250;
 
-export type CompactionsOptions = Pick<IntakeOptions, 'source' | 'journal' | 'onNote'> & {
+interface CompactionsOptions {
+  journal: Journal;
+  source: EtcdClient;
   target: EtcdClient;
-};
+  onNote: OnNote;
+}
 
 export class Compactions {
   #compacted: Revision = 0;
-  /** The last compaction that was mirrored as far as it is allowed. */
+  /** The last compaction that was done here as far as it is allowed. */
   #done: Revision = 0;
   #refused: LockstepError | undefined;
   readonly #key: Buffer;
@@ -41,7 +44,7 @@ export class Compactions {
     this.#key = probeKey(PrefixSet.of(options.journal.state.prefixes));
   }
 
-  /** The target's compact revision as far as it was mirrored by this process; 0: not yet. */
+  /** The target's compact revision as far as this process has compacted it; 0: not yet. */
   get compacted(): Revision {
     return this.#compacted;
   }
@@ -59,7 +62,7 @@ export class Compactions {
 
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
-    const told = new Lasting('compactions of the source are not mirrored', this.options.onNote);
+    const told = new Lasting('the target is not compacted as the source is', this.options.onNote);
     const look = async () => {
       const due = performance.now() - asked >= POLL_MS || this.owesGap;
       if (!due || this.position() === undefined) return;
@@ -96,6 +99,7 @@ export class Compactions {
       if (!this.#refused)
         this.options.onNote(
           `${error.message}. Going on without: the target keeps all its history and grows. ${error.hint ?? ''}`,
+          true,
         );
       this.#refused = error;
     }

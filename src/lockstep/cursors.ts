@@ -9,7 +9,10 @@ import type { Identity, Stock } from '../target/stock.js';
 /** Digest of a key as it was before a revision; undefined if it did not exist. */
 export type DigestBefore = (key: Buffer, revision: Revision) => Promise<bigint | undefined>;
 
-/** Keys whose digest is kept in memory: pods change several times in a row, and a lookup is a read of the journal. */
+/**
+ * Keys whose digest is kept in memory: pods change several times in a row, and a lookup is a read of the
+ * journal.
+ */
 const REMEMBERED = 16_384;
 
 export class Cursors {

@@ -6,7 +6,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
 import { leftOut } from '../target/stock.js';
 import type { Feed, TargetStanding, Stretch } from './apply.js';
-import { refuseOtherGap } from './repair.js';
+import { refuseOtherGap } from './othergap.js';
 
 export class JournalFeed implements Feed {
   constructor(

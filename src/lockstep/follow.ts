@@ -41,7 +41,7 @@ export interface FollowStatus {
   revisions: number;
   fillers: number;
   bytes: number;
-  /** The target's compact revision as far as it was mirrored by this process. */
+  /** The target's compact revision as far as this process has compacted it. */
   compactRevision: Revision;
   /** What it waits for or tries again; null while all is well. */
   trouble: { code: ErrorCode; message: string } | null;
@@ -131,7 +131,7 @@ export class Follower {
     this.#pipeline.head.lag.saw(status.head);
     const limits = watchLimits(status.version);
     if (!limits.progressIsProof) onNote(fullWatchNote(status.version));
-    for (const note of await damagedNotes(source)) onNote(note);
+    for (const note of await damagedNotes(source)) onNote(note, true);
     return limits;
   }
 

@@ -5,7 +5,7 @@ import type { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 import type { EtcdClient } from '../wire/client.js';
 
-export interface IntakeOptions {
+interface IntakeOptions {
   journal: Journal;
   source: EtcdClient;
   onNote: OnNote;

@@ -1,7 +1,7 @@
 /**
  * Writes on their way to the target, many at once, each with effect only in its turn.
  *
- * The line of writes is cut into stages: the gap behind cursor c, and the data that ends it.
+ * The line of writes is cut into stages: the interval behind cursor c, and the data that ends it.
  *
  *     c ─► filler filler filler … data r ─► filler … data r2 ─►
  *          └───── stage after c ───────┘    └─ after r ─┘
@@ -27,10 +27,10 @@
  *
  * A target that is restored from its base meanwhile may come to the same term, cursor and slots once
  * more, and meet what was sent before. Data names its cursor byte for byte, so it finds none of its own.
- * A filler may land, as one of that gap; if it is one too many, data misses its revision, or the feed
+ * A filler may land, as one of that interval; if it is one too many, data misses its revision, or the feed
  * finds a revision with records behind the cursor (apply.ts).
  *
- * The invariant: data lands only at its own revision. Fillers of a stage are never more than its gap
+ * The invariant: data lands only at its own revision. Fillers of a stage are never more than its interval
  * has revisions; data's guard is false until the last of them has landed, and also if one of them
  * landed at r or above, which is what somebody else's write leads to.
  *
@@ -75,14 +75,14 @@ const MAX_BYTES_GUARDED = 256 * 1024;
 export class GuardFailed extends Error {}
 
 /** Where the target stands when a term has begun. */
-export interface Start {
+interface Start {
   cursorMod: Revision;
   cursor: Buffer;
   termMod: Revision;
   slotMods: readonly Revision[];
 }
 
-export interface OutgoingOptions {
+interface OutgoingOptions {
   pace: Pace;
   onLanded: (write: Data | 'filler') => void;
   /** Nothing more is sent once it is aborted, from outside or by `stop`. */
@@ -128,7 +128,7 @@ export class Outgoing {
   }
 
   /**
-   * The next revision, when the gap before it is filled; without records it only moves the cursor.
+   * The next revision, when the interval before it is filled; without records it only moves the cursor.
    * Resolves when there is room for another.
    */
   async write(data: Data): Promise<void> {

@@ -8,19 +8,17 @@
 import type { OnNote } from '../async/patience.js';
 import { adopt } from '../base/adopt.js';
 import type { OnBase } from '../base/read.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
-import type { RevisionLog } from '../journal/log.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-import type { Position } from '../position.js';
 import { compactRevision } from '../source/compactrevision.js';
-import { cursorTally, type Cursor } from '../target/cursor.js';
 import { takeStock, type Stock } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
+import { fitsInsideGap } from './othergap.js';
 
-export interface RepairOptions {
+interface RepairOptions {
   source: EtcdClient;
   target: EtcdClient;
   /** Directory of the journal. */
@@ -85,36 +83,4 @@ async function whatIsMissing(
   if (!(await fitsInsideGap(journal, position, cursor)))
     return 'the target came into a gap by another journal';
   return undefined;
-}
-
-/**
- * Inside a bridged gap the history was made up, and two journals make it up differently: a target
- * that stands there must hold what this one says.
- * @throws LockstepError TARGET_OTHER_GAP
- */
-export async function refuseOtherGap(
-  journal: RevisionLog,
-  position: Position,
-  cursor: Cursor,
-): Promise<void> {
-  if (await fitsInsideGap(journal, position, cursor)) return;
-  throw new LockstepError(
-    'TARGET_OTHER_GAP',
-    `the target stands at revision ${position}, inside a gap that another follower has bridged`,
-    {
-      revision: position,
-      hint: 'Let that follower finish, or run this one with --repair: it makes the journal anew from the target.',
-    },
-  );
-}
-
-async function fitsInsideGap(
-  journal: RevisionLog,
-  position: Position,
-  cursor: Cursor,
-): Promise<boolean> {
-  const { gap } = journal.state;
-  if (!gap || position <= gap.after || position >= gap.to || position > journal.position)
-    return true;
-  return (await journal.tally(position)).equals(cursorTally(cursor));
 }

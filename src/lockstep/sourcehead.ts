@@ -19,7 +19,7 @@ const POLL_MS = 500;
 const SILENT_SECONDS = 3;
 
 /** What is known of the source already: a journal, or whatever says the same. */
-export interface Captured {
+interface Captured {
   readonly position: Revision;
   readonly state: { readonly clusterId: string; readonly prefixes: readonly string[] };
 }

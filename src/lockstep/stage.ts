@@ -3,7 +3,7 @@ import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { foreignWrite } from '../target/stock.js';
 
-/** One revision with records, and the cursor that it leaves behind. */
+/** One revision, whose records may be none, and the cursor that it leaves behind. */
 export interface Data extends WholeRevision {
   cursor: Buffer;
 }
@@ -19,13 +19,13 @@ export interface Sending extends Data {
   state: 'waiting' | 'on its way' | 'landed';
 }
 
-/** The gap behind a cursor, and the data that ends it. */
+/** The interval behind a cursor: revisions without records, and the data that ends it. */
 export interface Stage {
   /** The cursor that all of it is guarded by. */
   readonly after: Revision;
   /** What that cursor says. */
   readonly cursor: Buffer;
-  /** Of the gap, as far as it is known. */
+  /** Of the interval, as far as it is known. */
   end: Revision;
   unsent: number;
   /** Slots whose filler was refused. It is sent again in no other slot: the first may come twice. */

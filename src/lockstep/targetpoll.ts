@@ -7,11 +7,11 @@ import { CURSOR_KEY } from '../target/cursor.js';
 import { takeStock, type Identity } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { TargetTrouble } from './trouble.js';
+import type { TargetTrouble } from './targettrouble.js';
 
 const POLL_MS = 2000;
 
-export interface TargetPollOptions {
+interface TargetPollOptions {
   target: EtcdClient;
   /** What it must be a copy of. */
   identity: Identity;
@@ -26,7 +26,8 @@ export interface TargetPollOptions {
 
 /**
  * Looks at it every two seconds until `signal` aborts.
- * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever target/stock.ts refuses a target for
+ * @throws LockstepError TARGET_HEAD_OFF where its head went back, and whatever target/stock.ts refuses a
+ *   target for
  */
 export async function pollTarget(o: TargetPollOptions, signal: AbortSignal): Promise<void> {
   const look = async () => {

@@ -1,8 +1,7 @@
 /** What keeps a mirror waiting, on either side: told once when it begins and once when it is over. */
-import type { Attempts } from '../async/patience.js';
-import type { OnNote } from '../async/patience.js';
+import type { Attempts, OnNote } from '../async/patience.js';
 import type { LockstepError } from '../errors.js';
-import { TargetTrouble } from '../lockstep/trouble.js';
+import { TargetTrouble } from '../lockstep/targettrouble.js';
 import type { Revision } from '../mvcc/revision.js';
 
 export class Health {

@@ -84,7 +84,7 @@ export class KeyMap {
   }
 }
 
-export function isOwn(key: Buffer): boolean {
+function isOwn(key: Buffer): boolean {
   return key.length >= OWN.length && key.compare(OWN, 0, OWN.length, 0, OWN.length) === 0;
 }
 

@@ -13,7 +13,7 @@ export interface CursorVerdict {
   certainUpTo: Revision | undefined;
 }
 
-export interface LookOptions {
+interface LookOptions {
   target: EtcdClient;
   map: KeyMap;
   prune: boolean;

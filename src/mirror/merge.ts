@@ -12,10 +12,7 @@ export interface Entry {
 }
 
 /** Gets each name once, with what each side has of it; the walk waits for what it returns. */
-export type Visit = (
-  source: Entry | undefined,
-  target: Entry | undefined,
-) => Promise<void> | undefined;
+type Visit = (source: Entry | undefined, target: Entry | undefined) => Promise<void> | undefined;
 
 export async function mergeWalk(
   source: AsyncIterable<Page>,

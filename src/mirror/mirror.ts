@@ -12,8 +12,7 @@
  * the names of the keys in the target (look.ts).
  */
 import { repeat, untilAnswered } from '../async/again.js';
-import { Lasting } from '../async/patience.js';
-import type { OnNote } from '../async/patience.js';
+import { Lasting, type OnNote } from '../async/patience.js';
 import { runTogether } from '../async/together.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';

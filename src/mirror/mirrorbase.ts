@@ -27,7 +27,7 @@ import { Backoff } from '../async/again.js';
 import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { encodeKeyValue, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
-import type { KeyRange } from '../mvcc/prefix.js';
+import { keyAfter, type KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
@@ -39,7 +39,7 @@ import { mergeWalk, type Entry } from './merge.js';
 import { namesOf } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
 
-export interface CompareOptions {
+interface CompareOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
@@ -175,7 +175,7 @@ export class Comparison {
   ): Promise<void> | undefined {
     const waiting = this.#change(circle, source, target);
     const name = (source ?? target)?.name;
-    if (name) circle.at = behind(this.options.map.toSource(name));
+    if (name) circle.at = keyAfter(this.options.map.toSource(name));
     return waiting;
   }
 
@@ -255,15 +255,11 @@ export class Comparison {
 }
 
 /** Equal in all that a mirror brings. */
-export function isSame(left: Buffer, right: Buffer): boolean {
+function isSame(left: Buffer, right: Buffer): boolean {
   const [a, b] = [parseKeyValue(left), parseKeyValue(right)];
   return a.lease === b.lease && a.value.equals(b.value);
 }
 
 function recordOf(key: Buffer, bytes: Buffer, tombstone: boolean): Record {
   return { main: 0, sub: 0, tombstone, key, bytes };
-}
-
-function behind(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.from([0])]);
 }

@@ -17,7 +17,7 @@ import type { EtcdClient } from '../wire/client.js';
 import { KeyMap } from './keymap.js';
 import { parseMirror, type MirrorCursor } from './mirrorcursor.js';
 
-export interface FoundMirror {
+interface FoundMirror {
   key: Buffer;
   cursor: MirrorCursor;
 }
@@ -41,13 +41,22 @@ export async function mirrorBehind(
   const { clusterId, version } = await source.status();
   if (cursor.source !== clusterId) return null;
   if (cursor.revision === null) return { seconds: null, moves: null };
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(withinSeconds * 1000)]);
+  // No AbortSignal.timeout within AbortSignal.any: Node 20 may collect it before its time has come.
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort();
+  }, withinSeconds * 1000);
+  const stop = AbortSignal.any([signal, late.signal]);
   const goal = () => lastChange(source, cursor, { clusterId, version, signal: stop });
   const position = async () => {
     const { rows } = await target.few({ key });
     return rows[0] ? (parseMirror(key, parseKeyValue(rows[0]).value).revision ?? 0) : 0;
   };
-  return measureBehind(goal, position, withinSeconds, signal);
+  try {
+    return await measureBehind(goal, position, withinSeconds, signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**

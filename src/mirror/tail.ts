@@ -28,7 +28,7 @@ import type { Writer } from './writer.js';
 /** How old the cursor of a quiet prefix may become. */
 const CURSOR_AGE_MS = 60_000;
 
-export interface TailOptions {
+interface TailOptions {
   /** A connection for the watch alone. */
   sourceWatch: EtcdClient;
   map: KeyMap;

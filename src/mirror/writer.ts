@@ -25,11 +25,16 @@ import type { Revision } from '../mvcc/revision.js';
 import { modIs, nest, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import { isTooManyBytes } from '../wire/grpcerrors.js';
-import { encodeMirror, MIRROR_FORMAT, parseMirror, type MirrorCursor } from './mirrorcursor.js';
-import type { MirrorState } from './mirrorcursor.js';
+import {
+  encodeMirror,
+  MIRROR_FORMAT,
+  parseMirror,
+  type MirrorCursor,
+  type MirrorState,
+} from './mirrorcursor.js';
 import { refused } from './refused.js';
 
-export interface WriterOptions {
+interface WriterOptions {
   target: EtcdClient;
   /** Name of the cursor. */
   key: Buffer;
@@ -93,7 +98,7 @@ export class Writer {
       failpoint('mirror.copy.claimed');
       return;
     }
-    throw takenOver((await this.read()).cursor?.mirror);
+    throw otherMirror((await this.read()).cursor?.mirror);
   }
 
   /**
@@ -178,7 +183,7 @@ export class Writer {
   }
 
   #notOurs(cursor: MirrorCursor | undefined, head: Revision): LockstepError {
-    if (cursor && cursor.mirror !== this.id) return takenOver(cursor.mirror);
+    if (cursor && cursor.mirror !== this.id) return otherMirror(cursor.mirror);
     return new LockstepError(
       'TARGET_HEAD_OFF',
       `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
@@ -190,7 +195,7 @@ export class Writer {
   }
 }
 
-function takenOver(other: string | undefined): LockstepError {
+function otherMirror(other: string | undefined): LockstepError {
   return new LockstepError(
     'TARGET_TAKEN_OVER',
     `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,

@@ -136,7 +136,7 @@ function view(bytes: Uint8Array): Buffer {
 }
 
 /** A 64-bit field as protobufjs hands it over: two halves, or a number where it had no need of them. */
-export interface Int64 {
+interface Int64 {
   low: number;
   high: number;
   unsigned: boolean;

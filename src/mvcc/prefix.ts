@@ -37,6 +37,11 @@ export function endOfPrefix(key: Buffer, bits = key.length * 8): Buffer {
   return TO_THE_END;
 }
 
+/** The first key that may lie behind this one; as the end of a range, one that still holds it. */
+export function keyAfter(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([0])]);
+}
+
 /** Whether a range that ends at `end` ends before one that ends at `other`. */
 export function endsBefore(end: Buffer, other: Buffer): boolean {
   if (end.equals(TO_THE_END)) return false;

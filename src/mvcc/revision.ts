@@ -16,7 +16,7 @@ export interface RowRevision {
   tombstone: boolean;
 }
 
-export const REVISION_BYTES = 17;
+const REVISION_BYTES = 17;
 const TOMBSTONE_BYTES = REVISION_BYTES + 1;
 const UNDERSCORE = 0x5f;
 const MARK_TOMBSTONE = 0x74;

@@ -13,8 +13,6 @@ import xxhash from 'xxhash-wasm';
 
 const hasher = await xxhash();
 
-export const DIGEST_BYTES = 8;
-
 /** xxh64 of a KeyValue message; the seed is for other uses. */
 export function digest(bytes: Uint8Array, seed = 0n): bigint {
   return hasher.h64Raw(bytes, seed);

@@ -1,7 +1,6 @@
 /** Every member of one side, each asked on its own: status, alarms, quota, clock. */
 import { LockstepError, hasCode } from '../errors.js';
-import type { Alarm, MemberStatus } from '../wire/client.js';
-import { EtcdClient } from '../wire/client.js';
+import { EtcdClient, type Alarm, type MemberStatus } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import type { ListedMember } from '../wire/etcd3.js';
 import type { Side } from '../wire/side.js';

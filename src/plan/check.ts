@@ -1,5 +1,5 @@
 /** A check's outcome: what was found, whether it is in the way, and what to do. */
-export type CheckVerdict =
+type CheckVerdict =
   | 'ok'
   /** Goes on all the same; somebody should know. */
   | 'warn'

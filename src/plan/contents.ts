@@ -116,7 +116,7 @@ class Sums {
 }
 
 /** The provider's name out of the head of an encrypted value, and nothing else of it. */
-export function providerOf(value: Buffer): string | undefined {
+function providerOf(value: Buffer): string | undefined {
   if (!value.subarray(0, ENCRYPTED.length).equals(ENCRYPTED)) return undefined;
   return PROVIDER.exec(value.toString('latin1', 0, HEADER_BYTES))?.[1] ?? 'unknown';
 }

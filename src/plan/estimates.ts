@@ -15,7 +15,7 @@ export interface Estimates {
   seedSeconds: number;
   /** Revisions a second that follow would bring to the target; null without a target to ask. */
   followPerSecond: number | null;
-  /** Our own share of the freeze: drain, check, fence; not the restart of apiservers. */
+  /** Our own share of the freeze: drain, compare, takeover, fence; not the restart of apiservers. */
   freezeSeconds: number | null;
   /** For --margin: by how much the target's head should be kept above the source's. */
   fenceMargin: number;

@@ -2,15 +2,15 @@
  * Which resources a live etcd holds, how many keys each has, and about how large they are, without
  * reading everything.
  *
- * A few reads of a single key for each folder (source/folders.ts), then one that only counts. Sizes are guessed from a few
- * values at several places of a folder; small folders are read whole. Nothing is pinned: each folder is
- * as it was when it was looked at, and no compaction can come in between.
+ * A few reads of a single key for each folder (source/folders.ts), then one that only counts. Sizes are
+ * guessed from a few values at several places of a folder; small folders are read whole. Nothing is
+ * pinned: each folder is as it was when it was looked at, and no compaction can come in between.
  */
 import { hasCode } from '../errors.js';
 import { folderOf } from '../kube/resourcefolders.js';
 import { keyOf } from '../mvcc/keyvalue.js';
-import { WHOLE_STORE } from '../mvcc/prefix.js';
-import { after, folders, ownRange } from '../source/folders.js';
+import { keyAfter, WHOLE_STORE } from '../mvcc/prefix.js';
+import { folders, ownRange } from '../source/folders.js';
 import type { EtcdClient } from '../wire/client.js';
 
 export interface FolderSize {
@@ -78,7 +78,7 @@ async function sample(
     const last = rows.at(-1);
     const key = Buffer.from(folder + place);
     // Few keys may lie between two places.
-    const from = last && keyOf(last).compare(key) >= 0 ? after(keyOf(last)) : key;
+    const from = last && keyOf(last).compare(key) >= 0 ? keyAfter(keyOf(last)) : key;
     const limit = whole ? READ_WHOLE_KEYS : SAMPLE_KEYS;
     rows.push(...(await some(client, from, rangeEnd, limit)));
   }

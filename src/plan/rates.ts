@@ -33,7 +33,7 @@ export interface Rates {
   byFolder: Map<string, Activity>;
 }
 
-export interface RatesOptions {
+interface RatesOptions {
   prefixes: PrefixSet;
   root: string;
   seconds: number;

@@ -5,7 +5,7 @@ import { check, ok, stop, warn, type Check, type Finding } from './check.js';
 import type { FolderSize } from './foldersizes.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
-export type SplitWay =
+type SplitWay =
   /** At the same revisions: what this tool is for. */
   | 'lockstep'
   /** Objects that live for an hour and that nobody needs to find again: nothing is copied. */
@@ -54,7 +54,7 @@ function wayOf(folder: string, prefixes: PrefixSet, root: string): Omit<Split, k
 }
 
 /** Where each way's etcd is: the target's endpoints, or a name to be replaced. */
-export interface Servers {
+interface Servers {
   lockstep: readonly string[];
   configuration: readonly string[];
   mirror: readonly string[];

@@ -37,7 +37,7 @@ const POLL_MS = 10;
 /** A watch is a little behind; for longer it is worth a word. */
 const SOON_MS = 1000;
 
-export interface LateWritesOptions {
+interface LateWritesOptions {
   /** A connection of its own: the watch must not stand in line. */
   client: EtcdClient;
   /** The cluster that `after` is a revision of; no other one's watch proves anything. */

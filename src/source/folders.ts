@@ -4,7 +4,7 @@
  *     first key of the rest ─► its folder ─► jump behind the folder ─► …
  */
 import { keyOf } from '../mvcc/keyvalue.js';
-import { prefixRange } from '../mvcc/prefix.js';
+import { keyAfter, prefixRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Spans } from './spans.js';
 
@@ -40,9 +40,5 @@ export async function* folders(
 export function ownRange(folder: string): { key: Buffer; rangeEnd: Buffer } {
   if (folder.endsWith('/')) return prefixRange(folder);
   const key = Buffer.from(folder);
-  return { key, rangeEnd: after(key) };
-}
-
-export function after(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.from([0])]);
+  return { key, rangeEnd: keyAfter(key) };
 }

@@ -37,10 +37,7 @@ export class Rows {
 }
 
 /** Gets each key once, with the row of each side that has it; the walk waits for what it returns. */
-export type VisitRows = (
-  left: Buffer | undefined,
-  right: Buffer | undefined,
-) => Promise<void> | undefined;
+type VisitRows = (left: Buffer | undefined, right: Buffer | undefined) => Promise<void> | undefined;
 
 /**
  * The classic merge of two streams in key order, a page of each in memory.

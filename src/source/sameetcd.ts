@@ -26,7 +26,7 @@ import { OWN_PREFIX, prefixRange } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient, StoreProgress } from '../wire/client.js';
 
-export interface End {
+interface End {
   client: EtcdClient;
   clusterId: string;
   /** A key that its user may read. */

@@ -1,6 +1,6 @@
 /** The trap of a prefix without its closing slash: `/registry/pod` is podtemplates, too. */
 import { keyOf } from '../mvcc/keyvalue.js';
-import { prefixRange, type KeyRange } from '../mvcc/prefix.js';
+import { keyAfter, prefixRange, TO_THE_END, type KeyRange } from '../mvcc/prefix.js';
 import type { EtcdClient } from '../wire/client.js';
 
 const SLASH = 0x2f;
@@ -33,8 +33,8 @@ async function others(client: EtcdClient, prefix: string): Promise<string[]> {
     if (!rows[0]) break;
     const folder = folderOf(keyOf(rows[0]), prefix.length);
     if (folder.name !== `${prefix}/`) names.push(folder.name);
-    at = folder.range?.rangeEnd ?? Buffer.concat([keyOf(rows[0]), Buffer.from([0])]);
-    if (at.equals(Buffer.from([0]))) break;
+    at = folder.range?.rangeEnd ?? keyAfter(keyOf(rows[0]));
+    if (at.equals(TO_THE_END)) break;
   }
   return names;
 }

@@ -17,8 +17,8 @@
  * To find out that a span is too long costs a page of it, which is then on the stack and not tried again.
  *
  * The invariant: the next key moves on by what was read, to the end of a span of which etcd has said
- * that nothing is left, or to where who reads wants to go on. Counts only decide on lengths, so it does no harm that they are estimates where
- * the store changes between two pages.
+ * that nothing is left, or to where who reads wants to go on. Counts only decide on lengths, so it does
+ * no harm that they are estimates where the store changes between two pages.
  *
  * With names as Kubernetes has them, 100,000 and 500,000: 6 to 33 per cent more pages than full ones would
  * be, and each key is counted 8 to 13 times instead of 50 and 250 times.
@@ -28,14 +28,21 @@
  * and by eight, sixteen and so on after an empty one, which at the end of a namespace asks a hundred times
  * for nothing.
  */
-import { endOfPrefix, endsBefore, sharedBits, TO_THE_END, type KeyRange } from '../mvcc/prefix.js';
+import {
+  endOfPrefix,
+  endsBefore,
+  keyAfter,
+  sharedBits,
+  TO_THE_END,
+  type KeyRange,
+} from '../mvcc/prefix.js';
 
 /** In pages: the longest that costs little, and the shortest that has mostly full pages. */
 const MANY = 16;
 const FEW = 4;
 
 /** What a page has brought. */
-export interface SpanPage {
+interface SpanPage {
   first: Buffer | undefined;
   last: Buffer | undefined;
   rows: number;
@@ -86,7 +93,7 @@ export class Spans {
     span.begun ??= count;
     span.left = count - rows;
     if (more && first && last) {
-      this.#next = Buffer.concat([last, Buffer.from([0])]);
+      this.#next = keyAfter(last);
       this.#layInto(span, limit, halfWay(span.depth, sharedBits(first, last)));
     } else this.#leave(span, limit);
   }

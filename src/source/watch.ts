@@ -6,9 +6,9 @@
  * Invariant: when a batch with position P is yielded, every record of our prefixes with a revision
  * up to P was yielded in it or before it.
  *
- * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer,
- * on servers where that is one (source/limits.ts), and that give any (source/progressproof.ts). What does not: the header of a `created` or an
- * event message, which carries the store's present head.
+ * What proves P: an event at revision P in a message whose fragment flag is off; a progress answer, on
+ * servers where that is a proof (limits.ts), and that give any (progressproof.ts). What does not: the
+ * header of a `created` or an event message, which carries the store's present head.
  *
  * One watcher covers all prefixes (their hull), since several watchers on one stream advance
  * independently and a revision that touches two prefixes would have to be put together again.
@@ -168,7 +168,7 @@ class Pulse {
   ) {
     if (options.limits.progressIsProof) this.#unheardSince = Date.now();
     this.#timer = setInterval(() => {
-      this.#ask(stream);
+      this.#ask();
       if (isOver(this.#unheardSince, UNHEARD_MS)) {
         this.#unheardSince = undefined;
         this.#look(() => this.#dropsQuestions());
@@ -219,11 +219,11 @@ class Pulse {
   }
 
   /** One question at a time, so that they do not pile up on a slow stream. */
-  #ask(stream: WatchStream): void {
+  #ask(): void {
     const now = Date.now();
     if (this.#askedMs !== undefined && now - this.#askedMs < PROGRESS_ANSWER_MS) return;
     this.#askedMs = now;
-    stream.send({ progressRequest: {} });
+    this.stream.send({ progressRequest: {} });
   }
 }
 

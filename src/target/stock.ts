@@ -125,7 +125,7 @@ export function leftOut(revision: Revision): LockstepError {
 }
 
 /** @param follower id of the other one, where the cursor bears it */
-export function takenOver(
+export function otherFollower(
   revision: Revision | undefined,
   follower: string | null = null,
 ): LockstepError {

@@ -122,7 +122,7 @@ function stray(name: string, revision: Revision, cursor: Cursor | undefined): Lo
   );
 }
 
-/** A cursor without records begins a term. */
+/** A cursor without records begins a term; in a long interval it is one now and then in place of a filler. */
 function kindOf(effect: Effect): 'filler' | 'data' | 'term' {
   if (effect.kind === 'filler') return 'filler';
   return effect.records.length > 0 ? 'data' : 'term';

@@ -4,7 +4,7 @@ import { LockstepError } from '../errors.js';
 import type { Member } from './members.js';
 import { PeerFault } from './peerfault.js';
 
-export interface Codec<T, P> {
+interface Codec<T, P> {
   encode(message: P): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
 }

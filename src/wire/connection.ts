@@ -4,7 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
-import { isSecureUrl } from './address.js';
+import { isSecureUrl, isUnixUrl } from './address.js';
 import { machineRoots } from './machineroots.js';
 import { flag, type Side } from './side.js';
 
@@ -27,21 +27,23 @@ export interface Connection {
 
 /**
  * What a program gives for one etcd, checked.
- * @throws LockstepError BAD_ARGUMENT for what is no URL, and for http and https in one list
+ * @throws LockstepError BAD_ARGUMENT for what is no URL, and for some with TLS and some without in one list
  */
 export function connectionTo(at: string | Connection): Connection {
   const connection = typeof at === 'string' ? { endpoints: [at] } : at;
   const { endpoints } = connection;
-  const odd = endpoints.find((url) => !URL.canParse(url) || !/^https?:\/\//.test(url));
+  const odd = endpoints.find(
+    (url) => !isUnixUrl(url) && !(URL.canParse(url) && /^https?:\/\//.test(url)),
+  );
   if (odd !== undefined || endpoints.length === 0)
     throw badArgument(
       odd === undefined ? 'no endpoint given' : `the endpoint ${JSON.stringify(odd)} is no URL`,
-      'Write it as http://10.0.0.1:2379, or https://….',
+      'Write it as http://10.0.0.1:2379, https://… or unix:///run/etcd.sock.',
     );
-  if (isSecure(connection) && endpoints.some((url) => url.startsWith('http:')))
+  if (isSecure(connection) && !endpoints.every(isSecureUrl))
     throw badArgument(
       'endpoints of one etcd are both http:// and https://',
-      'Give the members of one cluster, all with the same scheme.',
+      'Give the members of one cluster, all with TLS (https://, unixs://) or all without.',
     );
   return connection;
 }

@@ -15,7 +15,7 @@ import { addressOf, type Address } from './address.js';
 import type { TlsMaterial } from './connection.js';
 import { hear, type Heard } from './hear.js';
 import { PeerFault } from './peerfault.js';
-import { isEtcdMetrics, isHttp1, isHttp2, nameOf } from './protocols.js';
+import { isEtcdMetrics, isHttp1, isHttp2, isPassing, nameOf } from './protocols.js';
 import { flag, type Side } from './side.js';
 import { SPEAKS_PLAINLY, SPEAKS_TLS, tlsFault } from './tlsfault.js';
 
@@ -65,8 +65,17 @@ export async function diagnose(
   if (signal.aborted) return undefined;
   if (answersInTls(secure)) return material ? inTls(secure, material) : new PeerFault(SPEAKS_TLS);
   if (isHttp2(plain.bytes)) return material ? new PeerFault(SPEAKS_PLAINLY) : undefined;
+  if (isPassing(plain.bytes)) return inItsPlace(plain);
   if (plain.bytes.length > 0) return notEtcd(await whoSpeaks(address, plain, signal));
   return saysNothing(plain);
+}
+
+function inItsPlace({ bytes }: Heard): Diagnosis {
+  return new Diagnosis(
+    'UNAVAILABLE',
+    `${nameOf(bytes)} answers there in place of etcd`,
+    () => 'Is there a proxy before it that cannot reach it now?',
+  );
 }
 
 function answersInTls({ secured, error }: Heard): boolean {

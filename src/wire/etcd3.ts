@@ -33,6 +33,7 @@ import type { Etcd3 } from 'etcd3';
 import { grpcTarget } from './address.js';
 import { asGivenUp, failure } from './call.js';
 import { hexId } from './id.js';
+import { PeerFault } from './peerfault.js';
 import { CALL_TIMEOUT_MS, type Access } from './transport.js';
 
 /** A member as the cluster knows it. */
@@ -58,7 +59,10 @@ async function ask<T>(
   { endpoint, client, metadata }: Access,
   call: (etcd: Etcd3) => Promise<T>,
 ): Promise<T> {
-  const [{ Etcd3 }, { noop }] = await Promise.all([import('etcd3'), import('cockatiel')]);
+  const [{ Etcd3, GRPCGenericError }, { noop }] = await Promise.all([
+    import('etcd3'),
+    import('cockatiel'),
+  ]);
   let outcome: StatusObject | undefined;
   const interceptors = [
     watched(metadata, (ended) => {
@@ -74,7 +78,10 @@ async function ask<T>(
   try {
     return await call(etcd);
   } catch (error) {
-    throw outcome && outcome.code !== status.OK ? failure(outcome) : asGivenUp(error);
+    if (outcome && outcome.code !== status.OK) throw failure(outcome);
+    // Of a call that went well and has brought nothing.
+    if (error instanceof GRPCGenericError) throw new PeerFault(error.message, { cause: error });
+    throw asGivenUp(error);
   }
 }
 

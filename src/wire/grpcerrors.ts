@@ -1,5 +1,5 @@
 /** What a gRPC failure means to us: the one place that maps etcd's errors to ours. */
-import { status as Code, type ServiceError } from '@grpc/grpc-js';
+import { status as Code, Metadata } from '@grpc/grpc-js';
 import { hasCode, LockstepError, type ErrorCode } from '../errors.js';
 import { isUnixUrl } from './address.js';
 import type { TlsMaterial } from './connection.js';
@@ -107,16 +107,34 @@ function plainText(error: unknown): string {
 }
 
 function rawText(error: unknown): string {
-  if (isServiceError(error)) return error.details;
+  if (isServiceError(error)) return error.details ?? GARBLED;
   return error instanceof Error ? error.message : String(error);
 }
 
-/** grpc-js's, with a status; a Node error has a code, too, which is a word. */
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'details' in error && 'code' in error && isStatus(error.code);
+/** As grpc-js makes it of a status, whatever that may be. */
+interface ServiceError extends Error {
+  code: unknown;
+  details?: string;
 }
 
-function isStatus(code: unknown): boolean {
+/** Where grpc-js has stumbled over it, and has no words. */
+const GARBLED = 'what it has sent is no gRPC';
+
+/**
+ * grpc-js's, with a status; a Node error has a code, too, which is a word. Of a status that a peer has made
+ * up, and of one without a code, which stands for bytes that are no message, the metadata tell whose it is.
+ */
+function isServiceError(error: unknown): error is ServiceError {
+  if (!(error instanceof Error && 'details' in error && 'code' in error)) return false;
+  return isStatus(error.code) || ('metadata' in error && error.metadata instanceof Metadata);
+}
+
+/** What is none of gRPC's counts as unknown, as gRPC wants it. */
+function statusOf(error: unknown): number {
+  return isServiceError(error) && isStatus(error.code) ? error.code : Code.UNKNOWN;
+}
+
+function isStatus(code: unknown): code is number {
   return typeof code === 'number' && code in Code;
 }
 
@@ -175,7 +193,7 @@ export function mapError(error: unknown, about: About): unknown {
     httpRule(text, about) ??
     tlsRule(text, about) ??
     networkRule(text, endpoint);
-  const code = isServiceError(fault) ? (fault.code as number) : Code.UNKNOWN;
+  const code = statusOf(fault);
   const { code: ours, hint, say } = rule ?? fallback(code, endpoint);
   return new LockstepError(ours, `${side} ${endpoint}: ${say ?? text}`, {
     side,
@@ -245,7 +263,7 @@ function peerPort(endpoint: string): string {
 }
 
 /** Two of the endpoints that were given belong to different clusters. */
-export function otherCluster(side: Side, first: string, other: string): LockstepError {
+export function endpointsDiffer(side: Side, first: string, other: string): LockstepError {
   return new LockstepError(
     'ENDPOINTS_DIFFER',
     `${side} ${other} is another cluster than ${first}`,

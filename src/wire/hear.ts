@@ -18,7 +18,7 @@ export interface Heard {
   error: string;
 }
 
-export interface Greeting {
+interface Greeting {
   /** Agrees on TLS first. */
   tls?: ConnectionOptions;
   /** Sent as soon as it is connected, and secured where that is wanted. */

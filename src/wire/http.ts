@@ -11,7 +11,7 @@ import { addressOf } from './address.js';
 import type { TlsMaterial } from './connection.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
 
-export interface HttpRequest {
+interface HttpRequest {
   method?: string;
   headers?: Record<string, string>;
   body?: string | undefined;
@@ -70,8 +70,14 @@ async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswe
   });
   try {
     return await new Promise<HttpAnswer>((resolve, reject) => {
+      let answers = false;
       request.on('error', reject);
+      // Node drops a connection whose server wants to speak something else on it, and tells nothing but this.
+      request.once('close', () => {
+        if (!answers) reject(new PeerFault('the connection was closed', { code: 'ECONNRESET' }));
+      });
       request.once('response', (answer) => {
+        answers = true;
         const chunks: Buffer[] = [];
         let bytes = 0;
         answer.on('data', (chunk: Buffer) => {

@@ -33,7 +33,7 @@ export function needsTxn({ compare, success }: pb.TxnRequest.$Properties): strin
 }
 
 /** A single key, or `from` to `to`, the second not included. */
-export function rangeText({
+function rangeText({
   key,
   rangeEnd,
 }: {

@@ -19,7 +19,7 @@ export const NETWORK: Record<string, string> = {
 };
 
 /** What stands in the way, and what to do about it if that can be said. */
-export interface NetworkFault {
+interface NetworkFault {
   what: string;
   hint?: string;
 }

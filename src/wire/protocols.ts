@@ -33,6 +33,11 @@ export function isHttp1(bytes: Buffer): boolean {
   return HTTP.test(bytes.toString('latin1'));
 }
 
+/** A proxy's answer while what is behind it is away: see PASSING_STATUS in grpcerrors.ts. */
+export function isPassing(bytes: Buffer): boolean {
+  return /^HTTP\/1\.[01] (429|50[234])\b/.test(bytes.toString('latin1'));
+}
+
 /** Metrics of an etcd, as it tells them over HTTP. */
 export function isEtcdMetrics(bytes: Buffer): boolean {
   return isHttp1(bytes) && /\n# HELP etcd_/.test(bytes.toString('latin1'));

@@ -7,7 +7,7 @@
 import type { TlsMaterial } from './connection.js';
 
 /** A fault, and what to do about it; `flag` gives the name that a flag has for the side. */
-export interface TlsFault {
+interface TlsFault {
   what: string;
   hint: (flag: (name: string) => string, side: string) => string;
 }

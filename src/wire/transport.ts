@@ -26,13 +26,13 @@ import {
 import type { Connection, TlsMaterial } from './connection.js';
 import { diagnose } from './diagnose.js';
 import {
+  endpointsDiffer,
   isAuthOff,
   isNotSent,
   isStaleToken,
   isUnclear,
   mapError,
   namingNeed,
-  otherCluster,
   tokenRefused,
   type About,
 } from './grpcerrors.js';
@@ -255,7 +255,7 @@ export class Transport {
     const id = String(header?.clusterId);
     this.cluster.first ??= { id, endpoint: member.endpoint };
     const { first } = this.cluster;
-    if (id !== first.id) throw otherCluster(this.side, first.endpoint, member.endpoint);
+    if (id !== first.id) throw endpointsDiffer(this.side, first.endpoint, member.endpoint);
     member.identified = true;
   }
 

@@ -97,7 +97,7 @@ describe('a failure that lasts', () => {
     let now = 0;
     const told = new Lasting(
       'nothing is done',
-      (note) => notes.push(`${now}: ${note}`),
+      (note, warn = false) => notes.push(`${now}${warn ? '!' : ''}: ${note}`),
       () => now * 1000,
     );
     const at = (seconds: number, what: 'well' | LockstepError) => {
@@ -111,7 +111,7 @@ describe('a failure that lasts', () => {
     at(100, 'well');
     at(101, 'well');
     expect(notes).to.deep.equal([
-      '60: nothing is done, for 30 s now: ETCD!; trying again. Look there.',
+      '60!: nothing is done, for 30 s now: ETCD!; trying again. Look there.',
       '100: nothing is done: over after 70 s',
     ]);
   });

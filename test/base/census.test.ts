@@ -1,4 +1,5 @@
 /** The census of a file against the plain way: all rows in a map. Many rows a key, so that it puts some aside. */
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Census } from '../../src/base/census.js';
@@ -60,5 +61,16 @@ describe('census', () => {
     });
     expect(ours.map((_, i) => superseded.has(i))).to.deep.equal(goes);
     expect(superseded.size).to.equal(goes.filter(Boolean).length);
+  });
+
+  it('says of a scratch file that was cut short what it is', () => {
+    const scratch = join(dir, 'cut');
+    const census = new Census(scratch, COMPACT);
+    for (let main = 1; main <= REVISIONS; main++) census.see(rowAt(main), true);
+    truncateSync(scratch, 100);
+    expect(() => census.count())
+      .to.throw('shorter')
+      .with.property('code', 'IO');
+    census.close();
   });
 });

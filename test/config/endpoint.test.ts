@@ -4,6 +4,7 @@ import { sideFlags } from '../../src/cli/typed.js';
 import { sourceConnection } from '../../src/config/access.js';
 import { endpointFault } from '../../src/config/endpoint.js';
 import { parseOptions } from '../../src/config/parse.js';
+import { connectionTo } from '../../src/wire/connection.js';
 
 const WRONG: Record<string, RegExp> = {
   '': /one of them is empty/,
@@ -51,6 +52,20 @@ describe('endpoints', () => {
     );
     const { endpoints } = await sourceConnection({ endpoints: ['unix:/a', 'b:1'] });
     expect(endpoints).to.deep.equal(['unix:/a', 'http://b:1']);
+  });
+
+  it('what the command line takes, a migration takes as well', async () => {
+    for (const endpoints of [
+      ['unix:///a', 'unix:a', 'b:1'],
+      ['unixs:///a', 'https://b:1'],
+    ]) {
+      const connection = await sourceConnection({ endpoints });
+      expect(connectionTo(connection)).to.equal(connection);
+    }
+    for (const endpoints of [['unixs:///a', 'unix:///b'], ['b:1'], []])
+      expect(() => connectionTo({ endpoints }))
+        .to.throw()
+        .with.property('code', 'BAD_ARGUMENT');
   });
 });
 

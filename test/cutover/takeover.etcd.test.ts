@@ -3,7 +3,7 @@
  * with everything going wrong that can.
  *
  * What it catches. Each of these was put into takeover.ts, found, and taken out again:
- *   no guard of the cursor, or of the fence; a fence that does not move
+ *   no guard of the cursor, or of the term; a term that does not move
  *   what was written after both were found equal not looked for
  *   the last revisions not accounted for, or only up to the one before; `exact` one too high
  *   an answer that did not come taken for a refusal

@@ -1,10 +1,10 @@
 /** The journal against a model of it: whatever is written, read, compacted and reopened. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { hasCode } from '../../src/errors.js';
+import { hasCode, LockstepError } from '../../src/errors.js';
 import { Journal } from '../../src/journal/journal.js';
 import type { Row } from '../../src/journal/layout.js';
 import { proven } from '../../src/position.js';
@@ -202,6 +202,17 @@ describe('journal', () => {
     const again = await Journal.open(directory);
     expect(again.state).to.deep.include({ compactRevision: 15, gap, base });
     await again.close();
+  });
+
+  it('says of a file that the system does not give what the system says', async () => {
+    const { directory, journal } = await create();
+    await journal.close();
+    symlinkSync(join(directory, 'gone'), join(directory, '000009.heap'));
+    const error: unknown = await Journal.open(directory).catch((e: unknown) => e);
+    expect(error).to.be.instanceOf(LockstepError).with.property('code', 'IO');
+    expect((error as LockstepError).message)
+      .to.contain(directory)
+      .and.to.contain('ENOENT');
   });
 
   it('refuses to go back, and to compact what it has not got', async () => {

@@ -12,7 +12,7 @@ import { Scene } from './scene.js';
 import { PODS } from './workload.js';
 
 /** As a line of JSON has it. */
-const WAITING = /waiting for (\d) apiserver.*?(--etcd-servers-overrides=\S+)"/g;
+const WAITING = /waiting for (\d) apiserver.*?(--etcd-servers-overrides=[^'"\s]+)/g;
 
 describeKube('cutover: by hand, and with an apiserver forgotten', () => {
   let scene: Scene;

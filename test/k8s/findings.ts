@@ -41,7 +41,12 @@ export const NOTHING: Findings = {
 export async function findings(scene: Scene): Promise<Findings> {
   const { workload } = scene;
   const made = await makePods(scene);
-  for (let i = 0; i < REPLACED; i++) await workload.deleteReplica();
+  for (let i = 0; i < REPLACED; i++) {
+    // The workload has deleted some itself, and a controller that has just found its apiserver again is slow.
+    const isThere = async () => (await workload.replicaPods()).length > 0;
+    await until('a pod of the ReplicaSet', isThere, SEEN_WITHIN_MS);
+    await workload.deleteReplica();
+  }
   const [unscheduled, unreplaced] = await Promise.all([
     left(() => notRunning(scene, made)),
     left(() => missingReplicas(scene)),

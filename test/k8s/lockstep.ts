@@ -27,7 +27,8 @@ export class Lockstep {
     const dir = mkdtempSync(join(tmpdir(), 'kube-lockstep-'));
     removeAtExit(dir);
     const [journal, base] = [join(dir, 'pods.journal'), join(dir, 'base.db')];
-    const what = ['--endpoints', source.endpoint, '--prefix', ...prefixes];
+    const named = prefixes.flatMap((prefix) => ['--prefix', prefix]);
+    const what = ['--endpoints', source.endpoint, ...named];
     const { code, stderr } = await run([
       'seed',
       '--allow-empty',

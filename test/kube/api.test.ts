@@ -69,6 +69,16 @@ describe('kube: an apiserver', () => {
     }
   });
 
+  it('a line break behind a token is cut off; one within is no bug, and is not shown', async () => {
+    const users = (token: string) => ({ users: [{ name: 'u', user: { token } }] });
+    await (await api(writeKubeconfig(certs, fake.url, users('fixed\n')))).get('/version');
+    that(fake.asked.at(-1)?.headers.authorization).to.equal('Bearer fixed');
+    const two = await api(writeKubeconfig(certs, fake.url, users('one\ntwo')));
+    const { code, message } = await failure(two.get('/version'));
+    that(code).to.equal('KUBE');
+    that(message).to.contain('user u').and.not.to.contain('one');
+  });
+
   it('may be asked directly, by address and without TLS, too', async () => {
     const plain = createServer((_, response) => response.end('{"plain":true}'));
     await new Promise<void>((resolve) => plain.listen(0, '::1', resolve));

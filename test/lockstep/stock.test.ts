@@ -3,7 +3,7 @@ import { LockstepError, type ErrorCode } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { CURSOR_FORMAT, type Cursor } from '../../src/target/cursor.js';
 import { SLOTS } from '../../src/target/guard.js';
-import { foreignWrite, takenOver, takeStock } from '../../src/target/stock.js';
+import { foreignWrite, otherFollower, takeStock } from '../../src/target/stock.js';
 import type { TargetState } from '../../src/target/target.js';
 
 const IDENTITY = { source: 'cafe', prefixes: PrefixSet.of(['/pods/', '/leases/']) };
@@ -123,7 +123,7 @@ describe('taking stock', () => {
       throw foreignWrite(102, 103);
     });
     const other = errorOf(() => {
-      throw takenOver(100, CURSOR.follower);
+      throw otherFollower(100, CURSOR.follower);
     });
     expect([foreign.code, foreign.revision]).to.deep.equal(['TARGET_FOREIGN_WRITE', 103]);
     expect([other.code, other.revision]).to.deep.equal(['TARGET_TAKEN_OVER', 100]);

@@ -24,7 +24,7 @@ import { nightBetween } from './night.js';
 import { shownPrograms } from './pages.js';
 
 const ALLOWED = [
-  /^dist\/src\/[^.]+(\.d\.ts|\.js)$/,
+  /^dist\/src\/[^.]+(\.command)?(\.d\.ts|\.js)$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
   /^proto\/etcd\.proto$/,
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,

@@ -96,6 +96,20 @@ describe('bugs stay bugs', () => {
     }
   });
 
+  it('a proxy whose etcd is away is waited for, also by who comes there first', async () => {
+    const proxy = createServer((socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'));
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const client = new EtcdClient(
+      `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+      'target',
+    );
+    const error = await thrown(client.head());
+    expect(error).to.include({ code: 'UNAVAILABLE', side: 'target' });
+    expect((error as LockstepError).message).to.contain('503 Service Unavailable');
+    client.close();
+    proxy.close();
+  });
+
   it('only who has answered is taken for one that did', async () => {
     const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));

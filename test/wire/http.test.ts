@@ -26,6 +26,9 @@ const WAYS: Record<string, (socket: Socket) => void> = {
     });
   },
   'never begins': () => undefined,
+  'wants to speak something else': (socket) => {
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n');
+  },
   'is none': (socket) => {
     socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
   },

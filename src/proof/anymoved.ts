@@ -12,7 +12,7 @@ import type { ApiServer } from '../kube/api.js';
 import { resourceName, type Resource } from '../kube/resource.js';
 import { servingNow, servingText, type Heads, type Serving } from './servedfrom.js';
 
-export interface AnyMovedOptions {
+interface AnyMovedOptions {
   apiservers: readonly ApiServer[];
   resources: readonly Resource[];
   heads: () => Promise<Heads>;

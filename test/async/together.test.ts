@@ -1,7 +1,7 @@
 /**
- * Tasks that live and die together.
+ * What lives and dies together, and what is done again and again.
  *
- * What it catches. Each of these was put into tasks.ts, found, and taken out again:
+ * What it catches. Each of these was put into together.ts or again.ts, found, and taken out again:
  *   of several failures the last thrown, by tasks or by lanes; a failure that does not abort the others
  *   tasks beside the main one that go on without it; a pause that takes no notice of an abort
  *   one lane too many; an end that does not wait for all
@@ -27,7 +27,7 @@ const thrown = (done: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-describe('tasks', () => {
+describe('together and again', () => {
   describe('runTogether', () => {
     it('the first failure aborts the others, and is thrown when they have ended', async () => {
       let ended = false;
