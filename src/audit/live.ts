@@ -48,6 +48,7 @@ export class LiveAudit {
   readonly #source: Waiting;
   readonly #target: Waiting;
   readonly #moved = new Wakeup();
+  readonly #ended = new AbortController();
   #lastEvent: Revision;
 
   private constructor(
@@ -90,12 +91,20 @@ export class LiveAudit {
   }
 
   /**
-   * Until `signal` aborts.
+   * What was found equal counts, and nothing behind it is looked at any more: a target that is taken over
+   * has revisions of its own, and a late write on the source is not on it.
+   */
+  end(): void {
+    this.#ended.abort();
+  }
+
+  /**
+   * Until `signal` aborts, or {@link end}.
    * @throws LockstepError TARGET_DIFFERENT at the first difference; HISTORY_GAP where a side was
    *   compacted under it
    */
   async run(signal: AbortSignal): Promise<void> {
-    await runTogether(signal, [
+    await runTogether(AbortSignal.any([signal, this.#ended.signal]), [
       (stop) => this.#read(this.source, this.#source, stop),
       (stop) => this.#read(this.target, this.#target, stop),
     ]);

@@ -118,6 +118,7 @@ export class Approach {
       const quiet = await teller.step('drain', () => untilQuiet(drain));
       failpoint('cutover.drained');
       await teller.step('compare', () => untilEqual(drain, quiet));
+      audit.end();
       return quiet;
     });
     return teller.step('takeover', async () => {

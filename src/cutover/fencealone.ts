@@ -108,6 +108,7 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
     const equal = await untilQuiet(drain);
     await untilEqual(drain, equal);
+    live.end();
     const resources = resourcesUnder(prefixes);
     return takeOver(claiming, { ...identity, resources, equal, frozenAt: null, signal: stop });
   });
