@@ -207,7 +207,7 @@ export class Migration {
     const onDifference: OnDifference = nobody;
     const signal = this.#sides.until(request.signal);
     const options = { history: false, onDifference, ...request, signal };
-    return this.#sides.own(options.signal, async (own) => {
+    return this.#sides.own(signal, async (own) => {
       const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
       return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
     });

@@ -94,7 +94,7 @@ export class PlainMirror {
     const onDifference: OnDifference = () => undefined;
     const signal = this.#sides.until(request.signal);
     const options = { onDifference, ...request, signal, onNote: this.#onNote };
-    return this.#sides.own(options.signal, async (own) =>
+    return this.#sides.own(signal, async (own) =>
       auditValues({ ...options, ...own, map: this.#map }),
     );
   }

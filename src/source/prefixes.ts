@@ -19,14 +19,10 @@ export async function* readPrefixes(
     yield* readPages(client, range, revision, range.key, keysOnly);
 }
 
-/** @param revision 0: now, prefix by prefix */
-export async function countKeys(
-  client: EtcdClient,
-  prefixes: PrefixSet,
-  revision = 0,
-): Promise<number> {
+/** How many keys there are now, prefix by prefix. */
+export async function countKeys(client: EtcdClient, prefixes: PrefixSet): Promise<number> {
   let keys = 0;
   for (const range of prefixes.list.map(prefixRange))
-    keys += (await client.range({ ...range, revision, countOnly: true })).count;
+    keys += (await client.range({ ...range, countOnly: true })).count;
   return keys;
 }
