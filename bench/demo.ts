@@ -102,7 +102,7 @@ class FollowProcess {
       const s = this.status;
       if (s)
         process.stdout.write(
-          `  revision ${s.position === null ? '-' : count(s.position)}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; ${count(s.revisions)} revisions, ${count(s.fillers)} fillers; ${s.state}\n`,
+          `  revision ${s.position === null ? '-' : s.position}; lag ${count(s.lagRevisions ?? 0)} rev, ${duration(s.lagSeconds ?? 0)}; ${count(s.revisionsPerSecond)} rev/s; ${count(s.revisions)} revisions, ${count(s.fillers)} fillers; ${s.state}\n`,
         );
     }
   }
@@ -177,7 +177,7 @@ async function main(): Promise<boolean> {
   await churn.fill(PODS_TO_MAKE);
   churn.start(REVISIONS_PER_SECOND);
   process.stdout.write(
-    `  etcd ${source.version} at ${source.endpoint}, revision ${count((await client.head()).revision)}\n`,
+    `  etcd ${source.version} at ${source.endpoint}, revision ${(await client.head()).revision}\n`,
   );
 
   step('seed: the pods, with their history and revisions, into a base file');
@@ -229,7 +229,7 @@ async function main(): Promise<boolean> {
     lockstep<{ report: AuditReport }>(['audit', ...ends, '--prefix', PODS, '--history']),
   );
   process.stdout.write(
-    `  ${live.report.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${count(live.report.revision)}: ${count(live.report.source.keys)} keys, ${count(live.report.history?.events ?? 0)} events\n`,
+    `  ${live.report.equal ? 'EQUAL' : 'DIFFERENT'} at revision ${live.report.revision}: ${count(live.report.source.keys)} keys, ${count(live.report.history?.events ?? 0)} events\n`,
   );
 
   step('the writes stop, as at a cutover: how long until the target has them all, proven?');
@@ -280,10 +280,7 @@ async function main(): Promise<boolean> {
         'not measured here',
         'disks: the etcds of the demo run without fsync; yours must take every revision of the source',
       ],
-      [
-        'head revision',
-        `source ${count(heads[0])}, target ${count(heads[1])}, make-mirror ${count(mirrored.head)}`,
-      ],
+      ['head revision', `source ${heads[0]}, target ${heads[1]}, make-mirror ${mirrored.head}`],
       [
         'pods that kept their resourceVersion',
         `target ${count(same)} of ${count(report.source.keys)}, make-mirror ${count(mirrored.same)}`,
