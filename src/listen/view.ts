@@ -1,0 +1,167 @@
+/**
+ * What a running command shows of itself: one object, made anew whenever somebody looks.
+ *
+ *     status of the command ─► its view ─► page, /metrics, /readyz, `watch`
+ *
+ * All who look read this and nothing else, so they cannot say different things. It is one shape for every
+ * command; what a command does not have, or does not know yet, is null, and then it is shown nowhere: a zero
+ * would be read as a measurement. It holds keys at the most, never a value or a secret.
+ */
+import type { ErrorCode, ErrorSide } from '../errors.js';
+import type { Revision } from '../mvcc/revision.js';
+import type { Serving } from '../proof/servedfrom.js';
+
+/** The commands that can be looked at. */
+export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
+
+/** `well`: nothing is to be done. `working`: on the way there. `trouble`: somebody should look. */
+export type Mood = 'well' | 'working' | 'trouble';
+
+export interface View {
+  command: Viewed;
+  /** Of etcd-lockstep. */
+  version: string;
+  /** When the process began; ISO 8601, as all times here. */
+  startedAt: string;
+  /** When this was made. */
+  at: string;
+  /** One of `STATES` of the command. */
+  state: string;
+  /** The same for people, with what matters about it. */
+  sentence: string;
+  mood: Mood;
+  /** What `/readyz` says: it does what it is for, within `--ready-lag`. */
+  ready: boolean;
+  prefixes: string[];
+  /** As they were asked last; of the target what the command has read or written. */
+  heads: { source: Revision | null; target: Revision | null };
+  /** Null until it is known. */
+  lag: { revisions: number; seconds: number } | null;
+  wrote: Wrote | null;
+  /** How far long work with an end has come. */
+  progress: { share: number | null; text: string } | null;
+  journal: JournalView | null;
+  compaction: CompactionView | null;
+  leases: LeasesView | null;
+  /** What was tried again since the process began; each once, most often first. */
+  retries: { code: ErrorCode; side: ErrorSide | null; count: number }[];
+  trouble: { code: ErrorCode; message: string; hint: string | null; since: string } | null;
+  /** Notes, warnings and alarms as they were logged, newest first; the last few dozen. */
+  events: { at: string; level: 'info' | 'warn' | 'error'; text: string }[];
+  /** Newest first; the last few. */
+  audits: AuditView[];
+  /** One that is under way. */
+  auditing: { since: string; share: number | null } | null;
+  night: NightView | null;
+  /** What is to be done next, and the command for it where there is one. */
+  next: { text: string; command: string | null };
+}
+
+/** Written by this process, since it began. */
+export interface Wrote {
+  /** Revisions with records; of a mirror: transactions. */
+  revisions: number;
+  /** Zero where there are none by nature. */
+  fillers: number;
+  /** Keys put and deleted; null where they are not counted. */
+  puts: number | null;
+  deletions: number | null;
+  bytes: number;
+}
+
+export interface JournalView {
+  /** Everything up to here is written down. */
+  revision: Revision;
+  bytes: number;
+  /** What its file system has left. */
+  freeBytes: number | null;
+}
+
+/** The source forgets its history again and again; what is not written down by then is lost. */
+export interface CompactionView {
+  /** The source's. */
+  revision: Revision;
+  /** When it was seen to move last; null before that. */
+  movedAt: string | null;
+  /** Time between two moves, as it was seen; null before there were two. */
+  everySeconds: number | null;
+  /** Time until what is not written down yet may be gone, at the least; null where it cannot be told. */
+  leftSeconds: number | null;
+}
+
+export interface LeasesView {
+  /** Refreshed on the target. */
+  kept: number;
+  /** Of these: refreshes were sent and not answered. */
+  missed: number;
+  /** Time until the first of the missed ends, and its keys with it; null: none is missed. */
+  endsInSeconds: number | null;
+}
+
+export interface AuditView {
+  /** When it ended. */
+  at: string;
+  /** `failed`: it could not be carried through, and says nothing about the data. */
+  result: 'equal' | 'different' | 'failed';
+  /** Null where it failed. */
+  revision: Revision | null;
+  keys: number;
+  differences: number;
+  seconds: number;
+  /** Of its report, in the folder of reports; null: none was written. */
+  file: string | null;
+  /** Why it failed. */
+  message: string | null;
+}
+
+/** A cutover, a rollback, or the fence alone. */
+export interface NightView {
+  /** All of them, in their order. */
+  steps: NightStepView[];
+  /** Of the step that is under way; null before the first and behind the last. */
+  waitsFor: string | null;
+  ifAborted: string | null;
+  /** Since when writes are refused; null while nobody knows. */
+  frozenAt: string | null;
+  /** Writes were let in again. */
+  thawedAt: string | null;
+  /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
+  fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
+  apiservers: (Serving & { moved: boolean })[];
+  /** The last revision at which the target was the source's exact copy; null before the takeover. */
+  exact: Revision | null;
+  alarms: string[];
+}
+
+export interface NightStepView {
+  name: string;
+  does: string;
+  state: 'to do' | 'now' | 'done' | 'failed';
+  /** Of the one that is under way: so far. */
+  seconds: number | null;
+}
+
+/** Every state that a command can show, for who counts them. */
+export const STATES: Record<Viewed, readonly string[]> = {
+  seed: ['reading', 'sealing', 'done', 'failed'],
+  follow: [
+    'waiting for the source',
+    'waiting for the target',
+    'bridging a gap',
+    'catching up',
+    'in lockstep',
+    'taken over',
+    'failed',
+  ],
+  mirror: [
+    'waiting for the source',
+    'waiting for the target',
+    'comparing',
+    'catching up',
+    'mirroring',
+    'failed',
+  ],
+  fence: ['draining', 'raising', 'kept', 'failed'],
+  cutover: ['running', 'done', 'done with alarms', 'failed'],
+  rollback: ['running', 'done', 'done with alarms', 'failed'],
+};
