@@ -83,9 +83,12 @@ export interface CompactionView {
   revision: Revision;
   /** When it was seen to move last; null before that. */
   movedAt: string | null;
-  /** Time between two moves, as it was seen; null before there were two. */
-  everySeconds: number | null;
-  /** Time until what is not written down yet may be gone, at the least; null where it cannot be told. */
+  /** How old what it forgot was, when it moved last: so long it keeps its history; null before that. */
+  keepsSeconds: number | null;
+  /**
+   * Of that, what is left to the journal: full while it has all, less by how long the first revision is
+   * there that it lacks. Null where it is not known how long history is kept.
+   */
   leftSeconds: number | null;
 }
 
