@@ -23,6 +23,7 @@ import { lagScenario } from './scenarios/lag.js';
 import { memoryScenario } from './scenarios/memory.js';
 import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
+import { watchedScenario } from './scenarios/watched.js';
 
 const SCENARIOS: Record<string, Scenario> = {
   seed: seedScenario,
@@ -34,6 +35,7 @@ const SCENARIOS: Record<string, Scenario> = {
   memory: memoryScenario,
   mirror: mirrorScenario,
   cutover: cutoverScenario,
+  watched: watchedScenario,
 };
 
 const list = (name: string): string[] | undefined => process.env[name]?.split(',').filter(Boolean);

@@ -2,15 +2,16 @@
  * make demo: the main job on real input, in about a minute.
  *
  * A source is restored from a real Kubernetes snapshot and written to all the time. Beside that its
- * pods are seeded, followed, restored, the follower is killed and resumed, and all is audited. At the end the tool that one would
- * have taken instead copies the same pods, so that the difference can be seen.
+ * pods are seeded, followed, restored, the follower is killed and resumed, and all is audited, with a
+ * page to watch it by and a report that stays. At the end the tool that one would have taken instead
+ * copies the same pods, so that the difference can be seen.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -34,6 +35,8 @@ const DOWN_SECONDS = 3;
 const root = new URL('..', import.meta.url).pathname;
 const cli = join(root, 'dist/src/cli/main.js');
 const work = await mkdtemp(join(tmpdir(), 'etcd-lockstep-demo-'));
+/** What is left of a demo when it is over. */
+const report = join(root, '.cache/demo/audit.html');
 const times: [string, string][] = [];
 const lags: number[] = [];
 
@@ -181,7 +184,7 @@ async function main(): Promise<boolean> {
   );
 
   step('seed: the pods, with their history and revisions, into a base file');
-  const [clientPort = 0, peerPort = 0] = await freePorts(2);
+  const [clientPort = 0, peerPort = 0, listenPort = 0] = await freePorts(3);
   const dest = `http://127.0.0.1:${clientPort}`;
   const journal = join(work, 'journal');
   const base = join(work, 'base.db');
@@ -203,8 +206,11 @@ async function main(): Promise<boolean> {
     `  ${count(sealed.keys)} keys (${count(sealed.rows)} rows), ${bytes(sealed.fileBytes)}, head ${count(sealed.head)}, read at ${bytes(sealed.read.bytes / sealed.read.seconds)}/s\n`,
   );
 
-  step('follow: captures the source from now on, and waits for the target');
-  const followArgs = ['follow', ...ends, '--journal', journal];
+  const listen = `127.0.0.1:${listenPort}`;
+  step(
+    `follow: captures the source from now on, and waits for the target. Watch it: http://${listen}/`,
+  );
+  const followArgs = ['follow', ...ends, '--journal', journal, '--listen', listen];
   let follower = new FollowProcess(followArgs);
   await follower.until((s) => s.journalPosition > sealed.head);
 
@@ -237,8 +243,10 @@ async function main(): Promise<boolean> {
   await follower.end('SIGTERM');
   const stopped = follower.status;
   await timed('drain', () => lockstep(['follow', ...ends, '--journal', journal, '--until-synced']));
+  await rm(report, { force: true });
+  await mkdir(dirname(report), { recursive: true });
   const final = await timed('audit', () =>
-    lockstep<{ report: AuditReport }>(['audit', ...ends, '--prefix', PODS]),
+    lockstep<{ report: AuditReport }>(['audit', ...ends, '--prefix', PODS, '--report', report]),
   );
   const [drained, audited] = times.slice(-2).map(([, time]) => time);
   process.stdout.write(
@@ -256,11 +264,11 @@ async function main(): Promise<boolean> {
   const sum = (of: (s: FollowStatus) => number) =>
     [killed, stopped].reduce((n, s) => n + (s ? of(s) : 0), 0);
   lags.sort((a, b) => a - b);
-  const { report } = final;
+  const found = final.report;
   step(`done in ${duration((performance.now() - began) / 1000)}`);
   process.stdout.write(
     `${fields([
-      ['keys', `${count(report.source.keys)} pods, ${bytes(report.bytes)}`],
+      ['keys', `${count(found.source.keys)} pods, ${bytes(found.bytes)}`],
       ['revisions followed', count(heads[1] - sealed.head)],
       [
         '  with pods in them',
@@ -274,7 +282,7 @@ async function main(): Promise<boolean> {
       ...times,
       [
         'verdict',
-        `${live.report.equal && report.equal ? 'EQUAL' : 'DIFFERENT'}, live and at the end: every key's value, mod_revision, create_revision, version, lease`,
+        `${live.report.equal && found.equal ? 'EQUAL' : 'DIFFERENT'}, live and at the end: every key's value, mod_revision, create_revision, version, lease`,
       ],
       [
         'not measured here',
@@ -283,15 +291,18 @@ async function main(): Promise<boolean> {
       ['head revision', `source ${heads[0]}, target ${heads[1]}, make-mirror ${mirrored.head}`],
       [
         'pods that kept their resourceVersion',
-        `target ${count(same)} of ${count(report.source.keys)}, make-mirror ${count(mirrored.same)}`,
+        `target ${count(same)} of ${count(found.source.keys)}, make-mirror ${count(mirrored.same)}`,
       ],
     ])}\n`,
+  );
+  process.stdout.write(
+    `\n  The audit as a document, to be read and printed: ${relative(process.cwd(), report)}\n`,
   );
   process.stdout.write('\n  Next, on your own etcd: README.md, "Use it".\n');
   client.close();
   targetClient.close();
   await Promise.all([source.remove(), target.remove()]);
-  return live.report.equal && report.equal && same === report.source.keys && heads[0] === heads[1];
+  return live.report.equal && found.equal && same === found.source.keys && heads[0] === heads[1];
 }
 
 try {

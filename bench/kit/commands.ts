@@ -61,6 +61,10 @@ export class Running {
     this.#meter = new Meter(child.pid);
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** What it wrote last to stdout, if it wrote anything. */
   protected lastLine(): string {
     return this.#child.lastLines(1);
@@ -94,9 +98,15 @@ export class Running {
 
 /** `etcd-lockstep follow`. */
 export class Follow extends Running {
-  static start(folder: string, journal: string, source: string, target: string): Follow {
+  static start(
+    folder: string,
+    journal: string,
+    source: string,
+    target: string,
+    more: readonly string[] = [],
+  ): Follow {
     const ends = ['--endpoints', source, '--dest-endpoints', target, '--journal', journal];
-    return new Follow(folder, [process.execPath, cli, 'follow', ...ends, '-w', 'json']);
+    return new Follow(folder, [process.execPath, cli, 'follow', ...ends, ...more, '-w', 'json']);
   }
 
   async until(what: (status: FollowStatus) => boolean): Promise<void> {

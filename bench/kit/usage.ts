@@ -36,6 +36,11 @@ export function cpuSeconds(pid: number): number | undefined {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** What it holds now of what is neither file nor shared; 0 when it has ended. */
+export function anonymousMiB(pid: number): number {
+  return mib(proc(`${pid}/status`) ?? '', 'RssAnon');
+}
+
 /** How many cores are busy now, whoever with; also with other machines, where this one is virtual. */
 export async function busyCores(): Promise<number> {
   const ticks = (): number => {

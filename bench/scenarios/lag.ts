@@ -6,11 +6,9 @@
  * take 300 pods a second are more than two cores have, and both lag by seconds.
  */
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
-import { prefixRange } from '../../src/mvcc/prefix.js';
+import { Arrivals } from '../kit/arrivals.js';
 import { Follow, lockstep, MakeMirror } from '../kit/commands.js';
-import { PODS, stampOf } from '../kit/data.js';
+import { PODS } from '../kit/data.js';
 import { Store } from '../kit/etcds.js';
 import { Load } from '../kit/load.js';
 import { inFolder, say } from '../kit/place.js';
@@ -24,7 +22,6 @@ const SECONDS = 15;
 const SHARES = [100, 20];
 /** The first ones warm up both programs. */
 const LEFT_OUT_SECONDS = 3;
-const ARRIVES_WITHIN_SECONDS = 30;
 const PERCENTILES = { median: 0.5, p99: 0.99 };
 
 export async function lagScenario(bench: Bench): Promise<Row[]> {
@@ -102,34 +99,4 @@ async function oneRun(bench: Bench, share: number, begin: Begin): Promise<number
     await Promise.all([source.remove(), target.remove()]);
     return lags;
   });
-}
-
-/** When which value was seen on a target. */
-class Arrivals {
-  readonly #seen = new Map<string, number>();
-
-  /** Watches from now on, until the store's client is closed. */
-  static async on(store: Store): Promise<Arrivals> {
-    const arrivals = new Arrivals();
-    const stream = await store.client.watch();
-    stream.send({ createRequest: prefixRange(PODS) });
-    void (async () => {
-      for await (const { events } of stream.messages()) {
-        const now = performance.now();
-        for (const { kv } of events)
-          if (kv) arrivals.#seen.set(stampOf(parseKeyValue(kv).value), now);
-      }
-    })().catch(() => undefined);
-    return arrivals;
-  }
-
-  /** @throws when one does not arrive */
-  async lags(written: readonly [stamp: string, at: number][]): Promise<number[]> {
-    const deadline = performance.now() + ARRIVES_WITHIN_SECONDS * 1000;
-    while (!written.every(([stamp]) => this.#seen.has(stamp))) {
-      if (performance.now() > deadline) throw new Error('something does not arrive');
-      await sleep(50);
-    }
-    return written.map(([stamp, at]) => this.#seen.get(stamp)! - at);
-  }
 }
