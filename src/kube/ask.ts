@@ -73,15 +73,15 @@ export async function askPath(
 /** The shortest answer to whether it is frozen. */
 export async function askOne(
   api: ApiServer,
-  { method, path, body, query, on, afterAdmission }: Request,
+  { method, path, body, query, on, ...asking }: Request,
   signal?: AbortSignal,
 ): Promise<AnswerHeard> {
   const answer = await api.send(method, path, body, { ...query, ...DRY_RUN }, signal);
   return {
-    verdict: verdictOf(answer, afterAdmission),
+    verdict: verdictOf(answer, asking),
     said: `${answer.status} ${messageOf(answer)}`,
     on: on ?? null,
-    moved: hasMoved(answer),
+    moved: hasMoved(answer, asking),
   };
 }
 
