@@ -35,7 +35,7 @@ export interface Asked {
 
 interface AnswerHeard {
   verdict: FreezeVerdict;
-  /** `403 …`, in the apiserver's words. */
+  /** `403 …`, in the apiserver's words; of a yes that proves nothing, why. */
   said: string;
   on: string | null;
   moved: boolean;
@@ -79,7 +79,7 @@ export async function askOne(
   const answer = await api.send(method, path, body, { ...query, ...DRY_RUN }, signal);
   return {
     verdict: verdictOf(answer, asking),
-    said: `${answer.status} ${messageOf(answer)}`,
+    said: answer.status < 300 ? 'it has changed' : `${answer.status} ${messageOf(answer)}`,
     on: on ?? null,
     moved: hasMoved(answer, asking),
   };
