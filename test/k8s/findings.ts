@@ -48,7 +48,7 @@ export async function findings(scene: Scene): Promise<Findings> {
   const { workload } = scene;
   const made = await makePods(scene);
   // Before anybody is waited for: with more writes a copy that has missed some sees again.
-  const early = await left(() => outdated(scene), SEEN_WITHIN_MS);
+  const early = await left(() => Promise.resolve(unseen(scene, made)), SEEN_WITHIN_MS);
   for (let i = 0; i < REPLACED; i++) {
     // The workload has deleted some itself, maybe all while the controller was not back yet.
     const isThere = async () => (await workload.replicaPods()).length > 0;
@@ -106,6 +106,15 @@ async function missingReplicas({ workload }: Scene): Promise<string[]> {
   const running = pods.filter(({ status }) => status?.['phase'] === 'Running').length;
   const good = pods.length === workload.replicas && running === workload.replicas;
   return good ? [] : [`${pods.length} of ${workload.replicas} are there, ${running} of them run`];
+}
+
+/** Of pods that are there to stay, so that it does not matter who writes meanwhile. */
+function unseen({ informers }: Scene, names: readonly string[]): string[] {
+  return [...informers].flatMap(([what, { objects }]) =>
+    names
+      .filter((name) => !objects.has(`default/${name}`))
+      .map((name) => `${what}: default/${name}: missing`),
+  );
 }
 
 async function outdated({ informers }: Scene): Promise<string[]> {
