@@ -123,6 +123,8 @@ export class Approach {
     });
     return teller.step('takeover', async () => {
       await freeze.prove(all);
+      // The last moment at which to stop changes nothing.
+      signal.throwIfAborted();
       this.#sent = true;
       const claiming = { target, self, tell, signal: this.o.signal };
       const claim = await takeOver(claiming, {
