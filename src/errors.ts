@@ -152,7 +152,7 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /** Whether the system said it, of a file or a disk. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+export function isSystemError(error: unknown): error is Error {
   return error instanceof Error && 'errno' in error;
 }
 

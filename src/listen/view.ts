@@ -9,7 +9,6 @@
  */
 import type { ErrorCode, ErrorSide } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Serving } from '../proof/servedfrom.js';
 
 /** The commands that can be looked at. */
 export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
@@ -130,10 +129,19 @@ export interface NightView {
   thawedAt: string | null;
   /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
-  apiservers: (Serving & { moved: boolean })[];
+  apiservers: ApiServerView[];
   /** The last revision at which the target was the source's exact copy; null before the takeover. */
   exact: Revision | null;
   alarms: string[];
+}
+
+/** A `Serving` of proof/servedfrom.ts, and whether that is what the night wants. */
+export interface ApiServerView {
+  apiserver: string;
+  from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
+  /** What left it unclear. */
+  why?: string;
+  moved: boolean;
 }
 
 export interface NightStepView {
