@@ -8,7 +8,9 @@
  * would be read as a measurement. It holds keys at the most, never a value or a secret.
  */
 import type { ErrorCode, ErrorSide } from '../errors.js';
-import type { Revision } from '../mvcc/revision.js';
+
+/** As in mvcc/revision.ts: digits alone, never with separators. */
+type Revision = number;
 
 /** The commands that can be looked at. */
 export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
