@@ -134,6 +134,12 @@ export class EtcdClient {
     return new EtcdClient(this.#connection, this.side, this.#cluster);
   }
 
+  /** Hexadecimal, as etcdctl prints it; undefined before its first answer. */
+  get clusterId(): string | undefined {
+    const { first } = this.#cluster;
+    return first && hexId(BigInt(first.id));
+  }
+
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
     for (const unheed of this.#unheeded.splice(0)) unheed();
