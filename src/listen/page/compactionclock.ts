@@ -39,7 +39,7 @@ export function compactionClock(compaction: CompactionView): Content[] {
 
 function inWords(share: number | null, keepsSeconds: number | null): string {
   if (keepsSeconds === null)
-    return 'It is not known yet how long the source keeps its history: nobody has compacted it so far.';
+    return 'It is not known yet how long the source keeps its history: it was not seen being compacted so far.';
   if (share === null) return `The source keeps its history for ${rough(keepsSeconds)}.`;
   if (share === 1) return 'The journal has everything: nothing can be lost.';
   if (share === 0) return 'What the journal lacks may be compacted away at any moment.';

@@ -27,6 +27,11 @@ export function byId(id: string): HTMLElement {
   return element;
 }
 
+/** Text in which commands stand between backticks. */
+export function prose(text: string): Content[] {
+  return text.split('`').map((part, i) => (i % 2 === 1 ? make('code', '', part) : part));
+}
+
 /** Writes only what has changed: whoever has selected a text keeps it. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;

@@ -2,6 +2,7 @@
 import type { View } from '../view.js';
 import { bytes, count, duration } from './amounts.js';
 import { make, place, type Content } from './elements.js';
+import { rough } from './times.js';
 
 interface Figure {
   name: string;
@@ -56,7 +57,7 @@ function wrote({ wrote, command }: View): Figure | null {
   if (!wrote) return null;
   const { revisions, fillers, puts, deletions, bytes: size } = wrote;
   return {
-    name: 'Written since the start',
+    name: 'Written',
     value: bytes(size),
     notes: [
       `${count(revisions)} ${command === 'mirror' ? 'transactions' : 'revisions'}`,
@@ -89,7 +90,7 @@ function leases({ leases }: View): Figure | null {
     value: count(kept),
     notes: [
       `! ${count(missed)} missed`,
-      endsInSeconds === null ? null : `the first ends in ${duration(endsInSeconds)}`,
+      endsInSeconds === null ? null : `the first ends in ${rough(endsInSeconds)}`,
     ],
     mood: 'trouble',
   };

@@ -1,6 +1,6 @@
 /** What comes first: the state in one sentence, what troubles, how far it has come, what is to be done. */
 import type { Mood, View } from '../view.js';
-import { bar, byId, make, place, setText, type Content } from './elements.js';
+import { bar, byId, make, place, prose, setText, type Content } from './elements.js';
 import { running, timeElement } from './times.js';
 
 /** Moods are told by a sign as well as by a color. */
@@ -30,12 +30,12 @@ const trouble = place('trouble', (it: NonNullable<View['trouble']>) => [
     timeElement(it.since),
   ),
   make('p', 'message', it.message),
-  it.hint === null ? null : make('p', 'hint', make('strong', '', 'Try: '), it.hint),
+  it.hint === null ? null : make('p', 'hint', make('strong', '', 'Try: '), ...prose(it.hint)),
 ]);
 
 const next = place('next', ({ text, command }: View['next']) => [
   make('h2', '', 'Next'),
-  make('p', '', text),
+  make('p', '', ...prose(text)),
   command === null ? null : copyable(command),
 ]);
 

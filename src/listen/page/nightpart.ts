@@ -1,7 +1,7 @@
 /** The night of a cutover or a rollback: its steps, how long writes are refused, fence, apiservers, alarms. */
 import type { ApiServerView, NightStepView, NightView, View } from '../view.js';
 import { count, duration } from './amounts.js';
-import { bar, byId, make, place, type Content } from './elements.js';
+import { bar, byId, make, place, prose, type Content } from './elements.js';
 import { running, timeElement } from './times.js';
 
 const SIGNS: Record<NightStepView['state'], string> = {
@@ -19,17 +19,16 @@ const steps = place('steps', (night: Pick<NightView, 'steps' | 'waitsFor'>) => [
 /** On its own, for it is read, and copied from, while the steps' seconds run. */
 const aborted = place('aborted', (ifAborted: string) => [
   make('h2', '', 'If it is stopped here'),
-  make('p', '', ifAborted),
+  make('p', '', ...prose(ifAborted)),
 ]);
 
 const frozen = place('frozen', ({ frozenAt, thawedAt }: Freeze) => [
-  make('h2', '', 'Writes'),
   ...freezeOf(frozenAt, thawedAt),
 ]);
 type Freeze = Pick<NightView, 'frozenAt' | 'thawedAt'>;
 
 const fence = place('fence', (it: NonNullable<NightView['fence']>) => [
-  make('h2', '', 'Fence'),
+  make('h2', '', 'Fence: target ahead by'),
   ...fenceOf(it),
 ]);
 
@@ -81,16 +80,18 @@ function stepLine({ name, does, state, seconds }: NightStepView, waitsFor: strin
 }
 
 function freezeOf(frozenAt: string | null, thawedAt: string | null): Content[] {
-  if (frozenAt === null) return [make('p', 'big', 'not refused by us')];
+  if (frozenAt === null) return [make('h2', '', 'Writes'), make('p', 'big', 'not refused')];
   if (thawedAt === null)
     return [
+      make('h2', '', 'Writes refused for'),
       make('p', 'big number refused', running(frozenAt, true)),
-      make('p', 'note', 'refused since ', timeElement(frozenAt)),
+      make('p', 'note', 'since ', timeElement(frozenAt)),
     ];
   const seconds = (Date.parse(thawedAt) - Date.parse(frozenAt)) / 1000;
   return [
+    make('h2', '', 'Writes were refused for'),
     make('p', 'big number', duration(seconds)),
-    make('p', 'note', 'were refused; let in again at ', timeElement(thawedAt)),
+    make('p', 'note', 'let in again at ', timeElement(thawedAt)),
   ];
 }
 
@@ -98,8 +99,8 @@ function freezeOf(frozenAt: string | null, thawedAt: string | null): Content[] {
 function fenceOf({ source, target, ahead, margin }: NonNullable<NightView['fence']>): Content[] {
   const overtaken = ahead <= 0;
   const says = overtaken
-    ? '! the target is not ahead of the source'
-    : `ahead of the source, of a margin of ${count(margin)}`;
+    ? '! the source has overtaken the target'
+    : `the margin is ${count(margin)}`;
   return [
     make('p', `big number ${overtaken ? 'refused' : ''}`, count(ahead)),
     bar(Math.min(1, Math.max(0, ahead / margin)), 'margin of the fence'),
@@ -112,7 +113,7 @@ function fenceOf({ source, target, ahead, margin }: NonNullable<NightView['fence
 function apiserverLine({ apiserver, from, why, moved }: ApiServerView): Content {
   return make(
     'li',
-    moved ? 'moved' : from,
+    moved ? 'moved' : '',
     make('span', 'sign', moved ? '✓' : '·'),
     make('span', 'name', apiserver),
     make('span', 'note', why ?? (from === 'does not answer' ? from : `serves from ${from}`)),

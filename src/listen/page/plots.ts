@@ -155,7 +155,8 @@ class Plot {
           gap: 4,
           space: 32,
           ...(steps ? { incrs: steps } : {}),
-          values: (_, at) => at.map((value) => text(value)),
+          // A round number is told as one.
+          values: (_, at) => at.map((value) => text(value).replace('.0 ', ' ')),
         },
       ],
       series: [
