@@ -81,7 +81,6 @@ function commandsFor(options: FollowFlags): FollowCommands {
   const follow = `etcd-lockstep follow ${both} ${flag('journal', options.journal)}`;
   return {
     audit: `etcd-lockstep audit ${both} --history`,
-    cutover: `etcd-lockstep cutover ${both}`,
     repair: `${follow} --repair`,
   };
 }

@@ -7,7 +7,6 @@ import type { Mood, View } from './view.js';
 /** Commands that may be next, with the flags that this one was given. */
 export interface FollowCommands {
   audit: string;
-  cutover: string;
   /** This follow, with --repair. */
   repair: string;
 }
@@ -39,7 +38,8 @@ export function followView(
     sentence: sentence(status),
     mood: mood(status),
     ready: isReady(status, facts.readyLagSeconds),
-    heads: { source: sourceHead || null, target: position },
+    // The source has come at least as far as what was captured of it; it is asked twice a second.
+    heads: { source: Math.max(sourceHead, status.journalPosition), target: position },
     wrote: wrote(status),
     journal: {
       revision: status.journalPosition,
@@ -101,7 +101,7 @@ function sentence(s: FollowStatus): string {
   }
 }
 
-function next(s: FollowStatus, { audit, cutover }: FollowCommands): View['next'] {
+function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
   const { state, position, trouble } = s;
   if (state === 'waiting for the target' && position === null)
     return {
@@ -112,7 +112,7 @@ function next(s: FollowStatus, { audit, cutover }: FollowCommands): View['next']
   switch (state) {
     case 'in lockstep':
       return {
-        text: `Audit, as often as you like; cut over when it is time: ${cutover}`,
+        text: 'Audit, as often as you like. When it is time, cut over, with the runbook beside you.',
         command: audit,
       };
     case 'taken over':
