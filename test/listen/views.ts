@@ -5,8 +5,11 @@ import { CUTOVER_STEPS } from '../../src/cutover/script.js';
 const HEAD = 48_213_377;
 const MIB = 1024 ** 2;
 
+const LOADED_MS = Date.now();
+
+/** Of the moment at which the test began. */
 function ago(seconds: number): string {
-  return new Date(Date.now() - seconds * 1000).toISOString();
+  return new Date(LOADED_MS - seconds * 1000).toISOString();
 }
 
 /** A follower in lockstep, for some days. */
@@ -16,7 +19,7 @@ export function inLockstep(): View {
     command: 'follow',
     version: '0.1.0',
     startedAt: ago(3 * 86_400 + 4_000),
-    at: ago(0),
+    at: new Date().toISOString(),
     state: 'in lockstep',
     sentence: 'In lockstep: the target is at the revision of the source.',
     mood: 'well',
@@ -171,7 +174,10 @@ export function seeding(): View {
     wrote: null,
     progress: { share: 0.684, text: '214,112 of about 313,000 keys, 402 MiB; 0m21s left' },
     journal: { revision: HEAD, bytes: 402 * MIB, freeBytes: 128_849_018_880 },
-    next: { text: 'Follow at once when it is done; the command is printed at the end.', command: null },
+    next: {
+      text: 'Follow at once when it is done; the command is printed at the end.',
+      command: null,
+    },
   };
 }
 
@@ -236,7 +242,11 @@ function nightAt(step: number, frozenAt: string, thawedAt: string | null): Night
     fence: { source: HEAD + 220, target: HEAD + 1_000_702, ahead: 1_000_482, margin: 1_000_000 },
     apiservers: [
       { apiserver: 'https://10.0.0.1:6443', from: 'target', moved: true },
-      { apiserver: 'https://10.0.0.2:6443', from: over ? 'target' : 'does not answer', moved: over },
+      {
+        apiserver: 'https://10.0.0.2:6443',
+        from: over ? 'target' : 'does not answer',
+        moved: over,
+      },
       { apiserver: 'https://10.0.0.3:6443', from: over ? 'target' : 'source', moved: over },
     ],
     alarms: [],
@@ -257,7 +267,13 @@ export function samples(): object {
     const wave = 1 + 0.3 * Math.sin(hours * 2) + 0.03 * Math.sin(hours * 31) + noise(at);
     const lag = stepMs > 1000 && i > 900 && i < 960 ? (960 - i) * 1.6 : 0.1 + 0.1 * wave;
     if (stepMs > 1000 && i > 1500 && i < 1530) return [at, null, null, null, null];
-    return [at, lag, Math.round(110 * wave), 950_000 * wave, 1.8 * 1024 ** 3 + 4e7 * Math.sin(hours)];
+    return [
+      at,
+      lag,
+      Math.round(110 * wave),
+      950_000 * wave,
+      1.8 * 1024 ** 3 + 4e7 * Math.sin(hours),
+    ];
   };
   const rows = (length: number, stepMs: number): unknown[] =>
     Array.from({ length }, (_, i) => row(length - i, stepMs));

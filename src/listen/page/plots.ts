@@ -107,21 +107,24 @@ class Plot {
 
   /** What stands above the plot: the value under the pointer, or else the last one. */
   #read(): void {
-    const [times = [], values = []] = this.#plot?.data ?? [];
-    const pointed = this.#plot?.cursor.idx;
-    const at = pointed ?? times.length - 1;
-    const value = values[at];
-    const text = value === null || value === undefined ? 'not known' : this.o.text(value);
-    const time = typeof pointed === 'number' ? timeOfDay(new Date((times[at] ?? 0) * 1000)) : '';
-    setText(this.#readout, time === '' ? text : `${time}   ${text}`);
+    const pointed = this.#plot?.cursor.idx ?? null;
+    const time = pointed === null ? undefined : this.#plot?.data[0][pointed];
+    if (pointed === null || time === undefined) {
+      setText(this.#readout, this.#text(this.samples.newest(this.o.name)));
+      return;
+    }
+    const value = this.#text(this.#plot?.data[1]?.[pointed] ?? null);
+    setText(this.#readout, `${timeOfDay(new Date(time * 1000))}   ${value}`);
+  }
+
+  #text(value: number | null): string {
+    return value === null ? 'not known' : this.o.text(value);
   }
 
   #inWords(values: readonly (number | null)[]): string {
-    const known = values.filter((value) => value !== null);
-    const text = (value: number | undefined): string =>
-      value === undefined ? 'not known' : this.o.text(value);
-    const most = known.reduce((a, b) => Math.max(a, b), 0);
-    return `${this.o.title}: ${text(values.at(-1) ?? undefined)} now, ${text(most)} at the most`;
+    const most = values.reduce<number>((a, b) => Math.max(a, b ?? 0), 0);
+    const now = this.#text(this.samples.newest(this.o.name));
+    return `${this.o.title}: ${now} now, ${this.o.text(most)} at the most`;
   }
 
   #options(): uPlot.Options {

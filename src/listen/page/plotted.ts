@@ -74,6 +74,10 @@ export class PlottedSamples {
     while ((rows[0]?.at ?? Infinity) < sample.at - lengthMs) rows.shift();
   }
 
+  newest(name: Plotted): number | null {
+    return this.#rows.fine.at(-1)?.[name] ?? null;
+  }
+
   /** Whether anything is known of it. */
   has(name: Plotted): boolean {
     return NAMES.some((span) => this.#rows[span].some((row) => row[name] !== null));
