@@ -2,13 +2,13 @@
  * Views as they come by server-sent events, and the line that says whether they do.
  *
  * A page that shows "in lockstep" from ten minutes ago is a lie. So only a view that is newer than the
- * last one counts as a sign of life, whatever the connection looks like; without one the page is dimmed
- * and says since when. Connections are made anew by us and not by the browser's EventSource: that gives
+ * last one, and came at once, counts as a sign of life, whatever the connection looks like; without one the
+ * page is dimmed and says since when. Connections are made anew by us and not by the browser's EventSource: that gives
  * up for good when a proxy in between answers with an error, and waits for minutes where nothing answers.
  */
 import type { View } from '../view.js';
 import { byId, setText } from './elements.js';
-import { heard, lastHeard, rough, silentMs, STALE_MS, timeOfDay } from './times.js';
+import { connectedAnew, heard, lastHeard, rough, silentMs, STALE_MS, timeOfDay } from './times.js';
 
 const AGAIN_MS = 1000;
 /** A connection that brings nothing for so long is given up. */
@@ -54,6 +54,7 @@ export class Contact {
     const events = new EventSource('events');
     this.#events = events;
     this.#sinceMs = Date.now();
+    connectedAnew();
     events.addEventListener('view', ({ data }: MessageEvent<string>) => {
       this.#came(data);
     });
@@ -79,9 +80,11 @@ export class Contact {
     }
     if (view.at === this.#lastAt) return;
     this.#lastAt = view.at;
-    this.#trouble = '';
-    this.#sinceMs = Date.now();
     heard(view.at);
+    if (this.state === 'live') {
+      this.#trouble = '';
+      this.#sinceMs = Date.now();
+    } else this.#trouble = 'what comes is old';
     this.onView(view);
   }
 }

@@ -1,9 +1,12 @@
 /**
  * The time as the process has it, told by this machine's clock between two views.
  *
- * The two clocks may differ by hours, so they are never held against each other: what counts is how long
- * ago, by our own clock, a view came. When none comes any more the process's time stands still here, and
- * with it all that runs on the page: how long it would be now, nobody knows.
+ * The two clocks may differ by hours, so they are not held against each other as they are. But of one
+ * connection the view that came fastest says by how much they differ at the most; what comes later than
+ * that was held up, by a proxy that buffers or by a machine that slept, and is as old as it is.
+ *
+ * When nothing new comes any more the process's time stands still here, and with it all that runs on the
+ * page: how long it would be now, nobody knows.
  */
 import { duration } from './amounts.js';
 import { make } from './elements.js';
@@ -12,20 +15,28 @@ import { make } from './elements.js';
 export const STALE_MS = 3500;
 
 interface Heard {
-  /** What the view says, in its own time. */
+  /** When the last view was made: by the process's clock, and by this machine's. */
   at: number;
-  /** On this machine. */
   here: number;
 }
 
 let last: Heard | undefined;
+/** This machine's clock less the process's, with the way of the fastest view. */
+let apart = Infinity;
+
+/** A new connection may be to another process, and either clock may have been set. */
+export function connectedAnew(): void {
+  apart = Infinity;
+}
 
 /** A view has come. @param at when it was made, by the process */
 export function heard(at: string): void {
-  last = { at: Date.parse(at), here: Date.now() };
+  const made = Date.parse(at);
+  apart = Math.min(apart, Date.now() - made);
+  last = { at: made, here: made + apart };
 }
 
-/** How long nothing has come; null before the first. */
+/** How old what was heard last is; null before the first. */
 export function silentMs(): number | null {
   return last ? Date.now() - last.here : null;
 }
