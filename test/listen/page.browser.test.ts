@@ -6,6 +6,7 @@
  */
 import { expect } from 'chai';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { Listener } from '../../src/listen/listener.js';
@@ -13,6 +14,7 @@ import type { View } from '../../src/listen/view.js';
 import { Running } from '../cli/run.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { launch, needsBrowser, open, type Watched } from '../rig/browser.js';
+import { withPalette } from './palette.js';
 import * as views from './views.js';
 
 const { samples, ...STATES } = views;
@@ -229,7 +231,7 @@ describe('the page', function () {
       await page.reload();
       await shows(page, '#contact-text', /^Live/);
       await page.waitForTimeout(1500);
-      await page.screenshot({ path: `docs/pictures/${name}.png` });
+      writeFileSync(`docs/pictures/${name}.png`, withPalette(await page.screenshot()));
     }
   });
 });
