@@ -33,7 +33,7 @@ export function inLockstep(): View {
       fillers: 6_120_448 + (Math.floor(Date.now() / 10) % 1_000_000),
       puts: 1_822_014,
       deletions: 112_301,
-      bytes: 9_830_112_400 + (Date.now() % 100_000_000),
+      bytes: 9_830_112_400 + (Date.now() - LOADED_MS) * 950,
     },
     progress: null,
     journal: { revision: head, bytes: 1_932_735_283, freeBytes: 128_849_018_880 },
@@ -46,7 +46,7 @@ export function inLockstep(): View {
     leases: { kept: 4312, missed: 0, endsInSeconds: null },
     retries: [
       { code: 'UNAVAILABLE', side: 'source', count: 9 },
-      { code: 'COMPACTED_MEANWHILE', side: 'target', count: 2 },
+      { code: 'NO_LEASE', side: 'target', count: 2 },
     ],
     trouble: null,
     events: [
