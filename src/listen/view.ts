@@ -8,8 +8,9 @@
  * would be read as a measurement. It holds keys at the most, never a value or a secret.
  */
 import type { ErrorCode, ErrorSide } from '../errors.js';
-import type { Revision } from '../mvcc/revision.js';
-import type { Serving } from '../proof/servedfrom.js';
+
+/** As in mvcc/revision.ts: digits alone, never with separators. */
+type Revision = number;
 
 /** The commands that can be looked at. */
 export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
@@ -33,6 +34,8 @@ export interface View {
   /** What `/readyz` says: it does what it is for, within `--ready-lag`. */
   ready: boolean;
   prefixes: string[];
+  /** Ids of the two, hexadecimal as etcdctl prints them; null until they have been heard of. */
+  clusters: { source: string | null; target: string | null };
   /** As they were asked last; of the target what the command has read or written. */
   heads: { source: Revision | null; target: Revision | null };
   /** Null until it is known. */
@@ -130,10 +133,19 @@ export interface NightView {
   thawedAt: string | null;
   /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
-  apiservers: (Serving & { moved: boolean })[];
+  apiservers: ApiServerView[];
   /** The last revision at which the target was the source's exact copy; null before the takeover. */
   exact: Revision | null;
   alarms: string[];
+}
+
+/** A `Serving` of proof/servedfrom.ts, and whether that is what the night wants. */
+export interface ApiServerView {
+  apiserver: string;
+  from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
+  /** What left it unclear. */
+  why?: string;
+  moved: boolean;
 }
 
 export interface NightStepView {
