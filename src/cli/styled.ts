@@ -14,7 +14,6 @@ const SGR: Record<Style, string> = {
   ...{ good: '32', busy: '33', bad: '1;31' },
 };
 
- 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function textOf(span: Span): string {

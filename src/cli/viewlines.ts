@@ -96,7 +96,7 @@ function runningText({ since, share }: NonNullable<View['auditing']>, nowMs: num
   return `running for ${ago(since, nowMs)}${far}`;
 }
 
-function auditText(audit: AuditView, nowMs: number): string {
+export function auditText(audit: AuditView, nowMs: number): string {
   const { at, result, revision, keys, differences, seconds, message } = audit;
   const when = `${ago(at, nowMs)} ago`;
   if (result === 'failed') return `FAILED ${when}: ${message ?? 'no reason is known'}`;
