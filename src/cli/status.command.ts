@@ -50,7 +50,15 @@ export function statusCommand(program: Command): void {
         signal.throwIfAborted();
         const next = nextStep(status, kubernetes);
         print({ ...status, ...lags, running, kubernetes, next }, () =>
-          statusText({ status, lags, within, running, kubernetes, next, flags: flagsAgain(options) }),
+          statusText({
+            status,
+            lags,
+            within,
+            running,
+            kubernetes,
+            next,
+            flags: flagsAgain(options),
+          }),
         );
         const late = isLate(status, lags) || running?.trouble;
         return maxLag !== undefined && late ? EXIT_DIFFERENT : 0;

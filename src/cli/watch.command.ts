@@ -20,7 +20,8 @@ export function watchCommand(program: Command): void {
       const at = listenerUrl(address);
       if (!at)
         throw badArgument(
-          `${address} is no address of a listener`,
+          // As it was typed it may hold a password.
+          'what was given is no address of a listener',
           'It looks like 2390, 10.0.0.5:2390 or http://10.0.0.5:2390/; the command that is looked at has logged it.',
         );
       const watcher = watcherFor(context, at);

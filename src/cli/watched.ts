@@ -22,7 +22,7 @@ export interface Trends {
   journalBytes: Trend;
 }
 
-export const LABEL_COLUMNS = 10;
+export const LABEL_COLUMNS = 11;
 
 /** `12:33:05`, of the machine that it is looked at from. */
 export function clock(at: number | string): string {

@@ -82,7 +82,7 @@ describe('watch: the picture', () => {
     expect(trend.bars(10, true)).to.equal('');
     for (const value of [0, 1, 4, 8, null]) trend.add(value);
     expect(trend.bars(10, true)).to.equal('▁▂▅█');
-    expect(trend.bars(2, false)).to.equal('~#');
+    expect(trend.bars(2, false)).to.equal('=#');
     expect(trend.bars(0, true)).to.equal('');
   });
 });

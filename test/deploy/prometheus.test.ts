@@ -18,7 +18,7 @@ const ALERTS = [...RULES.matchAll(/- alert: (\w+)/g)].map(([, name = '']) => nam
 
 function promtool(...args: string[]): { status: number | null; text: string; missing: boolean } {
   const { status, stdout, stderr, error } = spawnSync('promtool', args, {
-    ...{ cwd: PROMETHEUS, encoding: 'utf8', timeout: 110_000 },
+    ...{ cwd: PROMETHEUS, encoding: 'utf8', timeout: 290_000 },
   });
   const missing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
   return { status, text: `${stdout}${stderr}`, missing };
@@ -42,6 +42,9 @@ const RECORDED = ['followed', 'taken_over', 'over'].map((name) => `etcd_lockstep
 const GIVEN = ['job', 'instance', 'migration', 'command'];
 
 describe('deploy/', function () {
+  // Some ten thousand evaluations, which a busy machine takes its time for.
+  this.timeout(300_000);
+
   before(function () {
     const { missing } = promtool('--version');
     if (!missing) return;
