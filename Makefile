@@ -83,13 +83,13 @@ lint-types: $(GEN)
 	$(BIN)/tsc --noEmit -p $(PAGE)
 
 lint-rules: $(GEN)
-	$(BIN)/eslint --max-warnings 0 src test bench
+	$(BIN)/eslint --max-warnings 0 src test bench deploy
 
 lint-format: node_modules/.installed
-	$(BIN)/prettier --check --log-level warn src test bench docs README.md
+	$(BIN)/prettier --check --log-level warn src test bench deploy docs README.md
 
 format:
-	$(BIN)/prettier --write --log-level warn src test bench docs README.md
+	$(BIN)/prettier --write --log-level warn src test bench deploy docs README.md
 
 clean:
 	rm -rf dist src/wire/gen

@@ -38,6 +38,8 @@ export interface Context {
   events: EventLog;
   /** How often work that goes on writes an object with `-w json`. */
   statusSeconds: number;
+  /** How often it writes a line for people where there is no terminal. */
+  lineSeconds: number;
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
@@ -164,12 +166,13 @@ async function guarded<T extends Talk>(
 function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Context {
   const { signal, stdout, stderr } = stopping;
   const json = writeOut === 'json';
+  const lineSeconds = statusInterval ?? TEXT_STATUS_SECONDS;
   const progress = new ProgressLine({
     write: (text) => {
       stderr.write(text);
     },
     columns: !json && process.stderr.isTTY ? () => process.stderr.columns : undefined,
-    everyMs: json ? undefined : (statusInterval ?? TEXT_STATUS_SECONDS) * 1000,
+    everyMs: json ? undefined : lineSeconds * 1000,
     log: (text) => {
       lines.info(text);
     },
@@ -188,6 +191,7 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
       else log.info(note);
     },
     statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
+    lineSeconds,
     mustGoOn: () => {
       stopping.mustGoOn();
     },

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { parseListenAddress, type ListenAddress } from './listenaddress.js';
+import { listenerUrl } from './listenerurl.js';
 
 type OptionKind = 'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
 
@@ -113,6 +114,18 @@ export function listenAddress(help: string): OptionSpec<ListenAddress> {
     return z.NEVER;
   });
   return { kind: 'text', value: 'host:port', help, schema };
+}
+
+/** Where somebody else listens. */
+export function listenerAddress(help: string): OptionSpec<URL> {
+  const rule = 'must be a port, or look like 127.0.0.1:2390 or http://127.0.0.1:2390/';
+  const schema = z.string().transform((typed, context) => {
+    const url = listenerUrl(typed);
+    if (url) return url;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'text', value: 'address', help, schema };
 }
 
 export type Issue = (what: string) => void;

@@ -19,6 +19,7 @@ import {
   folder,
   list,
   listenAddress,
+  listenerAddress,
   onOff,
   revision,
   secret,
@@ -185,6 +186,9 @@ export const OPTIONS = {
   readyLag: withDefault(
     '10s',
     duration('1s', '24h', 'how far behind it may be and still call itself ready'),
+  ),
+  listener: listenerAddress(
+    'where the command that runs for this target was told to listen: what it knows is told, too',
   ),
   once: onOff('end when the margin is there, instead of keeping it'),
   yes: onOff('go without being asked'),

@@ -3,6 +3,8 @@
  * prints is a change of the contract, which docs/reference.md has to follow (reference.test.ts).
  */
 import { z } from 'zod';
+import type { View } from '../../src/listen/view.js';
+import { parseView } from '../../src/listen/viewschema.js';
 
 const count = z.number().int().nonnegative();
 const revision = z.number().int().positive();
@@ -265,6 +267,15 @@ export const status = z.strictObject({
   lagRevisions: z.number().int().nullable(),
   behind,
   mirrors: z.array(mirrorCursor.extend({ behind })),
+  running: z
+    .strictObject({
+      listener: z.url(),
+      trouble: z
+        .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+        .nullable(),
+      view: z.custom<View>((value) => parseView(JSON.stringify(value)) !== undefined).nullable(),
+    })
+    .nullable(),
   kubernetes: z
     .strictObject({
       frozen: z
