@@ -39,14 +39,10 @@ export { loadKube } from './kube/config.js';
 export { parseResource, PODS, resourceName, type Resource } from './kube/resource.js';
 export { overrides } from './cutover/switch.js';
 export type { KubeStatus } from './proof/nightstatus.js';
-export {
-  NIGHT_DEFAULTS,
-  type CutoverReport,
-  type GoAbout,
-  type Moving,
-} from './cutover/nightoptions.js';
+export { NIGHT_DEFAULTS, type CutoverReport, type GoAbout } from './cutover/nightoptions.js';
 export type { Phase } from './target/cutoverstate.js';
 export type { Heads, Serving } from './proof/servedfrom.js';
+export type { Moving, NightEvent, OnNightEvent } from './cutover/nightevents.js';
 export type { NightStep, StepTime } from './cutover/steps.js';
 export type { FenceReport } from './cutover/fencealone.js';
 export type { RetireFound, RetireReport } from './cutover/retire.js';

@@ -71,7 +71,7 @@ export type AuditRequest = AskedOf<
   'prefixes' | 'history' | 'onDifference' | 'signal'
 >;
 
-type Told = 'onStep' | 'onAlarm' | 'onProgress' | 'onWait' | 'onMustGoOn';
+type Told = 'onEvent' | 'onMustGoOn';
 type NightOwn = 'source' | 'target' | 'onNote';
 type NightOptional =
   Told | 'resources' | 'without' | 'margin' | 'quietMs' | 'watchSeconds' | 'signal';
@@ -80,7 +80,7 @@ type NightOptional =
 export type CutoverRequest = AskedOf<
   CutoverOptions,
   NightOwn | 'sourceWatch',
-  NightOptional | 'oldApiservers' | 'maxFreezeSeconds' | 'onWaitGone'
+  NightOptional | 'oldApiservers' | 'maxFreezeSeconds'
 >;
 
 /** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
@@ -97,8 +97,7 @@ export type RetireRequest = AskedOf<
 export type FenceRequest = AskedOf<
   FenceAloneOptions,
   NightOwn,
-  | ('margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'onKeep' | 'onMustGoOn')
-  | 'signal'
+  Told | 'margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'signal'
 >;
 
 /** What `etcd-lockstep status` says. */
@@ -108,13 +107,10 @@ export interface MigrationStatus extends TargetStatus {
 }
 
 const nobody = (): void => undefined;
-/** Of a night to which nobody listens. Alarms stand in the report as well. */
-const UNHEARD = {
-  ...{ onStep: nobody, onAlarm: nobody, onProgress: nobody, onWait: nobody, onMustGoOn: nobody },
-  ...{ onWaitGone: nobody, onRaised: nobody, onKeep: nobody },
-};
+/** Of a night that nobody hears. Alarms stand in the report as well. */
+const UNHEARD = { onEvent: nobody, onMustGoOn: nobody, onRaised: nobody };
 const NIGHT = {
-  ...{ ...NIGHT_DEFAULTS, ...UNHEARD },
+  ...{ ...NIGHT_DEFAULTS, ...UNHEARD, onProgress: nobody },
   ...{ resources: undefined, without: [], oldApiservers: [] },
 };
 

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Given } from '../config/parse.js';
-import type { CutoverReport, Moving } from '../cutover/nightoptions.js';
+import type { Moving } from '../cutover/nightevents.js';
+import type { CutoverReport } from '../cutover/nightoptions.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
 import type { CutoverRequest } from '../migration.js';
@@ -10,7 +11,7 @@ import { count, fields, table } from '../text.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
-import { shownSteps, waitText } from './shownsteps.js';
+import { showEvent } from './shownsteps.js';
 import { quoted } from './typed.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
@@ -54,7 +55,7 @@ function cutoverOptions(
   const { maxFreeze, yes } = options;
   const hook = new Hook('switchHook', options.switchHook, context);
   const flip = new Hook('flipHook', options.flipHook, context);
-  const { log, signal } = context;
+  const { signal } = context;
   const env = ({ resources, epoch }: Moving) => ({
     OVERRIDES: overrides(resources, targetEndpoints),
     EPOCH: String(epoch),
@@ -74,16 +75,14 @@ function cutoverOptions(
         }
       : {}),
     ...(flip.given ? { flipHook: (moving, stop) => flip.run(env(moving), stop) } : {}),
-    ...shownSteps(context),
-    onWait: (waiting, moving) => {
+    onMustGoOn: context.mustGoOn,
+    onEvent: showEvent(context, ({ until, moving }) => {
+      if (until === 'gone')
+        return flip.byHand ? ['Take clients to the new apiservers, and stop these'] : [];
       const flag = overrides(moving.resources, targetEndpoints);
       const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
-      log.info(waitText(waiting, hook.byHand ? toDo : []));
-    },
-    onWaitGone: (waiting) => {
-      const toDo = ['Take clients to the new apiservers, and stop these'];
-      log.info(waitText(waiting, flip.byHand ? toDo : []));
-    },
+      return hook.byHand ? toDo : [];
+    }),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { FenceReport } from '../cutover/fencealone.js';
+import type { NightEvent } from '../cutover/nightevents.js';
 import { count, fields } from '../text.js';
 import { register } from './command.js';
 import { askGo, needsGo } from './go.js';
@@ -38,15 +39,19 @@ export function fenceCommand(program: Command): void {
           onRaised: (report) => {
             print({ fence: report }, () => reportText(report));
           },
-          onKeep: ({ source: at, target: ahead }) => {
-            if (json) return;
-            progress.show(() => `fence: source ${at}, target ${ahead}, ${count(ahead - at)} ahead`);
+          onEvent: (event) => {
+            if (event.kind === 'alarm') log.error(`ALARM: ${event.alarm}`);
+            if (event.kind === 'heads' && !json) progress.show(() => headsText(event));
           },
         });
         return 0;
       });
     },
   });
+}
+
+function headsText({ heads: { source, target }, ahead }: NightEvent & { kind: 'heads' }): string {
+  return `fence: source ${source}, target ${target}, ${count(ahead)} ahead`;
 }
 
 function reportText({ exact, heads, keys, checksum }: FenceReport): string {

@@ -9,7 +9,7 @@ import { count, fields, table } from '../text.js';
 import { EXIT_DIFFERENT, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
-import { shownSteps, waitText } from './shownsteps.js';
+import { showEvent } from './shownsteps.js';
 
 const CONDUCT = ['resource', 'margin', 'quiet', 'watch', 'switchHook', 'yes'] as const;
 type RollbackFlags = Given<never, (typeof CONDUCT)[number]>;
@@ -59,11 +59,11 @@ function rollbackOptions(
             hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }, stop),
         }
       : {}),
-    ...shownSteps(context),
-    onWait: (waiting, { resources }) => {
+    onMustGoOn: context.mustGoOn,
+    onEvent: showEvent(context, ({ moving: { resources } }) => {
       const toDo = [`Start each without ${resourceList(resources)} in --etcd-servers-overrides`];
-      context.log.info(waitText(waiting, hook.byHand ? toDo : []));
-    },
+      return hook.byHand ? toDo : [];
+    }),
   };
 }
 
