@@ -7,6 +7,7 @@
  *     number     digits alone: what is printed for a revision can be given as one
  */
 import { z } from 'zod';
+import { parseListenAddress, type ListenAddress } from './listenaddress.js';
 
 type OptionKind = 'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
 
@@ -100,6 +101,18 @@ function seconds(typed: string): number | undefined {
     (sum, [, n, unit]) => sum + Number(n) * SECONDS[unit as keyof typeof SECONDS],
     0,
   );
+}
+
+/** Where to listen; a port alone is loopback's. */
+export function listenAddress(help: string): OptionSpec<ListenAddress> {
+  const rule = 'must be a port, or look like 127.0.0.1:2390 or [::1]:2390';
+  const schema = z.string().transform((typed, context) => {
+    const address = parseListenAddress(typed);
+    if (address) return address;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'text', value: 'host:port', help, schema };
 }
 
 export type Issue = (what: string) => void;
