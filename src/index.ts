@@ -31,6 +31,8 @@ export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
 export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
+export type { AuditWitness, OnDifference, SideRows } from './audit/witness.js';
+export type { ClusterFacts } from './report/clusters.js';
 
 // A night
 export type { Answer } from './kube/answer.js';
