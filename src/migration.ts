@@ -37,7 +37,7 @@ import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
-import { describeClusters, type ClusterFacts } from './report/clusters.js';
+import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
 import type { Side } from './wire/side.js';
 
@@ -217,6 +217,15 @@ export class Migration {
     signal = this.#sides.until(),
   ): Promise<Record<Side, ClusterFacts>> {
     return this.#sides.own(signal, (own) => describeClusters(own, { source, target }, signal));
+  }
+
+  /** The same for the report of a night, whatever has become of it; null where one does not answer. */
+  async clustersNow(signal: AbortSignal): Promise<Record<Side, ClusterFacts | null>> {
+    return this.#sides.own(signal, async ({ source, target }) => {
+      const both = [describeUnknown(source, signal), describeUnknown(target, signal)];
+      const [there = null, here = null] = await Promise.all(both);
+      return { source: there, target: here };
+    });
   }
 
   /**

@@ -78,9 +78,10 @@ export interface NightRecord {
   alarms: ToldAt[];
   /** Of which only the first were kept. */
   alarmCount: number;
-  notes: (ToldAt & { warn: boolean })[];
-  /** Notes between the first and the last, which are not kept. */
-  notesDropped: number;
+  /** What was logged: the first lines, and the last. */
+  logged: (ToldAt & { level: 'info' | 'warn' | 'error' })[];
+  /** Lines between them, which are not kept. */
+  loggedMore: number;
   /** What it tells of long work. */
   progress: string | null;
   raised: FenceReport | null;
@@ -90,21 +91,19 @@ export interface NightRecord {
 
 const STEPS = { cutover: CUTOVER_STEPS, rollback: ROLLBACK_STEPS, fence: FENCE_STEPS };
 const MAX_ALARMS = 100;
-/** Of the notes the first so many are kept, and the last. */
-const MAX_NOTES = 100;
+/** Of what is logged so many of the first lines are kept, and of the last. */
+const MAX_LOGGED = 100;
 
 /** What it is of. */
 export interface NightAbout {
   command: NightCommand;
   margin: Revision;
-  /** URLs of those that have to move, or, if old, to end. */
-  apiservers: readonly string[];
 }
 
 export class NightLog {
   readonly record: NightRecord;
 
-  constructor({ command, margin, apiservers }: NightAbout) {
+  constructor({ command, margin }: NightAbout) {
     this.record = {
       ...{ command, margin, startedAt: new Date() },
       steps: STEPS[command].map((text) => ({
@@ -113,10 +112,8 @@ export class NightLog {
       })),
       ...{ prefixes: [], resources: [], audit: null, frozenAt: null, thawedAt: null },
       ...{ taken: null, earlier: null, fence: null, alarms: [], alarmCount: 0 },
-      apiservers: apiservers.map((apiserver) => ({
-        ...{ apiserver, before: null, now: null, movedAt: null },
-      })),
-      ...{ notes: [], notesDropped: 0, progress: null, raised: null, end: null, endedAt: null },
+      apiservers: [],
+      ...{ logged: [], loggedMore: 0, progress: null, raised: null, end: null, endedAt: null },
     };
   }
 
@@ -164,12 +161,17 @@ export class NightLog {
     }
   }
 
-  note(text: string, warn = false): void {
-    const { record } = this;
-    record.notes.push({ at: new Date(), text, warn });
-    if (record.notes.length <= 2 * MAX_NOTES) return;
-    record.notes.splice(MAX_NOTES, 1);
-    record.notesDropped++;
+  logged(level: NightRecord['logged'][number]['level'], text: string): void {
+    const { logged } = this.record;
+    logged.push({ at: new Date(), level, text });
+    if (logged.length <= 2 * MAX_LOGGED) return;
+    logged.splice(MAX_LOGGED, 1);
+    this.record.loggedMore++;
+  }
+
+  /** @param urls of the apiservers that have to move, or, if old, to end */
+  expect(urls: readonly string[]): void {
+    this.record.apiservers = urls.map(notAsked);
   }
 
   raised(report: FenceReport): void {
@@ -219,11 +221,15 @@ export class NightLog {
     const { apiserver } = serving;
     let one = apiservers.find((known) => known.apiserver === apiserver);
     // One that was left out as dead, and is asked whether it is still so.
-    if (!one) apiservers.push((one = { apiserver, before: null, now: null, movedAt: null }));
+    if (!one) apiservers.push((one = notAsked(apiserver)));
     one.before ??= serving;
     one.now = serving;
     one.movedAt = there ? (one.movedAt ?? new Date()) : null;
   }
+}
+
+function notAsked(apiserver: string): ApiserverRecord {
+  return { apiserver, before: null, now: null, movedAt: null };
 }
 
 function endOf(error: unknown, stopped: boolean): NightEnd {

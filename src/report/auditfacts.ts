@@ -41,7 +41,8 @@ const takenOver = z.strictObject({
   target: changes,
 });
 
-const auditReport = z.strictObject({
+/** The schema of an audit's own report. */
+export const auditReport = z.strictObject({
   equal: z.boolean(),
   revision,
   sourceHead: revision,

@@ -55,6 +55,23 @@ export async function describeClusters(
   return { source: there, target: here };
 }
 
+/**
+ * The same for one of which nothing is known yet.
+ * @returns null where it does not answer
+ */
+export async function describeUnknown(
+  client: EtcdClient,
+  signal: AbortSignal,
+): Promise<ClusterFacts | null> {
+  try {
+    const { clusterId: cluster, version } = await client.status();
+    return await describe(client, { cluster, version }, signal);
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return null;
+  }
+}
+
 async function describe(
   client: EtcdClient,
   { cluster, version }: Known,

@@ -4,9 +4,11 @@ import { auditFacts, mirrorFacts } from './auditfacts.js';
 import { auditPage } from './auditpage.js';
 import type { ReportPage } from './frame.js';
 import { mirrorPage } from './mirrorpage.js';
+import { nightFacts } from './nightfacts.js';
+import { nightPage } from './nightpage.js';
 
 /** The schema of {@link ReportFacts}, told apart by `format`. */
-export const reportFacts = z.discriminatedUnion('format', [auditFacts, mirrorFacts]);
+export const reportFacts = z.discriminatedUnion('format', [auditFacts, mirrorFacts, nightFacts]);
 
 /** The schema of the file: docs/report.schema.json. */
 export const reportDocument = z.strictObject({
@@ -24,5 +26,7 @@ export function pageOf(facts: ReportFacts): ReportPage {
       return auditPage(facts);
     case 'etcd-lockstep/mirror-report/1':
       return mirrorPage(facts);
+    case 'etcd-lockstep/night-report/1':
+      return nightPage(facts);
   }
 }

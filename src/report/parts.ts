@@ -97,10 +97,13 @@ function bar(share: number): Markup {
   </svg>`;
 }
 
-/** Both etcds, side by side. */
-export function clustersTable(source: ClusterFacts, target: ClusterFacts): Markup {
+/**
+ * Both etcds, side by side.
+ * @param source null: it could not be asked; so may be `target`
+ */
+export function clustersTable(source: ClusterFacts | null, target: ClusterFacts | null): Markup {
   const row = (name: string, of: (side: ClusterFacts) => string | Markup) => [
-    ...[name, of(source), of(target)],
+    ...[name, source ? of(source) : DID_NOT_ANSWER, target ? of(target) : DID_NOT_ANSWER],
   ];
   return dataTable(
     [{ name: '' }, { name: 'source' }, { name: 'target' }],
@@ -112,6 +115,8 @@ export function clustersTable(source: ClusterFacts, target: ClusterFacts): Marku
     ],
   );
 }
+
+const DID_NOT_ANSWER = 'did not answer';
 
 function membersText({ members, membersUnknown }: ClusterFacts): string | Markup {
   if (membersUnknown !== null) return `not known: ${membersUnknown}`;

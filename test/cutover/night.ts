@@ -77,7 +77,7 @@ export class Night {
   /** Done when a step begins; the step waits for nothing. */
   onStep: ((step: string) => void) | undefined;
   /** Keeps what the command that was begun last has told. */
-  log = new NightLog({ command: 'cutover', margin: MARGIN, apiservers: [] });
+  log = new NightLog({ command: 'cutover', margin: MARGIN });
   /** Hears all that the night tells. */
   onEvent: ((event: NightEvent) => void) | undefined;
   readonly source: MeddledClient;
@@ -182,7 +182,7 @@ export class Night {
 
   fence(more: Partial<FenceAloneOptions> = {}): Promise<void> {
     const { source, target } = this;
-    this.log = new NightLog({ command: 'fence', margin: MARGIN, apiservers: [] });
+    this.log = new NightLog({ command: 'fence', margin: MARGIN });
     return this.#run(
       fenceAlone({
         ...{ source, target, margin: MARGIN, quietMs: QUIET_MS, maxFreezeSeconds: 20, once: true },
@@ -204,8 +204,9 @@ export class Night {
     const { source, target, apis: apiservers } = this;
     this.log = new NightLog({
       command: to === 'target' ? 'cutover' : 'rollback',
-      ...{ margin: MARGIN, apiservers: apiservers.map(({ url }) => url) },
+      margin: MARGIN,
     });
+    this.log.expect(apiservers.map(({ url }) => url));
     return {
       ...{ source, target, apiservers, resources: undefined, without: [], margin: MARGIN },
       ...{ quietMs: QUIET_MS, watchSeconds: 0, signal: this.#stop.signal },
