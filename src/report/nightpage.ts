@@ -4,7 +4,7 @@ import { blindSection } from './blind.js';
 import type { ReportPage } from './frame.js';
 import { html, Markup, NONE } from './markup.js';
 import type { NightFacts } from './nightfacts.js';
-import { stepsTable } from './nightsteps.js';
+import { clockText, stepsTable } from './nightsteps.js';
 import { clustersTable, dataTable, factsTable, figures, section, timeText } from './parts.js';
 
 const NOT_KNOWN = 'not known';
@@ -82,7 +82,8 @@ function apart(from: string, to: string): number {
 function numbers(facts: NightFacts): [string, string][] {
   const { frozen, taken, fence: heads, alarmCount, apiservers: all } = facts;
   const { since, until } = frozen;
-  const whole = since !== null && until !== null ? duration(apart(since, until)) : NOT_KNOWN;
+  const still = facts.writes === 'refused' ? 'still refused' : NOT_KNOWN;
+  const whole = since !== null && until !== null ? duration(apart(since, until)) : still;
   return [
     ['exact copy up to', taken ? String(taken.exact) : 'not taken over'],
     ['writes refused for', whole],
@@ -100,12 +101,13 @@ function toDoList({ toDo }: NightFacts): Markup {
   </ol>`;
 }
 
-function alarms({ alarms: told, alarmCount }: NightFacts): Markup {
+function alarms(facts: NightFacts): Markup {
+  const { alarms: told, alarmCount } = facts;
   const more = alarmCount - told.length;
   return dataTable(
-    [{ name: 'time' }, { name: 'alarm' }],
+    [{ name: 'time, UTC' }, { name: 'alarm' }],
     [
-      ...told.map(({ at, text }) => [timeText(at), text]),
+      ...told.map(({ at, text }) => [clockText(at, facts), text]),
       ...(more > 0 ? [['', `and ${count(more)} more`]] : []),
     ],
   );
@@ -141,25 +143,29 @@ function replaced({ count: n, keys }: { count: number; keys: readonly string[] }
   return n === 0 ? 'none' : `${count(n)}: ${keys.join(', ')}`;
 }
 
-function apiservers({ apiservers: all }: NightFacts): Markup {
+function apiservers(facts: NightFacts): Markup {
   const text = (one: NightFacts['apiservers'][number]['now']) =>
     one ? (one.why ?? one.from) : 'not asked';
   return dataTable(
-    [{ name: 'apiserver' }, { name: 'at first' }, { name: 'in the end' }, { name: 'moved' }],
-    all.map(({ apiserver, before, now, moved: at }) => [
+    [{ name: 'apiserver' }, { name: 'at first' }, { name: 'in the end' }, { name: 'moved, UTC' }],
+    facts.apiservers.map(({ apiserver, before, now, moved: at }) => [
       ...[html`<code>${apiserver}</code>`, text(before), text(now)],
-      at === null ? 'no' : timeText(at),
+      at === null ? 'no' : clockText(at, facts),
     ]),
   );
 }
 
-function fence({ fence: heads, command }: NightFacts): Markup {
+function fence(facts: NightFacts): Markup {
+  const { fence: heads, command } = facts;
   if (!heads) return html`<p>None was raised by this run.</p>`;
   const [above, below] = command === 'cutover' ? ['target', 'source'] : ['source', 'target'];
   return factsTable([
     ['kept above', `the head of the ${above}, above that of the ${below}`],
-    ['least seen', `${count(heads.lowest.ahead)} ahead, at ${timeText(heads.lowest.at)}`],
-    ['asked for', `${count(heads.margin)} in the end`],
+    [
+      'least seen',
+      `${count(heads.lowest.ahead)} ahead, at ${clockText(heads.lowest.at, facts)} UTC`,
+    ],
+    ['asked for', `a margin of ${count(heads.margin)}`],
     ['asked last', `source ${heads.source}, target ${heads.target}: ${count(heads.ahead)} ahead`],
   ]);
 }
@@ -199,11 +205,12 @@ function late({ lateWrites }: NightFacts): Markup {
   );
 }
 
-function log({ logged, loggedMore }: NightFacts): Markup {
-  const rows = logged.map(({ at, level, text }) => [timeText(at), level, text]);
+function log(facts: NightFacts): Markup {
+  const { logged, loggedMore } = facts;
+  const rows = logged.map(({ at, level, text }) => [clockText(at, facts), level, text]);
   if (loggedMore > 0)
     rows.splice(logged.length / 2, 0, ['', '', `${count(loggedMore)} lines are left out`]);
-  return dataTable([{ name: 'time' }, { name: '' }, { name: 'line' }], rows);
+  return dataTable([{ name: 'time, UTC' }, { name: '' }, { name: 'line' }], rows);
 }
 
 const BLIND = [

@@ -4,10 +4,10 @@
  * The bars show the time from the freeze to the end of the unfreeze, and nothing else: before it somebody
  * may have thought about his go for an hour, beside which a freeze of seconds could not be seen.
  */
-import { count } from '../text.js';
+import { duration } from '../text.js';
 import { html, NONE, type Markup } from './markup.js';
 import type { NightFacts } from './nightfacts.js';
-import { dataTable, timeText } from './parts.js';
+import { dataTable } from './parts.js';
 
 type Step = NightFacts['steps'][number];
 
@@ -35,17 +35,18 @@ export function stepsTable(facts: NightFacts): Markup {
   };
   const dark = frozenSpan(frozen, whole);
   const rows = steps.map((step, i) => [
-    `${i + 1} ${step.name}`,
-    step.began === null ? '' : timeText(step.began),
+    html`<span class="whole">${i + 1} ${step.name}</span>`,
+    step.began === null ? '' : clockText(step.began, facts),
     step.seconds === null ? '' : step.seconds.toFixed(2),
     STATES[step.state],
     bar(shown[i], whole, dark),
   ]);
   const columns = [
-    ...[{ name: 'step' }, { name: 'begun' }, { name: 'seconds', numbers: true }, { name: '' }],
+    ...[{ name: 'step' }, { name: 'begun, UTC' }],
+    ...[{ name: 'seconds', numbers: true }, { name: '' }],
     { name: spans.length > 0 ? 'shaded: writes refused' : '' },
   ];
-  return html`${dataTable(columns, rows)}${caption(whole, spans.length)}`;
+  return html`${dataTable(columns, rows)}${spans.length > 0 ? caption(whole, facts) : NONE}`;
 }
 
 function spanOf({ began, seconds }: Step): Span | undefined {
@@ -81,10 +82,16 @@ function rect(name: string, { from, to }: Span, whole: Span, least: number): Mar
   return html`<rect class="${name}" x="${x.toFixed(2)}" width="${width.toFixed(2)}" height="8" />`;
 }
 
-function caption({ from, to }: Span, spans: number): Markup {
-  if (spans === 0) return NONE;
-  const [first, last] = [from, to].map((ms) => timeText(new Date(ms).toISOString()));
+function caption({ from, to }: Span, facts: NightFacts): Markup {
+  const clock = (ms: number) => clockText(new Date(ms).toISOString(), facts);
   return html`<p class="small">
-    The bars show ${first ?? ''} to ${last ?? ''}, ${count(Math.round((to - from) / 100) / 10)} s.
+    The bars show ${clock(from)} to ${clock(to)}, ${duration((to - from) / 1000)}.
   </p>`;
+}
+
+/** `05:53:59.5`, in UTC; with its day where that is not the one on which the night began. */
+export function clockText(iso: string, { made }: Pick<NightFacts, 'made'>): string {
+  const [day = '', time = ''] = iso.split('T');
+  const began = new Date(made.started).toISOString();
+  return `${began.startsWith(day) ? '' : `${day} `}${time.slice(0, 10)}`;
 }

@@ -44,6 +44,7 @@ tr { break-inside: avoid; }
 .bar rect { fill: var(--accent); }
 .timeline { min-width: 9rem; height: 1.1rem; margin: .1rem 0; }
 .timeline .frozen { fill: var(--shade-frozen); }
+.whole { white-space: nowrap; }
 .small { color: var(--soft); font-size: .82rem; }
 ol { margin: .4rem 0; padding-left: 1.6rem; max-width: 46rem; }
 .found tbody { break-inside: avoid; }
