@@ -22,6 +22,7 @@ export interface Moving {
   epoch: Revision;
 }
 
+/** Something that a night tells, in a program as on the command line. */
 export type NightEvent =
   /** One begins. */
   | { kind: 'step'; step: NightStep }
