@@ -93,7 +93,8 @@ function coarser(all: readonly Bucket[]): Bucket[] {
 }
 
 function sizeText({ from, to }: Bucket): string {
-  return to === 0 ? 'empty' : `${bytes(from)} to ${bytes(to + 1)}`;
+  if (to === 0) return 'empty';
+  return from === to ? bytes(from) : `${bytes(from)} to ${bytes(to + 1)}`;
 }
 
 function agoText({ from, to }: Bucket): string {
