@@ -22,7 +22,7 @@ code, .id { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberat
 .verdict p { margin: .3rem 0 0; color: var(--ink); overflow-wrap: anywhere; }
 .good { color: var(--good); background: var(--good-bg); border-color: var(--good); }
 .bad { color: var(--bad); background: var(--bad-bg); border-color: var(--bad); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
 .figures dt { color: var(--soft); font-size: .82rem; }
 .figures dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; }
 .scroll { overflow-x: auto; }

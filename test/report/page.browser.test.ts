@@ -114,7 +114,7 @@ describe('the page of a report, in a browser', () => {
 
   it('PICTURES=1: the picture for docs/', async function () {
     if (process.env['PICTURES'] !== '1') this.skip();
-    const viewport = { width: 900, height: 820 };
+    const viewport = { width: 760, height: 640 };
     const { page: shown } = await open(browser, page('picture', EQUAL), { viewport });
     await shown.screenshot({ path: PICTURE });
     expect(statSync(PICTURE).size).to.be.lessThan(80_000);
