@@ -48,8 +48,9 @@ function visible(text: string): string {
 /** JSON for inside a script element, which ends at the first `</script`, whatever that stands in. */
 export function inScript(json: string): Markup {
   return new Markup(
-    json.replaceAll(/[<>&\u2028\u2029]/g, (one) => {
-      return String.raw`\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    json.replaceAll(/[<>&\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => {
+      const units = Array.from({ length: one.length }, (_, i) => one.charCodeAt(i));
+      return units.map((unit) => String.raw`\u${unit.toString(16).padStart(4, '0')}`).join('');
     }),
   );
 }

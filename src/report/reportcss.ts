@@ -22,14 +22,14 @@ code, .id { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberat
 .verdict p { margin: .3rem 0 0; color: var(--ink); overflow-wrap: anywhere; }
 .good { color: var(--good); background: var(--good-bg); border-color: var(--good); }
 .bad { color: var(--bad); background: var(--bad-bg); border-color: var(--bad); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
 .figures dt { color: var(--soft); font-size: .82rem; }
 .figures dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 500; border-bottom: 1.5px solid var(--soft); white-space: nowrap; }
-tbody th { font-weight: 500; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 4.5rem; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
 .n { text-align: right; white-space: nowrap; }
@@ -50,6 +50,7 @@ ol { margin: .4rem 0; padding-left: 1.6rem; max-width: 46rem; }
 .found tbody { break-inside: avoid; }
 .found tbody th[scope=rowgroup] { padding-top: .7rem; border: 0; font-weight: 600; }
 .found tbody tr:nth-child(2) > * { border: 0; }
+.found code { white-space: pre-wrap; }
 .found .what { color: var(--bad); font-weight: 400; }
 .found mark { background: var(--bad-bg); color: var(--bad); font-weight: 600; padding: 0 .2rem; border-radius: .15rem; }
 .search { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin: .6rem 0 1rem; font-size: .87rem; }
@@ -65,7 +66,8 @@ ol { margin: .4rem 0; padding-left: 1.6rem; max-width: 46rem; }
   :root { color-scheme: light; --paper: #fff; --ink: #111; --soft: #4a5260; --line: #c9cfd8; --shade: #fff;
     --accent: #2d62b3; --shade-frozen: #d5e3f7; --target: #b06a1b; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
   * { print-color-adjust: exact; }
-  body { padding: 0; max-width: none; font-size: 10pt; }
+  html { font-size: 12px; }
+  body { padding: 0; max-width: none; font-size: 12px; }
   h2 { margin-top: 1.4rem; }
   .search { display: none; }
   .scroll { overflow: visible; }
