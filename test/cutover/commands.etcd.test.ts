@@ -120,30 +120,15 @@ describe('commands of a cutover', () => {
     expect(await fingerprint(pair.target)).to.deep.equal(before);
   });
 
-  it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
-    await pair.synced();
-    const exact = (await pair.heads()).target;
-    const sent = { LOCKSTEP_FAILPOINT: 'cutover.takeover.send' };
-    expect((await fence(['--once'], sent)).code).to.equal(null);
-    expect((await pair.heads()).target).to.equal(exact);
-    const answer = { LOCKSTEP_FAILPOINT: 'cutover.takeover.answer' };
-    expect((await fence(['--once'], answer)).code).to.equal(null);
-    expect((await pair.heads()).target).to.equal(exact + 1);
-
-    const { code, stdout, stderr } = await fence(['--once']);
-    expect(code, stderr).to.equal(0);
-    const { fence: found } = report.parse(JSON.parse(stdout));
-    expect(found.exact).to.equal(exact);
-    expect(found.keys).to.equal(5);
-    expect(await ahead()).to.be.within(MARGIN, MARGIN + 64);
-    const { rows } = await pair.targetClient.few({ key: CUTOVER_KEY });
-    expect(parseKeyValue(rows[0]!)).to.include({ version: 1, createRevision: exact + 1 });
-  });
-
   it('a cutover that fails at once has a report, which is whole; the next one lies beside it', async () => {
     const [file, next] = ['night.html', 'night-2.html'].map((name) => join(pair.stage.dir, name));
     const kubeconfig = join(pair.stage.dir, 'kubeconfig');
-    const config = { apiVersion: 'v1', kind: 'Config', contexts: [], clusters: [], users: [] };
+    const config = {
+      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'c' },
+      contexts: [{ name: 'c', context: { cluster: 'k', user: 'u' } }],
+      clusters: [{ name: 'k', cluster: { server: 'https://127.0.0.1:1' } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+    };
     writeFileSync(kubeconfig, JSON.stringify(config));
     const [, ...ends] = args().slice(0, 5);
     const cutover = (report: string) =>
@@ -162,6 +147,26 @@ describe('commands of a cutover', () => {
     const refusedFirst = await cutover(join(pair.stage.dir, 'no', 'night.html'));
     expect(refused({ ...refusedFirst, stdout: '' }, 'BAD_PATH', 2)).to.contain('cannot write into');
     expect(await fingerprint(pair.target)).to.deep.equal(before);
+  });
+
+  it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
+    await pair.synced();
+    const exact = (await pair.heads()).target;
+    const sent = { LOCKSTEP_FAILPOINT: 'cutover.takeover.send' };
+    expect((await fence(['--once'], sent)).code).to.equal(null);
+    expect((await pair.heads()).target).to.equal(exact);
+    const answer = { LOCKSTEP_FAILPOINT: 'cutover.takeover.answer' };
+    expect((await fence(['--once'], answer)).code).to.equal(null);
+    expect((await pair.heads()).target).to.equal(exact + 1);
+
+    const { code, stdout, stderr } = await fence(['--once']);
+    expect(code, stderr).to.equal(0);
+    const { fence: found } = report.parse(JSON.parse(stdout));
+    expect(found.exact).to.equal(exact);
+    expect(found.keys).to.equal(5);
+    expect(await ahead()).to.be.within(MARGIN, MARGIN + 64);
+    const { rows } = await pair.targetClient.few({ key: CUTOVER_KEY });
+    expect(parseKeyValue(rows[0]!)).to.include({ version: 1, createRevision: exact + 1 });
   });
 
   it('shows the fence over HTTP while it is kept, and ends promptly', async () => {
