@@ -1,9 +1,5 @@
 /**
  * What is kept of a night, and shown of it: exactly what has happened, at each step, also where it fails.
- *
- * What it catches. Each of these was put into src/cutover or src/listen, found, and taken out again:
- *   a step that failed shown as done; a thaw that was not told; heads told before the fence stands
- *   an apiserver taken for moved when it was asked; a listener that throws ends the night
  */
 import { expect } from 'chai';
 import type { NightEnd, NightLog } from '../../src/cutover/nightlog.js';
@@ -13,8 +9,8 @@ import { EventLog } from '../../src/listen/eventlog.js';
 import type { View } from '../../src/listen/view.js';
 import { Stage } from '../cli/stage.js';
 import { withCerts } from '../kube/scene.js';
-import { Night } from './night.js';
-import { isHold } from './servedfrom.js';
+import { Night } from '../cutover/night.js';
+import { isHold } from '../cutover/servedfrom.js';
 
 const FACTS = {
   version: '1.2.3',
