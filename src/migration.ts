@@ -15,9 +15,9 @@
 import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
-import type { OnDifference } from './audit/compare.js';
 import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
+import type { OnDifference } from './audit/witness.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
 import { seed, type SeedOptions } from './base/seed.js';
@@ -37,7 +37,9 @@ import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
+import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
+import type { Side } from './wire/side.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {
@@ -71,7 +73,7 @@ export type AuditRequest = AskedOf<
   'prefixes' | 'history' | 'onDifference' | 'signal'
 >;
 
-type Told = 'onStep' | 'onAlarm' | 'onProgress' | 'onWait' | 'onMustGoOn';
+type Told = 'onEvent' | 'onMustGoOn';
 type NightOwn = 'source' | 'target' | 'onNote';
 type NightOptional =
   Told | 'resources' | 'without' | 'margin' | 'quietMs' | 'watchSeconds' | 'signal';
@@ -80,7 +82,7 @@ type NightOptional =
 export type CutoverRequest = AskedOf<
   CutoverOptions,
   NightOwn | 'sourceWatch',
-  NightOptional | 'oldApiservers' | 'maxFreezeSeconds' | 'onWaitGone'
+  NightOptional | 'oldApiservers' | 'maxFreezeSeconds'
 >;
 
 /** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
@@ -97,8 +99,7 @@ export type RetireRequest = AskedOf<
 export type FenceRequest = AskedOf<
   FenceAloneOptions,
   NightOwn,
-  | ('margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'onKeep' | 'onMustGoOn')
-  | 'signal'
+  Told | 'margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'signal'
 >;
 
 /** What `etcd-lockstep status` says. */
@@ -108,13 +109,10 @@ export interface MigrationStatus extends TargetStatus {
 }
 
 const nobody = (): void => undefined;
-/** Of a night to which nobody listens. Alarms stand in the report as well. */
-const UNHEARD = {
-  ...{ onStep: nobody, onAlarm: nobody, onProgress: nobody, onWait: nobody, onMustGoOn: nobody },
-  ...{ onWaitGone: nobody, onRaised: nobody, onKeep: nobody },
-};
+/** Of a night that nobody hears. Alarms stand in the report as well. */
+const UNHEARD = { onEvent: nobody, onMustGoOn: nobody, onRaised: nobody };
 const NIGHT = {
-  ...{ ...NIGHT_DEFAULTS, ...UNHEARD },
+  ...{ ...NIGHT_DEFAULTS, ...UNHEARD, onProgress: nobody },
   ...{ resources: undefined, without: [], oldApiservers: [] },
 };
 
@@ -210,6 +208,23 @@ export class Migration {
     return this.#sides.own(signal, async (own) => {
       const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
       return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
+    });
+  }
+
+  /** Both etcds with their members, as the report of an audit names them; nothing is thrown for what they say. */
+  async clusters(
+    { source, target }: Pick<AuditReport, 'source' | 'target'>,
+    signal = this.#sides.until(),
+  ): Promise<Record<Side, ClusterFacts>> {
+    return this.#sides.own(signal, (own) => describeClusters(own, { source, target }, signal));
+  }
+
+  /** The same for the report of a night, whatever has become of it; null where one does not answer. */
+  async clustersNow(signal: AbortSignal): Promise<Record<Side, ClusterFacts | null>> {
+    return this.#sides.own(signal, async ({ source, target }) => {
+      const both = [describeUnknown(source, signal), describeUnknown(target, signal)];
+      const [there = null, here = null] = await Promise.all(both);
+      return { source: there, target: here };
     });
   }
 

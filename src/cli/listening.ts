@@ -37,7 +37,9 @@ export async function listening<T>(
   let failure: { error: unknown } | undefined;
   const shown = () => {
     const now = view(facts);
-    return failure ? failedView(now, failure.error, mend(failure.error)) : now;
+    // A night says itself how it has failed, and what that has left.
+    if (!failure || now.state === 'failed') return now;
+    return failedView(now, failure.error, mend(failure.error));
   };
   // Only here, as all that serves takes a while to load.
   const { Listener } = await import('../listen/listener.js');

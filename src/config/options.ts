@@ -28,7 +28,7 @@ import {
   withDefault,
 } from './kinds.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
-import { apiservers, endpoints, MISREAD, prefixes, resources } from './shapes.js';
+import { apiservers, endpoints, MISREAD, prefixes, reportFiles, resources } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {
@@ -111,6 +111,11 @@ export const OPTIONS = {
   values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   revision: revision("revision to compare at (default: the target's head)"),
   history: onOff('compare every event that both sides still hold, too'),
+  report: list(
+    'files',
+    'write a report to sign: FILE.html, FILE.json or both; must not exist',
+    reportFiles,
+  ),
   maxLag: duration(
     '100ms',
     '24h',

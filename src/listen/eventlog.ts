@@ -8,12 +8,15 @@ const KEPT = 50;
 const MAX_CHARACTERS = 2000;
 
 export class EventLog {
+  /** Hears of each as it comes. */
+  onEvent: ((level: Level, text: string) => void) | undefined;
   readonly #newest: View['events'] = [];
 
   add(level: Level, text: string): void {
     const cut = text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text;
     this.#newest.unshift({ at: new Date().toISOString(), level, text: cut });
     this.#newest.splice(KEPT);
+    this.onEvent?.(level, cut);
   }
 
   /** Newest first. */
