@@ -16,9 +16,19 @@ export class Markup {
 type Piece = Markup | string | number | readonly Markup[];
 
 export function html(parts: TemplateStringsArray, ...pieces: Piece[]): Markup {
-  // How a piece is indented here is nothing that a page has to carry, ten thousand times over.
-  const raw = parts.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+  const raw = squeezed(parts);
   return new Markup(String.raw({ raw }, ...pieces.map(textOf)));
+}
+
+const SQUEEZED = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** How a piece is indented here is nothing that a page has to carry, ten thousand times over. */
+function squeezed(parts: TemplateStringsArray): readonly string[] {
+  const known = SQUEEZED.get(parts);
+  if (known) return known;
+  const made = parts.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+  SQUEEZED.set(parts, made);
+  return made;
 }
 
 /** Nothing. */

@@ -2,10 +2,10 @@
 export const REPORT_CSS = `
 :root { color-scheme: light dark;
   --paper: #fff; --ink: #1b212b; --soft: #5a6474; --line: #d8dde5; --shade: #f5f7fa;
-  --accent: #2d62b3; --shade-frozen: #d5e3f7; --target: #b06a1b; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
+  --accent: #2d62b3; --shade-frozen: #d5e3f7; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #12161c; --ink: #e4e8ee; --soft: #9ba6b5; --line: #2d3541; --shade: #1a2029;
-  --accent: #7aa9f0; --shade-frozen: #22344f; --target: #e0a35c; --good: #6fd3a0; --good-bg: #12291e; --bad: #ff9d95; --bad-bg: #351a18; } }
+  --accent: #7aa9f0; --shade-frozen: #22344f; --good: #6fd3a0; --good-bg: #12291e; --bad: #ff9d95; --bad-bg: #351a18; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; font-variant-numeric: tabular-nums; }
@@ -64,7 +64,7 @@ ol { margin: .4rem 0; padding-left: 1.6rem; max-width: 46rem; }
 @page { size: A4; margin: 16mm 15mm 18mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9px sans-serif; color: #5a6474; } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #111; --soft: #4a5260; --line: #c9cfd8; --shade: #fff;
-    --accent: #2d62b3; --shade-frozen: #d5e3f7; --target: #b06a1b; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
+    --accent: #2d62b3; --shade-frozen: #d5e3f7; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
   * { print-color-adjust: exact; }
   html { font-size: 12px; }
   body { padding: 0; max-width: none; font-size: 12px; }

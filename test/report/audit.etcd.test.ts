@@ -105,9 +105,7 @@ describe('audit --report', () => {
   });
 
   it('different in each field: both sides of it, and no value', async () => {
-    const grant = /lease (\w+) granted/.exec(
-      (await target.ctl('lease', 'grant', '600')).toString(),
-    );
+    const grant = /lease (\w+) granted/.exec(await target.ctl('lease', 'grant', '600'));
     await target.ctl('put', `${PODS}default/a`, 'hunter3', `--lease=${grant?.[1] ?? ''}`);
     await target.ctl('del', `${PODS}default/b`);
     await target.ctl('put', `${PODS}default/b`, 'b');
