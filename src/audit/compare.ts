@@ -31,9 +31,8 @@ export async function comparePages(
     source,
     target,
     (left, right): undefined => {
-      if (!right && left) onDifference(only(left, 'missing on target'));
-      else if (!left && right) onDifference(only(right, 'extra on target'));
-      else if (left && right && !left.equals(right)) onDifference(differing(left, right));
+      const difference = differenceOf(left, right);
+      if (difference) onDifference(difference);
       count(left, right, sum);
     },
     onPage,
@@ -49,6 +48,16 @@ function count(left: Buffer | undefined, right: Buffer | undefined, sum: Compare
     if (right?.equals(left)) sum.target.add(d);
     else if (right) sum.target.add(digest(right));
   } else if (right) sum.target.add(digest(right));
+}
+
+/** Of one key, with the row of each side that has it; undefined where they are the same. */
+export function differenceOf(
+  left: Buffer | undefined,
+  right: Buffer | undefined,
+): Difference | undefined {
+  if (!left) return right && only(right, 'extra on target');
+  if (!right) return only(left, 'missing on target');
+  return left.equals(right) ? undefined : differing(left, right);
 }
 
 function only(row: Buffer, kind: Difference['kind']): Difference {

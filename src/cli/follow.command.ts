@@ -18,7 +18,10 @@ export function followCommand(program: Command): void {
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
-    optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
+    optional: [
+      ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...BOTH_ACCESS,
+    ],
     help: { journal: 'directory of the journal that seed has made' },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
@@ -33,13 +36,20 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const { signal, progress, statusSeconds } = context;
+      const { signal, progress, statusSeconds, log } = context;
       const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
         progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
       };
-      const { journal, repair = false } = options;
+      const { journal, repair = false, auditEvery, auditRate } = options;
       const everyMs = statusSeconds * 1000;
-      const request = { journal, repair, until, onBase, everyMs, signal };
+      const onAlarm = (alarm: string) => {
+        log.error(alarm);
+      };
+      const audited: Pick<FollowRequest, 'audit'> =
+        auditEvery === undefined
+          ? {}
+          : { audit: { everySeconds: auditEvery, bytesPerSecond: auditRate } };
+      const request = { journal, repair, until, onBase, everyMs, ...audited, onAlarm, signal };
       return withMigration(options, context, async (migration) => {
         await showLive(context, migration.follow(request), texts());
         return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
@@ -70,6 +80,7 @@ function statusLine(s: FollowLine): string {
     `${count(s.revisionsPerSecond)} rev/s`,
     kept,
     `fillers ${count(s.fillers)}`,
+    ...(s.auditing ? [`audit ${Math.floor((s.auditing.share ?? 0) * 100)} %`] : []),
   ];
   return [...lagFirst(s), ...parts].join('; ');
 }

@@ -1,6 +1,13 @@
 /**
  * follow: runs the pipeline (../pipeline.ts) until told to stop, and says how it fares.
  */
+import { beside } from '../async/together.js';
+import {
+  Auditing,
+  AUDIT_RATE,
+  type AuditingRequest,
+  type AuditingStatus,
+} from '../auditing/auditing.js';
 import { hasCode, LockstepError, passes, type ErrorCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
@@ -12,6 +19,10 @@ import { refuseOneIfTold } from '../source/sameetcd.js';
 import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 
 export interface FollowOptions extends PipelineOptions {
+  /** Compares both sides again and again while it follows; unless given it does not. */
+  audit?: AuditingRequest | undefined;
+  /** Hears of a difference that an audit has found, once for each audit; unless given, `onNote` does. */
+  onAlarm?: ((text: string) => void) | undefined;
   signal: AbortSignal;
 }
 
@@ -25,7 +36,7 @@ export type FollowState =
   | 'taken over';
 
 /** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
-export interface FollowStatus {
+export interface FollowStatus extends AuditingStatus {
   state: FollowState;
   /** The target's head; null before the target was read. */
   position: Revision | null;
@@ -52,11 +63,13 @@ export interface FollowStatus {
 export class Follower {
   readonly #options: FollowOptions;
   readonly #pipeline: Pipeline;
+  readonly #auditing: Auditing | undefined;
   #cutover: FollowStatus['cutover'] = null;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     this.#pipeline = new Pipeline(options);
+    this.#auditing = options.audit && this.#audits(options.audit);
   }
 
   get status(): FollowStatus {
@@ -76,7 +89,23 @@ export class Follower {
       compactRevision: compactions.compacted,
       trouble: this.#trouble(lag?.revisions ?? 0),
       cutover: this.#cutover,
+      ...(this.#auditing?.status ?? { audits: [], auditing: null }),
     };
+  }
+
+  #audits({ everySeconds, bytesPerSecond = AUDIT_RATE }: AuditingRequest): Auditing {
+    const { source, target, journal, onNote, onAlarm } = this.#options;
+    const { clusterId, prefixes } = journal.state;
+    return new Auditing({
+      ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
+      ...{ everySeconds, bytesPerSecond, folder: `${journal.directory}.audit` },
+      inLockstep: () => this.status.state === 'in lockstep',
+      onNote,
+      onAlarm: (text) => {
+        if (onAlarm) onAlarm(text);
+        else onNote(text, true);
+      },
+    });
   }
 
   #trouble(lagRevisions: number): FollowStatus['trouble'] {
@@ -107,7 +136,10 @@ export class Follower {
         },
       );
     try {
-      await this.#pipeline.run(await this.#firstContact(), signal);
+      const limits = await this.#firstContact();
+      await beside(signal, [(stop) => this.#auditing?.run(stop) ?? Promise.resolve()], (stop) =>
+        this.#pipeline.run(limits, stop),
+      );
     } catch (error) {
       // What the source was asked just then has been given up with it.
       if (signal.aborted && passes(error)) return;
