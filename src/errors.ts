@@ -20,6 +20,7 @@ const CODES = {
   BAD_PATH: ['usage', 'this machine'],
   FILE_EXISTS: ['usage', 'this machine'],
   ENDPOINTS_DIFFER: ['usage'],
+  CANNOT_LISTEN: ['usage', 'this machine'],
   NO_KEYS: ['usage'],
   NOTHING_COMPARED: ['usage'],
   SAME_ETCD: ['usage'],

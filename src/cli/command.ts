@@ -12,6 +12,7 @@ import {
   type Disposition,
   type ErrorCode,
 } from '../errors.js';
+import { EventLog } from '../listen/eventlog.js';
 import { logger, type Logger } from './logger.js';
 import { ProgressLine } from './progressline.js';
 import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
@@ -33,6 +34,8 @@ export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */
   signal: AbortSignal;
   json: boolean;
+  /** What was logged last. */
+  events: EventLog;
   /** How often work that goes on writes an object with `-w json`. */
   statusSeconds: number;
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
@@ -74,6 +77,9 @@ const TALK = [
   'logFormat',
   'statusInterval',
 ] as const satisfies OptionName[];
+/** What a command takes that can be looked at while it runs (listening.ts). */
+export const LISTENER = ['listen', 'readyLag'] as const satisfies OptionName[];
+
 type Talk = Given<never, (typeof TALK)[number]>;
 
 export function register<R extends OptionName, O extends OptionName>(
@@ -114,6 +120,7 @@ function toOption(name: OptionName, help: string, isRequired: boolean): Option {
   option.negate = false;
   if (isIn(SOURCE_ACCESS)(name)) option.helpGroup('Access to the source:');
   if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
+  if (isIn(LISTENER)(name)) option.helpGroup('Listener:');
   if (isIn(TALK)(name)) option.helpGroup('Output:');
   return option;
 }
@@ -164,12 +171,18 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
     columns: !json && process.stderr.isTTY ? () => process.stderr.columns : undefined,
     everyMs: json ? undefined : (statusInterval ?? TEXT_STATUS_SECONDS) * 1000,
     log: (text) => {
-      log.info(text);
+      lines.info(text);
     },
   });
-  const log = logger(logLevel, (logFormat ?? writeOut) === 'json', progress.stream());
+  const events = new EventLog();
+  const asJson = (logFormat ?? writeOut) === 'json';
+  // How it goes is a view's own, and would drive out what has happened.
+  const lines = logger(logLevel, asJson, progress.stream());
+  const log = logger(logLevel, asJson, progress.stream(), (level, text) => {
+    events.add(level, text);
+  });
   return {
-    ...{ signal, json, log, progress },
+    ...{ signal, json, log, progress, events },
     note: (note, warn = false) => {
       if (warn) log.warn(note);
       else log.info(note);

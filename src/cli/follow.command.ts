@@ -1,16 +1,20 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import { badArgument } from '../errors.js';
+import type { Given } from '../config/parse.js';
+import { badArgument, hasCode } from '../errors.js';
+import { followView, type FollowCommands, type TargetRead } from '../listen/followview.js';
 import type { FollowStatus } from '../lockstep/follow.js';
 import type { FollowRequest } from '../migration.js';
 import { Rate } from '../rate.js';
 import type { Phase } from '../target/cutoverstate.js';
 import { bytes, count, duration } from '../text.js';
-import { register } from './command.js';
+import { LISTENER, register } from './command.js';
+import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
+import { flag, sideFlags } from './typed.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -20,6 +24,7 @@ export function followCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: [
       ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...LISTENER,
       ...BOTH_ACCESS,
     ],
     help: { journal: 'directory of the journal that seed has made' },
@@ -36,33 +41,74 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const { signal, progress, statusSeconds, log } = context;
-      const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
-        progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
+      const { signal, progress, log } = context;
+      let reading: TargetRead | null = null;
+      let last: FollowLine | undefined;
+      const onBase: FollowRequest['onBase'] = (read) => {
+        reading = read;
+        progress.show(() => `reading the target: ${count(read.keys)} keys, ${bytes(read.bytes)}`);
       };
-      const { journal, repair = false, auditEvery, auditRate } = options;
-      const everyMs = statusSeconds * 1000;
       const onAlarm = (alarm: string) => {
         log.error(alarm);
       };
-      const audited: Pick<FollowRequest, 'audit'> =
-        auditEvery === undefined
-          ? {}
-          : { audit: { everySeconds: auditEvery, bytesPerSecond: auditRate } };
-      const request = { journal, repair, until, onBase, everyMs, ...audited, onAlarm, signal };
-      return withMigration(options, context, async (migration) => {
-        await showLive(context, migration.follow(request), texts());
-        return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
-      });
+      const { journal, repair = false } = options;
+      const request = { journal, repair, until, onBase, ...audited(options), onAlarm, signal };
+      const commands = commandsFor(options);
+      const showing: Showing = {
+        view: (facts) => followView(facts, last ?? null, commands, reading),
+        status: () => last,
+        mend: (error) => (hasCode(error, ...MENDED_BY_REPAIR) ? commands.repair : null),
+      };
+      return withMigration(options, context, (migration) =>
+        listening(options, context, showing, async () => {
+          const follow = (everyMs: number) => migration.follow({ ...request, everyMs });
+          const onStatus = (line: FollowLine) => {
+            last = line;
+          };
+          await showLive(context, follow, { ...texts(), onStatus });
+          return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
+        }),
+      );
     },
   });
+}
+
+function audited({
+  auditEvery: everySeconds,
+  auditRate: bytesPerSecond,
+}: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
+  return everySeconds === undefined ? {} : { audit: { everySeconds, bytesPerSecond } };
+}
+
+type FollowFlags = Given<
+  'endpoints' | 'destEndpoints' | 'journal',
+  (typeof BOTH_ACCESS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+>;
+
+/** What --repair goes on behind. */
+const MENDED_BY_REPAIR = [
+  ...(['HISTORY_GAP', 'JOURNAL_NOT_SEEDED', 'JOURNAL_DAMAGED', 'TARGET_BEHIND_JOURNAL'] as const),
+];
+
+function commandsFor(options: FollowFlags): FollowCommands {
+  const both = `${sideFlags('source', options)} ${sideFlags('target', options)}`;
+  const { journal, auditEvery, auditRate } = options;
+  const audits =
+    auditEvery === undefined
+      ? ''
+      : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
+  const follow = `etcd-lockstep follow ${both} ${flag('journal', journal)}${audits}`;
+  return {
+    audit: `etcd-lockstep audit ${both} --history`,
+    repair: `${follow} --repair`,
+  };
 }
 
 interface FollowLine extends FollowStatus {
   revisionsPerSecond: number;
 }
 
-function texts(): LiveTexts<FollowStatus, FollowLine> {
+function texts(): Omit<LiveTexts<FollowStatus, FollowLine>, 'onStatus'> {
   const rate = new Rate();
   const more = ({ revisions, fillers }: FollowStatus) => ({
     revisionsPerSecond: Math.round(rate.per(revisions + fillers)),

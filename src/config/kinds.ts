@@ -8,6 +8,7 @@
  *     number     digits alone: what is printed for a revision can be given as one
  */
 import { z } from 'zod';
+import { parseListenAddress, type ListenAddress } from './listenaddress.js';
 
 type OptionKind =
   'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'size' | 'choice';
@@ -125,6 +126,18 @@ const BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 function sizeInBytes(typed: string): number | undefined {
   const [, n, unit] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)?$/.exec(typed) ?? [];
   return n === undefined ? undefined : Number(n) * (BYTES[unit as keyof typeof BYTES] ?? 1);
+}
+
+/** Where to listen; a port alone is loopback's. */
+export function listenAddress(help: string): OptionSpec<ListenAddress> {
+  const rule = 'must be a port, or look like 127.0.0.1:2390 or [::1]:2390';
+  const schema = z.string().transform((typed, context) => {
+    const address = parseListenAddress(typed);
+    if (address) return address;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'text', value: 'host:port', help, schema };
 }
 
 export type Issue = (what: string) => void;

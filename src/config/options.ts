@@ -18,6 +18,7 @@ import {
   file,
   folder,
   list,
+  listenAddress,
   onOff,
   revision,
   secret,
@@ -184,6 +185,13 @@ export const OPTIONS = {
     'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
   ),
   rate: withDefault('1000', whole('keys', 1, 1_000_000, 'keys to remove in a second, at most')),
+  listen: listenAddress(
+    'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+  ),
+  readyLag: withDefault(
+    '10s',
+    duration('1s', '24h', 'how far behind it may be and still call itself ready'),
+  ),
   once: onOff('end when the margin is there, instead of keeping it'),
   yes: onOff('go without being asked'),
   writeOut: {

@@ -33,6 +33,8 @@ export interface View {
   /** What `/readyz` says: it does what it is for, within `--ready-lag`. */
   ready: boolean;
   prefixes: string[];
+  /** Ids of the two, hexadecimal as etcdctl prints them; null until they have been heard of. */
+  clusters: { source: string | null; target: string | null };
   /** As they were asked last; of the target what the command has read or written. */
   heads: { source: Revision | null; target: Revision | null };
   /** Null until it is known. */
