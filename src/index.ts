@@ -33,6 +33,8 @@ export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 export type { AuditingRequest, AuditingStatus } from './auditing/auditing.js';
 export type { AuditView } from './listen/view.js';
 export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
+export type { AuditWitness, OnDifference, SideRows } from './audit/witness.js';
+export type { ClusterFacts } from './report/clusters.js';
 
 // A night
 export type { Answer } from './kube/answer.js';

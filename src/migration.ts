@@ -15,9 +15,9 @@
 import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
-import type { OnDifference } from './audit/compare.js';
 import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
+import type { OnDifference } from './audit/witness.js';
 import type { AuditingRequest } from './auditing/auditing.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
@@ -38,7 +38,9 @@ import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
+import { describeClusters, type ClusterFacts } from './report/clusters.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
+import type { Side } from './wire/side.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {
@@ -218,6 +220,14 @@ export class Migration {
       const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
       return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
     });
+  }
+
+  /** Both etcds with their members, as the report of an audit names them; nothing is thrown for what they say. */
+  async clusters(
+    { source, target }: Pick<AuditReport, 'source' | 'target'>,
+    signal = this.#sides.until(),
+  ): Promise<Record<Side, ClusterFacts>> {
+    return this.#sides.own(signal, (own) => describeClusters(own, { source, target }, signal));
   }
 
   /**

@@ -18,11 +18,14 @@ import { refuseNothing } from '../audit/nothing.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { AuditView } from '../listen/view.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
+import { describeClusters } from '../report/clusters.js';
+import type { MadeWith } from '../report/madeby.js';
 import { damagedNotes } from '../source/damaged.js';
 import { areOne, sameEtcd } from '../source/sameetcd.js';
-import { cursorTally } from '../target/cursor.js';
 import { duration } from '../text.js';
 import type { EtcdClient } from '../wire/client.js';
+import { cursorAgrees, factsOf } from './facts.js';
+import { fileIndex, fileReport } from './folder.js';
 import { Pace } from './pace.js';
 import { Pass, shareOf } from './pass.js';
 import { Place } from './place.js';
@@ -35,6 +38,8 @@ export interface AuditingRequest {
   everySeconds: number;
   /** Bytes that are read of each side in a second, at most; default: 4 MiB. */
   bytesPerSecond?: number;
+  /** What the reports name as what has made them; default: the library's call. */
+  calledAs?: Pick<MadeWith, 'command' | 'environment'>;
 }
 
 export interface AuditingOptions extends Required<AuditingRequest> {
@@ -61,7 +66,13 @@ export interface AuditingStatus {
 }
 
 /** A few milliseconds of a busy etcd's second. */
-export const AUDIT_RATE = 4 * 1024 * 1024;
+const RATE = 4 * 1024 * 1024;
+
+/** What is not asked for otherwise. */
+export const AUDITING_DEFAULTS = {
+  bytesPerSecond: RATE,
+  calledAs: { command: 'Migration.follow', environment: [] },
+};
 const SHOWN = 5;
 const SAVE_MS = 5000;
 const LOOK_MS = 500;
@@ -167,14 +178,13 @@ export class Auditing {
       if (signal.aborted) await this.#save(place);
       throw error;
     }
-    await this.#finish(place, progress);
+    await this.#finish(place, progress, { source, target }, signal);
   }
 
   async #saveSometimes(place: Place, progress: Progress): Promise<void> {
-    const { differences, found, alarmed } = progress;
-    if (differences > 0 && !alarmed) {
+    if (progress.differences > 0 && !progress.alarmed) {
       progress.alarmed = true;
-      this.o.onAlarm(alarmText(differences, found));
+      this.o.onAlarm(alarmText(progress));
       await this.#save(place);
     } else if (performance.now() - this.#savedMs > SAVE_MS) await this.#save(place);
   }
@@ -186,27 +196,54 @@ export class Auditing {
     await place.save();
   }
 
-  async #finish(place: Place, progress: Progress): Promise<void> {
+  async #finish(place: Place, progress: Progress, ends: Ends, signal: AbortSignal): Promise<void> {
     const { prefixes, onNote, onAlarm } = this.o;
     refuseNothing(progress.empty, prefixes, progress.cursor !== null, 0);
-    const wrongCursor = agrees(progress) === false;
+    const wrongCursor = cursorAgrees(progress) === false;
     const isEqual = progress.differences === 0 && !wrongCursor;
+    const at = new Date().toISOString();
     const outcome: AuditView = {
-      at: new Date().toISOString(),
-      result: isEqual ? 'equal' : 'different',
+      ...{ at, result: isEqual ? 'equal' : 'different', differences: progress.differences },
       revision: progress.ranges.at(-1)?.revision ?? null,
-      keys: progress.source.keys,
-      differences: progress.differences,
-      seconds: Math.round(progress.seconds * 10) / 10,
-      file: null,
+      ...{ keys: progress.source.keys, seconds: rounded(progress.seconds), file: null },
       message: wrongCursor ? WRONG_CURSOR : null,
     };
-    place.running = null;
-    place.add(outcome);
     if (wrongCursor && !progress.alarmed) onAlarm(`audit: ${WRONG_CURSOR}. ${WHAT_NOW}`);
     onNote(outcomeText(outcome, progress), !isEqual);
     if (progress.over > 0) onNote(overText(progress), true);
+    outcome.file = await this.#report(outcome, progress, ends, signal);
+    place.running = null;
+    await this.#record(place, outcome);
+  }
+
+  /** @returns its file; null where it could not be written, for the result counts all the same */
+  async #report(
+    outcome: AuditView,
+    progress: Progress,
+    { source, target }: Ends,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    const { folder, onNote, prefixes, bytesPerSecond, calledAs } = this.o;
+    try {
+      const [from, to] = await Promise.all([source.status(), target.status()]);
+      const known = {
+        source: { cluster: from.clusterId, version: from.version },
+        target: { cluster: to.clusterId, version: to.version },
+      };
+      const clusters = await describeClusters({ source, target }, known, signal);
+      const facts = factsOf(outcome, progress, { prefixes, bytesPerSecond, calledAs, clusters });
+      return await fileReport(folder, facts, outcome.at);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      onNote(`the report of the audit could not be written: ${error.message}`, true);
+      return null;
+    }
+  }
+
+  async #record(place: Place, outcome: AuditView): Promise<void> {
+    place.add(outcome);
     await this.#save(place);
+    await fileIndex(this.o.folder, place.outcomes);
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -223,20 +260,17 @@ export class Auditing {
     const { source, differences = 0, seconds = 0 } = place.running ?? {};
     // What it has come to is no place to go on from.
     if (hasCode(error, 'COMPACTED_MEANWHILE', 'NOTHING_COMPARED')) place.running = null;
-    place.add({
+    const outcome: AuditView = {
       ...{ at: new Date().toISOString(), result: 'failed', revision: null, file: null, message },
-      ...{ keys: source?.keys ?? 0, differences, seconds: Math.round(seconds * 10) / 10 },
-    });
+      ...{ keys: source?.keys ?? 0, differences, seconds: rounded(seconds) },
+    };
     // Where this cannot be written, that is what has failed, as a rule.
-    await this.#save(place).catch(() => undefined);
+    await this.#record(place, outcome).catch(() => undefined);
   }
 }
 
-/** Whether the cursor's checksum is that of the target's rows; null: that cannot be told. */
-function agrees({ cursor, target, ranges, over }: Progress): boolean | null {
-  // A row that was wrong for a while is in the sum as it was then.
-  if (!cursor || ranges.length !== 1 || over > 0) return null;
-  return cursorTally(cursor).equals(target);
+function rounded(seconds: number): number {
+  return Math.round(seconds * 10) / 10;
 }
 
 function bug(error: unknown): { message: string; hint?: string } {

@@ -20,7 +20,9 @@
  * all was read at one, and only there.
  *
  * A difference at R is exact, too; but what is to wake somebody should still be there. So the key is read
- * again on both sides, at the target's head of that moment. What is the same by then is told, and no alarm.
+ * again on both sides, at the target's head of that moment. What was written since and is the same by then
+ * is told, and no alarm. What is the same although nobody has written it is an answer that contradicts
+ * another one: whoever gives such answers has proven nothing, and the pass fails.
  *
  * Tried and dropped: the history of what was compared already, compared as it comes (audit/live.ts), which
  * would make it exact at one revision: it sends every change once more from both sides, whatever the rate,
@@ -29,16 +31,18 @@
  * R is gone, the one would be further than the other.
  */
 import { comparePages, differenceOf, type Compared } from '../audit/compare.js';
-import type { Difference } from '../audit/report.js';
-import { hasCode, type LockstepError } from '../errors.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import type { OnDifference } from '../audit/witness.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { prefixRange, type KeyRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { LookedAgain } from '../report/besidefacts.js';
+import { foundOf, type FoundDifference } from '../report/found.js';
 import { readPages, type Page, type PagePace } from '../source/pages.js';
 import { CURSOR_KEY, parseCursor, type Cursor } from '../target/cursor.js';
 import { CUTOVER_KEY, parseCutover, TargetCutOver } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { Found, Progress } from './progress.js';
+import type { Progress } from './progress.js';
 
 /** So many differences are looked at again, and named; the others are counted. */
 export const MAX_NAMED = 1000;
@@ -74,7 +78,8 @@ export class Pass {
   /**
    * Goes on from where the progress stands, to the last key.
    * @throws LockstepError TARGET_CUT_OVER where the target was taken over; COMPACTED_MEANWHILE where the
-   *   sides forget faster than it reads: it cannot go on then; and what etcds say
+   *   sides forget faster than it reads: it cannot go on then; SOURCE_INCONSISTENT where two answers
+   *   contradict each other; and what etcds say
    */
   async run(): Promise<void> {
     const { progress, prefixes } = this.o;
@@ -138,44 +143,59 @@ export class Pass {
       ...{ source: progress.source.copy(), target: progress.target.copy() },
       bytes: progress.bytes,
     };
-    const named: Difference[] = [];
+    const named: FoundDifference[] = [];
+    const room = MAX_NAMED - progress.stillDifferent.length - progress.differentBefore.length;
     let differences = 0;
     const there = readPages(target.client, range, revision, range.key, false, target.pace);
-    await comparePages(justOne(page), there, sum, (difference) => {
+    const onDifference: OnDifference = (difference, rows) => {
       differences++;
-      if (progress.found.length + named.length < MAX_NAMED) named.push(difference);
-    });
-    const found = await this.#lookAgain(named, revision);
-    const over = found.filter((again) => again.over).length;
+      if (named.length < room) named.push(foundOf(difference, rows));
+    };
+    await comparePages(justOne(page), there, sum, { onDifference });
+    const { still, before } = await this.#lookAgain(named, revision);
 
     Object.assign(progress, sum);
-    progress.found.push(...found);
-    progress.over += over;
-    progress.differences += differences - over;
+    progress.stillDifferent.push(...still);
+    progress.differentBefore.push(...before);
+    progress.over += before.length;
+    progress.differences += differences - before.length;
     if (progress.ranges.at(-1)?.revision !== revision)
       progress.ranges.push({ from: range.key.toString('base64'), revision });
   }
 
   /** At the target's head of now, which the source has, too. */
-  async #lookAgain(differences: readonly Difference[], revision: Revision): Promise<Found[]> {
+  async #lookAgain(
+    named: readonly FoundDifference[],
+    at: Revision,
+  ): Promise<{ still: LookedAgain[]; before: LookedAgain[] }> {
     const { source, target } = this.o;
-    const found: Found[] = [];
-    for (const difference of differences) {
-      const key = keyOfDifference(difference);
-      await Promise.all([source.pace.turn(), target.pace.turn()]);
+    const still: LookedAgain[] = [];
+    const before: LookedAgain[] = [];
+    for (const found of named) {
+      const key = exactKey(found);
       const { revision: again } = await target.client.head(CURSOR_KEY);
-      const [left, right] = await Promise.all(
-        [source, target].map(async ({ client, pace }) => {
-          const [row] = (await client.few({ key, revision: again })).rows;
-          pace.took(row?.length ?? 0);
-          return row;
-        }),
-      );
+      const [left, right] = await Promise.all([
+        readOne(source, key, again),
+        readOne(target, key, again),
+      ]);
       const now = differenceOf(left, right);
-      found.push({ ...(now ?? difference), revision, again, over: now === undefined });
+      if (now) still.push({ found: foundOf(now, { source: left, target: right }), at, again });
+      else if (left && modRevisionOf(left) <= at) throw contradicting(found, at, again);
+      else before.push({ found, at, again });
     }
-    return found;
+    return { still, before };
   }
+}
+
+async function readOne(
+  { client, pace }: PassSide,
+  key: Buffer,
+  revision: Revision,
+): Promise<Buffer | undefined> {
+  await pace.turn();
+  const [row] = (await client.few({ key, revision })).rows;
+  pace.took(row?.length ?? 0);
+  return row;
 }
 
 /** How much of it is done, 0 to 1, as far as the target's cursor tells; null: it does not. */
@@ -195,8 +215,18 @@ async function* justOne(page: Page): AsyncGenerator<Page> {
   yield await Promise.resolve(page);
 }
 
-function keyOfDifference({ key, keyBase64 }: Difference): Buffer {
-  return keyBase64 === undefined ? Buffer.from(key) : Buffer.from(keyBase64, 'base64');
+function exactKey({ key, keyBase64 }: FoundDifference): Buffer {
+  return keyBase64 === null ? Buffer.from(key) : Buffer.from(keyBase64, 'base64');
+}
+
+function contradicting({ key }: FoundDifference, at: Revision, again: Revision): LockstepError {
+  return new LockstepError(
+    'SOURCE_INCONSISTENT',
+    `${JSON.stringify(key)} was not the same on both sides at revision ${at} and is so at ${again}, though nobody has written it: a side does not answer the same twice`,
+    {
+      hint: 'Do its members hold the same? `etcdctl endpoint hashkv --cluster` on either side tells.',
+    },
+  );
 }
 
 function tooSlow(cause: LockstepError): LockstepError {

@@ -1,6 +1,7 @@
 /** How far an audit has come: all that it needs to go on in another process, and all that it has found. */
 import { z } from 'zod';
 import { Tally } from '../mvcc/tally.js';
+import { lookedAgain } from '../report/besidefacts.js';
 
 const count = z.number().int().nonnegative();
 const revision = z.number().int().positive();
@@ -10,19 +11,6 @@ const key = z.base64();
 const tally = z
   .object({ keys: count, checksum: z.string().regex(/^[0-9a-f]{16}$/) })
   .transform(({ keys, checksum }) => new Tally(keys, BigInt(`0x${checksum}`)));
-
-const difference = z.object({
-  key: z.string(),
-  keyBase64: z.string().optional(),
-  kind: z.enum(['missing on target', 'extra on target', 'different']),
-  fields: z.array(z.enum(['value', 'mod_revision', 'create_revision', 'version', 'lease'])),
-  /** What it was found at. */
-  revision,
-  /** Both sides were looked at once more, here. */
-  again: revision,
-  /** And were the same by then. */
-  over: z.boolean(),
-});
 
 export const progressSchema = z.object({
   since: z.iso.datetime(),
@@ -40,26 +28,24 @@ export const progressSchema = z.object({
   bytes: count,
   /** Prefixes that no key begins with, on either side. */
   empty: z.array(z.string()),
-  /** How many keys are not the same; those that were so for a while are not among them. */
+  /** How many keys are not the same; those that were not for a while are not among them. */
   differences: count,
-  /** How many were so for a while. */
   over: count,
-  /** The first of both. */
-  found: z.array(difference),
+  /** The first of each. */
+  stillDifferent: z.array(lookedAgain),
+  differentBefore: z.array(lookedAgain),
   /** Somebody was told of the differences. */
   alarmed: z.boolean(),
 });
 
 export type Progress = z.output<typeof progressSchema>;
-/** A key that was not the same on both sides, and how it was when it was looked at once more. */
-export type Found = z.output<typeof difference>;
 
 export function atTheBeginning(): Progress {
   return {
     since: new Date().toISOString(),
     ...{ seconds: 0, prefix: 0, next: null, ranges: [], cursor: null, bytes: 0, empty: [] },
     ...{ source: new Tally(), target: new Tally() },
-    ...{ differences: 0, over: 0, found: [], alarmed: false },
+    ...{ differences: 0, over: 0, stillDifferent: [], differentBefore: [], alarmed: false },
   };
 }
 

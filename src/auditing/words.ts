@@ -10,11 +10,11 @@ export const WRONG_CURSOR =
 export const WHAT_NOW =
   'follow goes on all the same. Do not cut over to this target: `etcd-lockstep audit` compares both once more and lists what differs; then seed a new target';
 
-export function alarmText(differences: number, found: Progress['found']): string {
-  const there = found.filter(({ over }) => !over);
-  const named = there.slice(0, NAMED_IN_ALARM).map(({ key, kind, fields, revision, again }) => {
+export function alarmText({ differences, stillDifferent }: Progress): string {
+  const named = stillDifferent.slice(0, NAMED_IN_ALARM).map(({ found, at, again }) => {
+    const { key, kind, fields } = found;
     const what = kind === 'different' ? `differs in ${fields.join(', ')}` : `is ${kind}`;
-    return `${JSON.stringify(key)} ${what}, at revision ${revision} and still at ${again}`;
+    return `${JSON.stringify(key)} ${what}, at revision ${at} and still at ${again}`;
   });
   const more = differences > named.length ? '; …' : '';
   return `audit: ${count(differences)} ${keysText(differences)} not the same on both sides, so far: ${named.join('; ')}${more}. The audit goes on, and ${WHAT_NOW}`;
@@ -24,10 +24,9 @@ function keysText(n: number): string {
   return n === 1 ? 'key is' : 'keys are';
 }
 
-export function overText({ over, found }: Progress): string {
-  const first = found.find((one) => one.over);
+export function overText({ over, differentBefore: [first] }: Progress): string {
   const example = first
-    ? `, the first of them ${JSON.stringify(first.key)}: different at revision ${first.revision}, equal at ${first.again}`
+    ? `, the first of them ${JSON.stringify(first.found.key)}: different at revision ${first.at}, equal at ${first.again}`
     : '';
   return `audit: ${count(over)} ${keysText(over)} equal now that ${over === 1 ? 'was' : 'were'} not for a while${example}. Who writes to the target, besides follow?`;
 }

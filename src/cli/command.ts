@@ -82,10 +82,14 @@ export const LISTENER = ['listen', 'readyLag'] as const satisfies OptionName[];
 
 type Talk = Given<never, (typeof TALK)[number]>;
 
+/**
+ * @param program or a command that this one is an action of: `audit verify`
+ * @returns the command that was added
+ */
 export function register<R extends OptionName, O extends OptionName>(
   program: Command,
   spec: CommandSpec<R, O>,
-): void {
+): Command {
   const { required, optional, help = {}, argument } = spec;
   const command = program.command(spec.name).description(spec.description);
   if (argument) command.argument(`<${argument[0]}>`, argument[1]);
@@ -95,12 +99,14 @@ export function register<R extends OptionName, O extends OptionName>(
     command.addOption(toOption(name, helpOf[name] ?? OPTIONS[name].help, isRequired(name)));
   command.addHelpText('after', `\n${WAYS_TO_TYPE}\n\nExample:\n  ${spec.example}`);
   command.action(async (first: unknown) => {
-    const typed = command.opts<Typed>();
+    // A flag that both take is given to the outer one.
+    const typed = command.optsWithGlobals<Typed>();
     const parse = () => parseOptions(typed, process.env, required, [...optional, ...TALK]);
     process.exitCode = await guarded(typed, parse, (options, context) =>
       spec.run(options, context, argument ? String(first) : ''),
     );
   });
+  return command;
 }
 
 function toOption(name: OptionName, help: string, isRequired: boolean): Option {

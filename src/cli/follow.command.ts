@@ -10,6 +10,8 @@ import { Rate } from '../rate.js';
 import type { Phase } from '../target/cutoverstate.js';
 import { bytes, count, duration } from '../text.js';
 import { LISTENER, register } from './command.js';
+import { reportsOf } from '../auditing/folder.js';
+import { commandLine, variablesSet } from './commandline.js';
 import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
@@ -57,6 +59,7 @@ export function followCommand(program: Command): void {
       const showing: Showing = {
         view: (facts) => followView(facts, last ?? null, commands, reading),
         status: () => last,
+        reports: options.auditEvery === undefined ? undefined : reportsOf(journal),
         mend: (error) => (hasCode(error, ...MENDED_BY_REPAIR) ? commands.repair : null),
       };
       return withMigration(options, context, (migration) =>
@@ -77,7 +80,10 @@ function audited({
   auditEvery: everySeconds,
   auditRate: bytesPerSecond,
 }: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
-  return everySeconds === undefined ? {} : { audit: { everySeconds, bytesPerSecond } };
+  if (everySeconds === undefined) return {};
+  const command = commandLine('follow', process.argv.slice(2));
+  const calledAs = { command, environment: variablesSet(process.env) };
+  return { audit: { everySeconds, bytesPerSecond, calledAs } };
 }
 
 type FollowFlags = Given<

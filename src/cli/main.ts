@@ -38,8 +38,8 @@ const program = new Command('etcd-lockstep')
 const { words, command, typed } = arrange(process.argv.slice(2), COMMAND_NAMES);
 try {
   await addCommands(program, command);
-  program.commands.forEach((one) => one.exitOverride());
-  program.exitOverride();
+  for (const one of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
+    one.exitOverride();
   await program.parseAsync(words, { from: 'user' });
 } catch (error) {
   process.exitCode = endOf(error);

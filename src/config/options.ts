@@ -28,7 +28,7 @@ import {
   withDefault,
 } from './kinds.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
-import { apiservers, endpoints, MISREAD, prefixes, resources } from './shapes.js';
+import { apiservers, endpoints, MISREAD, prefixes, reportFiles, resources } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {
@@ -115,6 +115,11 @@ export const OPTIONS = {
   auditRate: withDefault(
     '4MiB',
     size('64KiB', '1GiB', 'bytes that such an audit reads of each side in a second, at most'),
+  ),
+  report: list(
+    'files',
+    'write a report to sign: FILE.html, FILE.json or both; must not exist',
+    reportFiles,
   ),
   maxLag: duration(
     '100ms',

@@ -6,10 +6,11 @@ import { beside } from '../async/together.js';
 import { TroubleClock, type Trouble } from '../async/trouble.js';
 import {
   Auditing,
-  AUDIT_RATE,
+  AUDITING_DEFAULTS,
   type AuditingRequest,
   type AuditingStatus,
 } from '../auditing/auditing.js';
+import { reportsOf } from '../auditing/folder.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import type { LeasesKept } from '../leases/keeper.js';
@@ -123,12 +124,13 @@ export class Follower {
     };
   }
 
-  #audits({ everySeconds, bytesPerSecond = AUDIT_RATE }: AuditingRequest): Auditing {
+  #audits(request: AuditingRequest): Auditing {
     const { source, target, journal, onNote, onAlarm } = this.#options;
     const { clusterId, prefixes } = journal.state;
     return new Auditing({
+      ...{ ...AUDITING_DEFAULTS, ...request },
       ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
-      ...{ everySeconds, bytesPerSecond, folder: `${journal.directory}.audit` },
+      folder: reportsOf(journal.directory),
       inLockstep: () => this.status.state === 'in lockstep',
       onNote,
       onAlarm: (text) => {

@@ -139,6 +139,14 @@ export class EtcdClient {
     return this.#cluster.heard;
   }
 
+  /** Each endpoint on a connection of its own, for what has to be asked of every member. */
+  each(): EtcdClient[] {
+    return this.#connection.endpoints.map(
+      (endpoint) =>
+        new EtcdClient({ ...this.#connection, endpoints: [endpoint] }, this.side, this.#cluster),
+    );
+  }
+
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
     for (const unheed of this.#unheeded.splice(0)) unheed();

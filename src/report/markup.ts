@@ -1,0 +1,53 @@
+/**
+ * HTML that is put together from pieces, with everything escaped that is no markup of ours.
+ *
+ *     html`<td>${key}</td>`
+ *
+ * Names of keys are written by whoever may write to the etcd, so a page must not believe them: neither
+ * as markup, nor as letters that look like others. What changes the direction of writing, is not visible
+ * or breaks a line is shown as its number, `\u{202e}`.
+ */
+
+/** A piece of a page, escaped already. */
+export class Markup {
+  constructor(readonly text: string) {}
+}
+
+type Piece = Markup | string | number | readonly Markup[];
+
+export function html(parts: TemplateStringsArray, ...pieces: Piece[]): Markup {
+  return new Markup(String.raw({ raw: parts }, ...pieces.map(textOf)));
+}
+
+/** Nothing. */
+export const NONE = new Markup('');
+
+function textOf(piece: Piece): string {
+  if (piece instanceof Markup) return piece.text;
+  if (typeof piece === 'object') return piece.map(({ text }) => text).join('');
+  return escaped(visible(String(piece)));
+}
+
+const ENTITIES: Record<string, string> = {
+  ...{ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' },
+};
+
+function escaped(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (one) => ENTITIES[one] ?? one);
+}
+
+function visible(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (one) => String.raw`\u{${(one.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** JSON for inside a script element, which ends at the first `</script`, whatever that stands in. */
+export function inScript(json: string): Markup {
+  return new Markup(
+    json.replaceAll(/[<>&\u2028\u2029]/g, (one) => {
+      return String.raw`\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    }),
+  );
+}
