@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http';
 
 /** Of one process; a browser has at most six connections to it. */
 const MAX_VIEWERS = 16;
-const READS_WITHIN_MS = 10_000;
+const READS_WITHIN_MS = 5000;
 
 export class Viewers {
   /** Each with the time (monotonic) at which all that was sent to him had gone out. */
@@ -43,6 +43,6 @@ export class Viewers {
 }
 
 /** JSON has no line breaks, and an event ends with an empty line. */
-function asEvent(view: string): string {
-  return `event: view\ndata: ${view}\n\n`;
+function asEvent(view: string): Buffer {
+  return Buffer.from(`event: view\ndata: ${view}\n\n`);
 }

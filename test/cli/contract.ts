@@ -41,6 +41,21 @@ export const crop = z.strictObject({
   restore,
 });
 
+const leases = z
+  .strictObject({ kept: count, missed: count, endsInSeconds: count.nullable() })
+  .nullable();
+const retries = z.array(
+  z.strictObject({ code: z.string(), side: z.string().nullable(), count: z.number().positive() }),
+);
+const trouble = z
+  .strictObject({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().nullable(),
+    since: z.iso.datetime(),
+  })
+  .nullable();
+
 export const follow = z.strictObject({
   state: z.enum([
     'waiting for the source',
@@ -50,19 +65,35 @@ export const follow = z.strictObject({
     'in lockstep',
     'taken over',
   ]),
+  prefixes,
+  clusters: z.strictObject({ source: hexId, target: hexId.nullable() }),
   position: revision.nullable(),
   journalPosition: revision,
   sourceHead: count,
   lagRevisions: count.nullable(),
   lagSeconds: z.number().nonnegative().nullable(),
+  caughtUpAt: z.iso.datetime().nullable(),
   revisions: count,
   fillers: count,
+  puts: count,
+  deletions: count,
   bytes: count,
   compactRevision: count,
-  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  compaction: z
+    .strictObject({
+      revision,
+      movedAt: z.iso.datetime().nullable(),
+      keepsSeconds: count.nullable(),
+      leftSeconds: count.nullable(),
+    })
+    .nullable(),
+  leases,
+  retries,
+  trouble,
   cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
   revisionsPerSecond: count,
   journalBytes: count,
+  journalFreeBytes: count.nullable(),
 });
 
 export const mirror = z.strictObject({
@@ -73,10 +104,12 @@ export const mirror = z.strictObject({
     'catching up',
     'mirroring',
   ]),
+  clusters: z.strictObject({ source: hexId.nullable(), target: hexId.nullable() }),
   position: count.nullable(),
   sourceHead: count,
   lagRevisions: count.nullable(),
   lagSeconds: z.number().nonnegative().nullable(),
+  caughtUpAt: z.iso.datetime().nullable(),
   comparing: z.strictObject({ keys: count, remaining: count }).nullable(),
   transactions: count,
   puts: count,
@@ -84,7 +117,9 @@ export const mirror = z.strictObject({
   bytes: count,
   revisions: count,
   foreign: count,
-  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  leases,
+  retries,
+  trouble,
   keysPerSecond: count,
 });
 
