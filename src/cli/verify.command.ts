@@ -56,6 +56,6 @@ export function verifiedText(file: string, { whole, faults, ...of }: Verified): 
           `  only the facts were checked: what the page shows can be compared by etcd-lockstep ${of.version ?? ''} alone, which has made it`,
         ]
       : []),
-    '  (that says nothing of who made it: check his signature)',
+    '  (that says nothing of who made it: that is what a signature is for)',
   ].join('\n');
 }

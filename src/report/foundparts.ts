@@ -84,16 +84,18 @@ function exactKey({ keyBase64 }: Pick<FoundDifference, 'keyBase64'>): Markup {
 }
 
 function side(name: string, row: SideFields | null, fields: readonly Field[]): Markup {
-  const cells = row
-    ? FIELDS.map(({ field, of }) => {
-        const text = of(row);
-        return html`<td class="n">
-          ${fields.includes(field) ? html`<mark>${text}</mark>` : text}
-        </td>`;
-      })
-    : [html`<td colspan="${FIELDS.length}">not there</td>`];
   return html`<tr>
     <th scope="row">${name}</th>
-    ${cells}
+    ${sideCells(row, fields)}
   </tr> `;
+}
+
+function sideCells(row: SideFields | null, fields: readonly Field[]): Markup[] {
+  // A deletion has a key and nothing else.
+  if (!row || row.version === 0)
+    return [html`<td colspan="${FIELDS.length}">${row ? 'deleted' : 'not there'}</td>`];
+  return FIELDS.map(({ field, of }) => {
+    const text = of(row);
+    return html`<td class="n">${fields.includes(field) ? html`<mark>${text}</mark>` : text}</td>`;
+  });
 }

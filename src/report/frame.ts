@@ -33,6 +33,9 @@ interface Around {
 export const JSON_BEGINS = '<script type="application/json" id="report">';
 export const JSON_ENDS = '</script>';
 
+const STYLE = new Markup(`<style>${REPORT_CSS}</style>`);
+const SCRIPT = new Markup(`<script>${FILTER_SCRIPT}</script>`);
+
 const POLICY = [
   "default-src 'none'",
   `style-src '${hashOf(REPORT_CSS)}'`,
@@ -63,9 +66,7 @@ export function framed({ kind, verdict, sections }: ReportPage, around: Around):
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${word} – ${kind}, ${timeText(made.started)}</title>
         <link rel="icon" href="data:," />
-        <style>
-          ${new Markup(REPORT_CSS)}
-        </style>
+        ${STYLE}
       </head>
       <body>
         <header>
@@ -79,10 +80,7 @@ export function framed({ kind, verdict, sections }: ReportPage, around: Around):
           </div>
           ${sections}${madeSection(made)}${wholeSection(around)}
         </main>
-        ${new Markup(JSON_BEGINS)}${inScript(json.trimEnd())}${new Markup(JSON_ENDS)}
-        <script>
-          ${new Markup(FILTER_SCRIPT)};
-        </script>
+        ${new Markup(JSON_BEGINS)}${inScript(json.trimEnd())}${new Markup(JSON_ENDS)} ${SCRIPT}
       </body>
     </html> `;
 }

@@ -16,7 +16,9 @@ export class Markup {
 type Piece = Markup | string | number | readonly Markup[];
 
 export function html(parts: TemplateStringsArray, ...pieces: Piece[]): Markup {
-  return new Markup(String.raw({ raw: parts }, ...pieces.map(textOf)));
+  // How a piece is indented here is nothing that a page has to carry, ten thousand times over.
+  const raw = parts.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+  return new Markup(String.raw({ raw }, ...pieces.map(textOf)));
 }
 
 /** Nothing. */
