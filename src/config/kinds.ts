@@ -121,11 +121,11 @@ export function size(min: string, max: string, help: string): OptionSpec<number>
   return { kind: 'size', value: 'size', help, schema };
 }
 
-const BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const BYTES: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 function sizeInBytes(typed: string): number | undefined {
   const [, n, unit] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)?$/.exec(typed) ?? [];
-  return n === undefined ? undefined : Number(n) * (BYTES[unit as keyof typeof BYTES] ?? 1);
+  return n === undefined ? undefined : Number(n) * (BYTES[unit ?? ''] ?? 1);
 }
 
 /** Where to listen; a port alone is loopback's. */

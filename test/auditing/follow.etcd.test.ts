@@ -5,12 +5,14 @@
 import { expect } from 'chai';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Migration, type FollowStatus } from '../../src/index.js';
 import { verify } from '../../src/report/verify.js';
 import { ownVersion } from '../../src/ownversion.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
-import { until } from '../cutover/pair.js';
+import { Pair, until } from '../cutover/pair.js';
 import type { Etcd } from '../rig/etcd.js';
+import { FaultProxy } from '../rig/proxy.js';
 
 const KEYS = 60;
 const SECRET = 'c2VjcmV0-marker';
@@ -22,7 +24,7 @@ class Audited {
   readonly alarms: string[] = [];
   status: FollowStatus | undefined;
   readonly #stop = new AbortController();
-  readonly #done: Promise<void>;
+  readonly done: Promise<void>;
 
   constructor(source: string, target: string, journal: string, bytesPerSecond = 1024 ** 3) {
     const migration = new Migration({
@@ -31,7 +33,7 @@ class Audited {
         this.notes.push(note);
       },
     });
-    this.#done = (async () => {
+    this.done = (async () => {
       try {
         const request = {
           ...{ journal, everyMs: 50, signal: this.#stop.signal },
@@ -53,7 +55,7 @@ class Audited {
 
   async end(): Promise<void> {
     this.#stop.abort();
-    await this.#done;
+    await this.done;
   }
 }
 
@@ -76,9 +78,8 @@ describe('audited while following', () => {
   after(() => stage.end());
 
   const folder = () => `${seeded.journal}.audit`;
-  const begin = (bytesPerSecond?: number) => {
-    const { endpoint } = stage.source;
-    audited = new Audited(endpoint, target.endpoint, seeded.journal, bytesPerSecond);
+  const begin = (bytesPerSecond?: number, source = stage.source.endpoint) => {
+    audited = new Audited(source, target.endpoint, seeded.journal, bytesPerSecond);
     return audited;
   };
   const followed = async (it: Audited) => {
@@ -99,10 +100,10 @@ describe('audited while following', () => {
     });
     const page = readFileSync(join(folder(), file ?? ''));
     expect(verify(page, ownVersion())).to.include({ whole: true });
-    const index = readFileSync(join(folder(), 'index.html'), 'utf8');
-    expect(index)
-      .to.contain(`href="${file ?? ''}"`)
-      .and.to.contain('EQUAL');
+    const list = () => readFileSync(join(folder(), 'index.html'), 'utf8');
+    await until(() => list().includes(`href="${file ?? ''}"`));
+    const index = list();
+    expect(index).to.contain('EQUAL');
     expect(it.notes.join('\n')).to.match(/audited: EQUAL at revision \d+: 60 keys/);
     expect(page.toString() + index + it.notes.join('\n')).not.to.contain(SECRET);
   });
@@ -123,18 +124,41 @@ describe('audited while following', () => {
     expect(again.notes.join('\n')).to.match(/place\.json is damaged: auditing is begun anew/);
   });
 
-  it('a source that dies under it: failed, told, tried again, and follow goes on', async () => {
-    const it = begin(16 * 1024);
-    await until(() => (it.status?.auditing?.share ?? 0) > 0);
-    await stage.source.kill();
-    const since = new Date().toISOString();
-    await until(() => it.audits.some(({ at, result }) => result === 'failed' && at > since));
-    expect(it.notes.join('\n')).to.contain('the audit could not go on: source ');
-    await stage.source.respawn();
-    await stage.source.ready();
-    await until(() => it.audits.some(({ at, result }) => result === 'equal' && at > since));
-    await followed(it);
-    expect(it.alarms).to.deep.equal([]);
+  for (const side of ['source', 'target'] as const)
+    it(`a ${side} that dies under it: failed, told, tried again, and follow goes on`, async () => {
+      const etcd = side === 'source' ? stage.source : target;
+      const it = begin(16 * 1024);
+      await until(() => (it.status?.auditing?.share ?? 0) > 0);
+      await etcd.kill();
+      const since = new Date().toISOString();
+      await until(() => it.audits.some(({ at, result }) => result === 'failed' && at > since));
+      expect(it.notes.join('\n')).to.contain(`the audit could not go on: ${side} `);
+      await etcd.respawn();
+      await etcd.ready();
+      await until(() => it.audits.some(({ at, result }) => result === 'equal' && at > since));
+      await followed(it);
+      expect(it.alarms).to.deep.equal([]);
+    });
+
+  it('a source that falls silent under it: it waits, and goes on', async () => {
+    const { clientPort: port } = stage.source;
+    const proxy = await FaultProxy.start({ host: '127.0.0.1', port });
+    try {
+      const it = begin(16 * 1024, proxy.endpoint);
+      await until(() => (it.status?.auditing?.share ?? 0) > 0);
+      proxy.stall(true);
+      await until(() => it.status?.state === 'waiting for the source');
+      const share = it.status?.auditing?.share;
+      const since = new Date().toISOString();
+      await sleep(1000);
+      expect(it.status?.auditing?.share).to.equal(share);
+      proxy.stall(false);
+      await until(() => it.audits.some(({ at, result }) => result === 'equal' && at > since));
+      await followed(it);
+    } finally {
+      await audited?.end();
+      await proxy.close();
+    }
   });
 
   it('a row that is changed behind our back is found and told once, and follow goes on', async () => {
@@ -160,5 +184,31 @@ describe('audited while following', () => {
     const page = readFileSync(join(folder(), report ?? ''), 'utf8');
     expect(page).to.contain('DIFFERENT').and.not.to.contain(SECRET);
     expect(verify(Buffer.from(page), ownVersion())).to.include({ whole: true });
+  });
+
+  it('where there is nothing to compare, nothing has passed', async () => {
+    await stage.source.ctl('del', '--prefix', PODS);
+    const since = new Date().toISOString();
+    const it = begin();
+    await until(() => it.audits.some(({ at, result }) => result === 'failed' && at > since));
+    expect(it.audits[0]?.message).to.contain('nothing was compared');
+    expect(it.audits.some(({ at, result }) => result === 'equal' && at > since)).to.equal(false);
+  });
+
+  it('a target that is taken over is compared no more, and the follower ends well', async () => {
+    const pair = await Pair.start();
+    const { journal } = pair.seeded;
+    const it = new Audited(pair.stage.source.endpoint, pair.target.endpoint, journal);
+    try {
+      await until(() => it.audits.length > 0);
+      await pair.takeOver(await pair.drained());
+      await it.done;
+      expect(it.status?.state).to.equal('taken over');
+      expect(it.alarms).to.deep.equal([]);
+      expect(it.audits.every(({ result }) => result === 'equal')).to.equal(true);
+    } finally {
+      await it.end();
+      await pair.end();
+    }
   });
 });
