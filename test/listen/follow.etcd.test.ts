@@ -112,7 +112,7 @@ describe('follow --listen', () => {
     expect((await follower.ended).code).to.equal(0);
   });
 
-  it('learns how long the source keeps its history, also while there is no target', async () => {
+  it('asks what the source has compacted away, also while there is no target', async () => {
     await target.stop();
     const follower = follow('--listen', '0');
     const url = await addressOf(follower);
@@ -120,9 +120,6 @@ describe('follow --listen', () => {
     expect(known).to.deep.include({ state: 'waiting for the target', mood: 'working' });
     const there = await stage.put(`${PODS}b`);
     await untilView(url, ({ journal }) => journal?.revision === there);
-    await sleep(6000);
-    const head = await stage.put(`${PODS}c`);
-    await untilView(url, ({ heads }) => heads.source === head);
     await stage.client.compact(there);
     const moved = await untilView(url, ({ compaction }) => compaction?.revision === there);
     expect(moved.compaction?.movedAt).not.to.equal(null);

@@ -63,13 +63,13 @@ describe('the listener', () => {
 
   it('view, status, health and readiness, as text and JSON', async () => {
     let view: View = followed();
-    let status: object | undefined;
-    const url = await open({ view: () => view, status: () => status });
+    const printed: object[] = [];
+    const url = await open({ view: () => view, status: () => printed.at(-1) });
     const shown = await ask(`${url}view.json`);
     expect(shown.headers['content-type']).to.equal('application/json');
     expect(JSON.parse(shown.body)).to.deep.equal(view);
     expect((await ask(`${url}status.json`)).status).to.equal(503);
-    status = { state: 'x' };
+    printed.push({ state: 'x' });
     expect((await ask(`${url}status.json`)).body).to.equal('{"state":"x"}\n');
     expect(await ask(`${url}healthz?x=1`)).to.deep.include({ status: 200, body: 'ok\n' });
     expect(await ask(`${url}readyz`)).to.deep.include({
