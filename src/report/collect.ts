@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Difference } from '../audit/report.js';
 import type { AuditWitness, SideRows } from '../audit/witness.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { measured } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Found, type FoundDifferences } from './found.js';
 import { group, Groups, otherGroups } from './groups.js';
@@ -40,8 +40,8 @@ export class Collector implements AuditWitness {
   readonly key = (name: Buffer, { source, target }: SideRows): void => {
     this.#groups.add(name, source?.length, target?.length);
     if (!source) return;
-    const { value, modRevision } = parseKeyValue(source);
-    this.#valueBytes.add(value.length);
+    const { valueBytes, modRevision } = measured(source);
+    this.#valueBytes.add(valueBytes);
     this.#revisionsAgo.add(Math.max(this.#revision - modRevision, 0));
   };
 

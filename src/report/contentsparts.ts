@@ -10,9 +10,13 @@ import { bars, dataTable, keysText, section } from './parts.js';
 const MAX_BARS = 12;
 const MAX_BUCKETS = 16;
 
-export function contentsSections({ groups, others, valueBytes, revisionsAgo }: Contents): Markup {
+/** @param counted what a group's differences are called */
+export function contentsSections(
+  { groups, others, valueBytes, revisionsAgo }: Contents,
+  counted = 'differences',
+): Markup {
   if (groups.length === 0) return NONE;
-  const counted = [
+  const sides = [
     { name: 'keys, source', numbers: true },
     { name: 'keys, target', numbers: true },
   ];
@@ -34,12 +38,7 @@ export function contentsSections({ groups, others, valueBytes, revisionsAgo }: C
   )}${section(
     'Keys and bytes by resource and namespace',
     dataTable(
-      [
-        { name: 'resource' },
-        { name: 'namespace' },
-        ...counted,
-        { name: 'differences', numbers: true },
-      ],
+      [{ name: 'resource' }, { name: 'namespace' }, ...sides, { name: counted, numbers: true }],
       [...rows, ...(rest ?? [])],
     ),
   )}`;
@@ -93,7 +92,8 @@ function coarser(all: readonly Bucket[]): Bucket[] {
 }
 
 function sizeText({ from, to }: Bucket): string {
-  return to === 0 ? 'empty' : `${bytes(from)} to ${bytes(to + 1)}`;
+  if (to === 0) return 'empty';
+  return from === to ? bytes(from) : `${bytes(from)} to ${bytes(to + 1)}`;
 }
 
 function agoText({ from, to }: Bucket): string {

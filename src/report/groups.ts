@@ -99,7 +99,8 @@ export class Groups {
 
   #isHere(key: Buffer): boolean {
     const { length } = this.#begin;
-    return length > 0 && key.compare(this.#begin, 0, length, 0, length) === 0;
+    if (length === 0 || key.length < length) return false;
+    return key.compare(this.#begin, 0, length, 0, length) === 0;
   }
 
   #goTo({ folder, namespace, begin }: Place): void {

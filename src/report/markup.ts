@@ -16,9 +16,19 @@ export class Markup {
 type Piece = Markup | string | number | readonly Markup[];
 
 export function html(parts: TemplateStringsArray, ...pieces: Piece[]): Markup {
-  // How a piece is indented here is nothing that a page has to carry, ten thousand times over.
-  const raw = parts.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+  const raw = squeezed(parts);
   return new Markup(String.raw({ raw }, ...pieces.map(textOf)));
+}
+
+const SQUEEZED = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** How a piece is indented here is nothing that a page has to carry, ten thousand times over. */
+function squeezed(parts: TemplateStringsArray): readonly string[] {
+  const known = SQUEEZED.get(parts);
+  if (known) return known;
+  const made = parts.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+  SQUEEZED.set(parts, made);
+  return made;
 }
 
 /** Nothing. */
@@ -48,8 +58,9 @@ function visible(text: string): string {
 /** JSON for inside a script element, which ends at the first `</script`, whatever that stands in. */
 export function inScript(json: string): Markup {
   return new Markup(
-    json.replaceAll(/[<>&\u2028\u2029]/g, (one) => {
-      return String.raw`\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    json.replaceAll(/[<>&\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => {
+      const units = Array.from({ length: one.length }, (_, i) => one.charCodeAt(i));
+      return units.map((unit) => String.raw`\u${unit.toString(16).padStart(4, '0')}`).join('');
     }),
   );
 }

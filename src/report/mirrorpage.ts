@@ -33,7 +33,7 @@ export function mirrorPage({
       ]),
       section('Of which etcds', clustersTable(source, target)),
       section('What was compared, and how', comparedTable(audit)),
-      contentsSections(contents),
+      contentsSections(contents, audit.foreign > 0 ? 'differences, foreign keys too' : undefined),
       foundSection(differences),
       blindSection([
         `What was written after revision ${audit.source.revision} of the source and ${audit.target.revision} of the target.`,

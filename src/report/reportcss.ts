@@ -2,10 +2,10 @@
 export const REPORT_CSS = `
 :root { color-scheme: light dark;
   --paper: #fff; --ink: #1b212b; --soft: #5a6474; --line: #d8dde5; --shade: #f5f7fa;
-  --accent: #2d62b3; --target: #b06a1b; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
+  --accent: #2d62b3; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #12161c; --ink: #e4e8ee; --soft: #9ba6b5; --line: #2d3541; --shade: #1a2029;
-  --accent: #7aa9f0; --target: #e0a35c; --good: #6fd3a0; --good-bg: #12291e; --bad: #ff9d95; --bad-bg: #351a18; } }
+  --accent: #7aa9f0; --good: #6fd3a0; --good-bg: #12291e; --bad: #ff9d95; --bad-bg: #351a18; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; font-variant-numeric: tabular-nums; }
@@ -22,14 +22,14 @@ code, .id { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberat
 .verdict p { margin: .3rem 0 0; color: var(--ink); overflow-wrap: anywhere; }
 .good { color: var(--good); background: var(--good-bg); border-color: var(--good); }
 .bad { color: var(--bad); background: var(--bad-bg); border-color: var(--bad); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1rem; margin: 0; break-inside: avoid; }
 .figures dt { color: var(--soft); font-size: .82rem; }
 .figures dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 500; border-bottom: 1.5px solid var(--soft); white-space: nowrap; }
-tbody th { font-weight: 500; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 4.5rem; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
 .n { text-align: right; white-space: nowrap; }
@@ -45,6 +45,7 @@ tr { break-inside: avoid; }
 .found tbody { break-inside: avoid; }
 .found tbody th[scope=rowgroup] { padding-top: .7rem; border: 0; font-weight: 600; }
 .found tbody tr:nth-child(2) > * { border: 0; }
+.found code { white-space: pre-wrap; }
 .found .what { color: var(--bad); font-weight: 400; }
 .found mark { background: var(--bad-bg); color: var(--bad); font-weight: 600; padding: 0 .2rem; border-radius: .15rem; }
 .search { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin: .6rem 0 1rem; font-size: .87rem; }
@@ -58,9 +59,10 @@ tr { break-inside: avoid; }
 @page { size: A4; margin: 16mm 15mm 18mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9px sans-serif; color: #5a6474; } }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #111; --soft: #4a5260; --line: #c9cfd8; --shade: #fff;
-    --accent: #2d62b3; --target: #b06a1b; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
+    --accent: #2d62b3; --good: #17693f; --good-bg: #e8f5ee; --bad: #a3211b; --bad-bg: #fcebe9; }
   * { print-color-adjust: exact; }
-  body { padding: 0; max-width: none; font-size: 10pt; }
+  html { font-size: 12px; }
+  body { padding: 0; max-width: none; font-size: 12px; }
   h2 { margin-top: 1.4rem; }
   .search { display: none; }
   .scroll { overflow: visible; }

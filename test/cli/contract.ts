@@ -208,6 +208,7 @@ export const auditReport = z.strictObject({
     bytes: count,
     seconds: z.number().nonnegative(),
   }),
+  files: z.array(z.string()).optional(),
 });
 
 const valuesSide = z.strictObject({
@@ -230,6 +231,23 @@ export const valuesReport = z.strictObject({
     foreign: count,
     bytes: count,
     seconds: z.number().nonnegative(),
+  }),
+  files: z.array(z.string()).optional(),
+});
+
+/** Of `audit verify`. */
+export const auditVerify = z.strictObject({
+  verify: z.strictObject({
+    file: z.string(),
+    whole: z.boolean(),
+    format: z.string().nullable(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .nullable(),
+    version: z.string().nullable(),
+    page: z.enum(['same', 'differs', 'not compared']).nullable(),
+    faults: z.array(z.string()),
   }),
 });
 
