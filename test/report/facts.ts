@@ -1,7 +1,7 @@
 /** Facts of reports, made up; and the keys that nobody should believe. */
 import type { AuditFacts, MirrorFacts } from '../../src/report/auditfacts.js';
 import type { FoundDifference } from '../../src/report/found.js';
-import { OWN_VERSION } from '../../src/ownversion.js';
+import { ownVersion } from '../../src/ownversion.js';
 
 /** What ends a script, breaks a line, turns the direction of writing; and what is no UTF-8. */
 export const ODD_KEYS: readonly FoundDifference['key'][] = [
@@ -38,7 +38,7 @@ const cluster = (id: string, name: string) => ({
 
 const SHARED = {
   made: {
-    version: OWN_VERSION,
+    version: ownVersion(),
     node: 'v20.20.2',
     host: 'ops-1',
     user: 'anna',
