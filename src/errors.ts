@@ -153,7 +153,7 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /** Whether the system said it, of a file or a disk. */
-export function isSystemError(error: unknown): error is Error {
+export function isSystemError(error: unknown): error is Error & { code?: string } {
   return error instanceof Error && 'errno' in error;
 }
 

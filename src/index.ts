@@ -34,6 +34,8 @@ export type { Cursor } from './target/cursor.js';
 export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
+export type { AuditingRequest, AuditingStatus } from './auditing/auditing.js';
+export type { AuditView } from './listen/view.js';
 export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
 export type { AuditWitness, OnDifference, SideRows } from './audit/witness.js';
 export type { ClusterFacts } from './report/clusters.js';

@@ -18,6 +18,7 @@ import { audit, type AuditOptions } from './audit/audit.js';
 import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
 import type { OnDifference } from './audit/witness.js';
+import type { AuditingRequest } from './auditing/auditing.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
 import { seed, type SeedOptions } from './base/seed.js';
@@ -64,6 +65,10 @@ export interface FollowRequest extends StatusesOptions {
   repair?: boolean;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
+  /** Compares both sides again and again while it follows; default: it does not. */
+  audit?: AuditingRequest;
+  /** A difference that such an audit has found, once for each audit; default: `onNote` is told. */
+  onAlarm?: (alarm: string) => void;
 }
 
 /** Like `etcd-lockstep audit`. Prefixes: what the target's cursor names, where none are given. */
@@ -173,6 +178,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
+    const { audit, onAlarm } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -187,7 +193,8 @@ export class Migration {
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
         const ends = { source, sourceWatch, target };
-        return new Follower({ ...ends, journal: opened, repair, until, onNote, signal: stop });
+        const told = { audit, onAlarm, onNote };
+        return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });
     } finally {
       source.close();

@@ -45,7 +45,11 @@ export async function comparePages(
   );
 }
 
-function differenceOf(left: Buffer | undefined, right: Buffer | undefined): Difference | undefined {
+/** Of one key, with the row of each side that has it; undefined where they are the same. */
+export function differenceOf(
+  left: Buffer | undefined,
+  right: Buffer | undefined,
+): Difference | undefined {
   if (left && right) return left.equals(right) ? undefined : differing(left, right);
   if (left) return only(left, 'missing on target');
   return right && only(right, 'extra on target');

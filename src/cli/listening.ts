@@ -16,6 +16,8 @@ export interface Showing {
   view: (facts: ViewFacts) => View;
   /** As `-w json` prints it; undefined before there is one. */
   status: () => object | undefined;
+  /** Folder of the reports of its audits; undefined: it makes none. */
+  reports?: string | undefined;
   /** The command that mends what the work has failed with, where there is one. */
   mend?: (error: unknown) => string | null;
 }
@@ -28,7 +30,7 @@ export interface Showing {
 export async function listening<T>(
   { listen, readyLag }: ListenerOptions,
   { log, note, events, signal }: Pick<Context, 'log' | 'note' | 'events' | 'signal'>,
-  { view, status, mend = () => null }: Showing,
+  { view, status, reports, mend = () => null }: Showing,
   work: () => Promise<T>,
 ): Promise<T> {
   if (!listen) return work();
@@ -43,7 +45,7 @@ export async function listening<T>(
   };
   // Only here, as all that serves takes a while to load.
   const { Listener } = await import('../listen/listener.js');
-  const listener = await Listener.open(listen, { view: shown, status }, note);
+  const listener = await Listener.open(listen, { view: shown, status, reports }, note);
   log.info(`listening: ${listener.url}`);
   if (!isLoopback(listen.host))
     log.warn(

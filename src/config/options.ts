@@ -23,6 +23,7 @@ import {
   onOff,
   revision,
   secret,
+  size,
   text,
   whole,
   withDefault,
@@ -111,6 +112,11 @@ export const OPTIONS = {
   values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   revision: revision("revision to compare at (default: the target's head)"),
   history: onOff('compare every event that both sides still hold, too'),
+  auditEvery: duration('1s', '720h', 'compare both sides so often while following (default: not)'),
+  auditRate: withDefault(
+    '4MiB',
+    size('64KiB', '1GiB', 'bytes that such an audit reads of each side in a second, at most'),
+  ),
   report: list(
     'files',
     'write a report to sign: FILE.html, FILE.json or both; must not exist',

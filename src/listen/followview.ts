@@ -31,10 +31,10 @@ export function followView(
   if (!status) return { ...view, ...beginning(reading), ready: false, prefixes: [] };
   const { position, sourceHead, lagRevisions, lagSeconds, trouble } = status;
   const lag = lagRevisions === null ? null : { revisions: lagRevisions, seconds: lagSeconds ?? 0 };
-  const { state, prefixes, clusters, compaction, leases, retries } = status;
+  const { state, prefixes, clusters, compaction, leases, retries, audits, auditing } = status;
   return {
     ...view,
-    ...{ state, prefixes, clusters, compaction, leases, retries, trouble, lag },
+    ...{ state, prefixes, clusters, compaction, leases, retries, trouble, lag, audits, auditing },
     sentence: sentence(status),
     mood: mood(status),
     ready: isReady(status, facts.readyLagSeconds),
@@ -73,10 +73,16 @@ function isReady({ state, caughtUpAt, lagSeconds }: FollowStatus, within: number
 }
 
 /** A target that is still to be restored is no trouble. */
-function mood({ state, position, trouble }: FollowStatus): Mood {
+function mood({ state, position, trouble, audits }: FollowStatus): Mood {
   const isAwaited = state === 'waiting for the target' && position === null;
   if (trouble && !(isAwaited && trouble.code === 'UNAVAILABLE')) return 'trouble';
+  if (isDifferent(audits)) return 'trouble';
   return state === 'in lockstep' || state === 'taken over' ? 'well' : 'working';
+}
+
+/** By the last audit that was carried through. */
+function isDifferent(audits: FollowStatus['audits']): boolean {
+  return audits.find(({ result }) => result !== 'failed')?.result === 'different';
 }
 
 function sentence(s: FollowStatus): string {
@@ -102,7 +108,7 @@ function sentence(s: FollowStatus): string {
 }
 
 function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
-  const { state, position, trouble } = s;
+  const { state, position, trouble, audits } = s;
   if (state === 'waiting for the target' && position === null)
     return {
       text: 'Restore the base with the commands that `seed` has printed, and start the target. This goes on by itself then.',
@@ -111,6 +117,11 @@ function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
   if (trouble) return { text: trouble.hint ?? AWAY[state] ?? TRIED_AGAIN, command: null };
   switch (state) {
     case 'in lockstep':
+      if (isDifferent(audits))
+        return {
+          text: 'The last audit has found the target different. Do not cut over to it: compare both once more, and see what differs; then seed a new target.',
+          command: audit,
+        };
       return {
         text: 'Audit, as often as you like. When it is time, cut over, with the runbook beside you.',
         command: audit,

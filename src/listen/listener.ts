@@ -20,6 +20,7 @@ import { LockstepError } from '../errors.js';
 import { readAsset } from './assets.js';
 import { isOurHost } from './hostcheck.js';
 import { Metrics } from './metrics.js';
+import { readReport } from './servedreports.js';
 import { Samples } from './samples.js';
 import type { View } from './view.js';
 import { Viewers } from './viewers.js';
@@ -29,7 +30,11 @@ export interface Shown {
   view: () => View;
   /** As `-w json` prints it; undefined before there is one. */
   status: () => object | undefined;
+  /** Folder of the reports of its audits; undefined: it makes none. */
+  reports?: string | undefined;
 }
+
+const REPORTS = '/reports/';
 
 const TICK_MS = 1000;
 const MAX_CONNECTIONS = 64;
@@ -173,8 +178,15 @@ export class Listener {
       case '/status.json':
         return asJson(this.shown.status());
       default:
-        return (await readAsset(path)) ?? { status: 404, body: 'there is no such page\n' };
+        return (await this.#file(path)) ?? { status: 404, body: 'there is no such page\n' };
     }
+  }
+
+  async #file(path: string): Promise<Answer | undefined> {
+    const { reports } = this.shown;
+    return reports === undefined || !path.startsWith(REPORTS)
+      ? readAsset(path)
+      : readReport(reports, path.slice(REPORTS.length));
   }
 
   #events(response: ServerResponse): void {

@@ -2,7 +2,15 @@
  * follow: runs the pipeline (../pipeline.ts) until told to stop, and says how it fares.
  */
 import type { Retried } from '../async/retries.js';
+import { beside } from '../async/together.js';
 import { TroubleClock, type Trouble } from '../async/trouble.js';
+import {
+  Auditing,
+  AUDITING_DEFAULTS,
+  type AuditingRequest,
+  type AuditingStatus,
+} from '../auditing/auditing.js';
+import { reportsOf } from '../auditing/folder.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import type { LeasesKept } from '../leases/keeper.js';
@@ -16,6 +24,10 @@ import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import type { SourceWindow } from './sourcehistory.js';
 
 export interface FollowOptions extends PipelineOptions {
+  /** Compares both sides again and again while it follows; unless given it does not. */
+  audit?: AuditingRequest | undefined;
+  /** Hears of a difference that an audit has found, once for each audit; unless given, `onNote` does. */
+  onAlarm?: ((text: string) => void) | undefined;
   signal: AbortSignal;
 }
 
@@ -29,7 +41,7 @@ export type FollowState =
   | 'taken over';
 
 /** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
-export interface FollowStatus {
+export interface FollowStatus extends AuditingStatus {
   state: FollowState;
   /** What is followed. */
   prefixes: string[];
@@ -73,12 +85,14 @@ export interface FollowStatus {
 export class Follower {
   readonly #options: FollowOptions;
   readonly #pipeline: Pipeline;
+  readonly #auditing: Auditing | undefined;
   readonly #trouble = new TroubleClock();
   #cutover: FollowStatus['cutover'] = null;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     this.#pipeline = new Pipeline(options);
+    this.#auditing = options.audit && this.#audits(options.audit);
   }
 
   get status(): FollowStatus {
@@ -106,7 +120,24 @@ export class Follower {
       retries: retries.list,
       trouble: this.#trouble.told(this.#waitsFor(lag?.revisions ?? 0)),
       cutover: this.#cutover,
+      ...(this.#auditing?.status ?? { audits: [], auditing: null }),
     };
+  }
+
+  #audits(request: AuditingRequest): Auditing {
+    const { source, target, journal, onNote, onAlarm } = this.#options;
+    const { clusterId, prefixes } = journal.state;
+    return new Auditing({
+      ...{ ...AUDITING_DEFAULTS, ...request },
+      ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
+      folder: reportsOf(journal.directory),
+      inLockstep: () => this.status.state === 'in lockstep',
+      onNote,
+      onAlarm: (text) => {
+        if (onAlarm) onAlarm(text);
+        else onNote(text, true);
+      },
+    });
   }
 
   #waitsFor(lagRevisions: number): LockstepError | undefined {
@@ -137,7 +168,10 @@ export class Follower {
         },
       );
     try {
-      await this.#pipeline.run(await this.#firstContact(), signal);
+      const limits = await this.#firstContact();
+      await beside(signal, [(stop) => this.#auditing?.run(stop) ?? Promise.resolve()], (stop) =>
+        this.#pipeline.run(limits, stop),
+      );
     } catch (error) {
       // What the source was asked just then has been given up with it.
       if (signal.aborted && passes(error)) return;

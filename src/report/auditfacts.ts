@@ -2,7 +2,7 @@
  * What the report of an audit says, as facts: its JSON, from which its page is rendered.
  *
  * The audit's own report stands in it as `-w json` prints it; the rest is who, when, of what, and what was
- * found by the way. docs/report.schema.json is made of these schemas (test/report/schema.test.ts).
+ * found by the way. docs/report.schema.json is made of these schemas (test/report/document.test.ts).
  */
 import { z } from 'zod';
 import type { AuditReport } from '../audit/report.js';

@@ -2,13 +2,20 @@
 import { z } from 'zod';
 import { auditFacts, mirrorFacts } from './auditfacts.js';
 import { auditPage } from './auditpage.js';
+import { besideFacts } from './besidefacts.js';
+import { besidePage } from './besidepage.js';
 import type { ReportPage } from './frame.js';
 import { mirrorPage } from './mirrorpage.js';
 import { nightFacts } from './nightfacts.js';
 import { nightPage } from './nightpage.js';
 
 /** The schema of {@link ReportFacts}, told apart by `format`. */
-export const reportFacts = z.discriminatedUnion('format', [auditFacts, mirrorFacts, nightFacts]);
+export const reportFacts = z.discriminatedUnion('format', [
+  auditFacts,
+  mirrorFacts,
+  besideFacts,
+  nightFacts,
+]);
 
 /** The schema of the file: docs/report.schema.json. */
 export const reportDocument = z.strictObject({
@@ -28,5 +35,7 @@ export function pageOf(facts: ReportFacts): ReportPage {
       return mirrorPage(facts);
     case 'etcd-lockstep/night-report/1':
       return nightPage(facts);
+    case 'etcd-lockstep/follow-audit-report/1':
+      return besidePage(facts);
   }
 }

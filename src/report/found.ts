@@ -57,21 +57,25 @@ export class Found {
   #found = 0;
   #keyBytes = 0;
 
-  add(difference: Difference, { source, target }: SideRows): void {
+  add(difference: Difference, rows: SideRows): void {
     this.#found++;
     this.#keyBytes += difference.key.length;
     if (this.#listed.length >= MAX_LISTED || this.#keyBytes > MAX_KEY_BYTES) return;
-    const { key, keyBase64 = null, kind, fields, revision = null } = difference;
-    this.#listed.push({
-      ...{ key, keyBase64, kind, fields: [...fields], revision },
-      source: fieldsOf(source),
-      target: fieldsOf(target),
-    });
+    this.#listed.push(foundOf(difference, rows));
   }
 
   get facts(): FoundDifferences {
     return { found: this.#found, listed: this.#listed };
   }
+}
+
+export function foundOf(difference: Difference, { source, target }: SideRows): FoundDifference {
+  const { key, keyBase64 = null, kind, fields, revision = null } = difference;
+  return {
+    ...{ key, keyBase64, kind, fields: [...fields], revision },
+    source: fieldsOf(source),
+    target: fieldsOf(target),
+  };
 }
 
 function fieldsOf(row: Buffer | undefined): FoundDifference['source'] {

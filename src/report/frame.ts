@@ -45,7 +45,7 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-function hashOf(text: string): string {
+export function hashOf(text: string): string {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 

@@ -96,6 +96,21 @@ export const follow = z.strictObject({
   revisionsPerSecond: count,
   journalBytes: count,
   journalFreeBytes: count.nullable(),
+  audits: z.array(
+    z.strictObject({
+      at: z.iso.datetime(),
+      result: z.enum(['equal', 'different', 'failed']),
+      revision: revision.nullable(),
+      keys: count,
+      differences: count,
+      seconds: z.number().nonnegative(),
+      file: z.string().nullable(),
+      message: z.string().nullable(),
+    }),
+  ),
+  auditing: z
+    .strictObject({ since: z.iso.datetime(), share: z.number().min(0).max(1).nullable() })
+    .nullable(),
 });
 
 export const mirror = z.strictObject({

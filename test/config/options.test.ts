@@ -55,6 +55,21 @@ describe('options', () => {
       expect(() => typed('watch', given)).to.throw(LockstepError, /--watch .*such as 500ms/);
     });
 
+  for (const [given, means] of [
+    ['64KiB', 65_536],
+    ['1.5MiB', 1_572_864],
+    ['1GiB', 1_073_741_824],
+    ['100000', 100_000],
+  ] as const)
+    it(`a size: ${given}`, () => {
+      expect(typed('auditRate', given)).to.equal(means);
+    });
+
+  for (const given of ['', 'much', '4 MiB', '-1', '4MB', '63KiB', '2GiB', '0x10000', '1e6'])
+    it(`no size: "${given}"`, () => {
+      expect(() => typed('auditRate', given)).to.throw(LockstepError, /--audit-rate .*such as 512/);
+    });
+
   for (const given of ['', '1,000', '1.5', '-3', '0x10', '1e3', '0', '99999999'])
     it(`no number for --margin: "${given}"`, () => {
       expect(() => typed('margin', given)).to.throw(LockstepError, /--margin .* from 1 to/);

@@ -30,6 +30,7 @@ export function followStatus(other: Partial<FollowStatus> = {}): FollowStatus {
     retries: [{ code: 'UNAVAILABLE', side: 'target', count: 4 }],
     trouble: null,
     cutover: null,
+    ...{ audits: [], auditing: null },
     ...other,
   };
 }
