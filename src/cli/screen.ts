@@ -45,8 +45,10 @@ export class Screen {
     const lines = this.#lines(columns);
     // What does not fit is below, where it matters least.
     const shown = lines.length > rows ? [...lines.slice(0, rows - 1), '…'] : lines;
-    const text = shown.map((line) => `${line}${REST_OF_LINE}`).join('\r\n');
-    this.o.write(`${this.#open ? '' : ENTER}${HOME}${text}${REST_OF_SCREEN}`);
+    // Cleared before it is written: behind a full line the cursor stands on its last character.
+    const text = shown.map((line) => `${REST_OF_LINE}${line}`).join('\r\n');
+    const rest = shown.length < rows ? `\r\n${REST_OF_SCREEN}` : '';
+    this.o.write(`${this.#open ? '' : ENTER}${HOME}${text}${rest}`);
     this.#open = true;
   }
 

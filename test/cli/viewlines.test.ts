@@ -40,7 +40,11 @@ describe('watch: the picture', () => {
     const lines = drawn(view, { nowMs: Date.parse(view.at) + 1500 });
     const text = lines.join('\n');
     for (const part of [
-      ...[/ALARM +a late write/, /writes are refused for 14\.0 s/, /fence +1,500 ahead, margin 1,000/],
+      ...[
+        /ALARM +a late write/,
+        /writes are refused for 14\.0 s/,
+        /fence +1,500 ahead, margin 1,000/,
+      ],
       ...[/moved +https:\/\/10\.0\.0\.1:6443 {2}serves from target/],
       ...[/ \+ +1 freeze/, / > +2 switch/, /FAILED .* ago: the source is away/, /2 DIFFERENCES/],
       ...[/2 not refreshed; the first ends in 30\.0 s/, /progress +25 %; 1 of 4/],
@@ -71,7 +75,11 @@ describe('watch: the picture', () => {
   });
 
   it('control characters of another process do not get out, colours or not', () => {
-    const view = { ...followed(), sentence: 'a\x1b]0;title\x07b\u202ec\r\nd', prefixes: ['/\x9b2J'] };
+    const view = {
+      ...followed(),
+      sentence: 'a\x1b]0;title\x07b\u202ec\r\nd',
+      prefixes: ['/\x9b2J'],
+    };
     expect(drawn(view).join('')).not.to.match(/[\x00-\x1f\x7f-\x9f\u202e]/);
     const line: StyledLine = [['bad', 'a\x1b[2Jb']];
     expect(paint(line, 80, true)).to.equal('\x1b[1;31ma [2Jb\x1b[0m');

@@ -89,7 +89,10 @@ describe('deploy/: what the rules and the dashboard name', () => {
   it('links that alerts give lead somewhere', () => {
     for (const [, page = '', anchor] of RULES.matchAll(/docs: (docs\/[\w-]+\.md)(?:#([\w-]+))?/g)) {
       const headings = [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-        heading.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'),
+        heading
+          .toLowerCase()
+          .replaceAll(/[^\w -]/g, '')
+          .replaceAll(' ', '-'),
       );
       if (anchor !== undefined) expect(headings, page).to.include(anchor);
     }
@@ -111,7 +114,9 @@ describe('deploy/: what the rules and the dashboard name', () => {
 
   it('shows every metric that is exported', async () => {
     const text = await new Metrics().scrape(nightView());
-    const exported = [...text.matchAll(/^# TYPE (etcd_lockstep_\w+)/gm)].map(([, name = '']) => name);
+    const exported = [...text.matchAll(/^# TYPE (etcd_lockstep_\w+)/gm)].map(
+      ([, name = '']) => name,
+    );
     const shown = exported.filter((name) => !/_trouble_since_|_night_step_number/.test(name));
     for (const name of shown) expect(DASHBOARD, name).to.contain(name);
   });
