@@ -6,6 +6,8 @@
  * The panels are said here once, and laid out from left to right. Nothing names a Grafana of ours: the
  * data source is a variable, and there are no ids but the panels' own numbers.
  */
+import { fileURLToPath } from 'node:url';
+
 interface Query {
   expr: string;
   legend: string;
@@ -310,10 +312,9 @@ const COLUMNS = 24;
 
 function panelJson(panel: Panel, id: number, gridPos: object): object {
   const { title, about, type, unit = 'none', queries, steps, shows = 'value' } = panel;
-  const texts = Object.entries(panel.mappings ?? {}).map(([value, text], index) => [
-    value,
-    { index, text },
-  ]);
+  const texts = Object.entries(panel.mappings ?? {}).map(
+    ([value, text], index): [string, object] => [value, { index, text }],
+  );
   return {
     ...{ id, type, title, description: about, datasource: DATASOURCE, gridPos },
     fieldConfig: {
@@ -389,5 +390,5 @@ export function dashboard(): object {
   };
 }
 
-if (process.argv[1] === import.meta.filename)
+if (process.argv[1] === fileURLToPath(import.meta.url))
   process.stdout.write(`${JSON.stringify(dashboard(), null, 2)}\n`);

@@ -89,10 +89,11 @@ async function openEvents(at: URL, signal: AbortSignal): Promise<IncomingMessage
   const get = at.protocol === 'https:' ? httpsGet : httpGet;
   const headers = { accept: 'text/event-stream' };
   const request = get(new URL('events', at), { headers, signal, agent: false });
-  request.setTimeout(ANSWERS_WITHIN_MS, () => {
-    request.destroy(new PeerFault(`nothing came for ${ANSWERS_WITHIN_MS / 1000} s`));
-  });
+  const silence = new PeerFault(`nothing came for ${ANSWERS_WITHIN_MS / 1000} s`);
+  request.setTimeout(ANSWERS_WITHIN_MS, () => request.destroy(silence));
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  // From now on who reads the answer hears of it.
+  request.on('timeout', () => answer.destroy(silence));
   const { statusCode = 0 } = answer;
   const type = answer.headers['content-type'] ?? '';
   const isStream = statusCode === 200 && type.startsWith('text/event-stream');
