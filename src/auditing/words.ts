@@ -38,6 +38,9 @@ export function outcomeText({ result, differences }: AuditView, progress: Progre
     ranges.length === 1
       ? `at revision ${first}`
       : `key by key, at ${ranges.length} revisions from ${first} to ${last}`;
-  const found = result === 'equal' ? '' : `; ${count(differences)} ${differences === 1 ? 'difference' : 'differences'}`;
+  const found =
+    result === 'equal'
+      ? ''
+      : `; ${count(differences)} ${differences === 1 ? 'difference' : 'differences'}`;
   return `audited: ${result.toUpperCase()} ${at}: ${count(source.keys)} keys, ${bytes(read)} in ${duration(seconds)}${found}`;
 }
