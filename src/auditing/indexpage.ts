@@ -8,6 +8,9 @@ import { count, duration } from '../text.js';
 
 const POLICY = `default-src 'none'; style-src '${hashOf(REPORT_CSS)}'; img-src data:; base-uri 'none'; form-action 'none'`;
 
+/** The policy is of just what stands between the tags. */
+const STYLE = new Markup(`<style>${REPORT_CSS}</style>`);
+
 /** A report that lies in the folder. */
 export interface Filed {
   /** Without its ending: there are a page and its facts. */
@@ -34,9 +37,7 @@ export function indexPage(filed: readonly Filed[], outcomes: readonly AuditView[
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>Audits while following</title>
         <link rel="icon" href="data:," />
-        <style>
-          ${new Markup(REPORT_CSS)}
-        </style>
+        ${STYLE}
       </head>
       <body>
         <header>

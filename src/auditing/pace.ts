@@ -3,7 +3,7 @@
  * and none while it is not its turn.
  *
  * Each page moves the time of the next one on by what it has cost. Time in which nothing could be read is
- * not made up for: a burst is just what the side should not feel.
+ * not made up for, but for a moment: a burst is just what the side should not feel.
  */
 import { pause } from '../async/again.js';
 import type { PagePace } from '../source/pages.js';

@@ -8,7 +8,7 @@ const NAMED_IN_ALARM = 5;
 export const WRONG_CURSOR =
   "the number of keys, or the checksum, in the target's cursor is not that of its keys";
 export const WHAT_NOW =
-  'follow goes on all the same. Do not cut over to this target: `etcd-lockstep audit` compares both once more and lists what differs; then seed a new target';
+  'Audit and follow go on. Do not cut over to this target: `etcd-lockstep audit` compares both once more and lists what differs; then seed a new target';
 
 export function alarmText({ differences, stillDifferent }: Progress): string {
   const named = stillDifferent.slice(0, NAMED_IN_ALARM).map(({ found, at, again }) => {
@@ -17,7 +17,7 @@ export function alarmText({ differences, stillDifferent }: Progress): string {
     return `${JSON.stringify(key)} ${what}, at revision ${at} and still at ${again}`;
   });
   const more = differences > named.length ? '; …' : '';
-  return `audit: ${count(differences)} ${keysText(differences)} not the same on both sides, so far: ${named.join('; ')}${more}. The audit goes on, and ${WHAT_NOW}`;
+  return `audit: ${count(differences)} ${keysText(differences)} not the same on both sides, so far: ${named.join('; ')}${more}. ${WHAT_NOW}`;
 }
 
 function keysText(n: number): string {
@@ -38,6 +38,9 @@ export function outcomeText({ result, differences }: AuditView, progress: Progre
     ranges.length === 1
       ? `at revision ${first}`
       : `key by key, at ${ranges.length} revisions from ${first} to ${last}`;
-  const found = result === 'equal' ? '' : `; ${count(differences)} differences`;
+  const found =
+    result === 'equal'
+      ? ''
+      : `; ${count(differences)} ${differences === 1 ? 'difference' : 'differences'}`;
   return `audited: ${result.toUpperCase()} ${at}: ${count(source.keys)} keys, ${bytes(read)} in ${duration(seconds)}${found}`;
 }

@@ -76,7 +76,7 @@ function comparedTable(audit: Audit): Markup {
       'how',
       'page by page in the order of keys, both sides at one revision, byte by byte; what differed was read once more on both sides, at a newer one',
     ],
-    ['history', 'not compared beside a follower: `audit --history` does'],
+    ['history', 'not compared while following (audit --history does)'],
     [
       'cursor',
       cursor
@@ -155,7 +155,7 @@ function blindTo(audit: Audit): string[] {
     ...(audit.ranges.length === 1
       ? []
       : [
-          'Whether all keys were the same at one moment: each range was, at its own. `audit` compares all at one revision.',
+          'Whether all keys were the same at one moment: each range was, at its own. etcd-lockstep audit compares all at one revision.',
         ]),
     'History: keys that came and went, and what a key was before.',
     ...BLIND,

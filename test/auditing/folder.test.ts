@@ -1,5 +1,6 @@
 /** The folder of reports: bounded, those with differences longer, and what is not ours left alone. */
 import { expect } from 'chai';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,8 @@ describe('the folder of reports', () => {
     expect(names).to.include('mine.html').and.not.include('audit-20251001T000000000Z.html');
 
     const index = readFileSync(join(folder, 'index.html'), 'utf8');
+    const [, style = ''] = /<style>([^]*)<\/style>/.exec(index) ?? [];
+    expect(index).to.contain(`'sha256-${createHash('sha256').update(style).digest('base64')}'`);
     expect(index.match(/>report<\/a>/g)).to.have.lengthOf(96);
     expect(index).to.contain('FAILED').and.to.contain('a &lt;b&gt; is away');
     const [newest = ''] = /audit-\d{8}T\d{9}Z[^.]*\.html/.exec(index) ?? [];
