@@ -60,7 +60,7 @@ test: $(GEN)
 
 # Part of make test; takes seconds
 docs-check: $(GEN) etcd
-	$(MOCHA) 'test/docs/*.test.ts' test/cli/reference.test.ts
+	$(MOCHA) --timeout 120000 'test/docs/*.test.ts' test/cli/reference.test.ts
 
 # Builds kube-apiserver, kube-scheduler and kube-controller-manager: about eight minutes, once
 k8s:

@@ -21,6 +21,7 @@ export {
 } from './migration.js';
 export type { Ends } from './ends.js';
 export type { Connection, TlsFiles } from './wire/connection.js';
+export type { Side } from './wire/side.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { SeedCount } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
@@ -35,7 +36,7 @@ export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
 export type { AuditingRequest, AuditingStatus } from './auditing/auditing.js';
-export type { AuditView } from './listen/view.js';
+export type { AuditOutcome } from './auditing/outcome.js';
 export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
 export type { AuditWitness, OnDifference, SideRows } from './audit/witness.js';
 export type { ClusterFacts } from './report/clusters.js';

@@ -14,6 +14,7 @@ export interface SideRows {
   target?: Buffer | undefined;
 }
 
+/** Called for every key that is compared. */
 export interface AuditWitness {
   /** Reading begins, at the source's revision. Where it begins again, what was seen before is void. */
   begin: (revision: Revision) => void;

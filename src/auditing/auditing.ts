@@ -16,7 +16,7 @@ import { pause } from '../async/again.js';
 import type { OnNote } from '../async/patience.js';
 import { refuseNothing } from '../audit/nothing.js';
 import { hasCode, LockstepError } from '../errors.js';
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import { describeClusters } from '../report/clusters.js';
 import type { MadeWith } from '../report/madeby.js';
@@ -60,7 +60,7 @@ export interface AuditingOptions extends Required<AuditingRequest> {
 /** What a follower says of its audits. */
 export interface AuditingStatus {
   /** Newest first; the last few. */
-  audits: AuditView[];
+  audits: AuditOutcome[];
   /** One that is under way; null: none is. */
   auditing: { since: string; share: number | null } | null;
 }
@@ -202,7 +202,7 @@ export class Auditing {
     const wrongCursor = cursorAgrees(progress) === false;
     const isEqual = progress.differences === 0 && !wrongCursor;
     const at = new Date().toISOString();
-    const outcome: AuditView = {
+    const outcome: AuditOutcome = {
       ...{ at, result: isEqual ? 'equal' : 'different', differences: progress.differences },
       revision: progress.ranges.at(-1)?.revision ?? null,
       ...{ keys: progress.source.keys, seconds: rounded(progress.seconds), file: null },
@@ -218,7 +218,7 @@ export class Auditing {
 
   /** @returns its file; null where it could not be written, for the result counts all the same */
   async #report(
-    outcome: AuditView,
+    outcome: AuditOutcome,
     progress: Progress,
     { source, target }: Ends,
     signal: AbortSignal,
@@ -240,7 +240,7 @@ export class Auditing {
     }
   }
 
-  async #record(place: Place, outcome: AuditView): Promise<void> {
+  async #record(place: Place, outcome: AuditOutcome): Promise<void> {
     place.add(outcome);
     await this.#save(place);
     await fileIndex(this.o.folder, place.outcomes);
@@ -260,7 +260,7 @@ export class Auditing {
     const { source, differences = 0, seconds = 0 } = place.running ?? {};
     // What it has come to is no place to go on from.
     if (hasCode(error, 'COMPACTED_MEANWHILE', 'NOTHING_COMPARED')) place.running = null;
-    const outcome: AuditView = {
+    const outcome: AuditOutcome = {
       ...{ at: new Date().toISOString(), result: 'failed', revision: null, file: null, message },
       ...{ keys: source?.keys ?? 0, differences, seconds: rounded(seconds) },
     };

@@ -1,6 +1,6 @@
 /** What the report of an audit is made of, from how far it has come. */
 import { describeKey } from '../audit/report.js';
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Tally } from '../mvcc/tally.js';
 import { ownVersion } from '../ownversion.js';
@@ -17,7 +17,7 @@ interface Around {
 }
 
 export function factsOf(
-  { at, result, seconds }: AuditView,
+  { at, result, seconds }: AuditOutcome,
   progress: Progress,
   { prefixes, bytesPerSecond, calledAs, clusters }: Around,
 ): BesideFacts {

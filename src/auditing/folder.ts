@@ -6,7 +6,7 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import type { BesideFacts } from '../report/besidefacts.js';
 import { htmlOf, jsonOf } from '../report/document.js';
 import { indexPage, type Filed } from './indexpage.js';
@@ -52,7 +52,7 @@ export async function fileReport(folder: string, facts: BesideFacts, at: string)
  * Makes the list anew.
  * @throws LockstepError IO
  */
-export async function fileIndex(folder: string, outcomes: readonly AuditView[]): Promise<void> {
+export async function fileIndex(folder: string, outcomes: readonly AuditOutcome[]): Promise<void> {
   await publish(join(folder, INDEX), indexPage(await listReports(folder), outcomes));
 }
 

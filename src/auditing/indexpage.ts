@@ -1,5 +1,5 @@
 /** The page that lists the reports of a folder, newest first, and the audits that have none. */
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import { hashOf } from '../report/frame.js';
 import { html, Markup } from '../report/markup.js';
 import { dataTable, timeText } from '../report/parts.js';
@@ -21,7 +21,7 @@ export interface Filed {
 }
 
 /** @param outcomes what is remembered of them; of a report of which nothing is, its name tells */
-export function indexPage(filed: readonly Filed[], outcomes: readonly AuditView[]): string {
+export function indexPage(filed: readonly Filed[], outcomes: readonly AuditOutcome[]): string {
   const known = new Map(outcomes.map((outcome) => [outcome.at, outcome]));
   const rows = [
     ...filed.map(({ at, ...one }) => ({ at, cells: reportCells(at, one, known.get(at)) })),
@@ -64,7 +64,11 @@ export function indexPage(filed: readonly Filed[], outcomes: readonly AuditView[
 
 type Cells = (string | Markup)[];
 
-function reportCells(at: string, filed: Omit<Filed, 'at'>, outcome: AuditView | undefined): Cells {
+function reportCells(
+  at: string,
+  filed: Omit<Filed, 'at'>,
+  outcome: AuditOutcome | undefined,
+): Cells {
   const { name, different } = filed;
   const result = different ? 'different' : 'equal';
   const links = html`<a href="${name}.html">report</a>, <a href="${name}.json">JSON</a>`;
@@ -72,7 +76,7 @@ function reportCells(at: string, filed: Omit<Filed, 'at'>, outcome: AuditView | 
   return [...cells(outcome, result).slice(0, -1), links];
 }
 
-function cells(outcome: AuditView, result: AuditView['result']): Cells {
+function cells(outcome: AuditOutcome, result: AuditOutcome['result']): Cells {
   const { at, revision, keys, differences, seconds, message } = outcome;
   return [
     timeText(at),
@@ -85,7 +89,7 @@ function cells(outcome: AuditView, result: AuditView['result']): Cells {
   ];
 }
 
-function verdict(result: AuditView['result']): Markup {
+function verdict(result: AuditOutcome['result']): Markup {
   const tone = result === 'equal' ? 'good' : 'bad';
   return html`<span class="${tone}">${result.toUpperCase()}</span>`;
 }

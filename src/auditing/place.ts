@@ -14,7 +14,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isSystemError } from '../errors.js';
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import { progressSchema, toJson, type Progress } from './progress.js';
 import { attempt, publish } from './publish.js';
 
@@ -30,7 +30,7 @@ const outcome = z.object({
   seconds: z.number(),
   file: z.string().nullable(),
   message: z.string().nullable(),
-}) satisfies z.ZodType<AuditView>;
+}) satisfies z.ZodType<AuditOutcome>;
 
 const schema = z.object({
   format: z.literal(1),
@@ -53,7 +53,7 @@ type Stored = Omit<z.output<typeof schema>, 'format' | keyof PlaceOwner>;
 /** What is remembered. */
 export class Place implements Stored {
   begun: string | null = null;
-  outcomes: AuditView[] = [];
+  outcomes: AuditOutcome[] = [];
   running: Progress | null = null;
 
   private constructor(
@@ -88,7 +88,7 @@ export class Place implements Stored {
   }
 
   /** Of failures in a row the last one stands for all. */
-  add(outcome: AuditView): void {
+  add(outcome: AuditOutcome): void {
     if (outcome.result === 'failed' && this.outcomes[0]?.result === 'failed') this.outcomes.shift();
     this.outcomes.unshift(outcome);
     this.outcomes.splice(MAX_OUTCOMES);

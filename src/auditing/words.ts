@@ -1,5 +1,5 @@
 /** What is said of an audit while a follower runs. */
-import type { AuditView } from '../listen/view.js';
+import type { AuditOutcome } from './outcome.js';
 import { bytes, count, duration } from '../text.js';
 import type { Progress } from './progress.js';
 
@@ -31,7 +31,7 @@ export function overText({ over, differentBefore: [first] }: Progress): string {
   return `audit: ${count(over)} ${keysText(over)} equal now that ${over === 1 ? 'was' : 'were'} not for a while${example}. Who writes to the target, besides follow?`;
 }
 
-export function outcomeText({ result, differences }: AuditView, progress: Progress): string {
+export function outcomeText({ result, differences }: AuditOutcome, progress: Progress): string {
   const { ranges, source, bytes: read, seconds } = progress;
   const [first, last] = [ranges[0]?.revision ?? 0, ranges.at(-1)?.revision ?? 0];
   const at =

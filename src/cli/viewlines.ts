@@ -4,7 +4,8 @@
  * What matters most stands first, because a small terminal shows the first lines only: how it is, trouble,
  * what to do next, the night that is under way, figures, what happened.
  */
-import type { AuditView, View } from '../listen/view.js';
+import type { AuditOutcome } from '../auditing/outcome.js';
+import type { View } from '../listen/view.js';
 import { count, duration } from '../text.js';
 import { figureLines } from './figurelines.js';
 import { nightLines } from './nightlines.js';
@@ -96,7 +97,7 @@ function runningText({ since, share }: NonNullable<View['auditing']>, nowMs: num
   return `running for ${ago(since, nowMs)}${far}`;
 }
 
-export function auditText(audit: AuditView, nowMs: number): string {
+export function auditText(audit: AuditOutcome, nowMs: number): string {
   const { at, result, revision, keys, differences, seconds, message } = audit;
   const when = `${ago(at, nowMs)} ago`;
   if (result === 'failed') return `FAILED ${when}: ${message ?? 'no reason is known'}`;

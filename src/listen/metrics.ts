@@ -5,9 +5,10 @@
  * metrics are made anew for each scrape: one that was exported once would stay. Totals never go back
  * while the process lives: that is what a counter is.
  */
+import type { AuditOutcome } from '../auditing/outcome.js';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { frozenSeconds } from './nightclock.js';
-import { STATES, type AuditView, type View } from './view.js';
+import { STATES, type View } from './view.js';
 
 type Labels = Record<string, string>;
 type Value = number | boolean | null | undefined;
@@ -316,7 +317,7 @@ function isAudited({ audits, auditing }: View): boolean {
 }
 
 /** Of the last audit that says something about the data. */
-function lastAudit<T>({ audits }: View, of: (audit: AuditView) => T): T | undefined {
+function lastAudit<T>({ audits }: View, of: (audit: AuditOutcome) => T): T | undefined {
   const last = audits.find(({ result }) => result !== 'failed');
   return last && of(last);
 }

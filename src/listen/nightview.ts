@@ -1,10 +1,11 @@
 /** The view of a cutover, a rollback or a fence alone, from what it has told. */
+import type { AuditOutcome } from '../auditing/outcome.js';
 import type { ApiserverRecord, NightRecord, StepRecord } from '../cutover/nightlog.js';
 import { stepUnderWay, verdict, whatIsLeft } from '../cutover/nightoutcome.js';
 import { count, duration } from '../text.js';
 import { blankView, type ViewFacts } from './blankview.js';
 import { frozenSeconds } from './nightclock.js';
-import type { AuditView, Mood, NightStepView, NightView, View } from './view.js';
+import type { Mood, NightStepView, NightView, View } from './view.js';
 
 export function nightView(record: NightRecord, facts: ViewFacts): View {
   const { command, prefixes, progress, audit } = record;
@@ -85,7 +86,7 @@ function trouble({ end, endedAt }: NightRecord): View['trouble'] {
   return { code, message, hint, since: endedAt.toISOString() };
 }
 
-function audits({ audit }: NightRecord): AuditView[] {
+function audits({ audit }: NightRecord): AuditOutcome[] {
   if (!audit) return [];
   const { equal, revision, source, differences, seconds } = audit.report;
   return [

@@ -7,6 +7,7 @@
  * command; what a command does not have, or does not know yet, is null, and then it is shown nowhere: a zero
  * would be read as a measurement. It holds keys at the most, never a value or a secret.
  */
+import type { AuditOutcome } from '../auditing/outcome.js';
 import type { ErrorCode, ErrorSide } from '../errors.js';
 
 /** As in mvcc/revision.ts: digits alone, never with separators. */
@@ -52,7 +53,7 @@ export interface View {
   /** Notes, warnings and alarms as they were logged, newest first; the last few dozen. */
   events: { at: string; level: 'info' | 'warn' | 'error'; text: string }[];
   /** Newest first; the last few. */
-  audits: AuditView[];
+  audits: AuditOutcome[];
   /** One that is under way. */
   auditing: { since: string; share: number | null } | null;
   night: NightView | null;
@@ -102,22 +103,6 @@ export interface LeasesView {
   missed: number;
   /** Time until the first of the missed ends, and its keys with it; null: none is missed. */
   endsInSeconds: number | null;
-}
-
-export interface AuditView {
-  /** When it ended. */
-  at: string;
-  /** `failed`: it could not be carried through, and says nothing about the data. */
-  result: 'equal' | 'different' | 'failed';
-  /** Null where it failed. */
-  revision: Revision | null;
-  keys: number;
-  differences: number;
-  seconds: number;
-  /** Of its report, in the folder of reports; null: none was written. */
-  file: string | null;
-  /** Why it failed. */
-  message: string | null;
 }
 
 /** A cutover, a rollback, or the fence alone. */

@@ -8,7 +8,7 @@ import { factsOf } from '../../src/auditing/facts.js';
 import { fileIndex, fileReport, isReport } from '../../src/auditing/folder.js';
 import { atTheBeginning } from '../../src/auditing/progress.js';
 import { readReport } from '../../src/listen/servedreports.js';
-import type { AuditView } from '../../src/listen/view.js';
+import type { AuditOutcome } from '../../src/auditing/outcome.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { ownVersion } from '../../src/ownversion.js';
 import { verify } from '../../src/report/verify.js';
@@ -19,7 +19,7 @@ const cluster = {
   membersUnknown: 'this user may not ask for them',
 };
 
-function outcomeAt(ms: number, result: AuditView['result'] = 'equal'): AuditView {
+function outcomeAt(ms: number, result: AuditOutcome['result'] = 'equal'): AuditOutcome {
   const at = new Date(ms).toISOString();
   return {
     at,
@@ -33,7 +33,7 @@ function outcomeAt(ms: number, result: AuditView['result'] = 'equal'): AuditView
   };
 }
 
-function facts(outcome: AuditView) {
+function facts(outcome: AuditOutcome) {
   const from = Buffer.from('/registry/pods/').toString('base64');
   const odd = Buffer.from('/registry/pods/\xff', 'latin1').toString('base64');
   const ranges = [

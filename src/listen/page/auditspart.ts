@@ -1,5 +1,6 @@
 /** The last audits, with links to their reports, and one that is under way. */
-import type { AuditView, View } from '../view.js';
+import type { AuditOutcome } from '../../auditing/outcome.js';
+import type { View } from '../view.js';
 import { count, duration } from './amounts.js';
 import { bar, make, place, type Content } from './elements.js';
 import { running } from './times.js';
@@ -8,7 +9,7 @@ const RESULTS = {
   equal: '✓ equal',
   different: '≠ different',
   failed: '! failed',
-} as const satisfies Record<AuditView['result'], string>;
+} as const satisfies Record<AuditOutcome['result'], string>;
 
 const HEADS = ['Result', 'At revision', 'Keys', 'Took', 'Ended', 'Report'];
 
@@ -32,13 +33,13 @@ function underWay({ since, share }: NonNullable<View['auditing']>): Content[] {
   ];
 }
 
-function table(audits: readonly AuditView[]): Content {
+function table(audits: readonly AuditOutcome[]): Content {
   const head = make('tr', '', ...HEADS.map((name) => make('th', '', name)));
   const body = make('tbody', '', ...audits.flatMap(rows));
   return make('div', 'scroll', make('table', '', make('thead', '', head), body));
 }
 
-function rows(audit: AuditView): Content[] {
+function rows(audit: AuditOutcome): Content[] {
   const { result, revision, keys, differences, seconds, at, file, message } = audit;
   const cell = (className: string, ...contents: Content[]): HTMLTableCellElement =>
     make('td', className, ...contents);
