@@ -19,7 +19,12 @@ K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
 build: dist/.built
 
-dist/.built: $(GEN) tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' -not -path 'src/wire/gen/*')
+# The page is for the browser, and compiled with its own settings
+PAGE := src/listen/page
+
+dist/.built: $(GEN) tsconfig.json tsconfig.build.json $(shell find src -type f -not -path 'src/wire/gen/*')
+	$(BIN)/tsc -p $(PAGE)
+	cp $(PAGE)/page.html $(PAGE)/page.css dist/$(PAGE)/
 	$(BIN)/tsc -p tsconfig.build.json
 	mkdir -p dist/src/wire/gen && cp src/wire/gen/etcd.js src/wire/gen/etcd.d.ts dist/src/wire/gen/
 	chmod +x dist/src/cli/main.js
@@ -55,7 +60,7 @@ test: $(GEN)
 
 # Part of make test; takes seconds
 docs-check: $(GEN) etcd
-	$(MOCHA) 'test/docs/*.test.ts' test/cli/reference.test.ts
+	$(MOCHA) --timeout 120000 'test/docs/*.test.ts' test/cli/reference.test.ts
 
 # Builds kube-apiserver, kube-scheduler and kube-controller-manager: about eight minutes, once
 k8s:
@@ -75,15 +80,16 @@ lint: lint-types lint-rules lint-format
 
 lint-types: $(GEN)
 	$(BIN)/tsc --noEmit -p tsconfig.json
+	$(BIN)/tsc --noEmit -p $(PAGE)
 
 lint-rules: $(GEN)
-	$(BIN)/eslint --max-warnings 0 src test bench
+	$(BIN)/eslint --max-warnings 0 src test bench deploy
 
 lint-format: node_modules/.installed
-	$(BIN)/prettier --check --log-level warn src test bench docs README.md
+	$(BIN)/prettier --check --log-level warn src test bench deploy docs README.md
 
 format:
-	$(BIN)/prettier --write --log-level warn src test bench docs README.md
+	$(BIN)/prettier --write --log-level warn src test bench deploy docs README.md
 
 clean:
 	rm -rf dist src/wire/gen

@@ -20,6 +20,7 @@ const CODES = {
   BAD_PATH: ['usage', 'this machine'],
   FILE_EXISTS: ['usage', 'this machine'],
   ENDPOINTS_DIFFER: ['usage'],
+  CANNOT_LISTEN: ['usage', 'this machine'],
   NO_KEYS: ['usage'],
   NOTHING_COMPARED: ['usage'],
   SAME_ETCD: ['usage'],
@@ -152,7 +153,7 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /** Whether the system said it, of a file or a disk. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+export function isSystemError(error: unknown): error is Error & { code?: string } {
   return error instanceof Error && 'errno' in error;
 }
 

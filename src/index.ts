@@ -21,16 +21,25 @@ export {
 } from './migration.js';
 export type { Ends } from './ends.js';
 export type { Connection, TlsFiles } from './wire/connection.js';
+export type { Side } from './wire/side.js';
 export { PrefixSet } from './mvcc/prefix.js';
 export type { SeedCount } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
+export type { SourceWindow } from './lockstep/sourcehistory.js';
+export type { LeasesKept } from './leases/keeper.js';
+export type { Retried } from './async/retries.js';
+export type { Trouble } from './async/trouble.js';
 export type { StatusesOptions } from './async/statuses.js';
 export type { Cursor } from './target/cursor.js';
 export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
 
 // Audits
+export type { AuditingRequest, AuditingStatus } from './auditing/auditing.js';
+export type { AuditOutcome } from './auditing/outcome.js';
 export type { Ahead, AuditReport, Difference, Field, SideReport } from './audit/report.js';
+export type { AuditWitness, OnDifference, SideRows } from './audit/witness.js';
+export type { ClusterFacts } from './report/clusters.js';
 
 // A night
 export type { Answer } from './kube/answer.js';
@@ -39,14 +48,10 @@ export { loadKube } from './kube/config.js';
 export { parseResource, PODS, resourceName, type Resource } from './kube/resource.js';
 export { overrides } from './cutover/switch.js';
 export type { KubeStatus } from './proof/nightstatus.js';
-export {
-  NIGHT_DEFAULTS,
-  type CutoverReport,
-  type GoAbout,
-  type Moving,
-} from './cutover/nightoptions.js';
+export { NIGHT_DEFAULTS, type CutoverReport, type GoAbout } from './cutover/nightoptions.js';
 export type { Phase } from './target/cutoverstate.js';
 export type { Heads, Serving } from './proof/servedfrom.js';
+export type { Moving, NightEvent, OnNightEvent } from './cutover/nightevents.js';
 export type { NightStep, StepTime } from './cutover/steps.js';
 export type { FenceReport } from './cutover/fencealone.js';
 export type { RetireFound, RetireReport } from './cutover/retire.js';

@@ -15,9 +15,10 @@
 import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
 import { audit, type AuditOptions } from './audit/audit.js';
-import type { OnDifference } from './audit/compare.js';
 import { cursorPrefixes } from './audit/cursorprefixes.js';
 import type { AuditReport } from './audit/report.js';
+import type { OnDifference } from './audit/witness.js';
+import type { AuditingRequest } from './auditing/auditing.js';
 import type { Sealed } from './base/basefile.js';
 import type { OnBase } from './base/read.js';
 import { seed, type SeedOptions } from './base/seed.js';
@@ -37,7 +38,9 @@ import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
+import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
+import type { Side } from './wire/side.js';
 
 /** The two etcds of a migration, and who hears of it. */
 export interface MigrationOptions extends Ends {
@@ -62,6 +65,10 @@ export interface FollowRequest extends StatusesOptions {
   repair?: boolean;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
+  /** Compares both sides again and again while it follows; default: it does not. */
+  audit?: AuditingRequest;
+  /** A difference that such an audit has found, once for each audit; default: `onNote` is told. */
+  onAlarm?: (alarm: string) => void;
 }
 
 /** Like `etcd-lockstep audit`. Prefixes: what the target's cursor names, where none are given. */
@@ -71,7 +78,7 @@ export type AuditRequest = AskedOf<
   'prefixes' | 'history' | 'onDifference' | 'signal'
 >;
 
-type Told = 'onStep' | 'onAlarm' | 'onProgress' | 'onWait' | 'onMustGoOn';
+type Told = 'onEvent' | 'onMustGoOn';
 type NightOwn = 'source' | 'target' | 'onNote';
 type NightOptional =
   Told | 'resources' | 'without' | 'margin' | 'quietMs' | 'watchSeconds' | 'signal';
@@ -80,7 +87,7 @@ type NightOptional =
 export type CutoverRequest = AskedOf<
   CutoverOptions,
   NightOwn | 'sourceWatch',
-  NightOptional | 'oldApiservers' | 'maxFreezeSeconds' | 'onWaitGone'
+  NightOptional | 'oldApiservers' | 'maxFreezeSeconds'
 >;
 
 /** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
@@ -97,8 +104,7 @@ export type RetireRequest = AskedOf<
 export type FenceRequest = AskedOf<
   FenceAloneOptions,
   NightOwn,
-  | ('margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'onKeep' | 'onMustGoOn')
-  | 'signal'
+  Told | 'margin' | 'quietMs' | 'maxFreezeSeconds' | 'once' | 'onRaised' | 'signal'
 >;
 
 /** What `etcd-lockstep status` says. */
@@ -108,13 +114,10 @@ export interface MigrationStatus extends TargetStatus {
 }
 
 const nobody = (): void => undefined;
-/** Of a night to which nobody listens. Alarms stand in the report as well. */
-const UNHEARD = {
-  ...{ onStep: nobody, onAlarm: nobody, onProgress: nobody, onWait: nobody, onMustGoOn: nobody },
-  ...{ onWaitGone: nobody, onRaised: nobody, onKeep: nobody },
-};
+/** Of a night that nobody hears. Alarms stand in the report as well. */
+const UNHEARD = { onEvent: nobody, onMustGoOn: nobody, onRaised: nobody };
 const NIGHT = {
-  ...{ ...NIGHT_DEFAULTS, ...UNHEARD },
+  ...{ ...NIGHT_DEFAULTS, ...UNHEARD, onProgress: nobody },
   ...{ resources: undefined, without: [], oldApiservers: [] },
 };
 
@@ -175,6 +178,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
+    const { audit, onAlarm } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -189,7 +193,8 @@ export class Migration {
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
         const ends = { source, sourceWatch, target };
-        return new Follower({ ...ends, journal: opened, repair, until, onNote, signal: stop });
+        const told = { audit, onAlarm, onNote };
+        return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });
     } finally {
       source.close();
@@ -210,6 +215,23 @@ export class Migration {
     return this.#sides.own(signal, async (own) => {
       const prefixes = request.prefixes ?? (await cursorPrefixes(own.target));
       return audit({ ...options, ...own, prefixes, onNote: this.#onNote });
+    });
+  }
+
+  /** Both etcds with their members, as the report of an audit names them; nothing is thrown for what they say. */
+  async clusters(
+    { source, target }: Pick<AuditReport, 'source' | 'target'>,
+    signal = this.#sides.until(),
+  ): Promise<Record<Side, ClusterFacts>> {
+    return this.#sides.own(signal, (own) => describeClusters(own, { source, target }, signal));
+  }
+
+  /** The same for the report of a night, whatever has become of it; null where one does not answer. */
+  async clustersNow(signal: AbortSignal): Promise<Record<Side, ClusterFacts | null>> {
+    return this.#sides.own(signal, async ({ source, target }) => {
+      const both = [describeUnknown(source, signal), describeUnknown(target, signal)];
+      const [there = null, here = null] = await Promise.all(both);
+      return { source: there, target: here };
     });
   }
 

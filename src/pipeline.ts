@@ -18,9 +18,11 @@
 import { lastValueFrom } from 'rxjs';
 import { pause } from './async/again.js';
 import { Lasting, type OnNote } from './async/patience.js';
+import { Retries } from './async/retries.js';
 import { runTogether } from './async/together.js';
 import { hasCode, type LockstepError } from './errors.js';
 import { capture$ } from './journal/capture.js';
+import { FreeSpace } from './journal/freespace.js';
 import type { Journal } from './journal/journal.js';
 import { LeaseKeeper, LEASES_NOT_KEPT } from './leases/keeper.js';
 import { Applier } from './lockstep/apply.js';
@@ -58,6 +60,10 @@ export class Pipeline {
   readonly leases: LeaseKeeper;
   readonly compactions: Compactions;
   readonly targetTrouble: TargetTrouble;
+  /** What has failed in any of them and was tried again. */
+  readonly retries = new Retries();
+  /** Where the journal lies. */
+  readonly space: FreeSpace;
   /** What the target must be a copy of. */
   readonly #identity: Identity;
   /** What the source did not answer when the target was to be written, and where that stood then. */
@@ -68,21 +74,24 @@ export class Pipeline {
     const { clusterId, prefixes } = journal.state;
     this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
     this.intake = new Intake(o);
+    this.space = new FreeSpace(journal.directory);
     this.head = new SourceHead(source, journal);
     this.leases = new LeaseKeeper(source, target, {
-      told: new Lasting(LEASES_NOT_KEPT, onNote),
+      told: this.retries.of(new Lasting(LEASES_NOT_KEPT, onNote)),
       onTrouble: ({ message, hint }) => {
         onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
     this.targetTrouble = new TargetTrouble(onNote);
-    this.compactions = new Compactions(o, this.head, () => this.applier.position);
+    const { retries } = this;
+    this.compactions = new Compactions({ ...o, retries }, this.head, () => this.applier.position);
     const last = until.kind === 'revision' ? until.revision : undefined;
     this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
       ...this.#identity,
       gap: () => journal.state.gap,
       ensureLeases: (whole) => this.leases.ensure(whole),
       onRetry: (error) => {
+        retries.count(error);
         if (error.side === 'source') this.#heldUp = { error, at: this.applier.position };
         else this.#targetFailed(error);
       },
@@ -103,10 +112,11 @@ export class Pipeline {
       // Journal ─► target.
       (stop) => this.applier.run(stop),
       // Beside them.
-      (stop) => this.head.run(stop, new Lasting(HEAD_UNKNOWN, this.o.onNote)),
+      (stop) => this.head.run(stop, this.retries.of(new Lasting(HEAD_UNKNOWN, this.o.onNote))),
       (stop) => this.leases.run(stop),
       (stop) => this.compactions.run(stop),
       (stop) => this.#pollTarget(stop),
+      (stop) => this.space.run(stop),
       // How it ends.
       async (stop) => {
         if (await this.#reaches(stop)) reached.abort();
@@ -124,7 +134,7 @@ export class Pipeline {
     const { sourceWatch, journal, repair = false, onNote } = this.o;
     const bridge = async () => this.intake.bridge(signal);
     const captured$ = capture$(sourceWatch, journal, {
-      ...{ limits, signal, onNote, told: this.intake },
+      ...{ limits, signal, onNote, told: this.retries.of(this.intake) },
       bridge: repair ? bridge : undefined,
     });
     await lastValueFrom(captured$, { defaultValue: undefined });
@@ -137,6 +147,7 @@ export class Pipeline {
       position: () => this.applier.position,
       journalPosition: () => journal.position,
       failed: (error: LockstepError) => {
+        this.retries.count(error);
         this.#targetFailed(error);
       },
     };

@@ -1,14 +1,16 @@
 /** The plain mirror as a program has it: two etcds, the keys, and what the commands do with them. */
 import type { OnNote } from './async/patience.js';
 import { statuses, type StatusesOptions } from './async/statuses.js';
-import type { OnDifference } from './audit/compare.js';
 import { auditValues, type ValuesOptions, type ValuesReport } from './audit/values.js';
+import type { OnDifference } from './audit/witness.js';
 import { Sides, type Ends } from './ends.js';
 import { KeyMap } from './mirror/keymap.js';
 import { Mirror, type MirrorOptions } from './mirror/mirror.js';
 import type { MirrorStatus } from './mirror/mirrorstatus.js';
+import { describeClusters, type ClusterFacts } from './report/clusters.js';
 import { slashWarnings } from './source/slash.js';
 import { MAX_TXN_OPS } from './target/txn.js';
+import type { Side } from './wire/side.js';
 
 /** The two etcds of a mirror, which may be one, and the keys. */
 export interface PlainMirrorOptions extends Ends {
@@ -32,7 +34,7 @@ export interface MirrorRequest
 
 /** Like `etcd-lockstep audit --values`. */
 export type ValuesRequest = Pick<ValuesOptions, 'allowEmpty' | 'onProgress'> &
-  Partial<Pick<ValuesOptions, 'onDifference' | 'signal'>>;
+  Partial<Pick<ValuesOptions, 'onDifference' | 'witness' | 'signal'>>;
 
 /** Values, leases and deletions of some keys, brought into any live etcd. {@link close} it in the end. */
 export class PlainMirror {
@@ -97,5 +99,13 @@ export class PlainMirror {
     return this.#sides.own(signal, async (own) =>
       auditValues({ ...options, ...own, map: this.#map }),
     );
+  }
+
+  /** Both etcds with their members, as the report of an audit names them; nothing is thrown for what they say. */
+  async clusters(
+    { source, target }: Pick<ValuesReport, 'source' | 'target'>,
+    signal = this.#sides.until(),
+  ): Promise<Record<Side, ClusterFacts>> {
+    return this.#sides.own(signal, (own) => describeClusters(own, { source, target }, signal));
   }
 }

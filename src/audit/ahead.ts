@@ -7,9 +7,9 @@
  */
 import { hasCode, LockstepError } from '../errors.js';
 import { PrefixSet } from '../mvcc/prefix.js';
-import type { OnDifference } from './compare.js';
 import { records, type HistoryRange, type HistorySide } from './history.js';
 import { describeKey, type Ahead } from './report.js';
+import type { OnDifference } from './witness.js';
 
 /** Names each event that only the target has, of any key that may be read. */
 export async function nameAhead(
@@ -20,13 +20,13 @@ export async function nameAhead(
 ): Promise<void> {
   for (const what of [PrefixSet.everything(), prefixes])
     try {
-      for await (const { key, main } of records(target, { prefixes: what, after, to, signal }))
-        onDifference({
-          ...describeKey(key),
-          kind: 'extra on target',
-          fields: [],
-          revision: main,
-        });
+      for await (const { key, main, bytes } of records(target, {
+        ...{ prefixes: what, after, to, signal },
+      }))
+        onDifference(
+          { ...describeKey(key), kind: 'extra on target', fields: [], revision: main },
+          { target: bytes },
+        );
       return;
     } catch (error) {
       // A user with the least roles may watch the prefixes only.

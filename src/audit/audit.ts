@@ -23,11 +23,12 @@ import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
 import { CUTOVER_KEY, parseCutover, type StoredCutover } from '../target/cutoverstate.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { aheadAndCompacted, nameAhead } from './ahead.js';
-import { comparePages, type Compared, type OnDifference } from './compare.js';
+import { comparePages, type Compared } from './compare.js';
 import { compareHistory } from './history.js';
 import { refuseNothing } from './nothing.js';
 import type { Ahead, AuditReport } from './report.js';
 import { nothingInCommon, sinceTakeover, type TakenOver } from './sincetakeover.js';
+import type { AuditWitness, OnDifference } from './witness.js';
 
 export interface AuditOptions {
   source: EtcdClient;
@@ -42,6 +43,7 @@ export interface AuditOptions {
   /** Nothing on either side is equal, too. */
   allowEmpty?: boolean;
   onDifference: OnDifference;
+  witness?: AuditWitness;
   /** Called for each page, with keys so far and keys in all where that is known. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
   onNote?: OnNote;
@@ -73,9 +75,9 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   await refuseItself(options, sourceStatus, targetStatus);
   for (const note of await damagedNotes(source, target)) options.onNote?.(note, true);
   let reported = 0;
-  const onDifference: OnDifference = (difference) => {
+  const onDifference: OnDifference = (difference, rows) => {
     reported++;
-    options.onDifference(difference);
+    options.onDifference(difference, rows);
   };
   let gone = 0;
   for (let tries = 1; ; tries++) {
@@ -145,9 +147,9 @@ async function auditAt(
   let differences = 0;
   const counting: Pinned = {
     ...options,
-    onDifference: (difference) => {
+    onDifference: (difference, rows) => {
       differences++;
-      options.onDifference(difference);
+      options.onDifference(difference, rows);
     },
   };
   const { empty, ...sum } = await compareKeys(counting);
@@ -176,7 +178,8 @@ async function auditAt(
 
 /** `empty`: prefixes that no key begins with, on either side. */
 async function compareKeys(options: Pinned): Promise<Compared & { empty: string[] }> {
-  const { source, target, prefixes, revision, onDifference, onProgress, signal } = options;
+  const { source, target, prefixes, revision, onDifference, witness, onProgress, signal } = options;
+  witness?.begin(revision);
   const sum: Compared = { source: new Tally(), target: new Tally(), bytes: 0 };
   const empty: string[] = [];
   for (const prefix of prefixes.list) {
@@ -186,10 +189,12 @@ async function compareKeys(options: Pinned): Promise<Compared & { empty: string[
     const left = seen(readPages(source, range, revision), (page) => {
       total = sum.source.keys + page.remaining;
     });
-    await comparePages(left, readPages(target, range, revision), sum, onDifference, () => {
+    const onPage = () => {
       signal.throwIfAborted();
       onProgress?.(sum.source.keys, total, sum.bytes);
-    });
+    };
+    const right = readPages(target, range, revision);
+    await comparePages(left, right, sum, { onDifference, onPage, witness });
     if (sum.source.keys + sum.target.keys === before) empty.push(prefix);
   }
   return { ...sum, empty };
@@ -230,9 +235,9 @@ async function checkHistory(
     { client: source, status: sourceStatus },
     { client: target, status: targetStatus },
     { prefixes, after, to: revision, signal, ...(onNote ? { onNote } : {}) },
-    (difference) => {
+    (difference, rows) => {
       differences++;
-      options.onDifference(difference);
+      options.onDifference(difference, rows);
     },
   );
   return { after, events, differences };

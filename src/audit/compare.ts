@@ -9,6 +9,7 @@ import { digest, Tally } from '../mvcc/tally.js';
 import type { Page } from '../source/pages.js';
 import { sideBySide } from '../source/rows.js';
 import { describeKey, type Difference, type Field } from './report.js';
+import type { AuditWitness, OnDifference } from './witness.js';
 
 export interface Compared {
   source: Tally;
@@ -16,28 +17,42 @@ export interface Compared {
   bytes: number;
 }
 
-/** Called for each difference, in key order. */
-export type OnDifference = (difference: Difference) => void;
+interface ComparedBy {
+  onDifference: OnDifference;
+  /** Called for each page of the source. */
+  onPage?: () => void;
+  witness?: AuditWitness | undefined;
+}
 
 /** Adds what it sees to `sum`. */
 export async function comparePages(
   source: AsyncIterable<Page>,
   target: AsyncIterable<Page>,
   sum: Compared,
-  onDifference: OnDifference,
-  onPage?: () => void,
+  { onDifference, onPage, witness }: ComparedBy,
 ): Promise<void> {
   await sideBySide(
     source,
     target,
     (left, right): undefined => {
-      if (!right && left) onDifference(only(left, 'missing on target'));
-      else if (!left && right) onDifference(only(right, 'extra on target'));
-      else if (left && right && !left.equals(right)) onDifference(differing(left, right));
+      const row = left ?? right;
+      if (witness && row) witness.key(keyOf(row), { source: left, target: right });
+      const difference = differenceOf(left, right);
+      if (difference) onDifference(difference, { source: left, target: right });
       count(left, right, sum);
     },
     onPage,
   );
+}
+
+/** Of one key, with the row of each side that has it; undefined where they are the same. */
+export function differenceOf(
+  left: Buffer | undefined,
+  right: Buffer | undefined,
+): Difference | undefined {
+  if (left && right) return left.equals(right) ? undefined : differing(left, right);
+  if (left) return only(left, 'missing on target');
+  return right && only(right, 'extra on target');
 }
 
 function count(left: Buffer | undefined, right: Buffer | undefined, sum: Compared): void {

@@ -13,8 +13,9 @@ import { proven } from '../position.js';
 import { watchLimits } from '../source/limits.js';
 import { watchRevisions } from '../source/watch.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import { differing, type OnDifference } from './compare.js';
+import { differing } from './compare.js';
 import { describeKey, type Difference } from './report.js';
+import { rowsOf, type OnDifference } from './witness.js';
 
 export interface HistoryRange {
   prefixes: PrefixSet;
@@ -46,7 +47,8 @@ export async function compareHistory(
     while (!a.done || !b.done) {
       const [l, r] = [a.done ? undefined : a.value, b.done ? undefined : b.value];
       const order = compareOrder(l, r);
-      compareRecords(l, r).forEach(onDifference);
+      for (const difference of compareRecords(l, r))
+        onDifference(difference, rowsOf(difference, l?.bytes, r?.bytes));
       if (order <= 0) events++;
       [a, b] = await Promise.all([order <= 0 ? left.next() : a, order >= 0 ? right.next() : b]);
     }

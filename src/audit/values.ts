@@ -21,9 +21,10 @@ import { digest, Tally } from '../mvcc/tally.js';
 import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
-import { differingFields, type OnDifference } from './compare.js';
+import { differingFields } from './compare.js';
 import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
+import type { AuditWitness, OnDifference } from './witness.js';
 
 export interface ValuesOptions {
   source: EtcdClient;
@@ -32,6 +33,7 @@ export interface ValuesOptions {
   /** Nothing on either side is equal, too. */
   allowEmpty?: boolean;
   onDifference: OnDifference;
+  witness?: AuditWitness;
   /** Called for each page, with keys so far, keys in all and bytes. */
   onProgress?: (keys: number, total: number, bytes: number) => void;
   onNote?: OnNote;
@@ -79,9 +81,9 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   await refuseSelf({ ...from, client: source }, { ...to, client: target }, map);
   for (const note of await damagedNotes(source, target)) options.onNote?.(note, true);
   let reported = 0;
-  const onDifference: OnDifference = (difference) => {
+  const onDifference: OnDifference = (difference, rows) => {
     reported++;
-    options.onDifference(difference);
+    options.onDifference(difference, rows);
   };
   const key = mirrorKey(from.clusterId, map);
   for (let tries = 1; ; tries++) {
@@ -119,7 +121,7 @@ async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
 }
 
 async function compareAt(
-  { source, target, map, allowEmpty, onDifference, onProgress, signal }: ValuesOptions,
+  { source, target, map, allowEmpty, onDifference, witness, onProgress, signal }: ValuesOptions,
   moment: Moment,
   from: ServerStatus,
   to: ServerStatus,
@@ -136,19 +138,23 @@ async function compareAt(
     if (here) keys.source++;
     if (there) keys.target++;
     bytes += here?.row.length ?? 0;
+    const either = here ?? there;
+    const rows = { source: here?.row, target: there?.row };
+    if (either) witness?.key(either.name, rows);
     if (here && there) {
       const fields = differingFields(here.row, there.row).filter((f) => COMPARED.includes(f));
       if (fields.length === 0) return;
-      onDifference(difference(here, 'different', fields));
+      onDifference(difference(here, 'different', fields), rows);
       differing++;
     } else if (here) {
-      onDifference(difference(here, 'missing on target'));
+      onDifference(difference(here, 'missing on target'), rows);
       differing++;
     } else if (there) {
-      onDifference(difference(there, 'extra on target'));
+      onDifference(difference(there, 'extra on target'), rows);
       extra.add(digest(there.name));
     }
   };
+  witness?.begin(moment.source);
   const left = seen(readPages(source, map.sourceRange, moment.source), onPage);
   await mergeWalk(left, readPages(target, map.targetRange, moment.target), map, visit);
   if (keys.source + keys.target === 0 && !allowEmpty) throw nothingCompared([map.prefix]);

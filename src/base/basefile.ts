@@ -8,21 +8,11 @@
  *
  * Until it is published it has another name; by its own it is there whole, or it is not there.
  */
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
 import { BoltWriter } from '../bolt/boltwriter.js';
 import { attempt } from '../bolt/failure.js';
-import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
@@ -30,6 +20,7 @@ import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
+import { syncFolder } from '../newfile.js';
 import { CURSOR_FORMAT, CURSOR_KEY, encodeCursor, type Cursor } from '../target/cursor.js';
 import { appendChecksum } from './checksum.js';
 
@@ -190,27 +181,6 @@ function rename(part: string, out: string): void {
     failpoint('base.seal.rename');
     renameSync(part, out);
     failpoint('base.seal.renamed');
-    const directory = openSync(dirname(out), 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    syncFolder(dirname(out));
   });
-}
-
-/**
- * Checks before anything is read that the base could be put there.
- * @throws LockstepError FILE_EXISTS, BAD_PATH
- */
-export function checkOut(path: string): void {
-  if (existsSync(path))
-    throw new LockstepError('FILE_EXISTS', `${path} exists already`, {
-      hint: 'Name another --out, or remove the file.',
-    });
-  try {
-    accessSync(dirname(path), constants.W_OK);
-  } catch (cause) {
-    throw new LockstepError('BAD_PATH', `cannot write into ${dirname(path)}`, {
-      hint: 'Name an --out in a folder that exists and may be written.',
-      cause,
-    });
-  }
 }

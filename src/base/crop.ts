@@ -17,8 +17,9 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
+import { checkNewFile } from '../newfile.js';
 import { noKeys, Unmatched } from '../source/nokeys.js';
-import { BaseFile, checkOut, type Sealed } from './basefile.js';
+import { BaseFile, type Sealed } from './basefile.js';
 import { Census, type Counted } from './census.js';
 import { noBase, type OnBase } from './read.js';
 import type { ResourceSizes } from './resourcesizes.js';
@@ -50,7 +51,7 @@ const STEP_BYTES = 8 * 1024 * 1024;
 /** @throws LockstepError what SnapshotFile.open says; FILE_EXISTS, NO_KEYS, IO */
 export async function crop(options: CropOptions): Promise<Cropped> {
   const { snapshot, prefixes, out } = options;
-  checkOut(out);
+  checkNewFile(out, '--out');
   const file = await SnapshotFile.open(snapshot);
   let base: BaseFile | undefined;
   try {

@@ -19,11 +19,12 @@ import { removeFiles } from '../journal/level.js';
 import type { BaseProgress } from '../journal/state.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { checkNewFile } from '../newfile.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseEmpty } from '../source/nokeys.js';
 import type { EtcdClient } from '../wire/client.js';
-import { checkOut, type Sealed } from './basefile.js';
+import type { Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
 import { seal } from './seal.js';
 
@@ -59,7 +60,7 @@ const MAX_STARTS = 5;
  *   before anything is made
  */
 export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
-  checkOut(options.out);
+  checkNewFile(options.out, '--out');
   const status = await client.status();
   const limits = watchLimits(status.version);
   if (!limits.progressIsProof) options.onNote(fullWatchNote(status.version));

@@ -2,22 +2,27 @@
 import type { Command } from 'commander';
 import type { Ahead, AuditReport, Difference } from '../audit/report.js';
 import { changesText, type TakenOver } from '../audit/sincetakeover.js';
+import type { OnDifference } from '../audit/witness.js';
+import type { ValuesReport } from '../audit/values.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymapoptions.js';
 import type { Options } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
 import { Rate } from '../rate.js';
+import { Collector } from '../report/collect.js';
 import { bytes, count, duration, table } from '../text.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { withMigration, withMirror } from './opened.js';
+import { Reports } from './reports.js';
 import { valuesText } from './valuestext.js';
+import { verifyCommand } from './verify.command.js';
 
 /** Differences that are listed as text; in JSON there are all. */
 const MAX_LISTED = 100;
 
 export function auditCommand(program: Command): void {
-  register(program, {
+  const audit = register(program, {
     name: 'audit',
     description: 'Compare source and target key by key at one revision, while both are live.',
     required: ['endpoints', 'destEndpoints'],
@@ -30,6 +35,7 @@ export function auditCommand(program: Command): void {
         'destPrefix',
         'noDestPrefix',
         'allowEmpty',
+        'report',
       ] as const),
       ...BOTH_ACCESS,
     ],
@@ -51,22 +57,35 @@ export function auditCommand(program: Command): void {
           '--values goes with neither --revision nor --history',
           "Leave them out: the mirror's cursor names the revisions, and its history is its own.",
         );
+      const reports = new Reports('audit', options.report);
+      const collector = reports.wanted ? new Collector() : undefined;
       const rate = new Rate();
       let listed = 0;
-      const onDifference = (difference: Difference) => {
+      const onDifference: OnDifference = (difference, rows) => {
         if (json || listed++ < MAX_LISTED) print({ difference }, () => differenceLine(difference));
+        collector?.difference(difference, rows);
       };
       const onProgress = (keys: number, total: number, read: number) => {
         progress.show(
           () => `comparing: ${count(keys)} of ${count(total)} keys; ${bytes(rate.per(read))}/s`,
         );
       };
-      const shared = { allowEmpty, onDifference, onProgress, signal };
+      const witness = collector ? { witness: collector } : {};
+      const shared = { allowEmpty, onDifference, onProgress, signal, ...witness };
+      const end = (report: AuditReport | ValuesReport, text: () => string) => {
+        print({ report, ...reports.listed }, () => [text(), ...reports.lines].join('\n'));
+        return reports.end(report.equal ? 0 : EXIT_DIFFERENT, context);
+      };
       if (map)
         return withMirror(options, map, context, async (mirror) => {
           const report = await mirror.audit(shared);
-          print({ report }, () => [...unlisted(report), valuesText(report, map)].join('\n'));
-          return report.equal ? 0 : EXIT_DIFFERENT;
+          if (collector)
+            reports.write({
+              format: 'etcd-lockstep/mirror-report/1',
+              ...{ made: reports.made, audit: report, ...collector.facts },
+              ...(await mirror.clusters(report, signal)),
+            });
+          return end(report, () => [...unlisted(report), valuesText(report, map)].join('\n'));
         });
       const { prefix, revision, history = false } = options;
       return withMigration(options, context, async (migration) => {
@@ -75,11 +94,17 @@ export function auditCommand(program: Command): void {
           ...(prefix === undefined ? {} : { prefixes: prefix }),
           ...(revision === undefined ? {} : { revision }),
         });
-        print({ report }, () => auditText(report));
-        return report.equal ? 0 : EXIT_DIFFERENT;
+        if (collector)
+          reports.write({
+            format: 'etcd-lockstep/audit-report/1',
+            ...{ made: reports.made, audit: report, ...collector.facts },
+            ...(await migration.clusters(report, signal)),
+          });
+        return end(report, () => auditText(report));
       });
     },
   });
+  verifyCommand(audit);
 }
 
 /** @throws LockstepError BAD_ARGUMENT for flags of an audit of a mirror */

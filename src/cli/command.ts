@@ -12,6 +12,7 @@ import {
   type Disposition,
   type ErrorCode,
 } from '../errors.js';
+import { EventLog } from '../listen/eventlog.js';
 import { logger, type Logger } from './logger.js';
 import { ProgressLine } from './progressline.js';
 import { EXIT_INTERRUPTED, EXIT_OUTPUT, stopping } from './stopping.js';
@@ -33,8 +34,12 @@ export interface Context {
   /** Aborts when the command has to stop: see stopping.ts. */
   signal: AbortSignal;
   json: boolean;
+  /** What was logged last. */
+  events: EventLog;
   /** How often work that goes on writes an object with `-w json`. */
   statusSeconds: number;
+  /** How often it writes a line for people where there is no terminal. */
+  lineSeconds: number;
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
@@ -74,12 +79,19 @@ const TALK = [
   'logFormat',
   'statusInterval',
 ] as const satisfies OptionName[];
+/** What a command takes that can be looked at while it runs (listening.ts). */
+export const LISTENER = ['listen', 'readyLag'] as const satisfies OptionName[];
+
 type Talk = Given<never, (typeof TALK)[number]>;
 
+/**
+ * @param program or a command that this one is an action of: `audit verify`
+ * @returns the command that was added
+ */
 export function register<R extends OptionName, O extends OptionName>(
   program: Command,
   spec: CommandSpec<R, O>,
-): void {
+): Command {
   const { required, optional, help = {}, argument } = spec;
   const command = program.command(spec.name).description(spec.description);
   if (argument) command.argument(`<${argument[0]}>`, argument[1]);
@@ -89,12 +101,14 @@ export function register<R extends OptionName, O extends OptionName>(
     command.addOption(toOption(name, helpOf[name] ?? OPTIONS[name].help, isRequired(name)));
   command.addHelpText('after', `\n${WAYS_TO_TYPE}\n\nExample:\n  ${spec.example}`);
   command.action(async (first: unknown) => {
-    const typed = command.opts<Typed>();
+    // A flag that both take is given to the outer one.
+    const typed = command.optsWithGlobals<Typed>();
     const parse = () => parseOptions(typed, process.env, required, [...optional, ...TALK]);
     process.exitCode = await guarded(typed, parse, (options, context) =>
       spec.run(options, context, argument ? String(first) : ''),
     );
   });
+  return command;
 }
 
 function toOption(name: OptionName, help: string, isRequired: boolean): Option {
@@ -114,6 +128,7 @@ function toOption(name: OptionName, help: string, isRequired: boolean): Option {
   option.negate = false;
   if (isIn(SOURCE_ACCESS)(name)) option.helpGroup('Access to the source:');
   if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
+  if (isIn(LISTENER)(name)) option.helpGroup('Listener:');
   if (isIn(TALK)(name)) option.helpGroup('Output:');
   return option;
 }
@@ -157,24 +172,32 @@ async function guarded<T extends Talk>(
 function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Context {
   const { signal, stdout, stderr } = stopping;
   const json = writeOut === 'json';
+  const lineSeconds = statusInterval ?? TEXT_STATUS_SECONDS;
   const progress = new ProgressLine({
     write: (text) => {
       stderr.write(text);
     },
     columns: !json && process.stderr.isTTY ? () => process.stderr.columns : undefined,
-    everyMs: json ? undefined : (statusInterval ?? TEXT_STATUS_SECONDS) * 1000,
+    everyMs: json ? undefined : lineSeconds * 1000,
     log: (text) => {
-      log.info(text);
+      lines.info(text);
     },
   });
-  const log = logger(logLevel, (logFormat ?? writeOut) === 'json', progress.stream());
+  const events = new EventLog();
+  const asJson = (logFormat ?? writeOut) === 'json';
+  // How it goes is a view's own, and would drive out what has happened.
+  const lines = logger(logLevel, asJson, progress.stream());
+  const log = logger(logLevel, asJson, progress.stream(), (level, text) => {
+    events.add(level, text);
+  });
   return {
-    ...{ signal, json, log, progress },
+    ...{ signal, json, log, progress, events },
     note: (note, warn = false) => {
       if (warn) log.warn(note);
       else log.info(note);
     },
     statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
+    lineSeconds,
     mustGoOn: () => {
       stopping.mustGoOn();
     },

@@ -14,6 +14,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   follow: async () => (await import('./follow.command.js')).followCommand,
   audit: async () => (await import('./audit.command.js')).auditCommand,
   status: async () => (await import('./status.command.js')).statusCommand,
+  watch: async () => (await import('./watch.command.js')).watchCommand,
   mirror: async () => (await import('./mirror.command.js')).mirrorCommand,
   freeze: async () => (await import('./freeze.command.js')).freezeCommand,
   cutover: async () => (await import('./cutover.command.js')).cutoverCommand,

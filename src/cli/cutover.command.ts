@@ -2,15 +2,17 @@
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { Given } from '../config/parse.js';
-import type { CutoverReport, Moving } from '../cutover/nightoptions.js';
+import type { Moving } from '../cutover/nightevents.js';
+import type { CutoverReport } from '../cutover/nightoptions.js';
 import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
 import type { CutoverRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
-import { EXIT_DIFFERENT, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
-import { shownSteps, waitText } from './shownsteps.js';
+import { NIGHT_REPORT, SeenNight } from './seennight.js';
+import { showEvent } from './shownsteps.js';
 import { quoted } from './typed.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
@@ -25,21 +27,31 @@ export function cutoverCommand(program: Command): void {
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
       ...CONDUCT,
+      'report',
+      ...LISTENER,
       ...BOTH_ACCESS,
     ],
+    help: { report: NIGHT_REPORT },
     example:
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
       needsGo(options.yes);
       const { kubeconfig, oldApiservers: old = [] } = options;
+      const seen = new SeenNight('cutover', options, context);
       return withNight(options, context, (migration, apiservers) =>
         withKube(kubeconfig, old, async (oldApiservers) => {
-          const report = await migration.cutover({
-            ...{ ...apiservers, oldApiservers },
-            ...cutoverOptions(options, migration.targetEndpoints, context),
-          });
-          context.print({ cutover: report }, () => cutoverText(report));
-          return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+          const all = [...apiservers.apiservers, ...oldApiservers];
+          const { report } = await seen.run(migration, all, async () => ({
+            kind: 'cutover',
+            report: await migration.cutover({
+              ...{ ...apiservers, oldApiservers },
+              ...cutoverOptions(options, migration.targetEndpoints, context, seen),
+            }),
+          }));
+          const { listed, lines } = seen.reports;
+          const text = () => [cutoverText(report), ...lines].join('\n');
+          context.print({ cutover: report, ...listed }, text);
+          return seen.reports.end(report.alarms.length > 0 ? EXIT_DIFFERENT : 0, context);
         }),
       );
     },
@@ -50,11 +62,12 @@ function cutoverOptions(
   options: CutoverFlags,
   targetEndpoints: readonly string[],
   context: Context,
+  seen: SeenNight,
 ): Omit<CutoverRequest, keyof Apiservers | 'oldApiservers'> {
   const { maxFreeze, yes } = options;
   const hook = new Hook('switchHook', options.switchHook, context);
   const flip = new Hook('flipHook', options.flipHook, context);
-  const { log, signal } = context;
+  const { signal } = context;
   const env = ({ resources, epoch }: Moving) => ({
     OVERRIDES: overrides(resources, targetEndpoints),
     EPOCH: String(epoch),
@@ -74,16 +87,16 @@ function cutoverOptions(
         }
       : {}),
     ...(flip.given ? { flipHook: (moving, stop) => flip.run(env(moving), stop) } : {}),
-    ...shownSteps(context),
-    onWait: (waiting, moving) => {
-      const flag = overrides(moving.resources, targetEndpoints);
-      const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
-      log.info(waitText(waiting, hook.byHand ? toDo : []));
-    },
-    onWaitGone: (waiting) => {
-      const toDo = ['Take clients to the new apiservers, and stop these'];
-      log.info(waitText(waiting, flip.byHand ? toDo : []));
-    },
+    onMustGoOn: context.mustGoOn,
+    onEvent: seen.hearing(
+      showEvent(context, ({ until, moving }) => {
+        if (until === 'gone')
+          return flip.byHand ? ['Take clients to the new apiservers, and stop these'] : [];
+        const flag = overrides(moving.resources, targetEndpoints);
+        const toDo = ['Start each with', `  ${quoted(`--etcd-servers-overrides=${flag}`)}`];
+        return hook.byHand ? toDo : [];
+      }),
+    ),
   };
 }
 

@@ -1,16 +1,22 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
-import { badArgument } from '../errors.js';
+import type { Given } from '../config/parse.js';
+import { badArgument, hasCode } from '../errors.js';
+import { followView, type FollowCommands, type TargetRead } from '../listen/followview.js';
 import type { FollowStatus } from '../lockstep/follow.js';
 import type { FollowRequest } from '../migration.js';
 import { Rate } from '../rate.js';
 import type { Phase } from '../target/cutoverstate.js';
 import { bytes, count, duration } from '../text.js';
-import { register } from './command.js';
+import { LISTENER, register } from './command.js';
+import { reportsOf } from '../auditing/folder.js';
+import { commandLine, variablesSet } from './commandline.js';
+import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
+import { flag, sideFlags } from './typed.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -18,7 +24,11 @@ export function followCommand(program: Command): void {
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
-    optional: ['untilRevision', 'untilSynced', 'repair', ...BOTH_ACCESS],
+    optional: [
+      ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...LISTENER,
+      ...BOTH_ACCESS,
+    ],
     help: { journal: 'directory of the journal that seed has made' },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
@@ -33,26 +43,78 @@ export function followCommand(program: Command): void {
         untilRevision !== undefined
           ? { kind: 'revision', revision: untilRevision }
           : { kind: untilSynced ? 'synced' : 'signal' };
-      const { signal, progress, statusSeconds } = context;
-      const onBase: FollowRequest['onBase'] = ({ keys, bytes: read }) => {
-        progress.show(() => `reading the target: ${count(keys)} keys, ${bytes(read)}`);
+      const { signal, progress, log } = context;
+      let reading: TargetRead | null = null;
+      let last: FollowLine | undefined;
+      const onBase: FollowRequest['onBase'] = (read) => {
+        reading = read;
+        progress.show(() => `reading the target: ${count(read.keys)} keys, ${bytes(read.bytes)}`);
+      };
+      const onAlarm = (alarm: string) => {
+        log.error(alarm);
       };
       const { journal, repair = false } = options;
-      const everyMs = statusSeconds * 1000;
-      const request = { journal, repair, until, onBase, everyMs, signal };
-      return withMigration(options, context, async (migration) => {
-        await showLive(context, migration.follow(request), texts());
-        return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
-      });
+      const request = { journal, repair, until, onBase, ...audited(options), onAlarm, signal };
+      const commands = commandsFor(options);
+      const showing: Showing = {
+        view: (facts) => followView(facts, last ?? null, commands, reading),
+        status: () => last,
+        reports: options.auditEvery === undefined ? undefined : reportsOf(journal),
+        mend: (error) => (hasCode(error, ...MENDED_BY_REPAIR) ? commands.repair : null),
+      };
+      return withMigration(options, context, (migration) =>
+        listening(options, context, showing, async () => {
+          const follow = (everyMs: number) => migration.follow({ ...request, everyMs });
+          const onStatus = (line: FollowLine) => {
+            last = line;
+          };
+          await showLive(context, follow, { ...texts(), onStatus });
+          return until.kind !== 'signal' && signal.aborted ? EXIT_INTERRUPTED : 0;
+        }),
+      );
     },
   });
+}
+
+function audited({
+  auditEvery: everySeconds,
+  auditRate: bytesPerSecond,
+}: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
+  if (everySeconds === undefined) return {};
+  const command = commandLine('follow', process.argv.slice(2));
+  const calledAs = { command, environment: variablesSet(process.env) };
+  return { audit: { everySeconds, bytesPerSecond, calledAs } };
+}
+
+type FollowFlags = Given<
+  'endpoints' | 'destEndpoints' | 'journal',
+  (typeof BOTH_ACCESS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+>;
+
+/** What --repair goes on behind. */
+const MENDED_BY_REPAIR = [
+  ...(['HISTORY_GAP', 'JOURNAL_NOT_SEEDED', 'JOURNAL_DAMAGED', 'TARGET_BEHIND_JOURNAL'] as const),
+];
+
+function commandsFor(options: FollowFlags): FollowCommands {
+  const both = `${sideFlags('source', options)} ${sideFlags('target', options)}`;
+  const { journal, auditEvery, auditRate } = options;
+  const audits =
+    auditEvery === undefined
+      ? ''
+      : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
+  const follow = `etcd-lockstep follow ${both} ${flag('journal', journal)}${audits}`;
+  return {
+    audit: `etcd-lockstep audit ${both} --history`,
+    repair: `${follow} --repair`,
+  };
 }
 
 interface FollowLine extends FollowStatus {
   revisionsPerSecond: number;
 }
 
-function texts(): LiveTexts<FollowStatus, FollowLine> {
+function texts(): Omit<LiveTexts<FollowStatus, FollowLine>, 'onStatus'> {
   const rate = new Rate();
   const more = ({ revisions, fillers }: FollowStatus) => ({
     revisionsPerSecond: Math.round(rate.per(revisions + fillers)),
@@ -70,6 +132,7 @@ function statusLine(s: FollowLine): string {
     `${count(s.revisionsPerSecond)} rev/s`,
     kept,
     `fillers ${count(s.fillers)}`,
+    ...(s.auditing ? [`audit ${Math.floor((s.auditing.share ?? 0) * 100)} %`] : []),
   ];
   return [...lagFirst(s), ...parts].join('; ');
 }

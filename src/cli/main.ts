@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** etcd-lockstep: one thin file for each command; this one puts them together. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { ownVersion } from '../ownversion.js';
 import { arrange } from './arrange.js';
 import { endCode, EXIT_USAGE, formatsOf, tell } from './command.js';
 import { addCommands, COMMAND_NAMES } from './commands.js';
@@ -21,7 +21,7 @@ const program = new Command('etcd-lockstep')
   .description(
     'Moves prefixes of a live etcd into an etcd of their own, at the same revisions.\n\nThe order of work: plan, seed, follow, restore the base, audit, cutover, retire.',
   )
-  .version(version(), '-V, --version', 'print the version')
+  .version(ownVersion(), '-V, --version', 'print the version')
   .helpCommand('help [command]', 'what a command does, and its flags')
   .configureOutput({
     writeOut: (text) => {
@@ -38,8 +38,8 @@ const program = new Command('etcd-lockstep')
 const { words, command, typed } = arrange(process.argv.slice(2), COMMAND_NAMES);
 try {
   await addCommands(program, command);
-  program.commands.forEach((one) => one.exitOverride());
-  program.exitOverride();
+  for (const one of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
+    one.exitOverride();
   await program.parseAsync(words, { from: 'user' });
 } catch (error) {
   process.exitCode = endOf(error);
@@ -59,17 +59,4 @@ function endOf(error: unknown): number {
   // Without a command commander has printed the help.
   if (error.code !== 'commander.help') tell(usageError(error, command), json);
   return endCode(EXIT_USAGE, json);
-}
-
-function version(): string {
-  // Two levels up from src/cli when run from sources, three from dist/src/cli.
-  for (const up of ['../../', '../../../']) {
-    try {
-      const text = readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8');
-      return (JSON.parse(text) as { version: string }).version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
 }

@@ -3,14 +3,18 @@ import type { Command } from 'commander';
 import { describeKey } from '../audit/report.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymapoptions.js';
+import type { Given } from '../config/parse.js';
+import { mirrorView } from '../listen/mirrorview.js';
 import type { MirrorStatus } from '../mirror/mirrorstatus.js';
 import type { MirrorRequest } from '../plainmirror.js';
 import { Estimate, Rate } from '../rate.js';
 import { bytes, count, duration } from '../text.js';
-import { register } from './command.js';
+import { LISTENER, register } from './command.js';
+import { listening, type Showing } from './listening.js';
 import { withMirror } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
+import { flag, prefixFlags, sideFlags } from './typed.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {
@@ -28,7 +32,7 @@ export function mirrorCommand(program: Command): void {
         'prune',
         'allowEmpty',
       ] as const),
-      ...(['untilSynced', ...BOTH_ACCESS] as const),
+      ...(['untilSynced', ...LISTENER, ...BOTH_ACCESS] as const),
     ],
     help: {
       prefix: 'what the keys begin with that are mirrored; one (default: everything is)',
@@ -39,29 +43,57 @@ export function mirrorCommand(program: Command): void {
     run: async (options, context) => {
       const { rev, maxTxnOps, prune = false, untilSynced = false } = options;
       const { allowEmpty = false } = options;
-      const { print, json, signal, statusSeconds } = context;
+      const { print, json, signal } = context;
       const map = keyMap(options);
       const request: MirrorRequest = {
         ...{ maxTxnOps, prune, untilSynced, allowEmpty, signal },
-        everyMs: statusSeconds * 1000,
         ...(rev === undefined ? {} : { rev }),
         onForeign: (name) => {
           if (json) print({ foreignKey: describeKey(name) }, () => '');
         },
       };
-      return withMirror(options, map, context, async (mirror) => {
-        await showLive(context, mirror.run(request), texts());
-        return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
-      });
+      let last: MirrorLine | undefined;
+      const audit = compareCommand(options);
+      const showing: Showing = {
+        view: (facts) => mirrorView(facts, last ?? null, map.prefix, audit),
+        status: () => last,
+      };
+      return withMirror(options, map, context, (mirror) =>
+        listening(options, context, showing, async () => {
+          const run = (everyMs: number) => mirror.run({ ...request, everyMs });
+          const onStatus = (line: MirrorLine) => {
+            last = line;
+          };
+          await showLive(context, run, { ...texts(), onStatus });
+          return untilSynced && signal.aborted ? EXIT_INTERRUPTED : 0;
+        }),
+      );
     },
   });
+}
+
+type MirrorFlags = Given<
+  'endpoints' | 'destEndpoints',
+  'prefix' | 'destPrefix' | 'noDestPrefix' | (typeof BOTH_ACCESS)[number]
+>;
+
+/** With the keys that are mirrored. */
+function compareCommand(options: MirrorFlags): string {
+  const { prefix, destPrefix, noDestPrefix } = options;
+  return [
+    'etcd-lockstep audit --values',
+    ...[sideFlags('source', options), sideFlags('target', options)],
+    ...(prefix ? [prefixFlags(prefix.list)] : []),
+    ...(destPrefix === undefined ? [] : [flag('destPrefix', destPrefix)]),
+    ...(noDestPrefix ? ['--no-dest-prefix'] : []),
+  ].join(' ');
 }
 
 interface MirrorLine extends MirrorStatus {
   keysPerSecond: number;
 }
 
-function texts(): LiveTexts<MirrorStatus, MirrorLine> {
+function texts(): Omit<LiveTexts<MirrorStatus, MirrorLine>, 'onStatus'> {
   const rate = new Rate();
   const estimate = new Estimate();
   return {

@@ -6,10 +6,11 @@ import type { RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
 import type { RollbackRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
-import { EXIT_DIFFERENT, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
-import { shownSteps, waitText } from './shownsteps.js';
+import { NIGHT_REPORT, SeenNight } from './seennight.js';
+import { showEvent } from './shownsteps.js';
 
 const CONDUCT = ['resource', 'margin', 'quiet', 'watch', 'switchHook', 'yes'] as const;
 type RollbackFlags = Given<never, (typeof CONDUCT)[number]>;
@@ -20,8 +21,14 @@ export function rollbackCommand(program: Command): void {
     description:
       'Take the apiservers back to the source after a cutover, with what was changed since; no revision goes backwards.',
     required: ['endpoints', 'destEndpoints'],
-    optional: [...(['kubeconfig', 'apiservers', 'without'] as const), ...CONDUCT, ...BOTH_ACCESS],
+    optional: [
+      ...(['kubeconfig', 'apiservers', 'without', 'report'] as const),
+      ...CONDUCT,
+      ...LISTENER,
+      ...BOTH_ACCESS,
+    ],
     help: {
+      report: NIGHT_REPORT,
       margin: "revisions that the source's head is raised above the target's, at least",
       switchHook:
         'shell command that moves one apiserver back; finds it in $APISERVER, and in $EPOCH a number that is higher in each later run',
@@ -30,11 +37,17 @@ export function rollbackCommand(program: Command): void {
       'etcd-lockstep rollback --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
       needsGo(options.yes);
+      const seen = new SeenNight('rollback', options, context);
       return withNight(options, context, async (migration, apiservers) => {
-        const request = { ...apiservers, ...rollbackOptions(options, context) };
-        const report = await migration.rollback(request);
-        context.print({ rollback: report }, () => rollbackText(report));
-        return report.alarms.length > 0 ? EXIT_DIFFERENT : 0;
+        const request = { ...apiservers, ...rollbackOptions(options, context, seen) };
+        const { report } = await seen.run(migration, apiservers.apiservers, async () => ({
+          kind: 'rollback',
+          report: await migration.rollback(request),
+        }));
+        const { listed, lines } = seen.reports;
+        const text = () => [rollbackText(report), ...lines].join('\n');
+        context.print({ rollback: report, ...listed }, text);
+        return seen.reports.end(report.alarms.length > 0 ? EXIT_DIFFERENT : 0, context);
       });
     },
   });
@@ -43,6 +56,7 @@ export function rollbackCommand(program: Command): void {
 function rollbackOptions(
   options: RollbackFlags,
   context: Context,
+  seen: SeenNight,
 ): Omit<RollbackRequest, keyof Apiservers> {
   const hook = new Hook('switchHook', options.switchHook, context);
   return {
@@ -59,11 +73,13 @@ function rollbackOptions(
             hook.run({ APISERVER: url, OVERRIDES: '', EPOCH: String(epoch) }, stop),
         }
       : {}),
-    ...shownSteps(context),
-    onWait: (waiting, { resources }) => {
-      const toDo = [`Start each without ${resourceList(resources)} in --etcd-servers-overrides`];
-      context.log.info(waitText(waiting, hook.byHand ? toDo : []));
-    },
+    onMustGoOn: context.mustGoOn,
+    onEvent: seen.hearing(
+      showEvent(context, ({ moving: { resources } }) => {
+        const toDo = [`Start each without ${resourceList(resources)} in --etcd-servers-overrides`];
+        return hook.byHand ? toDo : [];
+      }),
+    ),
   };
 }
 

@@ -2,11 +2,14 @@
 import type { Command } from 'commander';
 import { seed, type SeedCount } from '../base/seed.js';
 import { SOURCE_ACCESS, sourceConnection } from '../config/access.js';
+import type { Given } from '../config/parse.js';
+import { seedView, type SeedStanding } from '../listen/seedview.js';
 import { Estimate, Rate } from '../rate.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../text.js';
 import { EtcdClient } from '../wire/client.js';
-import { register } from './command.js';
+import { LISTENER, register, type Context } from './command.js';
+import { listening, type Showing } from './listening.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';
 import { flag, sideFlags } from './typed.js';
 
@@ -15,7 +18,7 @@ export function seedCommand(program: Command): void {
     name: 'seed',
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
-    optional: ['from', 'allowEmpty', 'destEndpoints', ...SOURCE_ACCESS],
+    optional: ['from', 'allowEmpty', 'destEndpoints', ...LISTENER, ...SOURCE_ACCESS],
     help: {
       destEndpoints:
         'where the target will be, one URL for each member: for the commands that are printed',
@@ -24,65 +27,96 @@ export function seedCommand(program: Command): void {
     },
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
-    run: async (options, { signal, log, note, print, progress }) => {
-      const client = new EtcdClient(await sourceConnection(options), 'source').closeAt(signal);
-      const started = performance.now();
-      const rate = new Rate();
-      const estimate = new Estimate();
-      let read: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0, watched: 0 };
-      try {
-        for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
-        const sealed = await seed(client, {
-          prefixes: options.prefix,
-          journal: options.journal,
-          out: options.out,
-          from: options.from,
-          allowEmpty: options.allowEmpty ?? false,
-          onBase: (now) => {
-            read = now;
-            progress.show(() => readingLine(now, rate.per(now.bytes), estimate));
-          },
-          onSeal: (rows) => {
-            progress.show(() => `sealing: ${count(rows)} rows`);
-          },
-          onNote: note,
-          signal,
-        });
-        if (sealed.keys === 0) log.warn('no key begins so: the base is empty');
-        const seconds = (performance.now() - started) / 1000;
-        const { destEndpoints } = options;
-        const target = destEndpoints ?? HERE;
-        const restore = restoreCommands(options.out, options.prefix.list, target);
-        const result = {
-          ...sealed,
-          read: { keys: read.keys, bytes: read.bytes, seconds: read.seconds },
-          seconds,
-          restore,
-        };
-        print(result, () =>
-          [
-            `Sealed ${sealed.out}`,
-            fields([
-              ['head revision', String(sealed.head)],
-              ['compact revision', String(sealed.compactRevision)],
-              ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
-              ['base file', bytes(sealed.fileBytes)],
-              ['checksum', sealed.checksum],
-              ['read', readText(read)],
-              ['in all', duration(seconds)],
-            ]),
-            '',
-            'Start following now: it writes the changes of the source down while you restore, and waits for the target:',
-            `  etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`,
-            restoreText(restore, destEndpoints),
-          ].join('\n'),
-        );
-      } finally {
-        client.close();
-      }
-      return 0;
+    run: (options, context) => {
+      const standing: SeedStanding = {
+        ...{ prefixes: options.prefix.list, read: undefined, sealed: undefined },
+      };
+      const showing: Showing = {
+        view: (facts) => seedView(facts, standing, followCommand(options)),
+        status: () => undefined,
+      };
+      return listening(options, context, showing, async () => {
+        const client = new EtcdClient(await sourceConnection(options), 'source');
+        try {
+          await seedFrom(client.closeAt(context.signal), options, standing, context);
+          return 0;
+        } finally {
+          client.close();
+        }
+      });
     },
   });
+}
+
+type SeedFlags = Given<
+  'endpoints' | 'prefix' | 'journal' | 'out',
+  'from' | 'allowEmpty' | 'destEndpoints' | (typeof SOURCE_ACCESS)[number]
+>;
+
+/** @param standing is kept as it goes on */
+async function seedFrom(
+  client: EtcdClient,
+  options: SeedFlags,
+  standing: SeedStanding,
+  { signal, log, note, print, progress }: Context,
+): Promise<void> {
+  const started = performance.now();
+  const rate = new Rate();
+  const estimate = new Estimate();
+  for (const warning of await slashWarnings(client, options.prefix.list)) log.warn(warning);
+  const sealed = await seed(client, {
+    prefixes: options.prefix,
+    journal: options.journal,
+    out: options.out,
+    from: options.from,
+    allowEmpty: options.allowEmpty ?? false,
+    onBase: (now) => {
+      standing.read = now;
+      progress.show(() => readingLine(now, rate.per(now.bytes), estimate));
+    },
+    onSeal: (rows) => {
+      standing.sealed = rows;
+      progress.show(() => `sealing: ${count(rows)} rows`);
+    },
+    onNote: note,
+    signal,
+  });
+  if (sealed.keys === 0) log.warn('no key begins so: the base is empty');
+  const seconds = (performance.now() - started) / 1000;
+  const read = standing.read ?? NOTHING_READ;
+  const target = options.destEndpoints ?? HERE;
+  const restore = restoreCommands(options.out, options.prefix.list, target);
+  const result = {
+    ...sealed,
+    read: { keys: read.keys, bytes: read.bytes, seconds: read.seconds },
+    seconds,
+    restore,
+  };
+  print(result, () =>
+    [
+      `Sealed ${sealed.out}`,
+      fields([
+        ['head revision', String(sealed.head)],
+        ['compact revision', String(sealed.compactRevision)],
+        ['keys', `${count(sealed.keys)}  (${count(sealed.rows)} rows with their history)`],
+        ['base file', bytes(sealed.fileBytes)],
+        ['checksum', sealed.checksum],
+        ['read', readText(read)],
+        ['in all', duration(seconds)],
+      ]),
+      '',
+      'Start following now: it writes the changes of the source down while you restore, and waits for the target:',
+      `  ${followCommand(options)}`,
+      restoreText(restore, options.destEndpoints),
+    ].join('\n'),
+  );
+}
+
+const NOTHING_READ: SeedCount = { keys: 0, bytes: 0, remaining: undefined, seconds: 0, watched: 0 };
+
+function followCommand(options: SeedFlags): string {
+  const target = options.destEndpoints ?? HERE;
+  return `etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`;
 }
 
 /** Keys that are left as they are come by pages, the others and all history by the watch beside. */

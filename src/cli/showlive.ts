@@ -8,6 +8,8 @@ export interface LiveTexts<S extends object, L extends S> {
   /** For people; with `-w json` the status itself is written, one object each time. */
   line: (status: L) => string;
   summary: (status: L, seconds: number) => string;
+  /** Hears of each, also of those that are not written. */
+  onStatus: (status: L) => void;
 }
 
 interface Lagging {
@@ -24,19 +26,38 @@ export function lagFirst({ state, lagRevisions, lagSeconds, trouble }: Lagging):
   return [state, ...lag, ...(trouble ? [trouble.code] : [])];
 }
 
+/**
+ * How often the work is asked how it is: once a second at least, whatever is written, for whoever looks by
+ * another way.
+ * @param statusSeconds how often it is written with `-w json`
+ * @returns `each`: so many are one that is written
+ */
+function asked(statusSeconds: number): { everyMs: number; each: number } {
+  const each = Math.ceil(statusSeconds);
+  return { everyMs: (statusSeconds * 1000) / each, each };
+}
+
 /** The summary is left out where the work has failed: then the error says what there is to say. */
 export async function showLive<S extends object, L extends S>(
-  { json, print, progress }: Context,
-  statuses: AsyncIterable<S>,
-  { more, line, summary }: LiveTexts<S, L>,
+  { json, print, progress, statusSeconds }: Context,
+  run: (everyMs: number) => AsyncIterable<S>,
+  { more, line, summary, onStatus }: LiveTexts<S, L>,
 ): Promise<void> {
   const started = performance.now();
+  const { everyMs, each } = asked(statusSeconds);
   let last: L | undefined;
+  let unwritten = 0;
+  const write = () => {
+    if (last && unwritten > 0) print(last, () => '');
+    unwritten = 0;
+  };
   try {
-    for await (const status of statuses) {
+    for await (const status of run(everyMs)) {
       const now = (last = { ...status, ...more(status) } as L);
-      if (json) print(now, () => '');
-      else progress.show(() => line(now));
+      onStatus(now);
+      unwritten++;
+      if (!json) progress.show(() => line(now));
+      else if (unwritten === each) write();
     }
     if (last && !json) {
       const end = last;
@@ -45,6 +66,8 @@ export async function showLive<S extends object, L extends S>(
       print(end, () => summary(end, (performance.now() - started) / 1000));
     }
   } finally {
+    // The last one always is, after an error, too.
+    if (json) write();
     progress.end();
   }
 }

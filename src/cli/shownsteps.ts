@@ -1,37 +1,39 @@
 /** How steps, notes and alarms of a cutover or a rollback are shown. */
-import type { NightOptions } from '../cutover/nightoptions.js';
+import type { NightEvent, OnNightEvent } from '../cutover/nightevents.js';
 import type { NightStep } from '../cutover/steps.js';
 import { servingText, type Serving } from '../proof/servedfrom.js';
 import { count } from '../text.js';
 import type { Context } from './command.js';
 
+/** What to do about those that are waited for, where somebody has to: lines of their own, to be copied from. */
+type ToDo = (event: NightEvent & { kind: 'waiting' }) => readonly string[];
+
 /** As lines for people; with `-w json` steps and alarms are objects on stdout. */
-export function shownSteps({
-  json,
-  log,
-  progress,
-  print,
-  mustGoOn,
-}: Context): Pick<NightOptions, 'onStep' | 'onAlarm' | 'onProgress' | 'onMustGoOn'> {
-  return {
-    onStep: (step) => {
-      if (json) print({ step }, () => '');
-      else log.info(stepText(step));
-      progress.keep(frozenLine(step));
-    },
-    onAlarm: (alarm) => {
-      if (json) print({ alarm }, () => '');
-      log.error(`ALARM: ${alarm}`);
-    },
-    onMustGoOn: mustGoOn,
-    onProgress: (text) => {
-      progress.show(() => text);
-    },
+export function showEvent(
+  { json, log, progress, print }: Pick<Context, 'json' | 'log' | 'progress' | 'print'>,
+  toDo: ToDo,
+): OnNightEvent {
+  return (event) => {
+    switch (event.kind) {
+      case 'step':
+        if (json) print({ step: event.step }, () => '');
+        else log.info(stepText(event.step));
+        progress.keep(frozenLine(event.step));
+        return;
+      case 'alarm':
+        if (json) print({ alarm: event.alarm }, () => '');
+        log.error(`ALARM: ${event.alarm}`);
+        return;
+      case 'progress':
+        progress.show(() => event.text);
+        return;
+      case 'waiting':
+        log.info(waitText(event.waiting, toDo(event)));
+    }
   };
 }
 
-/** @param toDo what to do about it, where somebody has to: lines of their own, to be copied from */
-export function waitText(waiting: readonly Serving[], toDo: readonly string[] = []): string {
+function waitText(waiting: readonly Serving[], toDo: readonly string[]): string {
   const each = waiting.map((one) => `  ${one.apiserver}  (${servingText(one)})`);
   return [`waiting for ${count(waiting.length)} apiserver(s):`, ...each, ...toDo].join('\n');
 }

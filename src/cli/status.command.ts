@@ -12,6 +12,7 @@ import { targetStatus, type TargetStatus } from '../target/targetstatus.js';
 import { EtcdClient } from '../wire/client.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 import { nextStep } from './nextstep.js';
+import { askRunning } from './running.js';
 import { statusText, type Lags } from './statustext.js';
 import { flag, sideFlags } from './typed.js';
 
@@ -24,12 +25,12 @@ export function statusCommand(program: Command): void {
     description:
       'Say what the target holds, how far it is behind, how far a cutover is and whose, and what to do next.',
     required: ['destEndpoints'],
-    optional: ['endpoints', 'maxLag', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
+    optional: ['endpoints', 'maxLag', 'listener', 'kubeconfig', 'apiservers', ...BOTH_ACCESS],
     help: { endpoints: 'source etcd: to say how far the target is behind' },
     example:
       'etcd-lockstep status --dest-endpoints http://10.0.1.1:2379 --endpoints http://10.0.0.1:2379 --kubeconfig admin.conf',
     run: async (options, { print, signal }) => {
-      const { endpoints, maxLag } = options;
+      const { endpoints, maxLag, listener } = options;
       if (maxLag !== undefined && !endpoints)
         throw badArgument('--max-lag needs the source', 'Add --endpoints ….');
       const at = endpoints && (await sourceConnection({ ...options, endpoints }));
@@ -39,14 +40,28 @@ export function statusCommand(program: Command): void {
         const status = await targetStatus(target, source);
         const within = maxLag ?? LOOK_SECONDS;
         const lags = await measureAll(status, source, target, { within, signal });
+        const asked = {
+          source: source?.clusterId ?? status.cursor?.source ?? null,
+          target: target.clusterId ?? null,
+        };
+        const running = listener ? await askRunning(listener, asked, signal) : null;
         const kubernetes = await inKubernetes(options, status, source, target);
         // What was given up for it is not an answer.
         signal.throwIfAborted();
         const next = nextStep(status, kubernetes);
-        print({ ...status, ...lags, kubernetes, next }, () =>
-          statusText({ status, lags, within, kubernetes, next, flags: flagsAgain(options) }),
+        print({ ...status, ...lags, running, kubernetes, next }, () =>
+          statusText({
+            status,
+            lags,
+            within,
+            running,
+            kubernetes,
+            next,
+            flags: flagsAgain(options),
+          }),
         );
-        return maxLag !== undefined && isLate(status, lags) ? EXIT_DIFFERENT : 0;
+        const late = isLate(status, lags) || running?.trouble;
+        return maxLag !== undefined && late ? EXIT_DIFFERENT : 0;
       } finally {
         target.close();
         source?.close();

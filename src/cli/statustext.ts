@@ -5,6 +5,7 @@ import { servingText } from '../proof/servedfrom.js';
 import type { Behind } from '../source/behind.js';
 import type { TargetStatus } from '../target/targetstatus.js';
 import { count, duration, fields } from '../text.js';
+import { runningRows, type Running } from './running.js';
 
 /** Measured by a look; null where it cannot be. */
 export interface Lags {
@@ -17,6 +18,7 @@ interface StatusTexts {
   lags: Lags;
   /** How long was looked, in seconds. */
   within: number;
+  running: Running | null;
   kubernetes: KubeStatus | null;
   next: string;
   /** What to give the commands that `next` names. */
@@ -35,7 +37,7 @@ function gapRow(gap: (TargetStatus['cursor'] & object)['gap']): [string, string]
 }
 
 export function statusText(texts: StatusTexts): string {
-  const { status, lags, within, kubernetes, next, flags } = texts;
+  const { status, lags, within, running, kubernetes, next, flags } = texts;
   const { position, sourceHead, lagRevisions } = status;
   const rows: [string, string][] = [
     ['target', stateText(status)],
@@ -48,6 +50,7 @@ export function statusText(texts: StatusTexts): string {
     ],
     ...(lags.behind ? [['lag', lagText(lags.behind, within)] satisfies [string, string]] : []),
     ...lags.mirrors.map((mirror) => mirrorRow(mirror, within)),
+    ...runningRows(running),
     ...cursorRows(status),
     ...nightRows(status),
     ...kubeRows(kubernetes),

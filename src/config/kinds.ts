@@ -4,11 +4,15 @@
  *     switch     --history, --history=false; LOCKSTEP_HISTORY=false
  *     list       with commas, or several times, or both
  *     duration   500ms, 30s, 5m, 2h, 1h30m; a bare number is seconds
+ *     size       64KiB, 4MiB, 1GiB; a bare number is bytes
  *     number     digits alone: what is printed for a revision can be given as one
  */
 import { z } from 'zod';
+import { parseListenAddress, type ListenAddress } from './listenaddress.js';
+import { listenerUrl } from './listenerurl.js';
 
-type OptionKind = 'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'choice';
+type OptionKind =
+  'switch' | 'text' | 'list' | 'file' | 'folder' | 'number' | 'duration' | 'size' | 'choice';
 
 export interface OptionSpec<T> {
   kind: OptionKind;
@@ -100,6 +104,53 @@ function seconds(typed: string): number | undefined {
     (sum, [, n, unit]) => sum + Number(n) * SECONDS[unit as keyof typeof SECONDS],
     0,
   );
+}
+
+/**
+ * Bytes.
+ * @param min as it would be typed; so is `max`
+ */
+export function size(min: string, max: string, help: string): OptionSpec<number> {
+  const rule = `must be a size from ${min} to ${max}, such as 512KiB or 4MiB; a bare number is bytes`;
+  const [least = 0, most = 0] = [min, max].map(sizeInBytes);
+  const schema = z.string().transform((typed, context) => {
+    const given = sizeInBytes(typed);
+    if (given !== undefined && given >= least && given <= most) return given;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'size', value: 'size', help, schema };
+}
+
+const BYTES: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+function sizeInBytes(typed: string): number | undefined {
+  const [, n, unit] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)?$/.exec(typed) ?? [];
+  return n === undefined ? undefined : Number(n) * (BYTES[unit ?? ''] ?? 1);
+}
+
+/** Where to listen; a port alone is loopback's. */
+export function listenAddress(help: string): OptionSpec<ListenAddress> {
+  const rule = 'must be a port, or look like 127.0.0.1:2390 or [::1]:2390';
+  const schema = z.string().transform((typed, context) => {
+    const address = parseListenAddress(typed);
+    if (address) return address;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'text', value: 'host:port', help, schema };
+}
+
+/** Where somebody else listens. */
+export function listenerAddress(help: string): OptionSpec<URL> {
+  const rule = 'must be a port, or look like 127.0.0.1:2390 or http://127.0.0.1:2390/';
+  const schema = z.string().transform((typed, context) => {
+    const url = listenerUrl(typed);
+    if (url) return url;
+    context.addIssue(rule);
+    return z.NEVER;
+  });
+  return { kind: 'text', value: 'address', help, schema };
 }
 
 export type Issue = (what: string) => void;

@@ -18,15 +18,18 @@ import {
   file,
   folder,
   list,
+  listenAddress,
+  listenerAddress,
   onOff,
   revision,
   secret,
+  size,
   text,
   whole,
   withDefault,
 } from './kinds.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
-import { apiservers, endpoints, MISREAD, prefixes, resources } from './shapes.js';
+import { apiservers, endpoints, MISREAD, prefixes, reportFiles, resources } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {
@@ -109,6 +112,16 @@ export const OPTIONS = {
   values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   revision: revision("revision to compare at (default: the target's head)"),
   history: onOff('compare every event that both sides still hold, too'),
+  auditEvery: duration('1s', '720h', 'compare both sides so often while following (default: not)'),
+  auditRate: withDefault(
+    '4MiB',
+    size('64KiB', '1GiB', 'bytes that such an audit reads of each side in a second, at most'),
+  ),
+  report: list(
+    'files',
+    'write a report to sign: FILE.html, FILE.json or both; must not exist',
+    reportFiles,
+  ),
   maxLag: duration(
     '100ms',
     '24h',
@@ -178,6 +191,16 @@ export const OPTIONS = {
     'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
   ),
   rate: withDefault('1000', whole('keys', 1, 1_000_000, 'keys to remove in a second, at most')),
+  listen: listenAddress(
+    'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+  ),
+  readyLag: withDefault(
+    '10s',
+    duration('1s', '24h', 'how far behind it may be and still call itself ready'),
+  ),
+  listener: listenerAddress(
+    'where the command that runs for this target was told to listen: what it knows is told, too',
+  ),
   once: onOff('end when the margin is there, instead of keeping it'),
   yes: onOff('go without being asked'),
   writeOut: {

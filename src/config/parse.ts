@@ -67,7 +67,7 @@ function parse(name: OptionName, given: readonly string[], called: string): unkn
 }
 
 /** Somebody may have put a password into a URL. */
-function withoutPasswords(text: string): string {
+export function withoutPasswords(text: string): string {
   return text.replaceAll(/\/\/[^/@"]*@/g, '//…@');
 }
 

@@ -48,3 +48,10 @@ export function prefixes(parts: string[], issue: Issue): PrefixSet | undefined {
   issue(MISREAD);
   return undefined;
 }
+
+export function reportFiles(parts: string[], issue: Issue): string[] {
+  if (!parts.every((path) => /.\.(html|json)$/.test(path)))
+    issue('must end in .html (a page) or .json (its facts)');
+  if (new Set(parts).size < parts.length) issue('names one file twice');
+  return parts;
+}

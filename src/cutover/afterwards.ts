@@ -11,7 +11,9 @@ import type { Resource } from '../kube/resource.js';
 import type { LateWrites } from '../proof/latewrites.js';
 import { servingNow, type Heads } from '../proof/servedfrom.js';
 import type { Owner } from '../target/nightowner.js';
+import type { Alarms } from './alarms.js';
 import { tellOwnFreeze } from './freezeover.js';
+import type { OnNightEvent } from './nightevents.js';
 
 interface AfterwardsOptions {
   self: Owner;
@@ -22,7 +24,8 @@ interface AfterwardsOptions {
   left: 'source' | 'target';
   seconds: number;
   late: LateWrites;
-  onAlarm: (text: string) => void;
+  alarms: Alarms;
+  onEvent: OnNightEvent;
   onNote: OnNote;
   signal: AbortSignal;
 }
@@ -57,15 +60,17 @@ export async function tellGoneBack(
     resources,
     heads,
     left,
-    onAlarm,
-  }: Pick<AfterwardsOptions, 'apiservers' | 'resources' | 'heads' | 'left' | 'onAlarm'>,
+    alarms,
+    onEvent,
+  }: Pick<AfterwardsOptions, 'apiservers' | 'resources' | 'heads' | 'left' | 'alarms' | 'onEvent'>,
   told = new Set<string>(),
 ): Promise<void> {
   const ask = async (api: ApiServer) => {
-    const { from } = await servingNow(api, resources, heads);
-    if (from !== left || told.has(api.url)) return;
+    const serving = await servingNow(api, resources, heads);
+    if (serving.from !== left || told.has(api.url)) return;
     told.add(api.url);
-    onAlarm(
+    onEvent({ kind: 'serving', serving, there: false });
+    alarms.raise(
       `${api.url} serves from the ${left} again, where nothing counts any more: stop it or move it at once, and look for what was written there`,
     );
   };

@@ -55,6 +55,10 @@ export class Approach {
   async run(): Promise<Taken> {
     const { source, target, onNote, signal } = this.o;
     const checked = await this.teller.step('preflight', () => preflight(this.o));
+    this.o.onEvent({
+      ...{ kind: 'checked', prefixes: checked.prefixes.list },
+      resources: checked.moved.map(({ resource }) => resourceName(resource)),
+    });
     const equal = await this.teller.step('audit', () => this.#auditAll(checked));
     failpoint('cutover.audited');
     const { prefixes } = checked;
@@ -74,7 +78,7 @@ export class Approach {
   }
 
   async #auditAll({ prefixes }: Checked): Promise<Revision> {
-    const { source, target, signal, onProgress } = this.o;
+    const { source, target, signal, onEvent } = this.o;
     const report = await audit({
       source,
       target,
@@ -84,10 +88,11 @@ export class Approach {
       allowEmpty: true,
       onDifference: () => undefined,
       onProgress: (keys, total) => {
-        onProgress(`comparing: ${keys} of ${total} keys`);
+        onEvent({ kind: 'progress', text: `comparing: ${keys} of ${total} keys` });
       },
       signal,
     });
+    onEvent({ kind: 'audited', audit: report });
     if (report.equal && report.cursor) return report.revision;
     throw new LockstepError('TARGET_DIFFERENT', 'the audit found differences', {
       revision: report.revision,
@@ -123,6 +128,8 @@ export class Approach {
     });
     return teller.step('takeover', async () => {
       await freeze.prove(all);
+      // The last moment at which to stop changes nothing.
+      signal.throwIfAborted();
       this.#sent = true;
       const claiming = { target, self, tell, signal: this.o.signal };
       const claim = await takeOver(claiming, {
@@ -154,6 +161,7 @@ export class Approach {
       onNote('letting writes in again; nothing was changed');
       const resources = moved.map(({ resource }) => resource);
       await thawOwn(freezeOwnerOf(this.self), { apiservers: all, resources, onNote });
+      this.teller.thawed();
     } catch (failure) {
       const why = failure instanceof Error ? failure.message : String(failure);
       onNote(

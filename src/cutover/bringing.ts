@@ -58,7 +58,7 @@ export async function bring(
   options: BringingOptions,
 ): Promise<{ brought: Brought; marker: Marker }> {
   const { o, claim, prefixes, teller, late, proofs, heads, signal } = options;
-  const { source, target, margin, onProgress } = o;
+  const { source, target, margin, onEvent } = o;
   await teller.step('quiet', () => untilQuiet(options));
   const unmoved = await nobodyMoved(options);
   const marker = await teller.step('raise', async () => {
@@ -72,7 +72,8 @@ export async function bring(
     ...{ source, target, prefixes, marker, signal },
     exact: claim.exact,
     onProgress: (keys, changes) => {
-      onProgress(`bringing back: ${keys} keys looked at, ${changes} written`);
+      const text = `bringing back: ${keys} keys looked at, ${changes} written`;
+      onEvent({ kind: 'progress', text });
     },
   };
   const brought = unmoved

@@ -30,7 +30,8 @@ import type { Owner } from '../target/nightowner.js';
 import type { Alarms } from './alarms.js';
 import { overtakenText, type Fence } from './fence.js';
 import { freezeOver } from './freezeover.js';
-import type { CutoverOptions, Moving } from './nightoptions.js';
+import type { Moving } from './nightevents.js';
+import type { CutoverOptions } from './nightoptions.js';
 import type { StepTeller } from './steps.js';
 import { moveAll, untilGone, type SwitchOptions } from './switch.js';
 
@@ -158,7 +159,10 @@ export class Crossing {
       ...{ apiservers, without, resources: this.#resources, to: 'target', signal, ...hook },
       heads: () => fence.ask(),
       onWait: (waiting) => {
-        o.onWait(waiting, moving);
+        o.onEvent({ kind: 'waiting', until: 'moved', waiting, moving });
+      },
+      onServing: (serving, there) => {
+        o.onEvent({ kind: 'serving', serving, there });
       },
       onMoved: (apiserver) => {
         failpoint('cutover.moved');
@@ -172,7 +176,12 @@ export class Crossing {
     await untilGone({
       ...{ apiservers: o.oldApiservers, resources: this.#resources, to: 'target', signal },
       heads: () => fence.ask(),
-      onWait: o.onWaitGone,
+      onWait: (waiting) => {
+        o.onEvent({ kind: 'waiting', until: 'gone', waiting, moving: this.#moving() });
+      },
+      onServing: (serving, there) => {
+        o.onEvent({ kind: 'serving', serving, there });
+      },
     });
   }
 

@@ -24,16 +24,17 @@ import { LateWrites } from '../proof/latewrites.js';
 import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherSource } from '../proof/othersource.js';
 import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
-import { refuseCutOver } from '../target/cutoverstate.js';
+import { refuseCutOver, type Phase } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
 import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
 import { Approach, STAYS_FROZEN, type Taken } from './approach.js';
 import { Crossing, frozenStill } from './crossing.js';
-import { Fence, overtakenText } from './fence.js';
+import { Fence } from './fence.js';
 import { tellOwnFreeze } from './freezeover.js';
 import type { CutoverOptions, CutoverReport } from './nightoptions.js';
+import { unbreakable } from './nightevents.js';
 import { CUTOVER_STEPS } from './script.js';
 import { StepTeller } from './steps.js';
 import { accountFor } from './takeover.js';
@@ -55,9 +56,10 @@ export class Cutover {
   readonly #tell: Patience;
 
   constructor(options: CutoverOptions) {
-    this.#o = options;
-    this.#teller = new StepTeller(CUTOVER_STEPS, options.onStep);
-    this.#alarms = new Alarms(options.onAlarm);
+    const onEvent = unbreakable(options.onEvent, options.onNote);
+    this.#o = { ...options, onEvent };
+    this.#teller = new StepTeller(CUTOVER_STEPS, onEvent);
+    this.#alarms = new Alarms(onEvent);
     this.#tell = new Patience(options.onNote);
   }
 
@@ -90,14 +92,22 @@ export class Cutover {
     if (phase !== 'done') onMustGoOn();
     const left = phase === 'done' && (await frozenStill(this.#o, owner?.owner.run));
     if (left) this.#alarms.raise(left);
-    return this.#cross({ claim });
+    return this.#cross({ claim }, phase);
   }
 
-  async #cross({ claim, freeze }: Pick<Taken, 'claim'> & Partial<Taken>): Promise<CutoverReport> {
-    const { source, target, margin, onNote, signal } = this.#o;
+  /** @param earlier to where another run has come, and this one goes on */
+  async #cross(
+    { claim, freeze }: Pick<Taken, 'claim'> & Partial<Taken>,
+    earlier: Phase | null = null,
+  ): Promise<CutoverReport> {
+    const { source, target, margin, onNote, onEvent, signal } = this.#o;
+    onEvent({ kind: 'taken over', exact: claim.exact, state: claim.state, earlier });
     const key = probeKey(PrefixSet.of(claim.state.prefixes));
     const tell = this.#tell;
-    const fence = new Fence({ source, target, claim, key, margin, tell });
+    const fence = new Fence({
+      ...{ source, target, claim, key, margin, onEvent, tell },
+      alarms: this.#alarms,
+    });
     const late = this.#lateWrites(claim);
     const crossing = new Crossing({
       ...{ o: this.#o, self: this.#self, claim, fence, late, tell },
@@ -120,7 +130,6 @@ export class Cutover {
         onNote(STOPPED[freeze && crossing.frozen === 'not seen' ? 'seen' : crossing.frozen], true);
       throw why;
     }
-    if (fence.overtaken) this.#alarms.raise(overtakenText(fence.overtaken));
     return this.#report(claim, fence, late);
   }
 
@@ -141,15 +150,12 @@ export class Cutover {
   }
 
   async #watch(claim: Claim, fence: Fence, late: LateWrites, signal: AbortSignal): Promise<void> {
-    const { apiservers, watchSeconds, onNote } = this.#o;
+    const { apiservers, watchSeconds, onNote, onEvent } = this.#o;
     await watchAfterwards({
       ...{ self: this.#self, apiservers, resources: resourcesIn(claim), left: 'source' },
-      ...{ late, onNote, signal },
+      ...{ late, alarms: this.#alarms, onNote, onEvent, signal },
       heads: () => fence.ask(),
       seconds: watchSeconds,
-      onAlarm: (text) => {
-        this.#alarms.raise(text);
-      },
     });
   }
 

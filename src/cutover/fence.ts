@@ -14,7 +14,9 @@ import type { Heads } from '../proof/servedfrom.js';
 import { Rate } from '../rate.js';
 import type { Claim } from '../target/claim.js';
 import type { EtcdClient } from '../wire/client.js';
+import type { Alarms } from './alarms.js';
 import { raiseHead } from './fillers.js';
+import type { OnNightEvent } from './nightevents.js';
 
 /**
  * With so much of it the fence stands, and apiservers may be moved; the rest is written while they are,
@@ -34,12 +36,15 @@ interface FenceOptions {
   key: Buffer;
   /** Revisions above the source's head. */
   margin: number;
+  /** Raised once, when the target's head is found not to be above the source's after it had been. */
+  alarms: Alarms;
+  onEvent: OnNightEvent;
   tell: Attempts;
 }
 
 export class Fence {
   #heads: Heads | undefined;
-  #overtaken: Heads | undefined;
+  #overtaken = false;
   /** It has been raised. */
   #stands = false;
   readonly #rate = new Rate();
@@ -49,14 +54,6 @@ export class Fence {
   /** As they were asked last. */
   get heads(): Heads | undefined {
     return this.#heads;
-  }
-
-  /**
-   * The heads when the target's was first found not to be above the source's, after it had been: then
-   * a client may hold a revision that the target had not reached.
-   */
-  get overtaken(): Heads | undefined {
-    return this.#overtaken;
   }
 
   /**
@@ -106,9 +103,18 @@ export class Fence {
     const { source, claim, key } = this.o;
     const { revision } = await source.head(key);
     const heads = { source: revision, target: await claim.check() };
-    if (this.#stands && heads.target <= heads.source) this.#overtaken ??= heads;
     this.#heads = heads;
+    if (this.#stands) this.#tell(heads);
     return heads;
+  }
+
+  #tell(heads: Heads): void {
+    const { alarms, onEvent } = this.o;
+    const ahead = heads.target - heads.source;
+    onEvent({ kind: 'heads', heads, ahead });
+    if (ahead > 0 || this.#overtaken) return;
+    this.#overtaken = true;
+    alarms.raise(overtakenText(heads));
   }
 
   async #raiseTo(goal: Revision, signal: AbortSignal): Promise<void> {
@@ -118,7 +124,7 @@ export class Fence {
   }
 }
 
-/** What that means, for people. */
+/** What it means that a client may hold a revision that the target had not reached. */
 export function overtakenText({ source, target }: Heads): string {
   return `the fence was overtaken: the source's head was ${source}, the target's ${target}. If an apiserver had moved by then, clients that listed through another one meanwhile may miss events: restart them`;
 }

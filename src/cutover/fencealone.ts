@@ -1,5 +1,4 @@
 /** The fence alone: drain, compare, take over, raise, keep; freeze and switch are somebody else's. */
-import { repeat } from '../async/again.js';
 import { Patience, type OnNote } from '../async/patience.js';
 import { beside } from '../async/together.js';
 import { LiveAudit } from '../audit/live.js';
@@ -16,7 +15,11 @@ import { thisRun } from '../target/nightowner.js';
 import { takeStock } from '../target/stock.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
+import { Alarms } from './alarms.js';
 import { Fence, overtakenText } from './fence.js';
+import { unbreakable, type OnNightEvent } from './nightevents.js';
+import { FENCE_STEPS } from './script.js';
+import { StepTeller } from './steps.js';
 import { accountFor, takeOver } from './takeover.js';
 
 export interface FenceAloneOptions {
@@ -29,7 +32,7 @@ export interface FenceAloneOptions {
   once: boolean;
   go: () => Promise<void>;
   onRaised: (report: FenceReport) => void;
-  onKeep: (heads: Heads) => void;
+  onEvent: OnNightEvent;
   onNote: OnNote;
   /** From here on nobody else keeps it: no more than what the operator asks for may end the run. */
   onMustGoOn: () => void;
@@ -45,43 +48,35 @@ export interface FenceReport {
   heads: Heads;
 }
 
-const SHOW_MS = 1000;
-
 /**
  * Started again, it goes on keeping the fence that it finds; who had it before ends.
  * @throws LockstepError NOT_DRAINED where the source is not quiet, or the target not equal, in time;
  *   OTHER_RUN where another run has the night now
  */
 export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
-  const { source, target, margin, signal, onNote, onRaised, onKeep } = options;
+  const { source, target, margin, signal, onNote, onRaised } = options;
+  const onEvent = unbreakable(options.onEvent, onNote);
+  const teller = new StepTeller(FENCE_STEPS, onEvent);
+  const alarms = new Alarms(onEvent);
   const tell = new Patience(onNote);
   const claiming = { target, self: thisRun('fence'), tell, signal };
-  const found = (await new EtcdTarget(target).read()).cutover !== undefined;
-  const claim = found ? await goOn(options, claiming) : await drainAndTakeOver(options, claiming);
+  const found = (await new EtcdTarget(target).read()).cutover;
+  const claim = found
+    ? await goOn(options, claiming)
+    : await drainAndTakeOver(options, claiming, teller);
   options.onMustGoOn();
-  const { keys, checksum, prefixes } = claim.state;
-  const key = probeKey(PrefixSet.of(prefixes));
-  const fence = new Fence({ source, target, claim, key, margin, tell });
-  const before = await fence.ask();
-  if (found && before.target <= before.source) onNote(overtakenText(before), true);
-  const heads = await fence.raise(signal);
-  signal.throwIfAborted();
-  onRaised({ exact: claim.exact, keys, checksum, heads });
-  if (options.once) return;
-  let told = false;
-  const show = (stop: AbortSignal) =>
-    repeat(
-      SHOW_MS,
-      stop,
-      () => {
-        if (fence.heads) onKeep(fence.heads);
-        if (fence.overtaken && !told) onNote(overtakenText(fence.overtaken), true);
-        told = fence.overtaken !== undefined;
-        return Promise.resolve();
-      },
-      undefined,
-    );
-  await beside(signal, [show], (stop) => fence.keep(stop));
+  const { exact, state } = claim;
+  onEvent({ kind: 'taken over', exact, state, earlier: found?.state.phase ?? null });
+  const key = probeKey(PrefixSet.of(state.prefixes));
+  const fence = new Fence({ source, target, claim, key, margin, alarms, onEvent, tell });
+  await teller.step('raise', async () => {
+    const before = await fence.ask();
+    if (found && before.target <= before.source) alarms.raise(overtakenText(before));
+    const heads = await fence.raise(signal);
+    signal.throwIfAborted();
+    onRaised({ exact, keys: state.keys, checksum: state.checksum, heads });
+  });
+  if (!options.once) await teller.step('keep', () => fence.keep(signal));
 }
 
 async function goOn({ source, onNote }: FenceAloneOptions, claiming: ClaimOptions): Promise<Claim> {
@@ -96,7 +91,11 @@ async function goOn({ source, onNote }: FenceAloneOptions, claiming: ClaimOption
 }
 
 /** The live audit begins where the target stands: what came before, `etcd-lockstep audit` has compared. */
-async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptions) {
+async function drainAndTakeOver(
+  options: FenceAloneOptions,
+  claiming: ClaimOptions,
+  teller: StepTeller,
+): Promise<Claim> {
   const { source, target, signal, onNote } = options;
   await standing(options);
   await options.go();
@@ -106,11 +105,12 @@ async function drainAndTakeOver(options: FenceAloneOptions, claiming: ClaimOptio
   return beside(signal, [(stop) => live.run(stop)], async (stop) => {
     const deadline = performance.now() + options.maxFreezeSeconds * 1000;
     const drain = { source, key, audit: live, quietMs: options.quietMs, deadline, signal: stop };
-    const equal = await untilQuiet(drain);
-    await untilEqual(drain, equal);
+    const equal = await teller.step('drain', () => untilQuiet(drain));
+    await teller.step('compare', () => untilEqual(drain, equal));
     live.end();
     const resources = resourcesUnder(prefixes);
-    return takeOver(claiming, { ...identity, resources, equal, frozenAt: null, signal: stop });
+    const taking = { ...identity, resources, equal, frozenAt: null, signal: stop };
+    return teller.step('takeover', () => takeOver(claiming, taking));
   });
 }
 

@@ -4,22 +4,16 @@ import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { LateWrite } from '../proof/latewrites.js';
-import type { Heads, Serving } from '../proof/servedfrom.js';
+import type { Heads } from '../proof/servedfrom.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { NightStep, StepTime } from './steps.js';
+import type { Moving, OnNightEvent } from './nightevents.js';
+import type { StepTime } from './steps.js';
 
 /** What somebody who says go has to know. */
 export interface GoAbout {
   resources: readonly Resource[];
   /** What somebody should know before he says go. */
   warnings: readonly string[];
-}
-
-/** What is moved, and by whom. */
-export interface Moving {
-  resources: readonly Resource[];
-  /** Of this run. A later run, which may move an apiserver back, has a higher one. */
-  epoch: Revision;
 }
 
 /** What is taken where nothing is given, on the command line and by a program alike. */
@@ -52,11 +46,8 @@ export interface NightOptions {
   go: (about: GoAbout) => Promise<void>;
   /** @param signal ends it: it must not move anybody for a run that has lost the night */
   switchHook?: (api: ApiServer, moving: Moving, signal: AbortSignal) => Promise<void>;
-  onWait: (waiting: readonly Serving[], moving: Moving) => void;
-  onStep: (step: NightStep) => void;
+  onEvent: OnNightEvent;
   onNote: OnNote;
-  onAlarm: (alarm: string) => void;
-  onProgress: (text: string) => void;
   /**
    * From here on stopping strands the apiservers: no more than what the operator himself asks for may
    * end the run.
@@ -74,7 +65,6 @@ export interface CutoverOptions extends NightOptions {
   /** Writes are let in again if the target is not equal by then, from the first refused write on. */
   maxFreezeSeconds: number;
   flipHook?: (moving: Moving, signal: AbortSignal) => Promise<void>;
-  onWaitGone: (waiting: readonly Serving[]) => void;
 }
 
 /** The JSON contract in docs/reference.md is made of this. */

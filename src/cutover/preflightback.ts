@@ -45,7 +45,10 @@ export async function preflightBack(o: NightOptions, tell: boolean): Promise<Che
     return { seen, heads: await heads(), resources: kinds, warnings: [] };
   await new DeadOnes(without).refuseAlive();
   const sides = await Promise.all(apiservers.map((api) => servingNow(api, kinds, heads)));
-  for (const one of tell ? sides : []) o.onNote(`${one.apiserver}: ${servingText(one)}`);
+  for (const one of tell ? sides : []) {
+    o.onNote(`${one.apiserver}: ${servingText(one)}`);
+    o.onEvent({ kind: 'serving', serving: one, there: one.from === 'source' });
+  }
   refuseSilent(sides);
   await refuseOther(o, moved, sides);
   await needFreezeRights(apiservers);

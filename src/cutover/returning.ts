@@ -23,7 +23,7 @@ import { watchAfterwards } from './afterwards.js';
 import { bring, markOwn, type ReturningOptions } from './bringing.js';
 import { noneBrought, type Brought } from './bringkeys.js';
 import { freezeOver } from './freezeover.js';
-import type { Moving } from './nightoptions.js';
+import type { Moving } from './nightevents.js';
 import { unmark, type Marker } from './raise.js';
 import { moveAll, type SwitchOptions } from './switch.js';
 
@@ -43,6 +43,8 @@ export class Returning {
   readonly #moving: Moving;
   /** What was under way on the target has come to its end; what still comes is late. */
   #quiet = false;
+  /** The source's head was seen above the target's. */
+  #raised = false;
 
   constructor(options: Omit<ReturningOptions, 'prefixes'>) {
     const { claim, o } = options;
@@ -129,13 +131,16 @@ export class Returning {
     hook: Pick<SwitchOptions, 'hook'>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { apiservers, without, onWait, onNote } = this.#c.o;
+    const { apiservers, without, onEvent, onNote } = this.#c.o;
     const moving = this.#moving;
     await moveAll({
       ...{ apiservers, without, signal, to: 'source', ...hook },
       resources: moving.resources,
       onWait: (waiting) => {
-        onWait(waiting, moving);
+        onEvent({ kind: 'waiting', until: 'moved', waiting, moving });
+      },
+      onServing: (serving, there) => {
+        onEvent({ kind: 'serving', serving, there });
       },
       heads: () => this.#heads(),
       onMoved: (apiserver) => {
@@ -179,15 +184,12 @@ export class Returning {
 
   async #watch(late: LateWrites, signal: AbortSignal): Promise<void> {
     const { o, self, alarms } = this.#c;
-    const { apiservers, watchSeconds, onNote } = o;
+    const { apiservers, watchSeconds, onNote, onEvent } = o;
     await watchAfterwards({
       ...{ self, apiservers, resources: this.#moving.resources, left: 'target' },
-      ...{ late, onNote, signal },
+      ...{ late, alarms, onNote, onEvent, signal },
       heads: () => this.#heads(),
       seconds: watchSeconds,
-      onAlarm: (text) => {
-        alarms.raise(text);
-      },
     });
   }
 
@@ -213,7 +215,11 @@ export class Returning {
   async #heads(): Promise<Heads> {
     const { o, claim, prefixes } = this.#c;
     const { revision } = await o.source.head(probeKey(prefixes));
-    return { source: revision, target: await claim.check() };
+    const heads = { source: revision, target: await claim.check() };
+    const ahead = heads.source - heads.target;
+    this.#raised ||= ahead > 0;
+    if (this.#raised) o.onEvent({ kind: 'heads', heads, ahead });
+    return heads;
   }
 
   async #patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {

@@ -37,6 +37,7 @@ import { Alarms } from './alarms.js';
 import { noneBrought, type Brought } from './bringkeys.js';
 import { frozenStill } from './crossing.js';
 import { tellOwnFreeze } from './freezeover.js';
+import { unbreakable } from './nightevents.js';
 import type { NightOptions } from './nightoptions.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
 import { Returning, type Returned } from './returning.js';
@@ -69,15 +70,18 @@ const STOPPED = {
 };
 
 export class Rollback {
+  private readonly o: RollbackOptions;
   readonly #self = thisRun('rollback');
   readonly #teller: StepTeller;
   readonly #alarms: Alarms;
   readonly #tell: Patience;
 
-  constructor(private readonly o: RollbackOptions) {
-    this.#teller = new StepTeller(ROLLBACK_STEPS, o.onStep);
-    this.#alarms = new Alarms(o.onAlarm);
-    this.#tell = new Patience(o.onNote);
+  constructor(options: RollbackOptions) {
+    const onEvent = unbreakable(options.onEvent, options.onNote);
+    this.o = { ...options, onEvent };
+    this.#teller = new StepTeller(ROLLBACK_STEPS, onEvent);
+    this.#alarms = new Alarms(onEvent);
+    this.#tell = new Patience(options.onNote);
   }
 
   /**
@@ -88,7 +92,9 @@ export class Rollback {
   async run(): Promise<RollbackReport> {
     const { o } = this;
     const first = await this.#teller.step('preflight', () => preflightBack(o, true));
-    if (first.seen.stored.state.phase === 'rolled back') return this.#done(first);
+    const { exact, state } = first.seen.stored;
+    o.onEvent({ kind: 'taken over', exact, state, earlier: state.phase });
+    if (state.phase === 'rolled back') return this.#done(first);
     await o.go(first);
     const { seen } = await preflightBack(o, false);
     if (seen.stored.state.phase === 'rolled back') return this.#done(first);
@@ -115,17 +121,15 @@ export class Rollback {
 
   /** Over, by a run before: nothing is written. A freeze that it has left is no part of it. */
   async #done({ seen, heads }: CheckedBack): Promise<RollbackReport> {
-    const { source, target, apiservers, onNote } = this.o;
+    const { source, target, apiservers, onNote, onEvent } = this.o;
     const { state } = seen.stored;
     onNote('it is rolled back already');
     const left = await frozenStill(this.o, seen.owner?.owner.run);
     if (left) this.#alarms.raise(left);
     await tellGoneBack({
       ...{ apiservers, resources: resourcesIn(seen.stored), left: 'target' },
+      ...{ alarms: this.#alarms, onEvent },
       heads: () => askHeads(source, target, probeKey(PrefixSet.of(state.prefixes))),
-      onAlarm: (text) => {
-        this.#alarms.raise(text);
-      },
     });
     return this.#report(seen.stored, { brought: noneBrought(), late: [], heads });
   }

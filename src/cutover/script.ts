@@ -70,6 +70,44 @@ export const CUTOVER_STEPS: readonly StepText[] = [
   },
 ];
 
+const UNFROZEN = 'nothing was changed; the freeze is yours';
+const FENCED =
+  'the target is taken over, and nobody keeps the fence: the same command goes on at once, `etcd-lockstep rollback` goes back';
+
+/** Of the fence alone. */
+export const FENCE_STEPS: readonly StepText[] = [
+  {
+    name: 'drain',
+    does: 'lets requests that are under way come to their end',
+    waitsFor: 'the source to be quiet under the prefixes',
+    ifAborted: UNFROZEN,
+  },
+  {
+    name: 'compare',
+    does: 'compares what has changed since this command began',
+    waitsFor: "the target to stand where the source's head is, and to be equal",
+    ifAborted: UNFROZEN,
+  },
+  {
+    name: 'takeover',
+    does: 'takes the target over from its follower, which ends',
+    waitsFor: 'one write',
+    ifAborted: UNFROZEN,
+  },
+  {
+    name: 'raise',
+    does: "raises the target's head above the source's",
+    waitsFor: 'the margin',
+    ifAborted: FENCED,
+  },
+  {
+    name: 'keep',
+    does: 'keeps it there while you move the apiservers',
+    waitsFor: 'a signal',
+    ifAborted: FENCED,
+  },
+];
+
 const GOES_ON = 'writes stay frozen: the same command goes on';
 
 export const ROLLBACK_STEPS: readonly StepText[] = [

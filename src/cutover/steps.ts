@@ -1,4 +1,5 @@
 /** The steps of a cutover and of a rollback, as they are told to whoever stands by. */
+import type { OnNightEvent } from './nightevents.js';
 
 export interface StepText {
   /** `drain` */
@@ -23,7 +24,7 @@ export interface StepTime {
   seconds: number;
 }
 
-/** Tells each step as it begins, and keeps how long each has taken. */
+/** Tells each step as it begins and ends, and keeps how long each has taken. */
 export class StepTeller {
   readonly times: StepTime[] = [];
   #frozenAt: number | undefined;
@@ -31,16 +32,19 @@ export class StepTeller {
 
   constructor(
     private readonly all: readonly StepText[],
-    private readonly onStep: (step: NightStep) => void,
+    private readonly onEvent: OnNightEvent,
   ) {}
 
   /** @param at when writes were found to be refused by every apiserver, in ms of Date.now() */
   frozen(at: number): void {
-    this.#frozenAt ??= at;
+    if (this.#frozenAt !== undefined) return;
+    this.#frozenAt = at;
+    this.onEvent({ kind: 'frozen', at: new Date(at) });
   }
 
   thawed(): void {
     this.#thawedAt = Date.now();
+    this.onEvent({ kind: 'thawed', at: new Date(this.#thawedAt) });
   }
 
   get frozenSeconds(): number | null {
@@ -59,10 +63,20 @@ export class StepTeller {
     const text = this.all[number - 1];
     if (!text) throw new Error(`there is no step ${name}`);
     const frozenSeconds = this.#thawedAt === undefined ? this.frozenSeconds : null;
-    this.onStep({ ...text, number, of: this.all.length, frozenSeconds });
+    this.onEvent({ kind: 'step', step: { ...text, number, of: this.all.length, frozenSeconds } });
     const started = performance.now();
-    const result = await run();
-    this.times.push({ step: name, seconds: (performance.now() - started) / 1000 });
-    return result;
+    const ended = (failed: boolean) => {
+      const seconds = (performance.now() - started) / 1000;
+      this.onEvent({ kind: 'step ended', step: name, seconds, failed });
+      return { step: name, seconds };
+    };
+    try {
+      const result = await run();
+      this.times.push(ended(false));
+      return result;
+    } catch (error) {
+      ended(true);
+      throw error;
+    }
   }
 }

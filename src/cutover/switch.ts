@@ -20,6 +20,8 @@ export interface SwitchOptions {
   to: 'target' | 'source';
   /** Runs the operator's command for one; undefined: he is told by `onWait` and does it himself. */
   hook?: (api: ApiServer) => Promise<void>;
+  /** Told where each serves from, whenever it was asked. */
+  onServing: (serving: Serving, there: boolean) => void;
   /** Told what is waited for, again whenever that has changed. */
   onWait: (waiting: readonly Serving[]) => void;
   onMoved: (apiserver: string) => void;
@@ -54,8 +56,8 @@ export async function untilGone(
   options: Omit<SwitchOptions, 'hook' | 'onMoved' | 'without'>,
 ): Promise<void> {
   await untilNone(options, async () => {
-    const still = await where(options, options.apiservers);
-    return still.filter(({ from }) => from !== 'does not answer');
+    const gone = ({ from }: Serving) => from === 'does not answer' || from === options.to;
+    return where(options, options.apiservers, gone);
   });
 }
 
@@ -86,20 +88,28 @@ async function untilNone(
 }
 
 /**
- * Those that do not serve from there. An apiserver that has just started refuses this and that, and an
+ * Those that are not there. An apiserver that has just started refuses this and that, and an
  * etcd may be away for a moment; that must not end us, for then nobody would keep the fence. Who has lost
  * the night keeps nothing any more.
  */
 async function where(
-  { resources, heads, to }: Pick<SwitchOptions, 'resources' | 'heads' | 'to'>,
+  {
+    resources,
+    heads,
+    to,
+    onServing,
+  }: Pick<SwitchOptions, 'resources' | 'heads' | 'to' | 'onServing'>,
   apis: readonly ApiServer[],
+  there = ({ from }: Serving) => from === to,
 ): Promise<Serving[]> {
   const ask = (api: ApiServer): Promise<Serving> =>
     servingNow(api, resources, heads).catch((error: unknown) => {
       if (!(error instanceof LockstepError) || error.code === 'OTHER_RUN') throw error;
       return { apiserver: api.url, from: 'unclear', why: error.message };
     });
-  return (await Promise.all(apis.map(ask))).filter(({ from }) => from !== to);
+  const all = await Promise.all(apis.map(ask));
+  for (const one of all) onServing(one, there(one));
+  return all.filter((one) => !there(one));
 }
 
 export function resourceList(resources: readonly Resource[]): string {

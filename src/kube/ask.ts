@@ -35,7 +35,7 @@ export interface Asked {
 
 interface AnswerHeard {
   verdict: FreezeVerdict;
-  /** `403 …`, in the apiserver's words. */
+  /** `403 …`, in the apiserver's words; of a yes that proves nothing, why. */
   said: string;
   on: string | null;
   moved: boolean;
@@ -73,15 +73,15 @@ export async function askPath(
 /** The shortest answer to whether it is frozen. */
 export async function askOne(
   api: ApiServer,
-  { method, path, body, query, on, afterAdmission }: Request,
+  { method, path, body, query, on, ...asking }: Request,
   signal?: AbortSignal,
 ): Promise<AnswerHeard> {
   const answer = await api.send(method, path, body, { ...query, ...DRY_RUN }, signal);
   return {
-    verdict: verdictOf(answer, afterAdmission),
-    said: `${answer.status} ${messageOf(answer)}`,
+    verdict: verdictOf(answer, asking),
+    said: answer.status < 300 ? 'it has changed' : `${answer.status} ${messageOf(answer)}`,
     on: on ?? null,
-    moved: hasMoved(answer),
+    moved: hasMoved(answer, asking),
   };
 }
 

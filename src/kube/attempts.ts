@@ -5,13 +5,13 @@
  * included, but for the last step. They aim at an object that is there, because an apiserver looks
  * for the object before it asks admission. Three need none: a creation, and both kinds of a binding.
  *
- * A DELETE carries no body: with one an apiserver does not read the query, where `dryRun` stands.
+ * A DELETE carries no body: with one an apiserver does not read the query, where `dryRun` stands. So it
+ * cannot name the resourceVersion that it means; that is looked for in the answer (verdict.ts).
  */
-import type { Answer } from './answer.js';
 import type { HttpMethod, Query } from './api.js';
 import { objectName, type KubeObject } from './object.js';
 import { LEASES, pathOf, PODS, sameResource, type Served, type Subresource } from './resource.js';
-import { isForItsBudget } from './verdict.js';
+import { isForItsBudget, type Asking } from './verdict.js';
 
 export const DRY_RUN: Query = { dryRun: 'All' };
 
@@ -32,15 +32,13 @@ export interface Attempt {
   request: Request | undefined;
 }
 
-export interface Request {
+export interface Request extends Asking {
   method: Exclude<HttpMethod, 'GET'>;
   path: string;
   body?: unknown;
-  query?: Query;
+  query?: Query | undefined;
   /** What it aims at: `default/web-0`; undefined: at nothing that is there. */
   on?: string;
-  /** Failures that an apiserver answers only after admission has said yes. */
-  afterAdmission?: (answer: Answer) => boolean;
 }
 
 const PROBE_NAME = 'etcd-lockstep-probe';
@@ -85,16 +83,17 @@ function writesOf(served: Served, object: KubeObject | undefined): Attempt[] {
   const { namespace = 'default', name = PROBE_NAME } = object?.metadata ?? {};
   const all = pathOf(served, namespace);
   const one = pathOf(served, namespace, name);
+  const deletion = (path: string, query?: Query): Request | undefined =>
+    object && !isOnItsWayOut(object)
+      ? { method: 'DELETE', path, query, readAt: object.metadata.resourceVersion }
+      : undefined;
   const verbs: [string, Request | undefined][] = [
     ['create', creation(served, object)],
     // As it was read, with its resourceVersion: some resources cannot be updated without.
     ['update', object && { method: 'PUT', path: one, body: { ...typeOf(served), ...object } }],
     ['patch', object && { method: 'PATCH', path: one, body: TOUCH }],
-    ['delete', object && { method: 'DELETE', path: one }],
-    [
-      'deletecollection',
-      object && { method: 'DELETE', path: all, query: { fieldSelector: `metadata.name=${name}` } },
-    ],
+    ['delete', deletion(one)],
+    ['deletecollection', deletion(all, { fieldSelector: `metadata.name=${name}` })],
   ];
   const on = object && objectName(object);
   return [
@@ -106,6 +105,12 @@ function writesOf(served: Served, object: KubeObject | undefined): Attempt[] {
     ...rest,
     request: request && on !== undefined ? { ...request, on } : request,
   }));
+}
+
+/** Its grace period is running; where there is none it only waits for a finalizer, and can be asked on. */
+function isOnItsWayOut({ metadata }: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = metadata;
+  return deletionTimestamp !== undefined && deletionGracePeriodSeconds > 0;
 }
 
 /** A copy under a new name; where there is nothing to copy, a pod or a lease of our own. */

@@ -10,6 +10,7 @@ const metadata = z.looseObject({
   resourceVersion: z.string().optional(),
   creationTimestamp: z.iso.datetime().optional(),
   deletionTimestamp: z.string().optional(),
+  deletionGracePeriodSeconds: z.number().optional(),
   labels: z.record(z.string(), z.string()).optional(),
   annotations: z.record(z.string(), z.string()).optional(),
 });

@@ -10,6 +10,7 @@
  *                deleted, its quota used up, below a security standard. Another may be asked
  *     unproven   it is about whoever asks (no rights), or about all objects (somebody's webhook)
  */
+import { z } from 'zod';
 import { causesOf, expect, messageOf, reasonOf, wordsOf, type Answer } from './answer.js';
 import { FREEZE_NAME, WEBHOOK_NAME } from './manifests.js';
 
@@ -24,16 +25,18 @@ const OTHERS_WEBHOOK = /\badmission webhook "|calling webhook "/;
 /** Such a policy refuses by an expression, which may be about all objects. */
 const OTHERS_POLICY = /ValidatingAdmissionPolicy '/;
 
-/**
- * @param afterAdmission failures that come only after admission has said yes
- * @throws LockstepError KUBE_UNAVAILABLE for an answer of a proxy, or of an apiserver in trouble
- */
-export function verdictOf(
-  answer: Answer,
-  afterAdmission?: (answer: Answer) => boolean,
-): FreezeVerdict {
+/** What has to be known of a request to understand its answer. */
+export interface Asking {
+  /** Failures that an apiserver answers only after admission has said yes. */
+  afterAdmission?: (answer: Answer) => boolean;
+  /** Of a deletion: the resourceVersion of the object as it was read. */
+  readAt?: string | undefined;
+}
+
+/** @throws LockstepError KUBE_UNAVAILABLE for an answer of a proxy, or of an apiserver in trouble */
+export function verdictOf(answer: Answer, { afterAdmission, readAt }: Asking = {}): FreezeVerdict {
   const { status } = answer;
-  if (status < 300) return deletedNone(answer) ? 'nothing' : 'accepted';
+  if (status < 300) return deletedUnasked(answer, readAt) ? 'nothing' : 'accepted';
   const words = wordsOf(answer);
   if (BY_US.some((name) => words.includes(name))) return 'refused';
   if (afterAdmission?.(answer)) return 'accepted';
@@ -47,15 +50,29 @@ function isAboutTheObject(answer: Answer, words: string): boolean {
   return ABOUT_THE_OBJECT.includes(reason) || (reason === 'Forbidden' && answer.status === 403);
 }
 
-/** A deletecollection that met no object has asked nobody. */
-function deletedNone({ body }: Answer): boolean {
-  const { kind, items } = (body ?? {}) as { kind?: unknown; items?: unknown };
-  return String(kind).endsWith('List') && Array.isArray(items) && items.length === 0;
+const objectMeta = z.looseObject({ resourceVersion: z.string().optional() }).optional();
+const deleted = z.looseObject({
+  kind: z.string().optional(),
+  metadata: objectMeta,
+  items: z.array(z.looseObject({ metadata: objectMeta })).optional(),
+});
+
+/**
+ * A yes to a deletion that admission was not asked for: a collection that was empty, or a pod that is
+ * being deleted already. The latter shows by the resourceVersion, which in the answer to a dry run is
+ * the stored one: there it is not the one that was read before that deletion.
+ */
+function deletedUnasked({ body }: Answer, readAt: string | undefined): boolean {
+  const { kind = '', metadata, items } = deleted.safeParse(body).data ?? {};
+  if (kind.endsWith('List') && items?.length === 0) return true;
+  const versions = (items ?? [{ metadata }]).map((one) => one.metadata?.resourceVersion ?? readAt);
+  return readAt !== undefined && versions.some((version) => version !== readAt);
 }
 
 /** The object went or changed since it was read: a newer list may help. */
-export function hasMoved(answer: Answer): boolean {
-  return ['NotFound', 'Conflict'].includes(reasonOf(answer) ?? '') || deletedNone(answer);
+export function hasMoved(answer: Answer, { readAt }: Asking = {}): boolean {
+  const isOlder = ['NotFound', 'Conflict'].includes(reasonOf(answer) ?? '');
+  return isOlder || deletedUnasked(answer, readAt);
 }
 
 /** Only a disruption budget refuses, which is looked at after admission. */

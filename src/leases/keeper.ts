@@ -31,6 +31,16 @@ interface Known {
   dueMs: number;
 }
 
+/** How the leases on the target fare. */
+export interface LeasesKept {
+  /** Leases there that hold keys of ours. */
+  kept: number;
+  /** Of these: refreshes were sent, more than once, and not answered. */
+  missed: number;
+  /** Until the first of the missed ends, and deletes its keys; null: none is missed. */
+  endsInSeconds: number | null;
+}
+
 /** Refreshes of a lease that were sent in a row and not answered. */
 interface Missed {
   times: number;
@@ -66,10 +76,16 @@ export class LeaseKeeper {
 
   /** Leases that are not refreshed although the target answers, and how long that may last. */
   get trouble(): LockstepError | undefined {
+    const { missed, endsInSeconds } = this.kept;
+    return endsInSeconds === null ? undefined : notRefreshed(missed, endsInSeconds);
+  }
+
+  get kept(): LeasesKept {
     const missing = [...this.#missed.values()].filter(({ times }) => times >= MISSES_TOLD);
-    if (missing.length === 0) return undefined;
-    const endsMs = Math.min(...missing.map((missed) => missed.endsMs));
-    return notRefreshed(missing.length, Math.max(0, endsMs - performance.now()) / 1000);
+    const endsMs = missing.reduce((first, one) => Math.min(first, one.endsMs), Infinity);
+    const leftSeconds = Math.max(0, endsMs - performance.now()) / 1000;
+    const endsInSeconds = missing.length === 0 ? null : Math.round(leftSeconds);
+    return { kept: this.#known.size, missed: missing.length, endsInSeconds };
   }
 
   /** The target is ours: from now on its leases are refreshed. */

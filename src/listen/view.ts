@@ -7,9 +7,11 @@
  * command; what a command does not have, or does not know yet, is null, and then it is shown nowhere: a zero
  * would be read as a measurement. It holds keys at the most, never a value or a secret.
  */
+import type { AuditOutcome } from '../auditing/outcome.js';
 import type { ErrorCode, ErrorSide } from '../errors.js';
-import type { Revision } from '../mvcc/revision.js';
-import type { Serving } from '../proof/servedfrom.js';
+
+/** As in mvcc/revision.ts: digits alone, never with separators. */
+type Revision = number;
 
 /** The commands that can be looked at. */
 export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
@@ -33,6 +35,8 @@ export interface View {
   /** What `/readyz` says: it does what it is for, within `--ready-lag`. */
   ready: boolean;
   prefixes: string[];
+  /** Ids of the two, hexadecimal as etcdctl prints them; null until they have been heard of. */
+  clusters: { source: string | null; target: string | null };
   /** As they were asked last; of the target what the command has read or written. */
   heads: { source: Revision | null; target: Revision | null };
   /** Null until it is known. */
@@ -49,7 +53,7 @@ export interface View {
   /** Notes, warnings and alarms as they were logged, newest first; the last few dozen. */
   events: { at: string; level: 'info' | 'warn' | 'error'; text: string }[];
   /** Newest first; the last few. */
-  audits: AuditView[];
+  audits: AuditOutcome[];
   /** One that is under way. */
   auditing: { since: string; share: number | null } | null;
   night: NightView | null;
@@ -101,22 +105,6 @@ export interface LeasesView {
   endsInSeconds: number | null;
 }
 
-export interface AuditView {
-  /** When it ended. */
-  at: string;
-  /** `failed`: it could not be carried through, and says nothing about the data. */
-  result: 'equal' | 'different' | 'failed';
-  /** Null where it failed. */
-  revision: Revision | null;
-  keys: number;
-  differences: number;
-  seconds: number;
-  /** Of its report, in the folder of reports; null: none was written. */
-  file: string | null;
-  /** Why it failed. */
-  message: string | null;
-}
-
 /** A cutover, a rollback, or the fence alone. */
 export interface NightView {
   /** All of them, in their order. */
@@ -130,10 +118,19 @@ export interface NightView {
   thawedAt: string | null;
   /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
-  apiservers: (Serving & { moved: boolean })[];
+  apiservers: ApiServerView[];
   /** The last revision at which the target was the source's exact copy; null before the takeover. */
   exact: Revision | null;
   alarms: string[];
+}
+
+/** A `Serving` of proof/servedfrom.ts, and whether that is what the night wants. */
+export interface ApiServerView {
+  apiserver: string;
+  from: 'source' | 'target' | 'unclear' | 'neither' | 'does not answer';
+  /** What left it unclear. */
+  why?: string;
+  moved: boolean;
 }
 
 export interface NightStepView {

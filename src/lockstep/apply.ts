@@ -92,8 +92,8 @@ const MAX_GUARD_FAILURES = 2 * SLOTS;
 
 export class Applier {
   readonly follower = randomUUID();
-  /** Revisions with records, and fillers, written by this process. */
-  readonly written = { revisions: 0, fillers: 0, bytes: 0 };
+  /** By this process: revisions with records, fillers, keys put and deleted, bytes of records. */
+  readonly written = { revisions: 0, fillers: 0, puts: 0, deletions: 0, bytes: 0 };
   readonly #pace: Pace;
   #position: Position | undefined;
   /** What was sent since the last term. */
@@ -254,7 +254,11 @@ export class Applier {
   #count(landed: WholeRevision | 'filler'): void {
     if (landed === 'filler' || landed.records.length === 0) this.written.fillers++;
     else {
+      const { records } = landed;
+      const deletions = records.filter(({ tombstone }) => tombstone).length;
       this.written.revisions++;
+      this.written.deletions += deletions;
+      this.written.puts += records.length - deletions;
       this.written.bytes += bytesOf(landed);
     }
   }

@@ -1,13 +1,15 @@
 /**
  * Compactions of the source, done on the target as well: the target keeps the history that the source keeps, no more
  * (fillers add up) and no less; and the journal what a target may still need. While the target is behind
- * the source's compact revision it is compacted at its own position, as it comes along.
+ * the source's compact revision it is compacted at its own position, as it comes along. The source is asked
+ * also while there is no target: how long it keeps what the journal lacks has to be known (sourcehistory.ts).
  *
  * A gap that was bridged is compacted away as soon as the target stands behind it, since what it has
  * in between never was (base/bridge.ts).
  */
 import { repeat } from '../async/again.js';
 import { Lasting, type OnNote } from '../async/patience.js';
+import type { Retries } from '../async/retries.js';
 import { hasCode, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
@@ -26,6 +28,7 @@ interface CompactionsOptions {
   source: EtcdClient;
   target: EtcdClient;
   onNote: OnNote;
+  retries: Retries;
 }
 
 export class Compactions {
@@ -62,18 +65,20 @@ export class Compactions {
 
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
-    const told = new Lasting('the target is not compacted as the source is', this.options.onNote);
+    const { onNote, retries } = this.options;
+    const told = new Lasting('the target is not compacted as the source is', onNote);
     const look = async () => {
       const due = performance.now() - asked >= POLL_MS || this.owesGap;
-      if (!due || this.position() === undefined) return;
+      if (!due) return;
       asked = performance.now();
       await this.#mirror();
     };
-    await repeat(TICK_MS, signal, look, told);
+    await repeat(TICK_MS, signal, look, retries.of(told));
   }
 
   async #mirror(): Promise<void> {
     const compacted = await compactRevision(this.options.source, this.#key);
+    this.head.history.sawCompact(compacted);
     // A target that has far to go must not keep what the source has long forgotten.
     const revision = Math.min(compacted, this.#reached());
     if (revision <= 1 || revision <= this.#done) return;

@@ -1,8 +1,19 @@
 /**
  * follow: runs the pipeline (../pipeline.ts) until told to stop, and says how it fares.
  */
-import { hasCode, LockstepError, passes, type ErrorCode } from '../errors.js';
+import type { Retried } from '../async/retries.js';
+import { beside } from '../async/together.js';
+import { TroubleClock, type Trouble } from '../async/trouble.js';
+import {
+  Auditing,
+  AUDITING_DEFAULTS,
+  type AuditingRequest,
+  type AuditingStatus,
+} from '../auditing/auditing.js';
+import { reportsOf } from '../auditing/folder.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
+import type { LeasesKept } from '../leases/keeper.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Pipeline, type PipelineOptions } from '../pipeline.js';
@@ -10,8 +21,13 @@ import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseOneIfTold } from '../source/sameetcd.js';
 import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
+import type { SourceWindow } from './sourcehistory.js';
 
 export interface FollowOptions extends PipelineOptions {
+  /** Compares both sides again and again while it follows; unless given it does not. */
+  audit?: AuditingRequest | undefined;
+  /** Hears of a difference that an audit has found, once for each audit; unless given, `onNote` does. */
+  onAlarm?: ((text: string) => void) | undefined;
   signal: AbortSignal;
 }
 
@@ -25,26 +41,43 @@ export type FollowState =
   | 'taken over';
 
 /** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
-export interface FollowStatus {
+export interface FollowStatus extends AuditingStatus {
   state: FollowState;
+  /** What is followed. */
+  prefixes: string[];
+  /** Ids of both etcds, hexadecimal as etcdctl prints them; null: the target has not answered yet. */
+  clusters: { source: string; target: string | null };
   /** The target's head; null before the target was read. */
   position: Revision | null;
   journalPosition: Revision;
   /** What the journal takes on the disk. */
   journalBytes: number;
+  /** What its file system has left; null before it is known. */
+  journalFreeBytes: number | null;
   /** The source's head when it was asked last. */
   sourceHead: Revision;
   /** Null before the target was read. */
   lagRevisions: number | null;
   lagSeconds: number | null;
-  /** Written by this process. */
+  /** When it had caught up first, ISO 8601; null before: `lagSeconds` is at least so much until then. */
+  caughtUpAt: string | null;
+  /** Written by this process: revisions with records, the puts and deletions in them, their bytes. */
   revisions: number;
-  fillers: number;
+  puts: number;
+  deletions: number;
   bytes: number;
+  /** Likewise: revisions without records. */
+  fillers: number;
   /** The target's compact revision as far as this process has compacted it. */
   compactRevision: Revision;
+  /** The source's compactions, and what they leave to the journal; null before it was asked. */
+  compaction: SourceWindow | null;
+  /** On the target; null before it was found. */
+  leases: LeasesKept | null;
+  /** What has failed and was tried again, since this process began; most often first. */
+  retries: Retried[];
   /** What it waits for or tries again; null while all is well. */
-  trouble: { code: ErrorCode; message: string } | null;
+  trouble: Trouble | null;
   /** The cutover that has taken the target over, and with it this follower's work; null before. */
   cutover: { phase: Phase; exact: Revision } | null;
 }
@@ -52,42 +85,70 @@ export interface FollowStatus {
 export class Follower {
   readonly #options: FollowOptions;
   readonly #pipeline: Pipeline;
+  readonly #auditing: Auditing | undefined;
+  readonly #trouble = new TroubleClock();
   #cutover: FollowStatus['cutover'] = null;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     this.#pipeline = new Pipeline(options);
+    this.#auditing = options.audit && this.#audits(options.audit);
   }
 
   get status(): FollowStatus {
-    const { applier, head, compactions } = this.#pipeline;
+    const { applier, head, compactions, space, retries } = this.#pipeline;
+    const { journal, target } = this.#options;
     const { position } = applier;
     const lag = position === undefined ? undefined : head.lag.behind(position);
     const caughtUp = position !== undefined && head.lag.caughtUp(position);
     return {
       state: this.#state(caughtUp),
+      prefixes: [...journal.state.prefixes],
+      clusters: { source: journal.state.clusterId, target: target.clusterId ?? null },
       position: position ?? null,
-      journalPosition: this.#options.journal.position,
+      journalPosition: journal.position,
       sourceHead: head.lag.head,
-      journalBytes: this.#options.journal.bytes(),
+      journalBytes: journal.bytes(),
+      journalFreeBytes: space.bytes,
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
+      caughtUpAt: head.lag.caughtUpAt ?? null,
       ...applier.written,
       compactRevision: compactions.compacted,
-      trouble: this.#trouble(lag?.revisions ?? 0),
+      compaction: head.history.window(journal.position),
+      leases: position === undefined ? null : this.#pipeline.leases.kept,
+      retries: retries.list,
+      trouble: this.#trouble.told(this.#waitsFor(lag?.revisions ?? 0)),
       cutover: this.#cutover,
+      ...(this.#auditing?.status ?? { audits: [], auditing: null }),
     };
   }
 
-  #trouble(lagRevisions: number): FollowStatus['trouble'] {
+  #audits(request: AuditingRequest): Auditing {
+    const { source, target, journal, onNote, onAlarm } = this.#options;
+    const { clusterId, prefixes } = journal.state;
+    return new Auditing({
+      ...{ ...AUDITING_DEFAULTS, ...request },
+      ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
+      folder: reportsOf(journal.directory),
+      inLockstep: () => this.status.state === 'in lockstep',
+      onNote,
+      onAlarm: (text) => {
+        if (onAlarm) onAlarm(text);
+        else onNote(text, true);
+      },
+    });
+  }
+
+  #waitsFor(lagRevisions: number): LockstepError | undefined {
     const { head, intake, targetTrouble, leases, compactions, heldUp } = this.#pipeline;
-    if (this.#cutover) return null;
+    if (this.#cutover) return undefined;
     // The source first, as in the state: whoever waits for it says for what.
-    if (head.isSilent) return told(intake.trouble) ?? SILENT;
-    if (targetTrouble.error) return told(targetTrouble.error);
+    if (head.isSilent) return intake.trouble ?? SILENT;
+    if (targetTrouble.error) return targetTrouble.error;
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (intake.trouble ?? heldUp) : undefined;
-    return told(leases.trouble ?? source ?? compactions.trouble);
+    return leases.trouble ?? source ?? compactions.trouble;
   }
 
   /**
@@ -107,7 +168,10 @@ export class Follower {
         },
       );
     try {
-      await this.#pipeline.run(await this.#firstContact(), signal);
+      const limits = await this.#firstContact();
+      await beside(signal, [(stop) => this.#auditing?.run(stop) ?? Promise.resolve()], (stop) =>
+        this.#pipeline.run(limits, stop),
+      );
     } catch (error) {
       // What the source was asked just then has been given up with it.
       if (signal.aborted && passes(error)) return;
@@ -157,11 +221,4 @@ export class Follower {
 }
 
 /** Before a call or the watch has been given up. */
-const SILENT: FollowStatus['trouble'] = {
-  code: 'UNAVAILABLE',
-  message: 'the source does not answer',
-};
-
-function told(error: LockstepError | undefined): FollowStatus['trouble'] {
-  return error ? { code: error.code, message: error.message } : null;
-}
+const SILENT = new LockstepError('UNAVAILABLE', 'the source does not answer', { side: 'source' });

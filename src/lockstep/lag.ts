@@ -17,6 +17,7 @@ export class LagClock {
   #head: Revision = 0;
   #firstHead: Revision | undefined;
   #seenMs: number | undefined;
+  #caughtUpAt: string | undefined;
 
   /** The source's head when it was asked last; 0 before that. */
   get head(): Revision {
@@ -29,7 +30,14 @@ export class LagClock {
    */
   caughtUp(position: Revision): boolean {
     const passedFirst = position >= (this.#firstHead ?? Number.MAX_SAFE_INTEGER);
-    return passedFirst && this.#secondsBehind(position, Date.now()) < CAUGHT_UP_SECONDS;
+    const caughtUp = passedFirst && this.#secondsBehind(position, Date.now()) < CAUGHT_UP_SECONDS;
+    if (caughtUp) this.#caughtUpAt ??= new Date().toISOString();
+    return caughtUp;
+  }
+
+  /** When it was found to have caught up first; ISO 8601; undefined before that. */
+  get caughtUpAt(): string | undefined {
+    return this.#caughtUpAt;
   }
 
   /** Seconds since the source has answered. */

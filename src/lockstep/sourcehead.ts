@@ -10,6 +10,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { sourceChanged } from '../source/ended.js';
 import type { EtcdClient } from '../wire/client.js';
 import { LagClock } from './lag.js';
+import { SourceHistory } from './sourcehistory.js';
 
 /** What a failure means that lasts. */
 export const HEAD_UNKNOWN = "the source's head is not known";
@@ -26,6 +27,7 @@ interface Captured {
 
 export class SourceHead {
   readonly lag = new LagClock();
+  readonly history = new SourceHistory();
 
   /** @param key one that the user may read */
   constructor(
@@ -56,6 +58,7 @@ export class SourceHead {
         revision,
       );
     this.lag.saw(revision);
+    this.history.sawHead(revision);
   }
 
   /**

@@ -13,7 +13,9 @@
  */
 import { repeat, untilAnswered } from '../async/again.js';
 import { Lasting, type OnNote } from '../async/patience.js';
+import { Retries } from '../async/retries.js';
 import { runTogether } from '../async/together.js';
+import { TroubleClock } from '../async/trouble.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';
 import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
@@ -62,6 +64,8 @@ const MAX_NAMED = 5;
 export class Mirror {
   readonly #options: MirrorOptions;
   readonly #health: Health;
+  readonly #trouble = new TroubleClock();
+  readonly #retries = new Retries();
   readonly #look: Look;
   readonly #done = new AbortController();
   #parts: Parts | undefined;
@@ -85,17 +89,22 @@ export class Mirror {
     const position = this.#tail?.position;
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
     const trouble = this.#parts?.leases.trouble ?? this.#health.trouble(lag?.revisions);
+    const { source, target } = this.#options;
     return {
       state: this.#phase(),
+      clusters: { source: source.clusterId ?? null, target: target.clusterId ?? null },
       position: position ?? null,
       sourceHead: this.#parts?.head.lag.head ?? 0,
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
+      caughtUpAt: this.#parts?.head.lag.caughtUpAt ?? null,
       comparing: this.#comparison ? { ...this.#comparison.progress } : null,
       ...(this.#parts?.writer.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
       revisions: this.#revisions + (this.#tail?.revisions ?? 0),
       foreign: this.#parts?.writer.claimed?.foreign.keys ?? 0,
-      trouble: trouble ? { code: trouble.code, message: trouble.message } : null,
+      leases: this.#parts?.leases.kept ?? null,
+      retries: this.#retries.list,
+      trouble: this.#trouble.told(trouble),
     };
   }
 
@@ -134,7 +143,7 @@ export class Mirror {
       await runTogether(AbortSignal.any([signal, this.#done.signal]), [
         (stop) => this.#mirror(parts, from, stop),
         (stop) => parts.leases.run(stop),
-        (stop) => parts.head.run(stop, new Lasting(HEAD_UNKNOWN, onNote)),
+        (stop) => parts.head.run(stop, this.#retries.of(new Lasting(HEAD_UNKNOWN, onNote))),
         (stop) => this.#pollTarget(parts.writer, stop),
       ]);
     } catch (error) {
@@ -151,7 +160,7 @@ export class Mirror {
     const { source, target, map, maxTxnOps } = this.#options;
     const key = mirrorKey(from.clusterId, map);
     const leases = new LeaseKeeper(source, target, {
-      told: new Lasting(LEASES_NOT_KEPT, this.#options.onNote),
+      told: this.#retries.of(new Lasting(LEASES_NOT_KEPT, this.#options.onNote)),
       list: () => this.#look.leases(),
       isOurs: (name) => map.isTargets(name),
       onGone: (lease) => {
@@ -259,7 +268,7 @@ export class Mirror {
     const tail = new Tail({
       ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
       watchLimits: this.#watchLimits(version),
-      told: this.#health.watch,
+      told: this.#retries.of(this.#health.watch),
       onNote,
     });
     this.#tail = tail;
@@ -338,6 +347,7 @@ export class Mirror {
   }
 
   #failed(error: LockstepError): void {
+    this.#retries.count(error);
     this.#health.failed(error, this.#parts?.writer.cursorMod);
   }
 

@@ -92,6 +92,28 @@ export function versionOf(bytes: Uint8Array): number {
   return safeRevision(numberIn(bytes, 0x20));
 }
 
+/**
+ * Likewise the revision of the last change and the size of the value, in one walk and without a view of
+ * anything: for who only counts.
+ */
+export function measured(bytes: Uint8Array): { modRevision: Revision; valueBytes: number } {
+  const found = { modRevision: 0, valueBytes: 0 };
+  try {
+    const reader = protobuf.Reader.create(bytes);
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === 0x18) found.modRevision = safeRevision(reader.int64());
+      else if (tag === 0x2a) {
+        found.valueBytes = reader.uint32();
+        reader.skip(found.valueBytes);
+      } else reader.skipType(tag & 7);
+    }
+  } catch (cause) {
+    throw invalid(cause);
+  }
+  return found;
+}
+
 function numberIn(bytes: Uint8Array, wanted: number): Int64 | number {
   try {
     const reader = protobuf.Reader.create(bytes);

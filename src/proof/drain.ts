@@ -32,12 +32,14 @@ export interface DrainOptions {
 /**
  * Waits until the source has been quiet for the quiet time, from now on.
  * @returns the source's head then: up to it the target has to come
- * @throws LockstepError NOT_DRAINED at the deadline
+ * @throws LockstepError NOT_DRAINED at the deadline; the signal's reason
  */
 export async function untilQuiet(options: DrainOptions): Promise<Revision> {
   const { source, key, audit, quietMs, signal } = options;
   for (let before = await source.head(key); ;) {
     await pause(quietMs, signal);
+    // Ended early, it proves nothing: whoever has been told to stop would take the target over.
+    signal.throwIfAborted();
     const after = await source.head(key);
     while (audit.sourcePosition < after.revision) {
       refuseLate(options, behindText(audit, after.revision));

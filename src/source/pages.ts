@@ -21,15 +21,35 @@ export interface Page {
   remaining: number;
 }
 
-const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_PAGE_KEYS = 64;
 /** Bounds what the source must build where large values follow many small ones. */
 const MAX_PAGE_KEYS = 1000;
+
+/** How large pages are, and when they are read. */
+export interface PagePace {
+  readonly pageBytes: number;
+  /** Of the next page, at most; follows what came. */
+  keys: number;
+  /** Resolves when the next page may be asked for. */
+  turn(): Promise<void>;
+  /** So many came. */
+  took(bytes: number): void;
+}
+
+/** As fast as they are used. */
+function atOnce(): PagePace {
+  return {
+    ...{ pageBytes: 2 * 1024 * 1024, keys: FIRST_PAGE_KEYS },
+    turn: () => Promise.resolve(),
+    took: () => undefined,
+  };
+}
 
 /**
  * @param revision 0: whatever is there when a page is read
  * @param from first key to read; the start of the range if undefined
  * @param keysOnly rows come without their values
+ * @param pace unless given they are of 2 MiB, and read as fast as they are used
  * @throws LockstepError COMPACTED when the source has compacted past `revision` meanwhile
  */
 export async function* readPages(
@@ -38,15 +58,15 @@ export async function* readPages(
   revision: Revision,
   from: Buffer = range.key,
   keysOnly = false,
+  pace = atOnce(),
 ): AsyncGenerator<Page> {
   const spans = new Spans(range, from);
-  const size = { keys: FIRST_PAGE_KEYS };
   const query = { revision, keysOnly };
-  let ahead: Promise<Page> | undefined = readPage(client, query, spans, size);
+  let ahead: Promise<Page> | undefined = readPage(client, query, spans, pace);
   try {
     while (ahead) {
       const page: Page = await ahead;
-      ahead = page.next && readPage(client, query, spans, size);
+      ahead = page.next && readPage(client, query, spans, pace);
       // Its failure is thrown when it is its turn, not while nobody waits for it.
       ahead?.catch(() => undefined);
       yield page;
@@ -72,11 +92,11 @@ async function readPage(
   client: EtcdClient,
   query: Pick<RangeQuery, 'revision' | 'keysOnly'>,
   spans: Spans,
-  size: { keys: number },
+  pace: PagePace,
 ): Promise<Page> {
   let rows: Buffer[] = [];
   for (let { range } = spans; range && rows.length === 0; { range } = spans)
-    rows = await readSpan(client, { ...query, ...range }, spans, size);
+    rows = await readSpan(client, { ...query, ...range }, spans, pace);
   return { rows, next: spans.range?.key, remaining: rows.length + spans.left };
 }
 
@@ -84,25 +104,26 @@ async function readSpan(
   client: EtcdClient,
   query: Omit<RangeQuery, 'limit'>,
   spans: Spans,
-  size: { keys: number },
+  pace: PagePace,
 ): Promise<Buffer[]> {
   while (true) {
-    const limit = size.keys;
+    const limit = pace.keys;
+    await pace.turn();
     try {
       const { rows, count, more } = await client.range({ ...query, limit });
-      if (rows.length > 0) size.keys = nextSize(rows, limit);
+      const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+      pace.took(bytes);
+      if (rows.length > 0) pace.keys = nextSize(limit, (pace.pageBytes / bytes) * rows.length);
       const [first, last] = [rows[0] && keyOf(rows[0]), rows.at(-1)];
       spans.took({ first, last: last && keyOf(last), rows: rows.length, count, more, limit });
       return rows;
     } catch (error) {
-      if (!hasCode(error, 'ANSWER_TOO_LARGE') || size.keys === 1) throw error;
-      size.keys = Math.max(1, Math.floor(size.keys / 4));
+      if (!hasCode(error, 'ANSWER_TOO_LARGE') || pace.keys === 1) throw error;
+      pace.keys = Math.max(1, Math.floor(pace.keys / 4));
     }
   }
 }
 
-function nextSize(rows: readonly Buffer[], limit: number): number {
-  const bytes = rows.reduce((sum, row) => sum + row.length, 0);
-  const fitting = Math.floor((PAGE_BYTES / bytes) * rows.length);
-  return Math.max(1, Math.min(fitting, limit * 4, MAX_PAGE_KEYS));
+function nextSize(limit: number, fitting: number): number {
+  return Math.max(1, Math.min(Math.floor(fitting), limit * 4, MAX_PAGE_KEYS));
 }

@@ -56,6 +56,6 @@ export function parseCursor(value: Buffer): Cursor {
   }
 }
 
-export function cursorTally(cursor: Cursor): Tally {
+export function cursorTally(cursor: Pick<Cursor, 'keys' | 'checksum'>): Tally {
   return new Tally(cursor.keys, BigInt(`0x${cursor.checksum}`));
 }

@@ -134,6 +134,19 @@ export class EtcdClient {
     return new EtcdClient(this.#connection, this.side, this.#cluster);
   }
 
+  /** Hexadecimal, as etcdctl prints it: of what has answered last; undefined before the first answer. */
+  get clusterId(): string | undefined {
+    return this.#cluster.heard;
+  }
+
+  /** Each endpoint on a connection of its own, for what has to be asked of every member. */
+  each(): EtcdClient[] {
+    return this.#connection.endpoints.map(
+      (endpoint) =>
+        new EtcdClient({ ...this.#connection, endpoints: [endpoint] }, this.side, this.#cluster),
+    );
+  }
+
   /** Ends what is under way, at once; nothing can be asked any more. */
   close(): void {
     for (const unheed of this.#unheeded.splice(0)) unheed();
@@ -165,7 +178,7 @@ export class EtcdClient {
     };
     const answer = await this.#transport.unary(METHODS.range, request, timeoutMs);
     return {
-      header: readHeader(answer.header),
+      header: this.#header(answer.header),
       rows: answer.kvs.map(asBuffer),
       more: answer.more,
       count: safeRevision(answer.count),
@@ -192,7 +205,7 @@ export class EtcdClient {
    */
   async standing(key: Uint8Array): Promise<StoreProgress> {
     const read = await this.#transport.unary(METHODS.range, { key, limit: 1, keysOnly: true });
-    const head = readHeader(read.header).revision;
+    const head = this.#header(read.header).revision;
     try {
       const { header, raftIndex } = await this.#transport.unary(METHODS.status, {});
       const same = toBigInt(header?.memberId ?? 0) === toBigInt(read.header?.memberId ?? 0);
@@ -208,7 +221,7 @@ export class EtcdClient {
     request: pb.TxnRequest.$Properties,
   ): Promise<{ succeeded: boolean; revision: Revision }> {
     const answer = await this.#transport.unary(METHODS.txn, request);
-    return { succeeded: answer.succeeded, revision: readHeader(answer.header).revision };
+    return { succeeded: answer.succeeded, revision: this.#header(answer.header).revision };
   }
 
   /** Compacts; a revision that is compacted already counts as done. */
@@ -290,7 +303,7 @@ export class EtcdClient {
   /** @throws LockstepError PERMISSION for users that are not root, on newer servers */
   async memberStatus(): Promise<MemberStatus> {
     const answer = await this.#transport.unary(METHODS.status, {});
-    const { clusterId, revision } = readHeader(answer.header);
+    const { clusterId, revision } = this.#header(answer.header);
     const leader = toBigInt(answer.leader);
     const quota = Number(answer.dbSizeQuota);
     return {
@@ -326,9 +339,15 @@ export class EtcdClient {
     }
     // Newer servers give a status to root only.
     const { header } = await this.#transport.unary(METHODS.leaseTimeToLive, ANY_LEASE);
-    const { clusterId, revision } = readHeader(header);
+    const { clusterId, revision } = this.#header(header);
     const version = await this.#transport.other(({ endpoint, tls }) => versionOf(endpoint, tls));
     return { version, clusterId, head: revision };
+  }
+
+  #header(header: pb.ResponseHeader.$Properties | null | undefined): Header {
+    const read = readHeader(header);
+    this.#cluster.heard = read.clusterId;
+    return read;
   }
 }
 

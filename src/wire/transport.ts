@@ -57,6 +57,8 @@ export interface Access {
 /** What the first of several members that answered has said of itself. */
 export interface Cluster {
   first?: { id: string; endpoint: string };
+  /** Id of what has answered last, hexadecimal. */
+  heard?: string;
 }
 
 export class Transport {

@@ -97,8 +97,8 @@ export class Journey {
   }
 
   /** A follower that has found its target. */
-  async following(): Promise<Running> {
-    const follower = new Running(this.followArgs(), this.env);
+  async following(...more: string[]): Promise<Running> {
+    const follower = new Running([...this.followArgs(), ...more], this.env);
     await follower.until(({ stderr }) => stderr.includes('target found'));
     return follower;
   }

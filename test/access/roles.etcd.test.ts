@@ -48,10 +48,11 @@ describe('access: the least roles', () => {
   }
 
   for (const { version, ...more } of VERSIONS)
-    it(`${version}: they are enough, for plan, leases, compaction, audit --history and fence too`, async function () {
+    it(`${version}: they are enough, for plan, leases, compaction, follow --audit-every, audit --history and fence too`, async function () {
       if (!haveVersion(version)) this.skip();
       const there = await locked(version, more);
-      const follower = await there.following();
+      const follower = await there.following('--audit-every', '1s');
+      await follower.line(contract.follow, ({ audits }) => audits[0]?.result === 'equal');
       await there.source.ctl('compact', String((await there.source.head()) - 1));
       const last = await there.source.put(`${PODS}b`);
       await eventually(() => reached(there.target, last));

@@ -3,6 +3,8 @@
  * prints is a change of the contract, which docs/reference.md has to follow (reference.test.ts).
  */
 import { z } from 'zod';
+import type { View } from '../../src/listen/view.js';
+import { parseView } from '../../src/listen/viewschema.js';
 
 const count = z.number().int().nonnegative();
 const revision = z.number().int().positive();
@@ -41,6 +43,21 @@ export const crop = z.strictObject({
   restore,
 });
 
+const leases = z
+  .strictObject({ kept: count, missed: count, endsInSeconds: count.nullable() })
+  .nullable();
+const retries = z.array(
+  z.strictObject({ code: z.string(), side: z.string().nullable(), count: z.number().positive() }),
+);
+const trouble = z
+  .strictObject({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().nullable(),
+    since: z.iso.datetime(),
+  })
+  .nullable();
+
 export const follow = z.strictObject({
   state: z.enum([
     'waiting for the source',
@@ -50,19 +67,50 @@ export const follow = z.strictObject({
     'in lockstep',
     'taken over',
   ]),
+  prefixes,
+  clusters: z.strictObject({ source: hexId, target: hexId.nullable() }),
   position: revision.nullable(),
   journalPosition: revision,
   sourceHead: count,
   lagRevisions: count.nullable(),
   lagSeconds: z.number().nonnegative().nullable(),
+  caughtUpAt: z.iso.datetime().nullable(),
   revisions: count,
   fillers: count,
+  puts: count,
+  deletions: count,
   bytes: count,
   compactRevision: count,
-  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  compaction: z
+    .strictObject({
+      revision,
+      movedAt: z.iso.datetime().nullable(),
+      keepsSeconds: count.nullable(),
+      leftSeconds: count.nullable(),
+    })
+    .nullable(),
+  leases,
+  retries,
+  trouble,
   cutover: z.strictObject({ phase: z.string(), exact: revision }).nullable(),
   revisionsPerSecond: count,
   journalBytes: count,
+  journalFreeBytes: count.nullable(),
+  audits: z.array(
+    z.strictObject({
+      at: z.iso.datetime(),
+      result: z.enum(['equal', 'different', 'failed']),
+      revision: revision.nullable(),
+      keys: count,
+      differences: count,
+      seconds: z.number().nonnegative(),
+      file: z.string().nullable(),
+      message: z.string().nullable(),
+    }),
+  ),
+  auditing: z
+    .strictObject({ since: z.iso.datetime(), share: z.number().min(0).max(1).nullable() })
+    .nullable(),
 });
 
 export const mirror = z.strictObject({
@@ -73,10 +121,12 @@ export const mirror = z.strictObject({
     'catching up',
     'mirroring',
   ]),
+  clusters: z.strictObject({ source: hexId.nullable(), target: hexId.nullable() }),
   position: count.nullable(),
   sourceHead: count,
   lagRevisions: count.nullable(),
   lagSeconds: z.number().nonnegative().nullable(),
+  caughtUpAt: z.iso.datetime().nullable(),
   comparing: z.strictObject({ keys: count, remaining: count }).nullable(),
   transactions: count,
   puts: count,
@@ -84,7 +134,9 @@ export const mirror = z.strictObject({
   bytes: count,
   revisions: count,
   foreign: count,
-  trouble: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  leases,
+  retries,
+  trouble,
   keysPerSecond: count,
 });
 
@@ -158,6 +210,7 @@ export const auditReport = z.strictObject({
     bytes: count,
     seconds: z.number().nonnegative(),
   }),
+  files: z.array(z.string()).optional(),
 });
 
 const valuesSide = z.strictObject({
@@ -180,6 +233,23 @@ export const valuesReport = z.strictObject({
     foreign: count,
     bytes: count,
     seconds: z.number().nonnegative(),
+  }),
+  files: z.array(z.string()).optional(),
+});
+
+/** Of `audit verify`. */
+export const auditVerify = z.strictObject({
+  verify: z.strictObject({
+    file: z.string(),
+    whole: z.boolean(),
+    format: z.string().nullable(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .nullable(),
+    version: z.string().nullable(),
+    page: z.enum(['same', 'differs', 'not compared']).nullable(),
+    faults: z.array(z.string()),
   }),
 });
 
@@ -230,6 +300,15 @@ export const status = z.strictObject({
   lagRevisions: z.number().int().nullable(),
   behind,
   mirrors: z.array(mirrorCursor.extend({ behind })),
+  running: z
+    .strictObject({
+      listener: z.url(),
+      trouble: z
+        .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+        .nullable(),
+      view: z.custom<View>((value) => parseView(JSON.stringify(value)) !== undefined).nullable(),
+    })
+    .nullable(),
   kubernetes: z
     .strictObject({
       frozen: z

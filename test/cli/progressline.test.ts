@@ -2,7 +2,7 @@
 import { install, type Clock } from '@sinonjs/fake-timers';
 import { expect } from 'chai';
 import { ProgressLine } from '../../src/cli/progressline.js';
-import { shownSteps } from '../../src/cli/shownsteps.js';
+import { showEvent } from '../../src/cli/shownsteps.js';
 import type { NightStep } from '../../src/cutover/steps.js';
 import { Estimate } from '../../src/rate.js';
 
@@ -71,14 +71,18 @@ describe('a progress line', () => {
       progress.clear();
       logged.push(text);
     };
-    const { onStep } = shownSteps({
-      json: false,
-      log: { info, error: () => undefined },
-      progress,
-      note: () => undefined,
-      print: () => undefined,
-      mustGoOn: () => undefined,
-    } as unknown as Parameters<typeof shownSteps>[0]);
+    const show = showEvent(
+      {
+        json: false,
+        log: { info, error: () => undefined },
+        progress,
+        print: () => undefined,
+      } as unknown as Parameters<typeof showEvent>[0],
+      () => [],
+    );
+    const onStep = (step: NightStep) => {
+      show({ kind: 'step', step });
+    };
     const step = (name: string, number: number, frozenSeconds: number | null): NightStep => ({
       ...{
         name,

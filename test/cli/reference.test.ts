@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { OptionSpec } from '../../src/config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../../src/config/options.js';
+import { PAGES } from '../docs/pages.js';
 import * as contract from './contract.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const text = read('docs/reference.md');
-const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 const TESTS = fileURLToPath(new URL('../', import.meta.url));
 
 /** The part under a heading, up to the next one. */
@@ -36,7 +36,10 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   seed: [contract.seed],
   crop: [contract.crop],
   follow: [contract.follow],
-  audit: [contract.auditDifference, contract.auditReport, contract.valuesReport],
+  audit: [
+    ...[contract.auditDifference, contract.auditReport, contract.valuesReport],
+    contract.auditVerify,
+  ],
   mirror: [contract.mirror, contract.mirrorForeignKey],
   freeze: [contract.freeze, contract.freezeProbe],
   cutover: [contract.step, contract.alarm, contract.cutover],
@@ -52,7 +55,9 @@ describe('docs/reference.md', () => {
     it(`${name}: names every field`, () => {
       const names = schemas.flatMap(fieldNames);
       expect(names.length).to.be.greaterThan(8);
-      const wrapped = ['difference', 'report', 'probe', 'alarm', 'cutover', 'rollback', 'retire'];
+      const wrapped = [
+        ...['difference', 'report', 'verify', 'probe', 'alarm', 'cutover', 'rollback', 'retire'],
+      ];
       for (const field of names.filter((f) => !wrapped.includes(f)))
         expect(section(name), field).to.contain(`\`${field}\``);
     });
@@ -76,7 +81,7 @@ describe('docs/reference.md', () => {
 
   it('names no variable that there is not, on any page', () => {
     const known = (Object.keys(OPTIONS) as OptionName[]).map(variableOf);
-    for (const page of ['README.md', ...readdirSync(DOCS).map((name) => `docs/${name}`)])
+    for (const page of PAGES)
       for (const [variable] of read(page).matchAll(/\b\w*LOCKSTEP_\w+/g))
         expect(known, page).to.include(variable);
   });

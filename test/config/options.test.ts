@@ -17,6 +17,12 @@ function typed(name: OptionName, ...given: string[]): unknown {
   return parseOptions({ [name]: given }, {}, [], [name])[name];
 }
 
+/** Of lists that are none of addresses. */
+const TWO: Partial<Record<OptionName, [string, string]>> = {
+  resource: ['pods', 'events'],
+  report: ['a.html', 'a.json'],
+};
+
 describe('options', () => {
   it('flag and variable follow from the name; no variable is etcd’s', () => {
     expect(flagOf('untilRevision')).to.equal('--until-revision');
@@ -55,6 +61,21 @@ describe('options', () => {
       expect(() => typed('watch', given)).to.throw(LockstepError, /--watch .*such as 500ms/);
     });
 
+  for (const [given, means] of [
+    ['64KiB', 65_536],
+    ['1.5MiB', 1_572_864],
+    ['1GiB', 1_073_741_824],
+    ['100000', 100_000],
+  ] as const)
+    it(`a size: ${given}`, () => {
+      expect(typed('auditRate', given)).to.equal(means);
+    });
+
+  for (const given of ['', 'much', '4 MiB', '-1', '4MB', '63KiB', '2GiB', '0x10000', '1e6'])
+    it(`no size: "${given}"`, () => {
+      expect(() => typed('auditRate', given)).to.throw(LockstepError, /--audit-rate .*such as 512/);
+    });
+
   for (const given of ['', '1,000', '1.5', '-3', '0x10', '1e3', '0', '99999999'])
     it(`no number for --margin: "${given}"`, () => {
       expect(() => typed('margin', given)).to.throw(LockstepError, /--margin .* from 1 to/);
@@ -70,7 +91,7 @@ describe('options', () => {
 
   it('every list takes commas, and several flags', () => {
     for (const name of NAMES.filter((name) => OPTIONS[name].kind === 'list')) {
-      const [a, b] = name === 'resource' ? ['pods', 'events'] : ['http://a:1', 'http://b:2'];
+      const [a, b] = TWO[name] ?? ['http://a:1', 'http://b:2'];
       expect(typed(name, `${a},${b}`), name).to.deep.equal(typed(name, a, b));
     }
   });

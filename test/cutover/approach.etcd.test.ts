@@ -159,6 +159,15 @@ describe('proofs of the approach', () => {
     expect(night.notes.join()).to.contain('letting writes in again');
   });
 
+  it('stopped before the quiet time is over, with a source that is quiet: nothing is taken', async () => {
+    const stop = new AbortController();
+    const ended = night.cutover({ quietMs: 60_000, signal: stop.signal });
+    await night.at('drain');
+    stop.abort(new LockstepError('NO_GO', 'stopped'));
+    await refused(ended, 'NO_GO');
+    expect(night.notes.join()).to.contain('letting writes in again');
+  });
+
   it("the target's watch is late: the comparison waits; is silent: NOT_DRAINED", async () => {
     starve('target watch');
     const silent = night.cutover({ maxFreezeSeconds: 0.6 });

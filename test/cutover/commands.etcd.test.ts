@@ -3,8 +3,11 @@
  * without anybody to ask, or go on with another source. And what becomes of the follower.
  */
 import { expect } from 'chai';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { retire } from '../../src/cutover/retire.js';
+import type { NightLine } from '../../src/listen/nightline.js';
 import { parseKeyValue } from '../../src/mvcc/keyvalue.js';
 import { CUTOVER_KEY, parseCutover } from '../../src/target/cutoverstate.js';
 import { EtcdClient } from '../../src/wire/client.js';
@@ -117,6 +120,35 @@ describe('commands of a cutover', () => {
     expect(await fingerprint(pair.target)).to.deep.equal(before);
   });
 
+  it('a cutover that fails at once has a report, which is whole; the next one lies beside it', async () => {
+    const [file, next] = ['night.html', 'night-2.html'].map((name) => join(pair.stage.dir, name));
+    const kubeconfig = join(pair.stage.dir, 'kubeconfig');
+    const config = {
+      ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'c' },
+      contexts: [{ name: 'c', context: { cluster: 'k', user: 'u' } }],
+      clusters: [{ name: 'k', cluster: { server: 'https://127.0.0.1:1' } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+    };
+    writeFileSync(kubeconfig, JSON.stringify(config));
+    const [, ...ends] = args().slice(0, 5);
+    const cutover = (report: string) =>
+      run([
+        ...['cutover', ...ends, '--yes', '-w', 'json', '--report', report],
+        ...['--kubeconfig', kubeconfig, '--apiservers', 'https://127.0.0.1:1'],
+      ]);
+    const before = await fingerprint(pair.target);
+    for (const written of [file!, next!]) {
+      const ended = await cutover(file!);
+      expect(ended.code, ended.stderr).to.be.oneOf([3, 5]);
+      expect(readFileSync(written, 'utf8')).to.contain('in step 1, preflight: nothing was changed');
+      const verified = await run(['audit', 'verify', written]);
+      expect(verified.stdout).to.match(/^WHOLE: /);
+    }
+    const refusedFirst = await cutover(join(pair.stage.dir, 'no', 'night.html'));
+    expect(refused({ ...refusedFirst, stdout: '' }, 'BAD_PATH', 2)).to.contain('cannot write into');
+    expect(await fingerprint(pair.target)).to.deep.equal(before);
+  });
+
   it('killed before and behind the takeover, and started again: one takeover; --once ends', async () => {
     await pair.synced();
     const exact = (await pair.heads()).target;
@@ -135,6 +167,20 @@ describe('commands of a cutover', () => {
     expect(await ahead()).to.be.within(MARGIN, MARGIN + 64);
     const { rows } = await pair.targetClient.few({ key: CUTOVER_KEY });
     expect(parseKeyValue(rows[0]!)).to.include({ version: 1, createRevision: exact + 1 });
+  });
+
+  it('shows the fence over HTTP while it is kept, and ends promptly', async () => {
+    const kept = new Running([...args(), '--listen', '0']);
+    await kept.line(report, () => true);
+    const [, url = ''] = /listening: (http:[^"\s]+)/.exec(kept.stderr) ?? [];
+    const { night } = (await (await fetch(`${url}status.json`)).json()) as { night: NightLine };
+    expect(night).to.include({ command: 'fence', state: 'kept', error: null });
+    expect(night.fence?.ahead).to.be.at.least(MARGIN);
+    expect(night.fence?.margin).to.equal(MARGIN);
+    expect(night.toDo[0]?.text).to.contain('It waits for a signal');
+    expect((await fetch(`${url}readyz`)).status).to.equal(200);
+    kept.signal('SIGTERM');
+    expect((await kept.ended).code).to.equal(0);
   });
 
   it('keeps the fence until SIGTERM; killed, overtaken and started again it says so and goes on', async () => {

@@ -246,9 +246,11 @@ describe('proofs of the crossing', () => {
       night.serves[1] = 'target';
       const [old, warm] = night.apis;
       let waited = 0;
+      night.onEvent = (event) => {
+        if (event.kind === 'waiting' && event.until === 'gone') waited++;
+      };
       const ended = night.cutover({
         ...{ apiservers: [warm!], oldApiservers: [old!] },
-        onWaitGone: () => waited++,
       });
       await until(() => waited > 0);
       await night.holds('switch');

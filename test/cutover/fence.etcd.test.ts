@@ -9,8 +9,10 @@
  * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
 import { expect } from 'chai';
-import { Fence, FIRST_REVISIONS } from '../../src/cutover/fence.js';
+import { Alarms } from '../../src/cutover/alarms.js';
+import { Fence, FIRST_REVISIONS, overtakenText } from '../../src/cutover/fence.js';
 import { raiseHead } from '../../src/cutover/fillers.js';
+import type { NightEvent } from '../../src/cutover/nightevents.js';
 import { probeKey } from '../../src/mvcc/prefix.js';
 import type { Claim } from '../../src/target/claim.js';
 import { SLOTS } from '../../src/target/guard.js';
@@ -34,9 +36,13 @@ describe('fence', () => {
   });
   after(() => pair.end());
 
+  const told: NightEvent[] = [];
+  const alarms = new Alarms(() => undefined);
+
   const fence = (margin = MARGIN, target = pair.targetClient) =>
     new Fence({
       ...{ source: pair.source, target, claim, margin, tell: silent },
+      ...{ alarms, onEvent: (event: NightEvent) => told.push(event) },
       key: probeKey(pair.identity.prefixes),
     });
 
@@ -83,7 +89,7 @@ describe('fence', () => {
     await until(async () => (await ahead()) > 2 * MARGIN);
     stop.abort();
     await keeping;
-    expect(one.overtaken).to.equal(undefined);
+    expect(alarms.count).to.equal(0);
   });
 
   it('that was overtaken while nobody kept it says so, once, and goes on', async () => {
@@ -97,7 +103,13 @@ describe('fence', () => {
     const stop = new AbortController();
     const keeping = one.keep(stop.signal);
     await until(async () => (await ahead()) >= 10);
-    expect(one.overtaken).to.deep.equal({ source, target });
+    expect(alarms.list).to.deep.equal([overtakenText({ source, target })]);
+    const behind = told.find((event) => event.kind === 'heads' && event.ahead <= 0);
+    expect(behind).to.deep.equal({
+      kind: 'heads',
+      heads: { source, target },
+      ahead: target - source,
+    });
     stop.abort();
     await keeping;
   });

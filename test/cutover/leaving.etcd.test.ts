@@ -168,12 +168,12 @@ describe('proofs of leaving', () => {
       });
       await until(async () => (await night.phase()) === 'fenced');
       await night.foreign('source', 150);
-      expect(night.steps).to.deep.equal([]);
+      expect(night.steps).not.to.include('raised');
       night.proxies.source.stall(false);
       await ended;
       const { source, target } = await night.heads();
       expect(target).to.be.greaterThan(source);
-      expect(night.steps).to.deep.equal(['raised']);
+      expect(night.steps).to.include('raised');
     });
 
     it('another source by the same cluster id: refused, nothing changed', async () => {

@@ -8,6 +8,8 @@ import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cutover } from '../../src/cutover/cutover.js';
 import { fenceAlone, type FenceAloneOptions } from '../../src/cutover/fencealone.js';
+import type { NightEvent } from '../../src/cutover/nightevents.js';
+import { NightLog } from '../../src/cutover/nightlog.js';
 import type {
   CutoverOptions,
   CutoverReport,
@@ -74,6 +76,10 @@ export class Night {
   onAsked: ((asked: Asked, server: number) => Promise<Reply | undefined>) | undefined;
   /** Done when a step begins; the step waits for nothing. */
   onStep: ((step: string) => void) | undefined;
+  /** Keeps what the command that was begun last has told. */
+  log = new NightLog({ command: 'cutover', margin: MARGIN });
+  /** Hears all that the night tells. */
+  onEvent: ((event: NightEvent) => void) | undefined;
   readonly source: MeddledClient;
   readonly target: MeddledClient;
   /** Past all proxies. */
@@ -152,8 +158,7 @@ export class Night {
 
   cutover(more: Partial<CutoverOptions> = {}): Promise<CutoverReport> {
     const options = { sourceWatch: this.#sourceWatch, oldApiservers: [], maxFreezeSeconds: 20 };
-    const waiting = { onWaitGone: () => undefined };
-    const all = { ...this.#options('target'), ...options, ...waiting, ...more };
+    const all = { ...this.#options('target'), ...options, ...more };
     return this.#run(new Cutover(all).run());
   }
 
@@ -177,12 +182,15 @@ export class Night {
 
   fence(more: Partial<FenceAloneOptions> = {}): Promise<void> {
     const { source, target } = this;
+    this.log = new NightLog({ command: 'fence', margin: MARGIN });
     return this.#run(
       fenceAlone({
         ...{ source, target, margin: MARGIN, quietMs: QUIET_MS, maxFreezeSeconds: 20, once: true },
         go: () => Promise.resolve(),
         onRaised: () => this.steps.push('raised'),
-        onKeep: () => undefined,
+        onEvent: (event) => {
+          this.#hear(event);
+        },
         onMustGoOn: () => undefined,
         onNote: (note) => this.notes.push(note),
         signal: this.#stop.signal,
@@ -194,6 +202,11 @@ export class Night {
   #options(to: Side): NightOptions {
     this.steps.length = 0;
     const { source, target, apis: apiservers } = this;
+    this.log = new NightLog({
+      command: to === 'target' ? 'cutover' : 'rollback',
+      margin: MARGIN,
+    });
+    this.log.expect(apiservers.map(({ url }) => url));
     return {
       ...{ source, target, apiservers, resources: undefined, without: [], margin: MARGIN },
       ...{ quietMs: QUIET_MS, watchSeconds: 0, signal: this.#stop.signal },
@@ -203,16 +216,30 @@ export class Night {
         this.serves[this.apis.indexOf(api)] = to;
         return Promise.resolve();
       },
-      onWait: (waiting) => this.waits.push(...waiting.map(({ from, why }) => why ?? from)),
-      onStep: ({ name }) => {
-        this.steps.push(name);
-        this.onStep?.(name);
+      onEvent: (event) => {
+        this.#hear(event);
       },
       onNote: (note) => this.notes.push(note),
-      onAlarm: (alarm) => this.alarms.push(alarm),
-      onProgress: () => undefined,
       onMustGoOn: () => undefined,
     };
+  }
+
+  #hear(event: NightEvent): void {
+    this.log.hear(event);
+    switch (event.kind) {
+      case 'step':
+        this.steps.push(event.step.name);
+        this.onStep?.(event.step.name);
+        break;
+      case 'waiting':
+        this.waits.push(...event.waiting.map(({ from, why }) => why ?? from));
+        break;
+      case 'alarm':
+        this.alarms.push(event.alarm);
+        break;
+      default:
+    }
+    this.onEvent?.(event);
   }
 
   #run<T>(running: Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ import { LockstepError } from '../../src/errors.js';
 const program = new Command('etcd-lockstep');
 await addCommands(program, undefined);
 const quiet = { writeOut: () => undefined, writeErr: () => undefined };
-for (const command of [program, ...program.commands])
+for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
   command
     .exitOverride()
     .configureOutput(quiet)
@@ -34,7 +34,8 @@ export function complaint(
 ): string | undefined {
   const names = COMMANDS.map((one) => one.name());
   const { words, command: name, typed } = arrange(args, names);
-  const command = COMMANDS.find((one) => one.name() === name);
+  const outer = COMMANDS.find((one) => one.name() === name);
+  const command = outer?.commands.find((one) => args.includes(one.name())) ?? outer;
   if (!command) return `no command is called ${name ?? ''}`;
   try {
     program.parse(words, { from: 'user' });

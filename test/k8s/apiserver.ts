@@ -4,7 +4,8 @@ import { KubeClient } from './client.js';
 import { Component } from './component.js';
 import type { Pki } from './pki.js';
 
-const READY_WITHIN_MS = 60_000;
+/** Ten seconds as a rule; a minute and more where others keep the machine busy. */
+const READY_WITHIN_MS = 180_000;
 
 export interface ApiServerOptions {
   /** Client URL of the etcd that serves all that no override names. */

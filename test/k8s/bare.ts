@@ -7,7 +7,7 @@ import { Hook, type Asked } from './hook.js';
 import { Lockstep } from './lockstep.js';
 import type { Command } from './move.js';
 
-const ENDS_WITHIN_MS = 90_000;
+const ENDS_WITHIN_MS = 240_000;
 const DEFAULT = '/api/v1/namespaces/default';
 
 export interface BareOptions extends Omit<ClusterOptions, 'bare'> {

@@ -5,11 +5,13 @@ import { loadKube } from '../../src/kube/config.js';
 import { apiserverAddresses } from '../../src/kube/endpoints.js';
 import { Freeze } from '../../src/kube/freeze.js';
 import { freezeAll, thaw, thawOwn, type FreezingOptions } from '../../src/kube/freezing.js';
+import { untilRefused } from '../../src/kube/known.js';
 import { freezeOwner, type FreezeOwner } from '../../src/kube/owner.js';
 import { probe, type Expected, type ProbeReport } from '../../src/kube/probe.js';
 import { PODS, type Resource } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
 import { freezeWay } from '../../src/kube/way.js';
+import { WriteProbe } from '../../src/kube/writeprobe.js';
 import * as contract from '../cli/contract.js';
 import { run, whole } from '../cli/run.js';
 import { failure } from '../kube/scene.js';
@@ -128,6 +130,26 @@ describeKube('freeze: real apiservers', () => {
       }
     }
     expect(await pods()).to.deep.equal([]);
+  });
+
+  it('is seen to hold though the pod that is asked about is being deleted by then', async () => {
+    // A pod that has a node waits for its kubelet, and there is none.
+    const { spec, ...rest } = pod('leaving') as { spec: object };
+    await cluster.client.create(PODS_PATH, { ...rest, spec: { ...spec, nodeName: 'node-0' } });
+    const asked = apis.map((api) => new WriteProbe(api, [PODS]));
+    for (const one of asked) await one.prepare();
+    await cluster.client.delete(`${PODS_PATH}/leaving`);
+
+    const owner = freezeOwner('freeze apply');
+    const frozen = await Freeze.apply(apis, [PODS], 'webhook', owner);
+    await untilRefused(asked, { leaveOut: (url) => url, within: 20_000 });
+    for (const report of await probes('frozen')) {
+      expect(report.ok, JSON.stringify(report)).to.be.true;
+      expect(got(report, 'update pods')).to.equal('refused');
+      expect(got(report, 'delete pods')).to.equal('not asked');
+    }
+    await thaw(frozen, options());
+    await cluster.client.delete(`${PODS_PATH}/leaving`, { gracePeriodSeconds: 0 });
   });
 
   it('refuses every path and nothing else; without effect; and again after it was removed', async () => {

@@ -17,6 +17,8 @@ export class Kubelet {
   readonly #client: KubeClient;
   readonly #sweep: NodeJS.Timeout;
   readonly #busy = new Set<string>();
+  /** By uid: what it has said once it does not say again, however late the informer shows it. */
+  readonly #said = new Set<string>();
   #working = Promise.resolve();
 
   constructor(client: KubeClient) {
@@ -40,7 +42,7 @@ export class Kubelet {
   #see(pod: KubeObject): void {
     const { uid, deletionTimestamp } = pod.metadata;
     if (pod.spec?.['nodeName'] === undefined || this.#busy.has(uid)) return;
-    if (deletionTimestamp === undefined && isReady(pod)) return;
+    if (deletionTimestamp === undefined && (isReady(pod) || this.#said.has(uid))) return;
     this.#busy.add(uid);
     this.#working = this.#working
       .then(() => (deletionTimestamp === undefined ? this.#run(pod) : this.#end(pod)))
@@ -59,6 +61,7 @@ export class Kubelet {
     }));
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
     await this.#client.patch(path, { metadata: { uid }, status: { phase: 'Running', conditions } });
+    this.#said.add(uid);
   }
 
   async #end({ metadata: { namespace, name, uid } }: KubeObject): Promise<void> {

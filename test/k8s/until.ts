@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const WITHIN_MS = 30_000;
+/** Much more than anything takes on a machine that is busy: only what never comes waits so long. */
+const WITHIN_MS = 120_000;
 
 /** Waits for a condition; throws with `what` when it does not come true. */
 export async function until(

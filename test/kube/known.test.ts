@@ -7,7 +7,7 @@ import { freezeOwner } from '../../src/kube/owner.js';
 import { PODS } from '../../src/kube/resource.js';
 import { WriteProbe } from '../../src/kube/writeprobe.js';
 import { status, type Asked } from './fake.js';
-import { BINDINGS, FakeCluster } from './fakecluster.js';
+import { BINDINGS, FakeCluster, POD } from './fakecluster.js';
 import { failure, Gate, Scene, withCerts } from './scene.js';
 
 const OWNER = freezeOwner('cutover');
@@ -53,6 +53,27 @@ describe('kube: every apiserver knows of a freeze', () => {
       .and.to.match(/is still refused$/);
     expect(s.cluster.objects.size).to.equal(0);
     await thaw(undefined, options);
+  });
+
+  it('though the pod that is asked about is being deleted by then, to which any apiserver says yes', async () => {
+    await start(1);
+    const asked = probes();
+    for (const one of asked) await one.prepare();
+    const metadata = {
+      ...POD.metadata,
+      resourceVersion: '18',
+      deletionTimestamp: '2026-01-02T03:04:05Z',
+      deletionGracePeriodSeconds: 30,
+    };
+    s.cluster.pods = [{ ...POD, metadata }];
+    s.fakes[0]!.override = ({ method, path, query }) => {
+      if (method !== 'DELETE' || !query.has('dryRun')) return undefined;
+      const pod = { kind: 'Pod', metadata };
+      return [200, path.endsWith('/a') ? pod : { kind: 'PodList', items: [pod] }];
+    };
+    await Freeze.apply(s.apis, [PODS], 'policy', OWNER);
+    const seen = await untilRefused(asked, { leaveOut, within: 5_000 });
+    expect([...seen.keys()]).to.deep.equal([s.apis[0]!.url]);
   });
 
   it('says for each when the first write was seen refused', async () => {

@@ -11,7 +11,7 @@ import { freezeOwner } from '../../src/kube/owner.js';
 import { probe, type ProbeReport } from '../../src/kube/probe.js';
 import { LEASES, PODS } from '../../src/kube/resource.js';
 import { listRevision } from '../../src/kube/serving.js';
-import { verdictOf } from '../../src/kube/verdict.js';
+import { hasMoved, verdictOf } from '../../src/kube/verdict.js';
 import { NAMESPACES_IN_STATES, PODS_IN_STATES, type State, type Version } from './answers.js';
 import { status } from './fake.js';
 import { FakeCluster, POD } from './fakecluster.js';
@@ -159,6 +159,22 @@ describe('kube: what an answer says', () => {
     expect(verdictOf({ status: 200, body, asked: '' })).to.equal('nothing');
     const one = { kind: 'PodList', items: [POD] };
     expect(verdictOf({ status: 200, body: one, asked: '' })).to.equal('accepted');
+  });
+
+  it('to a deletion is none where the pod is not as it was read: it may be being deleted already', () => {
+    const pod = { kind: 'Pod', ...POD };
+    for (const body of [
+      pod,
+      { kind: 'PodList', metadata: { resourceVersion: '40' }, items: [pod] },
+    ]) {
+      const deletion = { status: 200, body, asked: '' };
+      expect(verdictOf(deletion, { readAt: '17' })).to.equal('accepted');
+      expect(hasMoved(deletion, { readAt: '17' })).to.equal(false);
+      expect(verdictOf(deletion, { readAt: '16' })).to.equal('nothing');
+      expect(hasMoved(deletion, { readAt: '16' })).to.equal(true);
+    }
+    const done = { status: 200, body: { kind: 'Status', status: 'Success' }, asked: '' };
+    expect(verdictOf(done, { readAt: '16' })).to.equal('accepted');
   });
 });
 

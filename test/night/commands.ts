@@ -2,6 +2,7 @@
 import { Cutover } from '../../src/cutover/cutover.js';
 import { fenceAlone } from '../../src/cutover/fencealone.js';
 import { retire } from '../../src/cutover/retire.js';
+import type { OnNightEvent } from '../../src/cutover/nightevents.js';
 import { Rollback } from '../../src/cutover/rollback.js';
 import { LockstepError } from '../../src/errors.js';
 import type { ApiServer } from '../../src/kube/api.js';
@@ -49,7 +50,6 @@ export async function run(command: Command, machine: Machine): Promise<void> {
         sourceWatch: machine.sourceWatch,
         oldApiservers: [],
         maxFreezeSeconds: MAX_FREEZE_SECONDS,
-        onWaitGone: nothing,
       }).run();
       return;
     case 'rollback':
@@ -78,9 +78,9 @@ export async function run(command: Command, machine: Machine): Promise<void> {
 }
 
 function usual(machine: Machine, to: Side) {
-  const { process, source, target, apiservers, onNote, onAlarm } = machine;
+  const { process, source, target, apiservers, onNote } = machine;
   return {
-    ...{ source, target, apiservers, without: [], onNote, onAlarm },
+    ...{ source, target, apiservers, without: [], onNote, onEvent: alarms(machine) },
     resources: undefined,
     margin: machine.margin,
     quietMs: QUIET_MS,
@@ -92,8 +92,14 @@ function usual(machine: Machine, to: Side) {
         machine.move(url, to, madeAt);
       });
     },
-    ...{ onWait: nothing, onStep: nothing, onProgress: nothing, onMustGoOn: nothing },
+    ...{ onProgress: nothing, onMustGoOn: nothing },
     signal: process.abort.signal,
+  };
+}
+
+function alarms({ onAlarm }: Machine): OnNightEvent {
+  return (event) => {
+    if (event.kind === 'alarm') onAlarm(event.alarm);
   };
 }
 
@@ -111,7 +117,7 @@ async function keepFence(machine: Machine): Promise<void> {
       once: false,
     },
     go: machine.ask,
-    ...{ onRaised: nothing, onKeep: nothing, onMustGoOn: nothing },
+    ...{ onRaised: nothing, onEvent: alarms(machine), onMustGoOn: nothing },
     signal: process.abort.signal,
   });
   clearTimeout(timer);

@@ -25,7 +25,9 @@ import { shownPrograms } from './pages.js';
 
 const ALLOWED = [
   /^dist\/src\/[^.]+(\.command)?(\.d\.ts|\.js)$/,
+  /^dist\/src\/listen\/page\/page\.(html|css)$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
+  /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/etcd\.proto$/,
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
 ];
@@ -60,6 +62,8 @@ describe('the package', () => {
     const { bin } = manifestOf(ROOT);
     expect(names).to.include.members([...Object.values(bin), 'LICENSE', 'CHANGELOG.md']);
     expect(names).to.include.members(['dist/src/index.d.ts', 'dist/src/wire/gen/etcd.js']);
+    const page = ['page.html', 'page.css', 'page.js'].map((name) => `dist/src/listen/page/${name}`);
+    expect(names).to.include.members(page);
     for (const path of Object.values(bin))
       expect(files.find((file) => file.path === path)?.executable, path).to.be.true;
   });
@@ -79,6 +83,9 @@ describe('the package', () => {
       const text = readFileSync(installed(path), 'utf8');
       for (const { fileName } of ts.preProcessFile(text).importedFiles)
         if (!/^(\.|node:)/.test(fileName)) imported.add(packageOf(fileName));
+      // What the page imports is found on the disk, and served.
+      for (const [, path = ''] of text.matchAll(/ resolve\('([^']+)'\)/g))
+        imported.add(packageOf(path));
     }
     const { dependencies } = manifestOf(ROOT);
     expect([...imported].sort()).to.deep.equal(Object.keys(dependencies).sort());

@@ -1,0 +1,280 @@
+/**
+ * Audited all the time: beside a follower, source and target are compared again and again.
+ *
+ *     due, and in lockstep ─► pass ─► outcome ─► report, status, log
+ *          ▲                   │ fails: later, from the same key
+ *          └───────────────────┘
+ *
+ * What must hold: it never slows the follower (it reads at its rate, and only in lockstep), and never ends
+ * it. Whatever goes wrong in here is an audit that has failed, and is tried again. What has compared
+ * nothing has not passed.
+ *
+ * A difference is told at once, when it was seen for the second time: not at the end of an audit that may
+ * take an hour, or fail.
+ */
+import { pause } from '../async/again.js';
+import type { OnNote } from '../async/patience.js';
+import { refuseNothing } from '../audit/nothing.js';
+import { hasCode, LockstepError } from '../errors.js';
+import type { AuditOutcome } from './outcome.js';
+import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
+import { describeClusters } from '../report/clusters.js';
+import type { MadeWith } from '../report/madeby.js';
+import { damagedNotes } from '../source/damaged.js';
+import { areOne, sameEtcd } from '../source/sameetcd.js';
+import { duration } from '../text.js';
+import type { EtcdClient } from '../wire/client.js';
+import { cursorAgrees, factsOf } from './facts.js';
+import { fileIndex, fileReport } from './folder.js';
+import { Pace } from './pace.js';
+import { Pass, shareOf } from './pass.js';
+import { Place } from './place.js';
+import { atTheBeginning, type Progress } from './progress.js';
+import { alarmText, outcomeText, overText, WHAT_NOW, WRONG_CURSOR } from './words.js';
+
+/** How often, how fast, and where to. */
+export interface AuditingRequest {
+  /** From the beginning of one audit to that of the next; where one takes longer, the next follows at once. */
+  everySeconds: number;
+  /** Bytes that are read of each side in a second, at most; default: 4 MiB. */
+  bytesPerSecond?: number;
+  /** What the reports name as what has made them; default: the library's call. */
+  calledAs?: Pick<MadeWith, 'command' | 'environment'>;
+}
+
+export interface AuditingOptions extends Required<AuditingRequest> {
+  source: EtcdClient;
+  target: EtcdClient;
+  /** Cluster id of the source. */
+  clusterId: string;
+  prefixes: PrefixSet;
+  /** For its place, and the reports; is made. */
+  folder: string;
+  /** Whether the follower has nothing else to do. */
+  inLockstep: () => boolean;
+  onNote: OnNote;
+  /** A difference, once in each audit. */
+  onAlarm: (text: string) => void;
+}
+
+/** What a follower says of its audits. */
+export interface AuditingStatus {
+  /** Newest first; the last few. */
+  audits: AuditOutcome[];
+  /** One that is under way; null: none is. */
+  auditing: { since: string; share: number | null } | null;
+}
+
+/** A few milliseconds of a busy etcd's second. */
+const RATE = 4 * 1024 * 1024;
+
+/** What is not asked for otherwise. */
+export const AUDITING_DEFAULTS = {
+  bytesPerSecond: RATE,
+  calledAs: { command: 'Migration.follow', environment: [] },
+};
+const SHOWN = 5;
+const SAVE_MS = 5000;
+const LOOK_MS = 500;
+/** After a failure; doubles up to the time between two audits. */
+const FIRST_RETRY_SECONDS = 60;
+
+interface Ends {
+  source: EtcdClient;
+  target: EtcdClient;
+}
+
+export class Auditing {
+  #place: Place | undefined;
+  #failures = 0;
+  /** Behind a failure: not before, in milliseconds of the wall clock. */
+  #retryAt = 0;
+  /** Since when the present one is worked at, or its time was written down. */
+  #countedMs = 0;
+  #savedMs = 0;
+
+  constructor(private readonly o: AuditingOptions) {}
+
+  get status(): AuditingStatus {
+    const { outcomes = [], running = null } = this.#place ?? {};
+    return {
+      audits: outcomes.slice(0, SHOWN),
+      auditing: running && { since: running.since, share: shareOf(running) },
+    };
+  }
+
+  /** Until `signal` aborts, or the target was taken over; does not fail. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, target } = this.o;
+    // Of its own, so that nobody waits behind its pages.
+    const ends = {
+      source: source.another().closeAt(signal),
+      target: target.another().closeAt(signal),
+    };
+    try {
+      while (!signal.aborted && (await this.#goesOn(ends, signal))) await pause(LOOK_MS, signal);
+    } finally {
+      ends.source.close();
+      ends.target.close();
+    }
+  }
+
+  /** @returns whether there will be another audit */
+  async #goesOn(ends: Ends, signal: AbortSignal): Promise<boolean> {
+    if (!this.o.inLockstep() || Date.now() < this.#retryAt) return true;
+    try {
+      const place = (this.#place ??= await this.#open(ends));
+      if (!this.#isDue(place)) return true;
+      await this.#audit(place, ends, signal);
+      this.#failures = 0;
+    } catch (error) {
+      if (signal.aborted || hasCode(error, 'TARGET_CUT_OVER')) return false;
+      await this.#failed(error);
+    }
+    return true;
+  }
+
+  async #open({ source, target }: Ends): Promise<Place> {
+    const { folder, clusterId, prefixes, onNote } = this.o;
+    const { clusterId: targetId } = await target.status();
+    const key = probeKey(prefixes);
+    const here = { client: target, clusterId: targetId, key };
+    if (await areOne({ client: source, clusterId, key }, here)) throw sameEtcd(clusterId);
+    const owner = { source: clusterId, target: targetId, prefixes: [...prefixes.list] };
+    return Place.open(folder, owner, (why) => {
+      onNote(`${why}: auditing is begun anew`, true);
+    });
+  }
+
+  #isDue({ running, begun }: Place): boolean {
+    // A failure has its own time, which has come.
+    if (running || begun === null || this.#failures > 0) return true;
+    const sinceMs = Date.now() - Date.parse(begun);
+    // Begun in the future: somebody has set the clock.
+    return sinceMs < 0 || sinceMs >= this.o.everySeconds * 1000;
+  }
+
+  async #audit(place: Place, { source, target }: Ends, signal: AbortSignal): Promise<void> {
+    const { prefixes, bytesPerSecond, inLockstep } = this.o;
+    const progress = (place.running ??= atTheBeginning());
+    place.begun = progress.since;
+    this.#countedMs = performance.now();
+    const side = (client: EtcdClient) => {
+      return { client, pace: new Pace(bytesPerSecond, inLockstep, signal) };
+    };
+    const onPage = () => this.#saveSometimes(place, progress);
+    const pass = new Pass({
+      source: side(source),
+      target: side(target),
+      prefixes,
+      progress,
+      onPage,
+    });
+    try {
+      await this.#save(place);
+      for (const note of await damagedNotes(source, target)) this.o.onNote(note, true);
+      await pass.run();
+    } catch (error) {
+      if (signal.aborted) await this.#save(place);
+      throw error;
+    }
+    await this.#finish(place, progress, { source, target }, signal);
+  }
+
+  async #saveSometimes(place: Place, progress: Progress): Promise<void> {
+    if (progress.differences > 0 && !progress.alarmed) {
+      progress.alarmed = true;
+      this.o.onAlarm(alarmText(progress));
+      await this.#save(place);
+    } else if (performance.now() - this.#savedMs > SAVE_MS) await this.#save(place);
+  }
+
+  async #save(place: Place): Promise<void> {
+    const now = performance.now();
+    if (place.running) place.running.seconds += (now - this.#countedMs) / 1000;
+    this.#countedMs = this.#savedMs = now;
+    await place.save();
+  }
+
+  async #finish(place: Place, progress: Progress, ends: Ends, signal: AbortSignal): Promise<void> {
+    const { prefixes, onNote, onAlarm } = this.o;
+    refuseNothing(progress.empty, prefixes, progress.cursor !== null, 0);
+    const wrongCursor = cursorAgrees(progress) === false;
+    const isEqual = progress.differences === 0 && !wrongCursor;
+    const at = new Date().toISOString();
+    const outcome: AuditOutcome = {
+      ...{ at, result: isEqual ? 'equal' : 'different', differences: progress.differences },
+      revision: progress.ranges.at(-1)?.revision ?? null,
+      ...{ keys: progress.source.keys, seconds: rounded(progress.seconds), file: null },
+      message: wrongCursor ? WRONG_CURSOR : null,
+    };
+    if (wrongCursor && !progress.alarmed) onAlarm(`audit: ${WRONG_CURSOR}. ${WHAT_NOW}`);
+    onNote(outcomeText(outcome, progress), !isEqual);
+    if (progress.over > 0) onNote(overText(progress), true);
+    outcome.file = await this.#report(outcome, progress, ends, signal);
+    place.running = null;
+    await this.#record(place, outcome);
+  }
+
+  /** @returns its file; null where it could not be written, for the result counts all the same */
+  async #report(
+    outcome: AuditOutcome,
+    progress: Progress,
+    { source, target }: Ends,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    const { folder, onNote, prefixes, bytesPerSecond, calledAs } = this.o;
+    try {
+      const [from, to] = await Promise.all([source.status(), target.status()]);
+      const known = {
+        source: { cluster: from.clusterId, version: from.version },
+        target: { cluster: to.clusterId, version: to.version },
+      };
+      const clusters = await describeClusters({ source, target }, known, signal);
+      const facts = factsOf(outcome, progress, { prefixes, bytesPerSecond, calledAs, clusters });
+      return await fileReport(folder, facts, outcome.at);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      onNote(`the report of the audit could not be written: ${error.message}`, true);
+      return null;
+    }
+  }
+
+  async #record(place: Place, outcome: AuditOutcome): Promise<void> {
+    place.add(outcome);
+    await this.#save(place);
+    await fileIndex(this.o.folder, place.outcomes);
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const place = this.#place;
+    const { everySeconds, onNote } = this.o;
+    const inSeconds = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures++, everySeconds);
+    this.#retryAt = Date.now() + inSeconds * 1000;
+    const { message, hint } = error instanceof LockstepError ? error : bug(error);
+    onNote(
+      `the audit could not go on: ${message}; again in ${duration(inSeconds)}. ${hint ?? ''}`.trim(),
+      true,
+    );
+    if (!place) return;
+    const { source, differences = 0, seconds = 0 } = place.running ?? {};
+    // What it has come to is no place to go on from.
+    if (hasCode(error, 'COMPACTED_MEANWHILE', 'NOTHING_COMPARED')) place.running = null;
+    const outcome: AuditOutcome = {
+      ...{ at: new Date().toISOString(), result: 'failed', revision: null, file: null, message },
+      ...{ keys: source?.keys ?? 0, differences, seconds: rounded(seconds) },
+    };
+    // Where this cannot be written, that is what has failed, as a rule.
+    await this.#record(place, outcome).catch(() => undefined);
+  }
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 10) / 10;
+}
+
+function bug(error: unknown): { message: string; hint?: string } {
+  return {
+    message: `this is a bug: ${error instanceof Error ? String(error.stack) : String(error)}`,
+  };
+}

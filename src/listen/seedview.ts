@@ -1,0 +1,44 @@
+/** What `seed` shows: how far it has come. */
+import type { SeedCount } from '../base/seed.js';
+import { bytes, count } from '../text.js';
+import { blankView, type ViewFacts } from './blankview.js';
+import type { View } from './view.js';
+
+/** How far a seed has come. */
+export interface SeedStanding {
+  prefixes: readonly string[];
+  /** Of this run; undefined before anything was read. */
+  read: SeedCount | undefined;
+  /** Rows in the base so far; undefined before it is sealed. */
+  sealed: number | undefined;
+}
+
+/** @param follow the command that is to be started next */
+export function seedView(facts: ViewFacts, standing: SeedStanding, follow: string): View {
+  const { prefixes, read, sealed } = standing;
+  const isSealing = sealed !== undefined;
+  const text = isSealing ? `${count(sealed)} rows sealed` : readText(read);
+  return {
+    ...blankView('seed', facts),
+    state: isSealing ? 'sealing' : 'reading',
+    sentence: isSealing
+      ? `The base is being written: ${text}.`
+      : `The source is being read: ${text}.`,
+    ...{ mood: 'working', ready: true, prefixes: [...prefixes] },
+    progress: { share: isSealing || !read ? null : shareOf(read), text },
+    next: {
+      text: 'Wait until it is sealed. Then start following at once, and restore the base: it prints the commands.',
+      command: follow,
+    },
+  };
+}
+
+function readText(read: SeedCount | undefined): string {
+  return read ? `${count(read.keys)} keys, ${bytes(read.bytes)}` : 'nothing yet';
+}
+
+/** Pages and the watch beside them: it is done when both are. */
+function shareOf({ keys, remaining, watched }: SeedCount): number | null {
+  if (remaining === undefined) return null;
+  return Math.min(watched, keys / Math.max(keys + remaining, 1));
+}

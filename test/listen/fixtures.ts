@@ -1,0 +1,90 @@
+/** Statuses and views as commands make them, for tests of what is shown. */
+import { EventLog } from '../../src/listen/eventlog.js';
+import type { ViewFacts } from '../../src/listen/blankview.js';
+import { followView } from '../../src/listen/followview.js';
+import type { View } from '../../src/listen/view.js';
+import type { FollowStatus } from '../../src/lockstep/follow.js';
+
+export const STARTED = new Date('2026-03-01T20:00:00.000Z');
+
+export function facts(readyLagSeconds = 10): ViewFacts {
+  return { version: '1.2.3', startedAt: STARTED, events: new EventLog(), readyLagSeconds };
+}
+
+/** In lockstep, unless told otherwise. */
+export function followStatus(other: Partial<FollowStatus> = {}): FollowStatus {
+  return {
+    state: 'in lockstep',
+    prefixes: ['/registry/pods/'],
+    clusters: { source: 'a1', target: 'b2' },
+    ...{ position: 5000, journalPosition: 5000, sourceHead: 5000 },
+    ...{ journalBytes: 4096, journalFreeBytes: 1e9 },
+    ...{ lagRevisions: 0, lagSeconds: 0, caughtUpAt: '2026-03-01T20:01:00.000Z' },
+    ...{ revisions: 10, fillers: 90, puts: 12, deletions: 3, bytes: 2048 },
+    compactRevision: 4000,
+    compaction: {
+      ...{ revision: 4000, movedAt: '2026-03-01T20:05:00.000Z' },
+      ...{ keepsSeconds: 300, leftSeconds: 300 },
+    },
+    leases: { kept: 7, missed: 0, endsInSeconds: null },
+    retries: [{ code: 'UNAVAILABLE', side: 'target', count: 4 }],
+    trouble: null,
+    cutover: null,
+    ...{ audits: [], auditing: null },
+    ...other,
+  };
+}
+
+export const COMMANDS = {
+  audit: 'etcd-lockstep audit --history',
+  repair: 'etcd-lockstep follow --repair',
+};
+
+export function followed(other: Partial<FollowStatus> = {}, readyLagSeconds?: number): View {
+  return followView(facts(readyLagSeconds), followStatus(other), COMMANDS);
+}
+
+/** A cutover whose apiservers are being moved, with one audit before it: nearly all that a view can have. */
+export function nightView(): View {
+  return {
+    ...followed(),
+    ...{ command: 'cutover', state: 'running', sentence: 'Moving apiservers.', mood: 'working' },
+    at: '2026-03-01T20:30:12.500Z',
+    progress: { share: 0.25, text: '1 of 4' },
+    trouble: {
+      ...{ code: 'UNAVAILABLE', message: 'target: away', hint: null },
+      since: '2026-03-01T20:30:00.000Z',
+    },
+    leases: { kept: 7, missed: 2, endsInSeconds: 30 },
+    audits: [
+      {
+        ...{ at: '2026-03-01T20:20:00.000Z', result: 'failed', revision: null, keys: 0 },
+        ...{ differences: 0, seconds: 1, file: null, message: 'the source is away' },
+      },
+      {
+        ...{ at: '2026-03-01T20:10:00.000Z', result: 'different', revision: 4900, keys: 100 },
+        ...{ differences: 2, seconds: 1.5, file: 'audit.html', message: null },
+      },
+      {
+        ...{ at: '2026-03-01T19:00:00.000Z', result: 'equal', revision: 4000, keys: 90 },
+        ...{ differences: 0, seconds: 1, file: null, message: null },
+      },
+    ],
+    night: {
+      steps: [
+        { name: 'freeze', does: 'x', state: 'done', seconds: 1 },
+        { name: 'switch', does: 'x', state: 'now', seconds: 3 },
+        { name: 'unfreeze', does: 'x', state: 'to do', seconds: null },
+      ],
+      ...{ waitsFor: 'apiservers', ifAborted: 'nobody keeps the fence' },
+      ...{ frozenAt: '2026-03-01T20:30:00.000Z', thawedAt: null },
+      fence: { source: 5000, target: 6500, ahead: 1500, margin: 1000 },
+      apiservers: [
+        { apiserver: 'https://10.0.0.1:6443', from: 'target', moved: true },
+        { apiserver: 'https://10.0.0.2:6443', from: 'source', moved: false },
+      ],
+      exact: 5000,
+      alarms: ['a late write'],
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/** What is said of a command's status: ready or not, what is wrong, what to do. */
+import { expect } from 'chai';
+import { LockstepError } from '../../src/errors.js';
+import { failedView } from '../../src/listen/blankview.js';
+import { followView } from '../../src/listen/followview.js';
+import { mirrorView } from '../../src/listen/mirrorview.js';
+import { seedView } from '../../src/listen/seedview.js';
+import { STATES } from '../../src/listen/view.js';
+import type { FollowStatus } from '../../src/lockstep/follow.js';
+import type { MirrorStatus } from '../../src/mirror/mirrorstatus.js';
+import { COMMANDS, facts, followed } from './fixtures.js';
+
+const AWAY: FollowStatus['trouble'] = {
+  ...{ code: 'UNAVAILABLE', message: 'target: it is away', hint: null },
+  since: '2026-03-01T20:00:00.000Z',
+};
+
+describe('the view of follow', () => {
+  it('in lockstep: well, ready, and the audit is next', () => {
+    const view = followed();
+    expect(view).to.deep.include({ mood: 'well', ready: true, command: 'follow', trouble: null });
+    expect(view.sentence).to.contain('In lockstep at revision 5000');
+    expect(view.next.command).to.equal(COMMANDS.audit);
+    expect(view.wrote).to.deep.equal({
+      ...{ revisions: 10, fillers: 90, puts: 12, deletions: 3, bytes: 2048 },
+    });
+  });
+
+  it('ready is who has caught up once and is behind by no more than may be', () => {
+    const behind = { state: 'catching up', lagRevisions: 9, lagSeconds: 5 } as const;
+    expect(followed(behind).ready).to.equal(true);
+    expect(followed(behind, 3).ready).to.equal(false);
+    expect(followed({ ...behind, caughtUpAt: null }).ready).to.equal(false);
+    expect(followed({ state: 'waiting for the source' }).ready).to.equal(false);
+    expect(followed({ state: 'waiting for the target', trouble: AWAY }).ready).to.equal(false);
+    const cutover = { phase: 'done', exact: 5000 } as const;
+    expect(followed({ state: 'taken over', cutover, lagSeconds: 900 }).ready).to.equal(true);
+  });
+
+  it('a target that is still to be restored is no trouble; one that has gone away is', () => {
+    const lacking = {
+      ...({ state: 'waiting for the target', position: null, trouble: AWAY } as const),
+      ...{ lagRevisions: null, lagSeconds: null, caughtUpAt: null },
+    };
+    expect(followed(lacking).mood).to.equal('working');
+    expect(followed(lacking).next.text).to.contain('Restore the base');
+    const gone = followed({ state: 'waiting for the target', trouble: AWAY });
+    expect(gone.mood).to.equal('trouble');
+    expect(gone.next.text).to.contain('Is the target up');
+  });
+
+  it("an error's hint is what is to be done", () => {
+    const trouble = { ...AWAY, hint: 'Make room there.' };
+    expect(followed({ trouble }).next).to.deep.equal({ text: 'Make room there.', command: null });
+  });
+
+  it('before the first status it says that it begins, or how far a repair has read', () => {
+    const view = followView(facts(), null, COMMANDS, { keys: 1200, bytes: 2048 });
+    expect(view).to.deep.include({ ready: false, mood: 'working' });
+    expect(view.sentence).to.contain('1,200 keys');
+    expect(STATES.follow).to.include(view.state);
+    expect(STATES.follow).to.include(followView(facts(), null, COMMANDS).state);
+  });
+
+  it('the source is never shown below what was captured of it', () => {
+    expect(followed({ sourceHead: 4990 }).heads).to.deep.equal({ source: 5000, target: 5000 });
+  });
+
+  it('what has failed says so, with what mends it', () => {
+    const gap = new LockstepError('HISTORY_GAP', 'it is gone', { hint: 'Repair it.' });
+    const view = failedView(followed(), gap, COMMANDS.repair);
+    expect(view).to.deep.include({ state: 'failed', mood: 'trouble', ready: false });
+    expect(view.trouble).to.deep.include({ code: 'HISTORY_GAP', hint: 'Repair it.' });
+    expect(view.next).to.deep.equal({ text: 'Repair it.', command: COMMANDS.repair });
+    expect(failedView(followed(), new TypeError('x'), null)).to.deep.include({ trouble: null });
+  });
+});
+
+const MIRRORED: MirrorStatus = {
+  state: 'mirroring',
+  clusters: { source: 'a1', target: 'b2' },
+  ...{ position: 70, sourceHead: 71, lagRevisions: 1, lagSeconds: 0.2 },
+  caughtUpAt: '2026-03-01T20:01:00.000Z',
+  comparing: null,
+  ...{ transactions: 4, puts: 9, deletions: 1, bytes: 100, revisions: 4, foreign: 0 },
+  leases: { kept: 0, missed: 0, endsInSeconds: null },
+  retries: [],
+  trouble: null,
+};
+
+describe('the view of mirror', () => {
+  it('mirroring: well and ready', () => {
+    const view = mirrorView(facts(), MIRRORED, '/a/', 'etcd-lockstep audit --values');
+    expect(view).to.deep.include({ mood: 'well', ready: true, prefixes: ['/a/'], journal: null });
+    expect(view.wrote).to.deep.include({ revisions: 4, fillers: 0 });
+  });
+
+  it('comparing: how far it is, and not ready', () => {
+    const comparing = { keys: 25, remaining: 75 };
+    const nowhere = { position: null, lagRevisions: null, lagSeconds: null, caughtUpAt: null };
+    const status: MirrorStatus = { ...MIRRORED, state: 'comparing', comparing, ...nowhere };
+    const view = mirrorView(facts(), status, '', 'x');
+    expect(view).to.deep.include({ mood: 'working', ready: false, lag: null });
+    expect(view.progress).to.deep.equal({ share: 0.25, text: '25 of 100 keys' });
+    expect(STATES.mirror).to.include(mirrorView(facts(), null, '', 'x').state);
+  });
+});
+
+describe('the view of seed', () => {
+  const read = { keys: 30, bytes: 1024, remaining: 70, seconds: 1, watched: 0.2 };
+  const prefixes = ['/a/'];
+
+  it('is as far as the slower of pages and watch', () => {
+    const view = seedView(facts(), { prefixes, read, sealed: undefined }, 'x');
+    expect(view).to.deep.include({ state: 'reading', ready: true, wrote: null });
+    expect(view.progress?.share).to.equal(0.2);
+    const nothing = seedView(facts(), { prefixes, read: undefined, sealed: undefined }, 'x');
+    expect(nothing.progress?.share).to.equal(null);
+  });
+
+  it('sealing: rows', () => {
+    const view = seedView(facts(), { prefixes, read, sealed: 1500 }, 'x');
+    expect(view).to.deep.include({ state: 'sealing' });
+    expect(view.sentence).to.contain('1,500 rows');
+  });
+});
