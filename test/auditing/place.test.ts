@@ -1,6 +1,6 @@
 /** Where auditing stands: kept over a restart, and nothing that is damaged or of others is gone on from. */
 import { expect } from 'chai';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Place } from '../../src/auditing/place.js';
@@ -73,6 +73,13 @@ describe('the place of an audit', () => {
     const { place } = await open();
     mkdirSync(join(folder, 'place.json.part'));
     expect(await failure(place.save())).to.include({ code: 'IO' });
+  });
+
+  it('and nothing is left of it', async () => {
+    const { place } = await open();
+    mkdirSync(join(folder, 'place.json'));
+    expect(await failure(place.save())).to.include({ code: 'IO' });
+    expect(readdirSync(folder)).to.deep.equal(['place.json']);
   });
 
   it('of failures in a row the last one stays', async () => {
