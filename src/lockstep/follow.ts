@@ -126,10 +126,10 @@ export class Follower {
 
   #audits(request: AuditingRequest): Auditing {
     const { source, target, journal, onNote, onAlarm } = this.#options;
-    const { clusterId, prefixes } = journal.state;
+    const { clusterId, watchFrom, prefixes } = journal.state;
     return new Auditing({
       ...{ ...AUDITING_DEFAULTS, ...request },
-      ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
+      ...{ source, target, clusterId, watchFrom, prefixes: PrefixSet.of(prefixes) },
       folder: reportsOf(journal.directory),
       inLockstep: () => this.status.state === 'in lockstep',
       onNote,

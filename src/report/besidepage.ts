@@ -45,7 +45,7 @@ function sentences(audit: Audit): string[] {
       : `Compared at ${ranges.length} revisions, ${momentText(audit)}, range by range: every key`;
   return [
     equal
-      ? `${each} ${where} is the same on both sides, in every field.`
+      ? `${each} ${where}${over === 0 ? '' : ` but ${count(over)}`} is the same on both sides, in every field.`
       : `The sides are not the same ${where}: ${count(differences)} ${differences === 1 ? 'difference' : 'differences'}.`,
     ...(cursor?.agrees === false
       ? ["The target's own cursor does not agree with what the target holds."]
