@@ -73,7 +73,7 @@ export interface NightRecord {
   /** To where an earlier run had come; null: there was none. */
   earlier: Phase | null;
   /** As they were asked last while the one was kept above the other; and the least that it was ahead. */
-  fence: { heads: Heads; ahead: number; lowest: { ahead: number; at: Date } } | null;
+  fence: { heads: Heads; at: Date; ahead: number; lowest: { ahead: number; at: Date } } | null;
   apiservers: ApiserverRecord[];
   alarms: ToldAt[];
   /** Of which only the first were kept. */
@@ -213,7 +213,8 @@ export class NightLog {
     const before = record.fence?.lowest;
     // Behind the thaw nobody needs it.
     const lower = !before || (ahead < before.ahead && record.thawedAt === null);
-    record.fence = { heads, ahead, lowest: lower ? { ahead, at: new Date() } : before };
+    const at = new Date();
+    record.fence = { heads, at, ahead, lowest: lower ? { ahead, at } : before };
   }
 
   #serving({ serving, there }: NightEvent & { kind: 'serving' }): void {

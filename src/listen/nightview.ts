@@ -7,17 +7,21 @@ import { blankView, type ViewFacts } from './blankview.js';
 import { frozenSeconds } from './nightclock.js';
 import type { Mood, NightStepView, NightView, View } from './view.js';
 
+/** While it is kept both heads are asked ten times a second; older than this nobody knows how far it is ahead. */
+const SILENT_MS = 10_000;
+
 export function nightView(record: NightRecord, facts: ViewFacts): View {
   const { command, prefixes, progress, audit } = record;
   const blank = blankView(command, facts);
-  const night = nightPart(record, new Date(blank.at));
+  const now = new Date(blank.at);
+  const night = nightPart(record, now);
   const [next = { text: '', command: null }] = whatIsLeft(record);
   return {
     ...blank,
     state: nightState(record),
-    sentence: sentence(record, frozenSeconds(night, blank.at)),
-    mood: mood(record),
-    ready: nightReady(record),
+    sentence: sentence(record, frozenSeconds(night, blank.at), now),
+    mood: mood(record, now),
+    ready: nightReady(record, now),
     prefixes: [...prefixes],
     clusters: {
       source: audit?.report.source.cluster ?? null,
@@ -47,22 +51,33 @@ export function nightState(record: NightRecord): string {
 
 /**
  * While it goes on as it should. An alarm is for somebody to look at, and stays one; so does a fence that does
- * not stand while it has to.
+ * not stand while it has to, or of which nobody has heard whether it does.
  */
-export function nightReady(record: NightRecord): boolean {
+function nightReady(record: NightRecord, now: Date): boolean {
   const { fence, thawedAt, alarmCount } = record;
   const stands = fence === null || fence.ahead > 0 || thawedAt !== null;
-  return stands && alarmCount === 0 && nightState(record) !== 'failed';
+  const heard = silentSeconds(record, now) === null;
+  return stands && heard && alarmCount === 0 && nightState(record) !== 'failed';
 }
 
-function mood(record: NightRecord): Mood {
-  if (!nightReady(record)) return 'trouble';
+/** For how long the heads were not heard of while the fence has to be kept; null: they are. */
+function silentSeconds(record: NightRecord, now: Date): number | null {
+  const { command, fence } = record;
+  const { name } = stepUnderWay(record) ?? {};
+  const isKept = name === 'keep' || (name === 'switch' && command === 'cutover');
+  const silentMs = fence && isKept ? now.getTime() - fence.at.getTime() : 0;
+  return silentMs > SILENT_MS ? silentMs / 1000 : null;
+}
+
+function mood(record: NightRecord, now: Date): Mood {
+  if (!nightReady(record, now)) return 'trouble';
   return ['done', 'kept'].includes(nightState(record)) ? 'well' : 'working';
 }
 
 /** @param frozenFor seconds; null while nobody knows since when writes are refused */
-function sentence(record: NightRecord, frozenFor: number | null): string {
+function sentence(record: NightRecord, frozenFor: number | null, now: Date): string {
   const { steps, end, apiservers, fence, alarmCount } = record;
+  const silent = silentSeconds(record, now);
   if (end) return `${verdict(record)}.`;
   const step = stepUnderWay(record);
   const moved = apiservers.filter(({ movedAt }) => movedAt !== null).length;
@@ -74,7 +89,10 @@ function sentence(record: NightRecord, frozenFor: number | null): string {
       ? [`writes refused for ${duration(frozenFor)}`]
       : []),
     ...(step?.name === 'switch' ? [`${moved} of ${apiservers.length} apiservers have moved`] : []),
-    ...(step?.name === 'keep' && fence ? [`${count(fence.ahead)} revisions ahead`] : []),
+    ...(silent === null ? [] : [`whether the fence stands was not seen for ${duration(silent)}`]),
+    ...(step?.name === 'keep' && fence && silent === null
+      ? [`${count(fence.ahead)} revisions ahead`]
+      : []),
     ...(alarmCount > 0 ? [`${count(alarmCount)} alarms`] : []),
   ];
   return `${parts.join('; ')}.`;
@@ -106,7 +124,9 @@ function auditing(record: NightRecord): View['auditing'] {
 
 function nightPart(record: NightRecord, now: Date): NightView {
   const step = stepUnderWay(record);
-  const { fence, margin, frozenAt, thawedAt, taken, alarms } = record;
+  const { margin, frozenAt, thawedAt, taken, alarms } = record;
+  // Behind the thaw nobody needs it: that it is overtaken then is no news.
+  const fence = thawedAt ? null : record.fence;
   return {
     steps: record.steps.map((one) => stepView(one, now)),
     waitsFor: step?.waitsFor ?? null,
