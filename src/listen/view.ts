@@ -91,7 +91,8 @@ export interface CompactionView {
   keepsSeconds: number | null;
   /**
    * Of that, what is left to the journal: full while it has all, less by how long the first revision is
-   * there that it lacks. Null where it is not known how long history is kept.
+   * there that it lacks, or by how long the source has not answered. Null where it is not known how long
+   * history is kept.
    */
   leftSeconds: number | null;
 }
