@@ -117,7 +117,7 @@ export interface NightView {
   frozenAt: string | null;
   /** Writes were let in again. */
   thawedAt: string | null;
-  /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
+  /** Heads as the fence knows them; null before it stands, and while they cannot be asked. `ahead` is what a margin is. */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
   apiservers: ApiServerView[];
   /** The last revision at which the target was the source's exact copy; null before the takeover. */
