@@ -61,7 +61,7 @@ export class SourceHistory {
       this.#compact = {
         revision,
         movedAt: new Date(atMs).toISOString(),
-        keepsSeconds: this.#age(revision, atMs) ?? this.#compact.keepsSeconds,
+        keepsSeconds: this.#kept(revision, atMs) ?? this.#compact.keepsSeconds,
       };
   }
 
@@ -72,6 +72,12 @@ export class SourceHistory {
   window(captured: Revision, nowMs = Date.now()): SourceWindow | null {
     if (!this.#compact) return null;
     return { ...this.#compact, leftSeconds: this.#left(captured, nowMs) };
+  }
+
+  /** A second at the least: nobody may divide by nothing where somebody compacts up to the head. */
+  #kept(revision: Revision, atMs: number): number | undefined {
+    const age = this.#age(revision, atMs);
+    return age === undefined ? undefined : Math.max(1, age);
   }
 
   #left(captured: Revision, nowMs: number): number | null {

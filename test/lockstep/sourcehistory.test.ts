@@ -72,6 +72,13 @@ describe("the source's history", () => {
     expect(history.window(headAt(600), 9_000_000)?.keepsSeconds).to.equal(before);
   });
 
+  it('one up to the head of a busy source leaves a window that is short, and not none', () => {
+    const history = busy(600);
+    history.sawCompact(1, 0);
+    history.sawCompact(headAt(600) - 1, 600_000);
+    expect(history.window(headAt(600), 600_000)).to.include({ keepsSeconds: 1, leftSeconds: 1 });
+  });
+
   it('memory and answers stay as they are over two days', () => {
     const history = busy(2 * 86_400);
     history.sawCompact(1, 0);
