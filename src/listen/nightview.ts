@@ -57,7 +57,7 @@ function nightReady(record: NightRecord, now: Date): boolean {
   return stands && isKnown && alarmCount === 0 && nightState(record) !== 'failed';
 }
 
-/** Both heads are asked ten times a second, but for while the one is raised. */
+/** Both heads are asked ten times a second, but while the one is raised. */
 const FENCE_KNOWN_MS = 10_000;
 /** It is raised by the margin at once, at the most; some thousands a second is usual, one in a ms is slow. */
 const RAISED_MS = 1;
