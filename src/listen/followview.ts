@@ -72,7 +72,7 @@ function isReady({ state, caughtUpAt, lagSeconds }: FollowStatus, within: number
   return goesOn && caughtUpAt !== null && lagSeconds !== null && lagSeconds <= within;
 }
 
-/** A target that is still to be restored is no trouble. */
+/** A target that is still to be restored is no trouble; one that is down since before we began looks the same. */
 function mood({ state, position, trouble, audits }: FollowStatus): Mood {
   const isAwaited = state === 'waiting for the target' && position === null;
   if (trouble && !(isAwaited && trouble.code === 'UNAVAILABLE')) return 'trouble';
@@ -94,7 +94,7 @@ function sentence(s: FollowStatus): string {
       return `The source does not answer; ${captured}.`;
     case 'waiting for the target':
       return position === null
-        ? `Waiting for a target that is not there yet; ${captured}.`
+        ? `Waiting for a target, which has not answered yet; ${captured}.`
         : `The target does not take writes at revision ${position}, ${behind} behind; ${captured}.`;
     case 'bridging a gap':
       return 'The source has forgotten what came next; reading what it holds now, to go on behind the gap.';
@@ -111,7 +111,7 @@ function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
   const { state, position, trouble, audits } = s;
   if (state === 'waiting for the target' && position === null)
     return {
-      text: 'Restore the base with the commands that `seed` has printed, and start the target. This goes on by itself then.',
+      text: 'A target that was restored already: start it, and make it reachable from here. Otherwise restore the base with the commands that `seed` has printed, and start it. This goes on by itself then.',
       command: null,
     };
   if (trouble) return { text: trouble.hint ?? AWAY[state] ?? TRIED_AGAIN, command: null };

@@ -7,9 +7,6 @@ import { blankView, type ViewFacts } from './blankview.js';
 import { frozenSeconds } from './nightclock.js';
 import type { Mood, NightStepView, NightView, View } from './view.js';
 
-/** While it is kept both heads are asked ten times a second; older than this nobody knows how far it is ahead. */
-const SILENT_MS = 10_000;
-
 export function nightView(record: NightRecord, facts: ViewFacts): View {
   const { command, prefixes, progress, audit } = record;
   const blank = blankView(command, facts);
@@ -19,7 +16,7 @@ export function nightView(record: NightRecord, facts: ViewFacts): View {
   return {
     ...blank,
     state: nightState(record),
-    sentence: sentence(record, frozenSeconds(night, blank.at), now),
+    sentence: sentence(record, night, now),
     mood: mood(record, now),
     ready: nightReady(record, now),
     prefixes: [...prefixes],
@@ -29,7 +26,7 @@ export function nightView(record: NightRecord, facts: ViewFacts): View {
     },
     heads: record.fence?.heads ?? blank.heads,
     progress: progress === null ? null : { share: null, text: progress },
-    trouble: trouble(record),
+    trouble: trouble(record, now),
     audits: audits(record),
     auditing: auditing(record),
     ...{ night, next },
@@ -51,22 +48,29 @@ export function nightState(record: NightRecord): string {
 
 /**
  * While it goes on as it should. An alarm is for somebody to look at, and stays one; so does a fence that does
- * not stand while it has to, or of which nobody has heard whether it does.
+ * not stand while it has to, or of which nothing is known.
  */
 function nightReady(record: NightRecord, now: Date): boolean {
   const { fence, thawedAt, alarmCount } = record;
   const stands = fence === null || fence.ahead > 0 || thawedAt !== null;
-  const heard = silentSeconds(record, now) === null;
-  return stands && heard && alarmCount === 0 && nightState(record) !== 'failed';
+  const isKnown = fenceUnknownSince(record, now) === null;
+  return stands && isKnown && alarmCount === 0 && nightState(record) !== 'failed';
 }
 
-/** For how long the heads were not heard of while the fence has to be kept; null: they are. */
-function silentSeconds(record: NightRecord, now: Date): number | null {
-  const { command, fence } = record;
-  const { name } = stepUnderWay(record) ?? {};
-  const isKept = name === 'keep' || (name === 'switch' && command === 'cutover');
-  const silentMs = fence && isKept ? now.getTime() - fence.at.getTime() : 0;
-  return silentMs > SILENT_MS ? silentMs / 1000 : null;
+/** Both heads are asked ten times a second, but while the one is raised. */
+const FENCE_KNOWN_MS = 10_000;
+/** It is raised by the margin at once, at the most; some thousands a second is usual, one in a ms is slow. */
+const RAISED_MS = 1;
+
+/** Since when it is not known whether the fence stands that has to; null while it is. */
+function fenceUnknownSince(record: NightRecord, now: Date): Date | null {
+  const { command, fence, margin, thawedAt, end } = record;
+  const step = stepUnderWay(record)?.name ?? '';
+  // A rollback raises the other head, once.
+  const isKept = command !== 'rollback' && ['fence', 'switch', 'keep'].includes(step);
+  if (!fence || !isKept || thawedAt || end) return null;
+  const silentMs = now.getTime() - fence.at.getTime();
+  return silentMs > FENCE_KNOWN_MS + margin * RAISED_MS ? fence.at : null;
 }
 
 function mood(record: NightRecord, now: Date): Mood {
@@ -74,10 +78,10 @@ function mood(record: NightRecord, now: Date): Mood {
   return ['done', 'kept'].includes(nightState(record)) ? 'well' : 'working';
 }
 
-/** @param frozenFor seconds; null while nobody knows since when writes are refused */
-function sentence(record: NightRecord, frozenFor: number | null, now: Date): string {
-  const { steps, end, apiservers, fence, alarmCount } = record;
-  const silent = silentSeconds(record, now);
+function sentence(record: NightRecord, night: NightView, now: Date): string {
+  const { steps, end, apiservers, alarmCount } = record;
+  // Null while nobody knows since when writes are refused.
+  const frozenFor = frozenSeconds(night, now.toISOString());
   if (end) return `${verdict(record)}.`;
   const step = stepUnderWay(record);
   const moved = apiservers.filter(({ movedAt }) => movedAt !== null).length;
@@ -89,20 +93,30 @@ function sentence(record: NightRecord, frozenFor: number | null, now: Date): str
       ? [`writes refused for ${duration(frozenFor)}`]
       : []),
     ...(step?.name === 'switch' ? [`${moved} of ${apiservers.length} apiservers have moved`] : []),
-    ...(silent === null ? [] : [`whether the fence stands was not seen for ${duration(silent)}`]),
-    ...(step?.name === 'keep' && fence && silent === null
-      ? [`${count(fence.ahead)} revisions ahead`]
+    ...(step?.name === 'keep' && night.fence
+      ? [`${count(night.fence.ahead)} revisions ahead`]
       : []),
+    ...(fenceUnknownSince(record, now) ? ['nobody knows whether the fence stands'] : []),
     ...(alarmCount > 0 ? [`${count(alarmCount)} alarms`] : []),
   ];
   return `${parts.join('; ')}.`;
 }
 
-function trouble({ end, endedAt }: NightRecord): View['trouble'] {
+function trouble(record: NightRecord, now: Date): View['trouble'] {
+  const { end, endedAt } = record;
+  const since = fenceUnknownSince(record, now);
+  if (since) return { ...FENCE_UNKNOWN, since: since.toISOString() };
   if (end?.kind !== 'failed' || end.code === null || !endedAt) return null;
   const { code, message, hint } = end;
   return { code, message, hint, since: endedAt.toISOString() };
 }
+
+const FENCE_UNKNOWN = {
+  code: 'UNAVAILABLE',
+  message:
+    'the two heads cannot be asked: nobody knows whether the fence stands, and it is not raised',
+  hint: 'Make both etcds reachable from here: it goes on by itself. Move no apiserver until then. The log says which does not answer.',
+} as const;
 
 function audits({ audit }: NightRecord): AuditOutcome[] {
   if (!audit) return [];
@@ -133,7 +147,10 @@ function nightPart(record: NightRecord, now: Date): NightView {
     ifAborted: step?.ifAborted ?? null,
     frozenAt: frozenAt?.toISOString() ?? null,
     thawedAt: thawedAt?.toISOString() ?? null,
-    fence: fence && { ...fence.heads, ahead: fence.ahead, margin },
+    fence:
+      fence && fenceUnknownSince(record, now) === null
+        ? { ...fence.heads, ahead: fence.ahead, margin }
+        : null,
     apiservers: record.apiservers.map(apiserverView),
     exact: taken?.exact ?? null,
     alarms: alarms.map(({ text }) => text),

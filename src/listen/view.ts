@@ -91,7 +91,8 @@ export interface CompactionView {
   keepsSeconds: number | null;
   /**
    * Of that, what is left to the journal: full while it has all, less by how long the first revision is
-   * there that it lacks. Null where it is not known how long history is kept.
+   * there that it lacks, or by how long the source has not answered. Null where it is not known how long
+   * history is kept.
    */
   leftSeconds: number | null;
 }
@@ -117,8 +118,8 @@ export interface NightView {
   /** Writes were let in again. */
   thawedAt: string | null;
   /**
-   * Heads as the fence knows them; null before it stands, and when writes are let in. `ahead` is what a
-   * margin is.
+   * Heads as the fence knows them; null before it stands, while they cannot be asked, and when writes are let
+   * in. `ahead` is what a margin is.
    */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
   apiservers: ApiServerView[];

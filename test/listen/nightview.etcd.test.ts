@@ -174,7 +174,7 @@ describe('what is kept of a night', () => {
       if (event.kind !== 'heads' || night.step !== 'keep' || !fence) return;
       kept ??= viewOf(night.log);
       // As if no head had been heard of since.
-      fence.at = new Date(Date.now() - 11_000);
+      fence.at = new Date(Date.now() - 60_000);
       silent ??= viewOf(night.log);
       stop.abort();
     };
@@ -190,7 +190,7 @@ describe('what is kept of a night', () => {
     expect(kept).to.include({ state: 'kept', ready: true, mood: 'well' });
     expect(kept?.night?.fence?.ahead).to.be.at.least(100);
     expect(silent).to.include({ state: 'kept', ready: false, mood: 'trouble' });
-    expect(silent?.sentence).to.match(/; whether the fence stands was not seen for 11\.0 ?s/);
+    expect(silent?.sentence).to.contain('; nobody knows whether the fence stands');
     expect(night.steps).to.deep.equal(['drain', 'compare', 'takeover', 'raise', 'keep']);
     expect(verdict(night.log.record)).to.match(/^FENCED; exact copy up to revision \d+$/);
   });
