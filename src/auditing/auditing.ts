@@ -64,8 +64,8 @@ export interface AuditingOptions extends Required<AuditingRequest> {
 export interface AuditingStatus {
   /** Newest first; the last few. */
   audits: AuditOutcome[];
-  /** One that is under way; null: none is. */
-  auditing: { since: string; share: number | null } | null;
+  /** One that is under way, and what it has found by now; null: none is. */
+  auditing: { since: string; share: number | null; differences: number } | null;
 }
 
 /** A few milliseconds of a busy etcd's second. */
@@ -106,7 +106,11 @@ export class Auditing {
     const { outcomes = [], running = null } = this.#place ?? {};
     return {
       audits: outcomes.slice(0, SHOWN),
-      auditing: running && { since: running.since, share: shareOf(running) },
+      auditing: running && {
+        since: running.since,
+        share: shareOf(running),
+        differences: running.differences,
+      },
     };
   }
 

@@ -133,7 +133,7 @@ function audits({ audit }: NightRecord): AuditOutcome[] {
 function auditing(record: NightRecord): View['auditing'] {
   const step = stepUnderWay(record);
   if (step?.name !== 'audit' || !step.beganAt) return null;
-  return { since: step.beganAt.toISOString(), share: null };
+  return { since: step.beganAt.toISOString(), share: null, differences: 0 };
 }
 
 function nightPart(record: NightRecord, now: Date): NightView {

@@ -54,8 +54,8 @@ export interface View {
   events: { at: string; level: 'info' | 'warn' | 'error'; text: string }[];
   /** Newest first; the last few. */
   audits: AuditOutcome[];
-  /** One that is under way. */
-  auditing: { since: string; share: number | null } | null;
+  /** One that is under way, and what it has found by now. */
+  auditing: { since: string; share: number | null; differences: number } | null;
   night: NightView | null;
   /** What is to be done next, and the command for it where there is one. */
   next: { text: string; command: string | null };

@@ -109,7 +109,11 @@ export const follow = z.strictObject({
     }),
   ),
   auditing: z
-    .strictObject({ since: z.iso.datetime(), share: z.number().min(0).max(1).nullable() })
+    .strictObject({
+      since: z.iso.datetime(),
+      share: z.number().min(0).max(1).nullable(),
+      differences: count,
+    })
     .nullable(),
 });
 

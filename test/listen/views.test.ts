@@ -53,6 +53,14 @@ describe('the view of follow', () => {
     expect(gone.next.text).to.contain('Is the target up');
   });
 
+  it('what an audit has found is trouble at once, not at its end', () => {
+    const auditing = { since: '2026-03-01T20:00:00.000Z', share: 0.2, differences: 0 };
+    expect(followed({ auditing }).mood).to.equal('well');
+    const found = followed({ auditing: { ...auditing, differences: 1 } });
+    expect(found.mood).to.equal('trouble');
+    expect(found.next.text).to.contain('Do not cut over');
+  });
+
   it("an error's hint is what is to be done", () => {
     const trouble = { ...AWAY, hint: 'Make room there.' };
     expect(followed({ trouble }).next).to.deep.equal({ text: 'Make room there.', command: null });
