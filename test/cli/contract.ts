@@ -245,7 +245,7 @@ export const valuesReport = z.strictObject({
 export const auditVerify = z.strictObject({
   verify: z.strictObject({
     file: z.string(),
-    whole: z.boolean(),
+    whole: z.boolean().nullable(),
     format: z.string().nullable(),
     sha256: z
       .string()
