@@ -85,6 +85,7 @@ class Followed {
   /** Medians of each slice. */
   readonly #memory: number[] = [];
   #samples: number[] = [];
+  #slice: number[] = [];
   #arrivals: Arrivals | undefined;
   readonly #timer: NodeJS.Timeout;
 
@@ -116,9 +117,9 @@ class Followed {
 
   async slice(written: ReadonlyMap<string, number>, counts: boolean): Promise<void> {
     this.program.check();
-    const lags = (await this.#arrivals?.lags([...written])) ?? [];
+    this.#slice = (await this.#arrivals?.lags([...written])) ?? [];
     if (counts) {
-      this.lags.push(...lags);
+      this.lags.push(...this.#slice);
       this.#memory.push(percentile(this.#samples, 0.5));
     }
     this.#samples = [];
@@ -131,7 +132,7 @@ class Followed {
   }
 
   get text(): string {
-    const lag = percentile(this.lags, 0.5).toFixed(1);
+    const lag = percentile(this.#slice, 0.5).toFixed(1);
     return `lag ${lag} ms, ${this.#memory.at(-1)?.toFixed(0) ?? '-'} MiB`;
   }
 
