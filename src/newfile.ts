@@ -34,6 +34,14 @@ export function checkNewFile(path: string, flag: string): void {
   }
 }
 
+/** `night.html`, or, where that is taken, `night-2.html`, `night-3.html`, … */
+export function freeName(file: string): string {
+  const dot = file.lastIndexOf('.');
+  let name = file;
+  for (let n = 2; existsSync(name); n++) name = `${file.slice(0, dot)}-${n}${file.slice(dot)}`;
+  return name;
+}
+
 /**
  * Writes all of a file, in place of one that is there.
  * @throws LockstepError IO; then nothing is left of it

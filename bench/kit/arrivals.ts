@@ -10,6 +10,7 @@ const ARRIVES_WITHIN_SECONDS = 30;
 /** When which value was seen on a target. */
 export class Arrivals {
   readonly #seen = new Map<string, number>();
+  #failure: unknown;
 
   /** Watches from now on, until the store's client is closed. */
   static async on(store: Store): Promise<Arrivals> {
@@ -22,17 +23,26 @@ export class Arrivals {
         for (const { kv } of events)
           if (kv) arrivals.#seen.set(stampOf(parseKeyValue(kv).value), now);
       }
-    })().catch(() => undefined);
+    })().catch((error: unknown) => {
+      arrivals.#failure = error;
+    });
     return arrivals;
   }
 
-  /** @throws when one does not arrive */
+  /**
+   * What was asked for is forgotten.
+   * @throws when one does not arrive
+   */
   async lags(written: readonly [stamp: string, at: number][]): Promise<number[]> {
     const deadline = performance.now() + ARRIVES_WITHIN_SECONDS * 1000;
     while (!written.every(([stamp]) => this.#seen.has(stamp))) {
+      // A watch that has ended sees nothing, whoever is late.
+      if (this.#failure !== undefined) throw new Error('not watched', { cause: this.#failure });
       if (performance.now() > deadline) throw new Error('something does not arrive');
       await sleep(50);
     }
-    return written.map(([stamp, at]) => this.#seen.get(stamp)! - at);
+    const lags = written.map(([stamp, at]) => this.#seen.get(stamp)! - at);
+    for (const [stamp] of written) this.#seen.delete(stamp);
+    return lags;
   }
 }

@@ -4,6 +4,7 @@
  * audits each minute. Both run at the same time, so what disturbs the one disturbs the other.
  *
  *     make bench ONLY=watched MINUTES=60
+ *     make bench ONLY=watched MINUTES=5 HASTE=12    an hour's looks in five minutes, for its memory
  */
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -20,6 +21,8 @@ import type { Bench } from '../kit/scenario.js';
 import { anonymousMiB } from '../kit/usage.js';
 
 const MINUTES = Number(process.env['MINUTES'] ?? 3);
+/** So many times more scrapes and audits. */
+const HASTE = Number(process.env['HASTE'] ?? 1);
 const KEYS = 2000;
 /** What three etcds, two followers and a browser can do on two cores, and some room. */
 const PER_SECOND = 60;
@@ -30,14 +33,15 @@ const SLICE_SECONDS = 30;
 /** Of each follower: caches fill, code is compiled. */
 const WARM_SLICES = 2;
 const SAMPLE_MS = 1000;
-const SCRAPE_MS = 1000;
+const SCRAPE_MS = 1000 / HASTE;
+const AUDIT_SECONDS = 60 / HASTE;
 
 export async function watchedScenario(bench: Bench): Promise<Row[]> {
   return inFolder(async (folder) => {
     const source = await Store.restored(folder, await bench.snapshot(KEYS));
     const [port = 0] = await freePorts(1);
     const watched = await Followed.begin(folder, 'watched', source, [
-      ...['--listen', `127.0.0.1:${port}`, '--audit-every', '1m'],
+      ...['--listen', `127.0.0.1:${port}`, '--audit-every', `${AUDIT_SECONDS}s`],
     ]);
     const alone = await Followed.begin(folder, 'alone', source, []);
     const looked = await Looked.begin(`http://127.0.0.1:${port}`);
@@ -59,7 +63,8 @@ export async function watchedScenario(bench: Bench): Promise<Row[]> {
 }
 
 function rowsOf(watched: Followed, alone: Followed): Row[] {
-  const what = `${MINUTES} min, ${PER_SECOND} revisions/s, ${SHARE} % ours`;
+  const haste = HASTE === 1 ? '' : ` in haste (${HASTE} ×)`;
+  const what = `${MINUTES} min${haste}, ${PER_SECOND} revisions/s, ${SHARE} % ours`;
   const lag = (name: string, at: number, atMost?: number): Row => ({
     ...{ scenario: 'watched', what: `${what}: lag, ${name}`, unit: 'ms', ratio: 'share' },
     ...{ ours: [percentile(watched.lags, at)], against: 'not watched' },
@@ -85,6 +90,7 @@ class Followed {
   /** Medians of each slice. */
   readonly #memory: number[] = [];
   #samples: number[] = [];
+  #slice: number[] = [];
   #arrivals: Arrivals | undefined;
   readonly #timer: NodeJS.Timeout;
 
@@ -116,9 +122,9 @@ class Followed {
 
   async slice(written: ReadonlyMap<string, number>, counts: boolean): Promise<void> {
     this.program.check();
-    const lags = (await this.#arrivals?.lags([...written])) ?? [];
+    this.#slice = (await this.#arrivals?.lags([...written])) ?? [];
     if (counts) {
-      this.lags.push(...lags);
+      this.lags.push(...this.#slice);
       this.#memory.push(percentile(this.#samples, 0.5));
     }
     this.#samples = [];
@@ -131,7 +137,7 @@ class Followed {
   }
 
   get text(): string {
-    const lag = percentile(this.lags, 0.5).toFixed(1);
+    const lag = percentile(this.#slice, 0.5).toFixed(1);
     return `lag ${lag} ms, ${this.#memory.at(-1)?.toFixed(0) ?? '-'} MiB`;
   }
 

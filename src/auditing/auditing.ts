@@ -18,6 +18,7 @@ import { refuseNothing } from '../audit/nothing.js';
 import { hasCode, LockstepError } from '../errors.js';
 import type { AuditOutcome } from './outcome.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
 import { describeClusters } from '../report/clusters.js';
 import type { MadeWith } from '../report/madeby.js';
 import { damagedNotes } from '../source/damaged.js';
@@ -47,6 +48,8 @@ export interface AuditingOptions extends Required<AuditingRequest> {
   target: EtcdClient;
   /** Cluster id of the source. */
   clusterId: string;
+  /** Where the journal's watch begins: another seed begins elsewhere, and has another target. */
+  watchFrom: Revision;
   prefixes: PrefixSet;
   /** For its place, and the reports; is made. */
   folder: string;
@@ -61,8 +64,8 @@ export interface AuditingOptions extends Required<AuditingRequest> {
 export interface AuditingStatus {
   /** Newest first; the last few. */
   audits: AuditOutcome[];
-  /** One that is under way; null: none is. */
-  auditing: { since: string; share: number | null } | null;
+  /** One that is under way, and what it has found by now; null: none is. */
+  auditing: { since: string; share: number | null; differences: number } | null;
 }
 
 /** A few milliseconds of a busy etcd's second. */
@@ -78,6 +81,10 @@ const SAVE_MS = 5000;
 const LOOK_MS = 500;
 /** After a failure; doubles up to the time between two audits. */
 const FIRST_RETRY_SECONDS = 60;
+/** Where it would go on is gone, or what it has read proves nothing: it is begun anew. */
+const NO_PLACE_TO_GO_ON = [
+  ...(['COMPACTED_MEANWHILE', 'NOTHING_COMPARED', 'SOURCE_INCONSISTENT'] as const),
+];
 
 interface Ends {
   source: EtcdClient;
@@ -87,9 +94,9 @@ interface Ends {
 export class Auditing {
   #place: Place | undefined;
   #failures = 0;
-  /** Behind a failure: not before, in milliseconds of the wall clock. */
-  #retryAt = 0;
-  /** Since when the present one is worked at, or its time was written down. */
+  /** Behind a failure: not before, by a clock that nobody sets. */
+  #retryAtMs = 0;
+  /** Since when the present one is worked at, or its time was counted. */
   #countedMs = 0;
   #savedMs = 0;
 
@@ -99,7 +106,11 @@ export class Auditing {
     const { outcomes = [], running = null } = this.#place ?? {};
     return {
       audits: outcomes.slice(0, SHOWN),
-      auditing: running && { since: running.since, share: shareOf(running) },
+      auditing: running && {
+        since: running.since,
+        share: shareOf(running),
+        differences: running.differences,
+      },
     };
   }
 
@@ -121,9 +132,9 @@ export class Auditing {
 
   /** @returns whether there will be another audit */
   async #goesOn(ends: Ends, signal: AbortSignal): Promise<boolean> {
-    if (!this.o.inLockstep() || Date.now() < this.#retryAt) return true;
+    if (!this.o.inLockstep() || performance.now() < this.#retryAtMs) return true;
     try {
-      const place = (this.#place ??= await this.#open(ends));
+      const place = (this.#place ??= await this.#open(ends.target));
       if (!this.#isDue(place)) return true;
       await this.#audit(place, ends, signal);
       this.#failures = 0;
@@ -134,16 +145,22 @@ export class Auditing {
     return true;
   }
 
-  async #open({ source, target }: Ends): Promise<Place> {
-    const { folder, clusterId, prefixes, onNote } = this.o;
+  async #open(target: EtcdClient): Promise<Place> {
+    const { folder, clusterId, watchFrom, prefixes, onNote } = this.o;
     const { clusterId: targetId } = await target.status();
-    const key = probeKey(prefixes);
-    const here = { client: target, clusterId: targetId, key };
-    if (await areOne({ client: source, clusterId, key }, here)) throw sameEtcd(clusterId);
-    const owner = { source: clusterId, target: targetId, prefixes: [...prefixes.list] };
+    const list = [...prefixes.list];
+    const owner = { source: clusterId, target: targetId, watchFrom, prefixes: list };
     return Place.open(folder, owner, (why) => {
       onNote(`${why}: auditing is begun anew`, true);
     });
+  }
+
+  /** In weeks a name may come to lead elsewhere: so it is asked for each audit. */
+  async #refuseItself({ source, target }: Ends): Promise<void> {
+    const { clusterId, prefixes } = this.o;
+    const key = probeKey(prefixes);
+    const here = { client: target, clusterId: (await target.status()).clusterId, key };
+    if (await areOne({ client: source, clusterId, key }, here)) throw sameEtcd(clusterId);
   }
 
   #isDue({ running, begun }: Place): boolean {
@@ -172,6 +189,7 @@ export class Auditing {
     });
     try {
       await this.#save(place);
+      await this.#refuseItself({ source, target });
       for (const note of await damagedNotes(source, target)) this.o.onNote(note, true);
       await pass.run();
     } catch (error) {
@@ -190,17 +208,23 @@ export class Auditing {
   }
 
   async #save(place: Place): Promise<void> {
-    const now = performance.now();
-    if (place.running) place.running.seconds += (now - this.#countedMs) / 1000;
-    this.#countedMs = this.#savedMs = now;
+    this.#countTime(place);
+    this.#savedMs = performance.now();
     await place.save();
+  }
+
+  #countTime({ running }: Place): void {
+    const now = performance.now();
+    if (running) running.seconds += (now - this.#countedMs) / 1000;
+    this.#countedMs = now;
   }
 
   async #finish(place: Place, progress: Progress, ends: Ends, signal: AbortSignal): Promise<void> {
     const { prefixes, onNote, onAlarm } = this.o;
-    refuseNothing(progress.empty, prefixes, progress.cursor !== null, 0);
+    this.#countTime(place);
     const wrongCursor = cursorAgrees(progress) === false;
     const isEqual = progress.differences === 0 && !wrongCursor;
+    if (isEqual) refuseNothing(progress.empty, prefixes, progress.cursor !== null, 0);
     const at = new Date().toISOString();
     const outcome: AuditOutcome = {
       ...{ at, result: isEqual ? 'equal' : 'different', differences: progress.differences },
@@ -250,18 +274,22 @@ export class Auditing {
     const place = this.#place;
     const { everySeconds, onNote } = this.o;
     const inSeconds = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures++, everySeconds);
-    this.#retryAt = Date.now() + inSeconds * 1000;
+    this.#retryAtMs = performance.now() + inSeconds * 1000;
     const { message, hint } = error instanceof LockstepError ? error : bug(error);
     onNote(
       `the audit could not go on: ${message}; again in ${duration(inSeconds)}. ${hint ?? ''}`.trim(),
       true,
     );
     if (!place) return;
+    this.#countTime(place);
     const { source, differences = 0, seconds = 0 } = place.running ?? {};
-    // What it has come to is no place to go on from.
-    if (hasCode(error, 'COMPACTED_MEANWHILE', 'NOTHING_COMPARED')) place.running = null;
+    const isOver = hasCode(error, ...NO_PLACE_TO_GO_ON);
+    if (isOver) place.running = null;
     const outcome: AuditOutcome = {
-      ...{ at: new Date().toISOString(), result: 'failed', revision: null, file: null, message },
+      at: new Date().toISOString(),
+      // What was seen twice is not taken back, or the last one that was equal would stand.
+      result: isOver && differences > 0 ? 'different' : 'failed',
+      ...{ revision: null, file: null, message },
       ...{ keys: source?.keys ?? 0, differences, seconds: rounded(seconds) },
     };
     // Where this cannot be written, that is what has failed, as a rule.

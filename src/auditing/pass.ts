@@ -83,22 +83,15 @@ export class Pass {
    */
   async run(): Promise<void> {
     const { progress, prefixes } = this.o;
-    for (const prefix of prefixes.list.slice(progress.prefix)) {
-      const keys = keysIn(progress);
-      const begun = progress.next !== null;
-      await this.#readPrefix(prefixRange(prefix));
-      if (!begun && keysIn(progress) === keys) progress.empty.push(prefix);
-      progress.next = null;
-      progress.prefix++;
-    }
+    for (const prefix of prefixes.list.slice(progress.prefix)) await this.#readPrefix(prefix);
   }
 
-  async #readPrefix(range: KeyRange): Promise<void> {
+  async #readPrefix(prefix: string): Promise<void> {
     const { progress } = this.o;
     for (let vain = 0; ; vain++) {
       const { next } = progress;
       try {
-        await this.#readAt((this.#revision ??= await this.#newRevision()), range);
+        await this.#readAt((this.#revision ??= await this.#newRevision()), prefix);
         return;
       } catch (error) {
         if (!hasCode(error, 'COMPACTED')) throw error;
@@ -122,15 +115,24 @@ export class Pass {
     return revision;
   }
 
-  /** Whole pages, from the next key to the end of the range. */
-  async #readAt(revision: Revision, range: KeyRange): Promise<void> {
+  /** Whole pages, from the next key to the end of the prefix. */
+  async #readAt(revision: Revision, prefix: string): Promise<void> {
     const { progress, source, onPage } = this.o;
+    const range = prefixRange(prefix);
     let from = progress.next === null ? range.key : Buffer.from(progress.next, 'base64');
     const pages = readPages(source.client, range, revision, from, false, source.pace);
     for await (const page of pages) {
       const rangeEnd = page.next ?? range.rangeEnd;
+      const keys = keysIn(progress);
       await this.#comparePage(page, { key: from, rangeEnd }, revision);
+      const isEmpty = progress.next === null && keysIn(progress) === keys;
+      // Before anybody writes it down, or what is counted already would be read once more.
       if (page.next) progress.next = page.next.toString('base64');
+      else {
+        if (isEmpty) progress.empty.push(prefix);
+        progress.next = null;
+        progress.prefix++;
+      }
       from = rangeEnd;
       await onPage();
     }

@@ -7,7 +7,7 @@
  *
  * It is written beside and renamed, so it is whole or not there. The hash is for what happens to files all
  * the same: an audit that goes on from a wrong key has not compared what it says. A file that is damaged,
- * or of other etcds or prefixes, is told once and begun anew; only audits are lost with it.
+ * or of another seed, other etcds or prefixes, is told once and begun anew; only audits are lost with it.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -37,6 +37,8 @@ const schema = z.object({
   /** Cluster ids, hexadecimal. */
   source: z.string(),
   target: z.string(),
+  /** Of the seed that the target is from: one that is made anew may have the id of the one before. */
+  watchFrom: z.number().int(),
   prefixes: z.array(z.string()),
   /** When the last audit was begun; null: none was. */
   begun: z.iso.datetime().nullable(),
@@ -46,7 +48,10 @@ const schema = z.object({
 });
 
 /** Of whom it is. */
-export type PlaceOwner = Pick<z.output<typeof schema>, 'source' | 'target' | 'prefixes'>;
+export type PlaceOwner = Pick<
+  z.output<typeof schema>,
+  'source' | 'target' | 'watchFrom' | 'prefixes'
+>;
 
 type Stored = Omit<z.output<typeof schema>, 'format' | keyof PlaceOwner>;
 
@@ -82,7 +87,7 @@ export class Place implements Stored {
     if (text === undefined) return place;
     const stored = read(text);
     if (!stored) onLost(`${path} is damaged`);
-    else if (!isOf(stored, owner)) onLost(`${path} is of other etcds or prefixes`);
+    else if (!isOf(stored, owner)) onLost(`${path} is of another seed, other etcds or prefixes`);
     else Object.assign(place, pick(stored));
     return place;
   }
@@ -115,9 +120,13 @@ function read(text: string): z.output<typeof schema> | undefined {
   return schema.safeParse(JSON.parse(json)).data;
 }
 
-function isOf(stored: PlaceOwner, { source, target, prefixes }: PlaceOwner): boolean {
+function isOf(stored: PlaceOwner, { source, target, watchFrom, prefixes }: PlaceOwner): boolean {
   const same = stored.source === source && stored.target === target;
-  return same && JSON.stringify(stored.prefixes) === JSON.stringify(prefixes);
+  return (
+    same &&
+    stored.watchFrom === watchFrom &&
+    JSON.stringify(stored.prefixes) === JSON.stringify(prefixes)
+  );
 }
 
 function sha256(text: string): string {

@@ -1,22 +1,23 @@
 /** Files that are replaced while a follower runs. */
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isSystemError, LockstepError } from '../errors.js';
 
 /**
  * Durable, and whole or not there. Nothing else waits for the disk meanwhile.
- * @throws LockstepError IO
+ * @throws LockstepError IO; then nothing is left of it
  */
 export async function publish(path: string, text: string): Promise<void> {
+  const part = `${path}.part`;
   await attempt('write', path, async () => {
-    const part = await open(`${path}.part`, 'w');
     try {
-      await part.writeFile(text);
-      await part.sync();
-    } finally {
-      await part.close();
+      await writeDurably(part, text);
+      await rename(part, path);
+    } catch (error) {
+      // Where the disk is full, an audit each hour would leave one behind, each of another name.
+      await rm(part, { force: true }).catch(() => undefined);
+      throw error;
     }
-    await rename(`${path}.part`, path);
     const folder = await open(dirname(path), 'r');
     try {
       await folder.sync();
@@ -24,6 +25,16 @@ export async function publish(path: string, text: string): Promise<void> {
       await folder.close();
     }
   });
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -24,13 +24,15 @@ export class Reports {
   /**
    * @param command that was typed
    * @param files that were asked for; none: all of this does nothing
+   * @param nameOf the name that one gets; asked again when it is written, for somebody else may have come first
    * @throws LockstepError FILE_EXISTS, BAD_PATH
    */
   constructor(
     private readonly command: string,
     private readonly files: readonly string[] = [],
+    private readonly nameOf = (file: string) => file,
   ) {
-    for (const file of files) checkNewFile(file, '--report');
+    for (const file of files) checkNewFile(nameOf(file), '--report');
   }
 
   get wanted(): boolean {
@@ -50,8 +52,9 @@ export class Reports {
 
   /** Never throws for a file that cannot be written; {@link end} tells it. */
   write(facts: ReportFacts): void {
-    for (const file of this.files)
+    for (const asked of this.files)
       try {
+        const file = this.nameOf(asked);
         writeWhole(file, file.endsWith('.html') ? htmlOf(facts) : jsonOf(facts));
         this.written.push(file);
       } catch (error) {

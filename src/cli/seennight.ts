@@ -6,7 +6,6 @@
  * on, as the runbook says: the report of the run that was stopped lies there by then, so this one's gets the
  * next free name, and nothing is written over.
  */
-import { existsSync } from 'node:fs';
 import type { ListenAddress } from '../config/listenaddress.js';
 import type { NightEvent } from '../cutover/nightevents.js';
 import { NightLog, type NightCommand, type NightEnd } from '../cutover/nightlog.js';
@@ -14,6 +13,7 @@ import type { ApiServer } from '../kube/api.js';
 import { nightLine } from '../listen/nightline.js';
 import { nightView } from '../listen/nightview.js';
 import type { Migration } from '../migration.js';
+import { freeName } from '../newfile.js';
 import { nightFactsOf } from '../report/nightfacts.js';
 import type { Context } from './command.js';
 import { listening, type Showing } from './listening.js';
@@ -44,7 +44,7 @@ export class SeenNight {
     private readonly context: Context,
   ) {
     this.log = new NightLog({ command, margin: options.margin });
-    this.reports = new Reports(command, options.report?.map(freeName));
+    this.reports = new Reports(command, options.report, freeName);
     context.events.onEvent = (level, text) => {
       this.log.logged(level, text);
     };
@@ -100,12 +100,4 @@ export class SeenNight {
       context.note(`the report could not be made, which is a bug (${String(error)})`, true);
     }
   }
-}
-
-/** `night.html`, or, where that is taken, `night-2.html`, `night-3.html`, … */
-function freeName(file: string): string {
-  const dot = file.lastIndexOf('.');
-  let name = file;
-  for (let n = 2; existsSync(name); n++) name = `${file.slice(0, dot)}-${n}${file.slice(dot)}`;
-  return name;
 }

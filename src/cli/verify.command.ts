@@ -45,15 +45,16 @@ function badPath(message: string, hint: string, cause?: unknown): LockstepError 
 
 /** For people; docs/report.md shows it. */
 export function verifiedText(file: string, { whole, faults, ...of }: Verified): string {
-  if (!whole) return [`NOT WHOLE: ${file}`, ...faults.map((fault) => `  ${fault}`)].join('\n');
+  if (whole === false)
+    return [`NOT WHOLE: ${file}`, ...faults.map((fault) => `  ${fault}`)].join('\n');
   return [
-    `WHOLE: ${file}`,
+    whole ? `WHOLE: ${file}` : `FACTS WHOLE, PAGE NOT COMPARED: ${file}`,
     `  ${of.format ?? ''}, made by etcd-lockstep ${of.version ?? ''}`,
     `  sha256 of the facts: ${of.sha256 ?? ''}`,
     ...(of.page === 'same' ? ['  what the page shows are these facts'] : []),
     ...(of.page === 'not compared'
       ? [
-          `  only the facts were checked: what the page shows can be compared by etcd-lockstep ${of.version ?? ''} alone, which has made it`,
+          `  what the page shows can be compared by etcd-lockstep ${of.version ?? ''} alone, which has made it: use that one, or the JSON`,
         ]
       : []),
     '  (that says nothing of who made it: that is what a signature is for)',

@@ -81,7 +81,10 @@ function nextLines({ view: { next }, columns }: Watched): StyledLine[] {
 
 function auditLines({ view: { audits, auditing }, nowMs, columns }: Watched): StyledLine[] {
   const running: StyledLine[] = auditing
-    ? labelled('audit', runningText(auditing, nowMs), { columns, indent: LABEL_COLUMNS })
+    ? labelled('audit', runningText(auditing, nowMs), {
+        ...{ columns, indent: LABEL_COLUMNS },
+        ...(auditing.differences > 0 ? { style: 'bad' as const } : {}),
+      })
     : [];
   const ended = audits.slice(0, SHOWN_AUDITS).flatMap((one, i) =>
     labelled(i === 0 && running.length === 0 ? 'audit' : '', auditText(one, nowMs), {
@@ -92,9 +95,13 @@ function auditLines({ view: { audits, auditing }, nowMs, columns }: Watched): St
   return [...running, ...ended];
 }
 
-function runningText({ since, share }: NonNullable<View['auditing']>, nowMs: number): string {
+function runningText(
+  { since, share, differences }: NonNullable<View['auditing']>,
+  nowMs: number,
+): string {
   const far = share === null ? '' : `, ${Math.floor(share * 100)} %`;
-  return `running for ${ago(since, nowMs)}${far}`;
+  const found = differences > 0 ? `; ${count(differences)} DIFFERENCES so far` : '';
+  return `running for ${ago(since, nowMs)}${far}${found}`;
 }
 
 export function auditText(audit: AuditOutcome, nowMs: number): string {

@@ -23,7 +23,7 @@ export interface Watcher {
 export class PictureWatcher implements Watcher {
   readonly #screen: Screen;
   readonly #timer: NodeJS.Timeout;
-  readonly #rates = { source: new Rate(), target: new Rate() };
+  #rates = newRates();
   #trends = newTrends();
   #view: View | undefined;
   /** When it came, by our clock (monotonic). */
@@ -53,7 +53,8 @@ export class PictureWatcher implements Watcher {
     if ('gone' in heard) {
       this.#gone = { sinceMs: this.#gone?.sinceMs ?? this.#nowMs(), why: heard.gone };
     } else {
-      if (heard.view.startedAt !== this.#view?.startedAt) this.#trends = newTrends();
+      if (heard.view.startedAt !== this.#view?.startedAt)
+        [this.#trends, this.#rates] = [newTrends(), newRates()];
       this.#view = heard.view;
       this.#cameMs = performance.now();
       this.#gone = undefined;
@@ -92,6 +93,10 @@ export class PictureWatcher implements Watcher {
   }
 }
 
+function newRates(): Record<'source' | 'target', Rate> {
+  return { source: new Rate(), target: new Rate() };
+}
+
 function newTrends(): Watched['trends'] {
   const [sourceRate, targetRate] = [new Trend(), new Trend()];
   return { sourceRate, targetRate, lagSeconds: new Trend(), journalBytes: new Trend() };
@@ -124,7 +129,9 @@ function waitingLines(
 export class LineWatcher implements Watcher {
   #printed: { atMs: number; key: string } | undefined;
   #gone = false;
-  readonly #rate = new Rate();
+  #startedAt: string | undefined;
+  /** Of the process that is looked at. */
+  #rate = new Rate();
 
   constructor(private readonly context: Pick<Context, 'json' | 'print' | 'note' | 'lineSeconds'>) {}
 
@@ -146,7 +153,11 @@ export class LineWatcher implements Watcher {
   /** Objects as they come; lines when something else is to be said, and now and then. */
   #view(view: View): void {
     const { json, print, lineSeconds } = this.context;
-    const rate = this.#rate.per(view.heads.target ?? 0, Date.parse(view.at));
+    if (view.startedAt !== this.#startedAt) this.#rate = new Rate();
+    this.#startedAt = view.startedAt;
+    const { target } = view.heads;
+    // From nothing to where it is found is no rate.
+    const rate = target === null ? 0 : this.#rate.per(target, Date.parse(view.at));
     const step = view.night?.steps.find(({ state }) => state === 'now')?.name;
     const key = [view.startedAt, view.state, view.trouble?.code, step].join();
     const nowMs = performance.now();

@@ -67,9 +67,12 @@ export async function tellGoneBack(
 ): Promise<void> {
   const ask = async (api: ApiServer) => {
     const serving = await servingNow(api, resources, heads);
-    if (serving.from !== left || told.has(api.url)) return;
+    const { from } = serving;
+    // What leaves it unclear for a moment is no news of one that has moved.
+    if (from === 'source' || from === 'target')
+      onEvent({ kind: 'serving', serving, there: from !== left });
+    if (from !== left || told.has(api.url)) return;
     told.add(api.url);
-    onEvent({ kind: 'serving', serving, there: false });
     alarms.raise(
       `${api.url} serves from the ${left} again, where nothing counts any more: stop it or move it at once, and look for what was written there`,
     );

@@ -137,9 +137,14 @@ export class Approach {
         resources: resources.map(resourceName),
       });
       this.o.onMustGoOn();
+      this.#tellTaken(claim);
       await hold(freeze, all);
       return { claim, freeze };
     });
+  }
+
+  #tellTaken({ exact, state }: Pick<Claim, 'exact' | 'state'>): void {
+    this.o.onEvent({ kind: 'taken over', exact, state, earlier: null });
   }
 
   /** Nothing has happened yet: writes are let in again. Unless the takeover landed and we never knew. */
@@ -154,8 +159,10 @@ export class Approach {
       const { cutover, owner } = found ?? {};
       const mine = owner?.owner.run === this.self.run;
       if (cutover && (mine || FROZEN_PHASES.includes(cutover.state.phase))) {
-        if (mine) onNote(STAYS_FROZEN, true);
-        else await tellOwnFreeze({ self: this.self, apis: all, onNote });
+        if (mine) {
+          this.#tellTaken(cutover);
+          onNote(STAYS_FROZEN, true);
+        } else await tellOwnFreeze({ self: this.self, apis: all, onNote });
         return;
       }
       onNote('letting writes in again; nothing was changed');

@@ -121,7 +121,7 @@ export class Crossing {
 
   /** @param freeze undefined: whatever an earlier run has left */
   async unfreeze(freeze: Freeze | undefined, signal: AbortSignal): Promise<void> {
-    const { o, claim, teller } = this.c;
+    const { o, claim, fence, teller } = this.c;
     const apis = [...o.apiservers, ...o.oldApiservers];
     await teller.step('unfreeze', async () => {
       const standing = freeze ?? (await this.#patiently(signal, () => Freeze.find(apis)));
@@ -132,6 +132,7 @@ export class Crossing {
       const options = { apiservers, resources: this.#resources, onNote, signal };
       await this.#patiently(signal, () => thaw(standing, options));
     });
+    fence.end();
     teller.thawed();
     failpoint('cutover.unfrozen');
     await claim.setPhase('done');

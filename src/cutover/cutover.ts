@@ -24,7 +24,7 @@ import { LateWrites } from '../proof/latewrites.js';
 import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherSource } from '../proof/othersource.js';
 import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
-import { refuseCutOver, type Phase } from '../target/cutoverstate.js';
+import { refuseCutOver } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
 import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
@@ -76,11 +76,12 @@ export class Cutover {
 
   /** What another run, or this one's command at another time, has begun. */
   async #goOn(): Promise<CutoverReport> {
-    const { source, target, resources, onNote, onMustGoOn, signal } = this.#o;
+    const { source, target, resources, onNote, onEvent, onMustGoOn, signal } = this.#o;
     const seen = await look(target);
     const { stored, owner } = seen;
     const { phase, fencedAt, frozenAt, prefixes } = stored.state;
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
+    onEvent({ kind: 'taken over', exact: stored.exact, state: stored.state, earlier: phase });
     movedBy(prefixes, resources);
     await refuseOtherSource(source, target, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
@@ -92,16 +93,11 @@ export class Cutover {
     if (phase !== 'done') onMustGoOn();
     const left = phase === 'done' && (await frozenStill(this.#o, owner?.owner.run));
     if (left) this.#alarms.raise(left);
-    return this.#cross({ claim }, phase);
+    return this.#cross({ claim });
   }
 
-  /** @param earlier to where another run has come, and this one goes on */
-  async #cross(
-    { claim, freeze }: Pick<Taken, 'claim'> & Partial<Taken>,
-    earlier: Phase | null = null,
-  ): Promise<CutoverReport> {
+  async #cross({ claim, freeze }: Pick<Taken, 'claim'> & Partial<Taken>): Promise<CutoverReport> {
     const { source, target, margin, onNote, onEvent, signal } = this.#o;
-    onEvent({ kind: 'taken over', exact: claim.exact, state: claim.state, earlier });
     const key = probeKey(PrefixSet.of(claim.state.prefixes));
     const tell = this.#tell;
     const fence = new Fence({

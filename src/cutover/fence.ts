@@ -47,6 +47,8 @@ export class Fence {
   #overtaken = false;
   /** It has been raised. */
   #stands = false;
+  /** See {@link end}. */
+  #over = false;
   readonly #rate = new Rate();
 
   constructor(private readonly o: FenceOptions) {}
@@ -59,10 +61,13 @@ export class Fence {
   /**
    * Raises the target's head to the margin; takes a second for each few thousand revisions.
    * @param margin only so much of it
+   * @throws the signal's reason; LockstepError OTHER_RUN as {@link keep}
    */
   async raise(signal: AbortSignal, margin = this.o.margin): Promise<Heads> {
     const { source, target } = await this.ask();
     if (target < source + margin) await this.#raiseTo(source + margin, signal);
+    // Stopped on the way it does not stand yet, and cannot be overtaken.
+    signal.throwIfAborted();
     this.#stands = true;
     return this.ask();
   }
@@ -98,6 +103,11 @@ export class Fence {
     return target > source;
   }
 
+  /** Every apiserver has moved: from now on the source's head may pass the target's. */
+  end(): void {
+    this.#over = true;
+  }
+
   /** Both heads now, the source's first. @throws LockstepError OTHER_RUN as {@link keep} */
   async ask(): Promise<Heads> {
     const { source, claim, key } = this.o;
@@ -112,7 +122,7 @@ export class Fence {
     const { alarms, onEvent } = this.o;
     const ahead = heads.target - heads.source;
     onEvent({ kind: 'heads', heads, ahead });
-    if (ahead > 0 || this.#overtaken) return;
+    if (ahead > 0 || this.#over || this.#overtaken) return;
     this.#overtaken = true;
     alarms.raise(overtakenText(heads));
   }

@@ -39,8 +39,8 @@ export type NightEvent =
   /** Writes are let in again, everywhere. */
   | { kind: 'thawed'; at: Date }
   /**
-   * The night is this run's. `exact` is the last revision at which the target was the source's exact copy.
-   * `earlier`: an earlier run took the target over, and had come to this phase; null: this run did.
+   * The target is taken over. `exact` is the last revision at which it was the source's exact copy.
+   * `earlier`: by an earlier run, which had come to this phase, and this one is to go on; null: by this run.
    */
   | {
       kind: 'taken over';

@@ -72,8 +72,8 @@ export interface NightRecord {
   taken: { exact: Revision; keys: number; checksum: string; at: string } | null;
   /** To where an earlier run had come; null: there was none. */
   earlier: Phase | null;
-  /** As they were asked last while the one was kept above the other; and the least that it was ahead. */
-  fence: { heads: Heads; ahead: number; lowest: { ahead: number; at: Date } } | null;
+  /** As they were asked last, `at` when, while the one was kept above the other; and the least that it was ahead. */
+  fence: { heads: Heads; ahead: number; at: Date; lowest: { ahead: number; at: Date } } | null;
   apiservers: ApiserverRecord[];
   alarms: ToldAt[];
   /** Of which only the first were kept. */
@@ -213,7 +213,8 @@ export class NightLog {
     const before = record.fence?.lowest;
     // Behind the thaw nobody needs it.
     const lower = !before || (ahead < before.ahead && record.thawedAt === null);
-    record.fence = { heads, ahead, lowest: lower ? { ahead, at: new Date() } : before };
+    const at = new Date();
+    record.fence = { heads, ahead, at, lowest: lower ? { ahead, at } : before };
   }
 
   #serving({ serving, there }: NightEvent & { kind: 'serving' }): void {

@@ -35,7 +35,9 @@ export function writesNow(record: NightRecord): Writes {
   const broken = end?.kind === 'failed' || end?.kind === 'stopped';
   // Before the takeover a run that fails lets them in; where it could not it has told so.
   if (frozenAt && broken && (!taken || begun(record, 'unfreeze'))) return 'unknown';
-  if (frozenAt) return 'refused';
+  // That an earlier run's freeze still stands was seen when the fence stood.
+  const seen = command === 'rollback' || earlier === null || begun(record, 'switch');
+  if (frozenAt) return seen ? 'refused' : 'unknown';
   const may = begun(record, 'freeze') || (earlier !== null && FROZEN_BEFORE.includes(earlier));
   return may ? 'unknown' : 'not refused';
 }

@@ -157,6 +157,7 @@ async function refuseReaders(
     for (let tries = 0; tries < SERVING_TRIES && one.from === 'unclear'; tries++) {
       one = await servingNow(api, resources, () => askHeads(source, target, key));
       if (one.from === 'unclear') await pause(POLL_MS, signal);
+      signal.throwIfAborted();
     }
     if (one.from !== 'target') throw stillUsed(one);
     await refuseOtherObjects(target, api, moved);

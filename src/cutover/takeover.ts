@@ -42,7 +42,7 @@ interface TakeoverOptions extends Identity {
  * @param claiming the target, and the run that has the night from then on
  * @returns its claim
  * @throws LockstepError NOT_DRAINED where data was written above `equal`, OTHER_RUN where another run
- *   was faster, and all that takes stock
+ *   was faster, and all that takes stock; the signal's reason, where nothing was written
  */
 export async function takeOver(claiming: ClaimOptions, options: TakeoverOptions): Promise<Claim> {
   const { target: client, self, tell } = claiming;
@@ -78,6 +78,8 @@ async function write(
   const { source, prefixes, resources, frozenAt } = options;
   const { cursor, termMod, tally } = stock;
   if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
+  // The last moment at which to stop changes nothing.
+  options.signal.throwIfAborted();
   failpoint('cutover.takeover.send');
   await client.txn({
     compare: [modIs(TERM_KEY, termMod), modIs(CURSOR_KEY, cursor.revision)],

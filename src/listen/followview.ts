@@ -72,16 +72,17 @@ function isReady({ state, caughtUpAt, lagSeconds }: FollowStatus, within: number
   return goesOn && caughtUpAt !== null && lagSeconds !== null && lagSeconds <= within;
 }
 
-/** A target that is still to be restored is no trouble. */
-function mood({ state, position, trouble, audits }: FollowStatus): Mood {
+/** A target that is still to be restored is no trouble; one that is down since before we began looks the same. */
+function mood({ state, position, trouble, ...audited }: FollowStatus): Mood {
   const isAwaited = state === 'waiting for the target' && position === null;
   if (trouble && !(isAwaited && trouble.code === 'UNAVAILABLE')) return 'trouble';
-  if (isDifferent(audits)) return 'trouble';
+  if (isDifferent(audited)) return 'trouble';
   return state === 'in lockstep' || state === 'taken over' ? 'well' : 'working';
 }
 
-/** By the last audit that was carried through. */
-function isDifferent(audits: FollowStatus['audits']): boolean {
+/** By what the audit that is under way has found already, or the last that was carried through. */
+function isDifferent({ audits, auditing }: Pick<View, 'audits' | 'auditing'>): boolean {
+  if ((auditing?.differences ?? 0) > 0) return true;
   return audits.find(({ result }) => result !== 'failed')?.result === 'different';
 }
 
@@ -94,7 +95,7 @@ function sentence(s: FollowStatus): string {
       return `The source does not answer; ${captured}.`;
     case 'waiting for the target':
       return position === null
-        ? `Waiting for a target that is not there yet; ${captured}.`
+        ? `Waiting for a target, which has not answered yet; ${captured}.`
         : `The target does not take writes at revision ${position}, ${behind} behind; ${captured}.`;
     case 'bridging a gap':
       return 'The source has forgotten what came next; reading what it holds now, to go on behind the gap.';
@@ -108,18 +109,18 @@ function sentence(s: FollowStatus): string {
 }
 
 function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
-  const { state, position, trouble, audits } = s;
+  const { state, position, trouble } = s;
   if (state === 'waiting for the target' && position === null)
     return {
-      text: 'Restore the base with the commands that `seed` has printed, and start the target. This goes on by itself then.',
+      text: 'A target that was restored already: start it, and make it reachable from here. Otherwise restore the base with the commands that `seed` has printed, and start it. This goes on by itself then.',
       command: null,
     };
   if (trouble) return { text: trouble.hint ?? AWAY[state] ?? TRIED_AGAIN, command: null };
   switch (state) {
     case 'in lockstep':
-      if (isDifferent(audits))
+      if (isDifferent(s))
         return {
-          text: 'The last audit has found the target different. Do not cut over to it: compare both once more, and see what differs; then seed a new target.',
+          text: 'An audit has found the target different. Do not cut over to it: compare both once more, and see what differs; then seed a new target.',
           command: audit,
         };
       return {

@@ -127,8 +127,8 @@ const GAUGES: readonly Metric[] = [
   },
   {
     name: 'audit_last_equal',
-    help: 'Whether the last audit that was carried through has found no difference.',
-    of: (view) => lastAudit(view, ({ result }) => result === 'equal'),
+    help: 'Whether the last audit that was carried through has found no difference, nor the one under way so far.',
+    of: (view) => (foundSoFar(view) ? false : lastAudit(view, ({ result }) => result === 'equal')),
   },
   {
     name: 'audit_last_timestamp_seconds',
@@ -317,6 +317,10 @@ function isAudited({ audits, auditing }: View): boolean {
 }
 
 /** Of the last audit that says something about the data. */
+function foundSoFar({ auditing }: View): boolean {
+  return (auditing?.differences ?? 0) > 0;
+}
+
 function lastAudit<T>({ audits }: View, of: (audit: AuditOutcome) => T): T | undefined {
   const last = audits.find(({ result }) => result !== 'failed');
   return last && of(last);

@@ -10,14 +10,15 @@ import type { Mood, NightStepView, NightView, View } from './view.js';
 export function nightView(record: NightRecord, facts: ViewFacts): View {
   const { command, prefixes, progress, audit } = record;
   const blank = blankView(command, facts);
-  const night = nightPart(record, new Date(blank.at));
+  const now = new Date(blank.at);
+  const night = nightPart(record, now);
   const [next = { text: '', command: null }] = whatIsLeft(record);
   return {
     ...blank,
     state: nightState(record),
-    sentence: sentence(record, frozenSeconds(night, blank.at)),
-    mood: mood(record),
-    ready: nightReady(record),
+    sentence: sentence(record, night, now),
+    mood: mood(record, now),
+    ready: nightReady(record, now),
     prefixes: [...prefixes],
     clusters: {
       source: audit?.report.source.cluster ?? null,
@@ -25,7 +26,7 @@ export function nightView(record: NightRecord, facts: ViewFacts): View {
     },
     heads: record.fence?.heads ?? blank.heads,
     progress: progress === null ? null : { share: null, text: progress },
-    trouble: trouble(record),
+    trouble: trouble(record, now),
     audits: audits(record),
     auditing: auditing(record),
     ...{ night, next },
@@ -47,22 +48,40 @@ export function nightState(record: NightRecord): string {
 
 /**
  * While it goes on as it should. An alarm is for somebody to look at, and stays one; so does a fence that does
- * not stand while it has to.
+ * not stand while it has to, or of which nothing is known.
  */
-export function nightReady(record: NightRecord): boolean {
+function nightReady(record: NightRecord, now: Date): boolean {
   const { fence, thawedAt, alarmCount } = record;
   const stands = fence === null || fence.ahead > 0 || thawedAt !== null;
-  return stands && alarmCount === 0 && nightState(record) !== 'failed';
+  const isKnown = fenceUnknownSince(record, now) === null;
+  return stands && isKnown && alarmCount === 0 && nightState(record) !== 'failed';
 }
 
-function mood(record: NightRecord): Mood {
-  if (!nightReady(record)) return 'trouble';
+/** Both heads are asked ten times a second, but while the one is raised. */
+const FENCE_KNOWN_MS = 10_000;
+/** It is raised by the margin at once, at the most; some thousands a second is usual, one in a ms is slow. */
+const RAISED_MS = 1;
+
+/** Since when it is not known whether the fence stands that has to; null while it is. */
+function fenceUnknownSince(record: NightRecord, now: Date): Date | null {
+  const { command, fence, margin, thawedAt, end } = record;
+  const step = stepUnderWay(record)?.name ?? '';
+  // A rollback raises the other head, once.
+  const isKept = command !== 'rollback' && ['fence', 'switch', 'keep'].includes(step);
+  if (!fence || !isKept || thawedAt || end) return null;
+  const silentMs = now.getTime() - fence.at.getTime();
+  return silentMs > FENCE_KNOWN_MS + margin * RAISED_MS ? fence.at : null;
+}
+
+function mood(record: NightRecord, now: Date): Mood {
+  if (!nightReady(record, now)) return 'trouble';
   return ['done', 'kept'].includes(nightState(record)) ? 'well' : 'working';
 }
 
-/** @param frozenFor seconds; null while nobody knows since when writes are refused */
-function sentence(record: NightRecord, frozenFor: number | null): string {
-  const { steps, end, apiservers, fence, alarmCount } = record;
+function sentence(record: NightRecord, night: NightView, now: Date): string {
+  const { steps, end, apiservers, alarmCount } = record;
+  // Null while nobody knows since when writes are refused.
+  const frozenFor = frozenSeconds(night, now.toISOString());
   if (end) return `${verdict(record)}.`;
   const step = stepUnderWay(record);
   const moved = apiservers.filter(({ movedAt }) => movedAt !== null).length;
@@ -74,17 +93,30 @@ function sentence(record: NightRecord, frozenFor: number | null): string {
       ? [`writes refused for ${duration(frozenFor)}`]
       : []),
     ...(step?.name === 'switch' ? [`${moved} of ${apiservers.length} apiservers have moved`] : []),
-    ...(step?.name === 'keep' && fence ? [`${count(fence.ahead)} revisions ahead`] : []),
+    ...(step?.name === 'keep' && night.fence
+      ? [`${count(night.fence.ahead)} revisions ahead`]
+      : []),
+    ...(fenceUnknownSince(record, now) ? ['nobody knows whether the fence stands'] : []),
     ...(alarmCount > 0 ? [`${count(alarmCount)} alarms`] : []),
   ];
   return `${parts.join('; ')}.`;
 }
 
-function trouble({ end, endedAt }: NightRecord): View['trouble'] {
+function trouble(record: NightRecord, now: Date): View['trouble'] {
+  const { end, endedAt } = record;
+  const since = fenceUnknownSince(record, now);
+  if (since) return { ...FENCE_UNKNOWN, since: since.toISOString() };
   if (end?.kind !== 'failed' || end.code === null || !endedAt) return null;
   const { code, message, hint } = end;
   return { code, message, hint, since: endedAt.toISOString() };
 }
+
+const FENCE_UNKNOWN = {
+  code: 'UNAVAILABLE',
+  message:
+    'the two heads cannot be asked: nobody knows whether the fence stands, and it is not raised',
+  hint: 'Make both etcds reachable from here: it goes on by itself. Move no apiserver until then. The log says which does not answer.',
+} as const;
 
 function audits({ audit }: NightRecord): AuditOutcome[] {
   if (!audit) return [];
@@ -101,19 +133,24 @@ function audits({ audit }: NightRecord): AuditOutcome[] {
 function auditing(record: NightRecord): View['auditing'] {
   const step = stepUnderWay(record);
   if (step?.name !== 'audit' || !step.beganAt) return null;
-  return { since: step.beganAt.toISOString(), share: null };
+  return { since: step.beganAt.toISOString(), share: null, differences: 0 };
 }
 
 function nightPart(record: NightRecord, now: Date): NightView {
   const step = stepUnderWay(record);
-  const { fence, margin, frozenAt, thawedAt, taken, alarms } = record;
+  const { margin, frozenAt, thawedAt, taken, alarms } = record;
+  // Behind the thaw nobody needs it: that it is overtaken then is no news.
+  const fence = thawedAt ? null : record.fence;
   return {
     steps: record.steps.map((one) => stepView(one, now)),
     waitsFor: step?.waitsFor ?? null,
     ifAborted: step?.ifAborted ?? null,
     frozenAt: frozenAt?.toISOString() ?? null,
     thawedAt: thawedAt?.toISOString() ?? null,
-    fence: fence && { ...fence.heads, ahead: fence.ahead, margin },
+    fence:
+      fence && fenceUnknownSince(record, now) === null
+        ? { ...fence.heads, ahead: fence.ahead, margin }
+        : null,
     apiservers: record.apiservers.map(apiserverView),
     exact: taken?.exact ?? null,
     alarms: alarms.map(({ text }) => text),

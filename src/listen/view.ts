@@ -54,8 +54,8 @@ export interface View {
   events: { at: string; level: 'info' | 'warn' | 'error'; text: string }[];
   /** Newest first; the last few. */
   audits: AuditOutcome[];
-  /** One that is under way. */
-  auditing: { since: string; share: number | null } | null;
+  /** One that is under way, and what it has found by now. */
+  auditing: { since: string; share: number | null; differences: number } | null;
   night: NightView | null;
   /** What is to be done next, and the command for it where there is one. */
   next: { text: string; command: string | null };
@@ -91,7 +91,8 @@ export interface CompactionView {
   keepsSeconds: number | null;
   /**
    * Of that, what is left to the journal: full while it has all, less by how long the first revision is
-   * there that it lacks. Null where it is not known how long history is kept.
+   * there that it lacks, or by how long the source has not answered. Null where it is not known how long
+   * history is kept.
    */
   leftSeconds: number | null;
 }
@@ -116,7 +117,10 @@ export interface NightView {
   frozenAt: string | null;
   /** Writes were let in again. */
   thawedAt: string | null;
-  /** Heads as the fence knows them; null before it stands. `ahead` is what a margin is. */
+  /**
+   * Heads as the fence knows them; null before it stands, while they cannot be asked, and when writes are let
+   * in. `ahead` is what a margin is.
+   */
   fence: { source: Revision; target: Revision; ahead: number; margin: number } | null;
   apiservers: ApiServerView[];
   /** The last revision at which the target was the source's exact copy; null before the takeover. */

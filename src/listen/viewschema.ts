@@ -78,7 +78,7 @@ const whole = z.object({
     z.object({ at: time, level: z.enum(['info', 'warn', 'error']), text: z.string() }),
   ),
   audits: z.array(audit),
-  auditing: z.object({ since: time, share: amount.nullable() }).nullable(),
+  auditing: z.object({ since: time, share: amount.nullable(), differences: amount }).nullable(),
   night: night.nullable(),
   next: z.object({ text: z.string(), command: z.string().nullable() }),
 }) satisfies z.ZodType<View>;

@@ -21,6 +21,7 @@ import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
 import { refuseOneIfTold } from '../source/sameetcd.js';
 import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
+import { SOURCE_SILENT } from './sourcehead.js';
 import type { SourceWindow } from './sourcehistory.js';
 
 export interface FollowOptions extends PipelineOptions {
@@ -126,10 +127,10 @@ export class Follower {
 
   #audits(request: AuditingRequest): Auditing {
     const { source, target, journal, onNote, onAlarm } = this.#options;
-    const { clusterId, prefixes } = journal.state;
+    const { clusterId, watchFrom, prefixes } = journal.state;
     return new Auditing({
       ...{ ...AUDITING_DEFAULTS, ...request },
-      ...{ source, target, clusterId, prefixes: PrefixSet.of(prefixes) },
+      ...{ source, target, clusterId, watchFrom, prefixes: PrefixSet.of(prefixes) },
       folder: reportsOf(journal.directory),
       inLockstep: () => this.status.state === 'in lockstep',
       onNote,
@@ -144,7 +145,7 @@ export class Follower {
     const { head, intake, targetTrouble, leases, compactions, heldUp } = this.#pipeline;
     if (this.#cutover) return undefined;
     // The source first, as in the state: whoever waits for it says for what.
-    if (head.isSilent) return intake.trouble ?? SILENT;
+    if (head.isSilent) return intake.trouble ?? SOURCE_SILENT;
     if (targetTrouble.error) return targetTrouble.error;
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (intake.trouble ?? heldUp) : undefined;
@@ -219,6 +220,3 @@ export class Follower {
     return caughtUp ? 'in lockstep' : 'catching up';
   }
 }
-
-/** Before a call or the watch has been given up. */
-const SILENT = new LockstepError('UNAVAILABLE', 'the source does not answer', { side: 'source' });

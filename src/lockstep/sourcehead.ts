@@ -15,6 +15,11 @@ import { SourceHistory } from './sourcehistory.js';
 /** What a failure means that lasts. */
 export const HEAD_UNKNOWN = "the source's head is not known";
 
+/** What is wrong while it is silent, before a call or the watch has been given up. */
+export const SOURCE_SILENT = new LockstepError('UNAVAILABLE', 'the source does not answer', {
+  side: 'source',
+});
+
 const POLL_MS = 500;
 /** A source that has not answered for so long may be anywhere. */
 const SILENT_SECONDS = 3;

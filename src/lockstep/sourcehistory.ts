@@ -7,6 +7,9 @@
  * older. A revision that the journal lacks is lost when it has come to that age. Where nothing came behind C,
  * as on an idle source, what was known before still holds.
  *
+ * Of a source that does not answer nobody knows whether the journal has all: something may have come right
+ * behind the last answer, and is as old as that is by now.
+ *
  * Heads are kept in a ring: one each five seconds, for a day. A source that keeps more than that has no
  * window to be watched, and it is not known.
  *
@@ -29,6 +32,8 @@ export interface SourceWindow {
 }
 
 const EVERY_MS = 5000;
+/** It is asked twice a second, so an answer that is younger is the present. */
+const PRESENT_MS = 5000;
 const KEPT = (24 * 60 * 60 * 1000) / EVERY_MS;
 
 export class SourceHistory {
@@ -36,10 +41,13 @@ export class SourceHistory {
   readonly #heads = new Float64Array(KEPT);
   readonly #times = new Float64Array(KEPT);
   #count = 0;
+  /** When a head came last. */
+  #heardMs: number | undefined;
   #compact: Omit<SourceWindow, 'leftSeconds'> | undefined;
 
   /** The source's head is there, at `atMs` of Date.now(). */
   sawHead(head: Revision, atMs = Date.now()): void {
+    this.#heardMs = atMs;
     if (this.#count > 0 && atMs - this.#at(this.#times, this.#count - 1) < EVERY_MS) return;
     this.#heads[this.#count % KEPT] = head;
     this.#times[this.#count % KEPT] = atMs;
@@ -53,7 +61,7 @@ export class SourceHistory {
       this.#compact = {
         revision,
         movedAt: new Date(atMs).toISOString(),
-        keepsSeconds: this.#age(revision, atMs) ?? this.#compact.keepsSeconds,
+        keepsSeconds: this.#kept(revision, atMs) ?? this.#compact.keepsSeconds,
       };
   }
 
@@ -66,6 +74,12 @@ export class SourceHistory {
     return { ...this.#compact, leftSeconds: this.#left(captured, nowMs) };
   }
 
+  /** A second at the least: nobody may divide by nothing where somebody compacts up to the head. */
+  #kept(revision: Revision, atMs: number): number | undefined {
+    const age = this.#age(revision, atMs);
+    return age === undefined ? undefined : Math.max(1, age);
+  }
+
   #left(captured: Revision, nowMs: number): number | null {
     const { keepsSeconds, revision } = this.#compact ?? {};
     if (keepsSeconds === undefined || keepsSeconds === null) return null;
@@ -73,8 +87,14 @@ export class SourceHistory {
     const lacks = this.#count > 0 && this.#at(this.#heads, this.#count - 1) > captured;
     // What was there before the first head that is kept is at least as old as that.
     const oldest = (nowMs - this.#at(this.#times, this.#first)) / 1000;
-    const age = lacks ? (this.#age(captured, nowMs) ?? oldest) : 0;
+    const age = lacks ? (this.#age(captured, nowMs) ?? oldest) : this.#silence(nowMs);
     return Math.max(0, Math.round(keepsSeconds - age));
+  }
+
+  /** Seconds since the source has answered; 0 while it does. */
+  #silence(nowMs: number): number {
+    const silentMs = nowMs - (this.#heardMs ?? nowMs);
+    return silentMs > PRESENT_MS ? silentMs / 1000 : 0;
   }
 
   /** Seconds since the head went past `revision`; undefined where it has not, or nobody looked then. */

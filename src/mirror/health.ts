@@ -48,6 +48,11 @@ export class Health {
     this.#source = error;
   }
 
+  /** Why the source could not be asked last; undefined where it has answered since. */
+  get sourceTrouble(): LockstepError | undefined {
+    return this.#source;
+  }
+
   /** @param lagRevisions while nothing is missing, a watch that is made anew is nobody's trouble */
   trouble(lagRevisions: number | undefined): LockstepError | undefined {
     const source = lagRevisions === 0 ? undefined : this.#source;

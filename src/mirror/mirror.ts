@@ -18,7 +18,7 @@ import { runTogether } from '../async/together.js';
 import { TroubleClock } from '../async/trouble.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import { LeaseKeeper, LEASES_NOT_KEPT } from '../leases/keeper.js';
-import { HEAD_UNKNOWN, SourceHead } from '../lockstep/sourcehead.js';
+import { HEAD_UNKNOWN, SOURCE_SILENT, SourceHead } from '../lockstep/sourcehead.js';
 import type { Revision } from '../mvcc/revision.js';
 import { damagedNotes } from '../source/damaged.js';
 import { fullWatchNote, watchLimits, type WatchLimits } from '../source/limits.js';
@@ -88,7 +88,7 @@ export class Mirror {
   get status(): MirrorStatus {
     const position = this.#tail?.position;
     const lag = position === undefined ? undefined : this.#parts?.head.lag.behind(position);
-    const trouble = this.#parts?.leases.trouble ?? this.#health.trouble(lag?.revisions);
+    const trouble = this.#waitsFor(lag?.revisions);
     const { source, target } = this.#options;
     return {
       state: this.#phase(),
@@ -362,6 +362,13 @@ export class Mirror {
       this.#failed(error);
     };
     await repeat(POLL_TARGET_MS, signal, look, { failed, answered: () => undefined });
+  }
+
+  #waitsFor(lagRevisions: number | undefined): LockstepError | undefined {
+    const { head, leases } = this.#parts ?? {};
+    // The source first, as in the state.
+    if (head?.isSilent) return this.#health.sourceTrouble ?? SOURCE_SILENT;
+    return leases?.trouble ?? this.#health.trouble(lagRevisions);
   }
 
   #phase(): MirrorPhase {

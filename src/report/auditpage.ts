@@ -2,13 +2,14 @@
 import type { AuditReport } from '../audit/report.js';
 import { changesText, type TakenOver } from '../audit/sincetakeover.js';
 import { bytes, count, duration } from '../text.js';
+import { auditFigures, auditVerdict, checksumsTable } from './auditparts.js';
 import type { AuditFacts } from './auditfacts.js';
 import { contentsSections } from './contentsparts.js';
 import { foundSection } from './foundparts.js';
 import type { ReportPage } from './frame.js';
 import { html, type Markup } from './markup.js';
 import { BLIND, blindSection } from './blind.js';
-import { clustersTable, dataTable, factsTable, figures, section } from './parts.js';
+import { clustersTable, factsTable, section } from './parts.js';
 
 export function auditPage({
   audit,
@@ -19,22 +20,12 @@ export function auditPage({
 }: AuditFacts): ReportPage {
   return {
     kind: 'Integrity audit of two etcds in lockstep',
-    verdict: {
-      good: audit.equal,
-      word: audit.equal ? 'EQUAL' : 'DIFFERENT',
-      sentences: sentences(audit),
-    },
+    verdict: auditVerdict(audit, sentences(audit)),
     sections: [
-      figures([
-        ['revision', String(audit.revision)],
-        ['keys, source', count(audit.source.keys)],
-        ['keys, target', count(audit.target.keys)],
-        ['differences', count(audit.differences)],
-        ['took', duration(audit.seconds)],
-      ]),
+      auditFigures(['revision', String(audit.revision)], audit),
       section('Of which etcds', clustersTable(source, target)),
       section('What was compared, and how', comparedTable(audit)),
-      section('Checksums', checksums(audit)),
+      section('Checksums', checksumsTable(audit)),
       contentsSections(contents),
       foundSection(differences),
       blindSection(blindTo(audit)),
@@ -108,30 +99,6 @@ function comparedTable(audit: AuditReport): Markup {
       : []),
     ['read', `${bytes(audit.bytes)} from the source, in ${duration(seconds)}`],
   ]);
-}
-
-function checksums({ source, target, cursor }: AuditReport): Markup {
-  const row = (name: string, keys: number, checksum: string, says: string) => [
-    ...[name, count(keys), html`<code>${checksum}</code>`, says],
-  ];
-  const same = source.checksum === target.checksum && source.keys === target.keys;
-  return dataTable(
-    [{ name: '' }, { name: 'keys', numbers: true }, { name: 'checksum' }, { name: '' }],
-    [
-      row('source', source.keys, source.checksum, ''),
-      row('target', target.keys, target.checksum, same ? 'same as the source' : 'NOT the same'),
-      ...(cursor
-        ? [
-            row(
-              'cursor',
-              cursor.keys,
-              cursor.checksum,
-              cursor.agrees ? 'agrees with the target' : 'DOES NOT AGREE with the target',
-            ),
-          ]
-        : []),
-    ],
-  );
 }
 
 function blindTo({ revision, history }: AuditReport): string[] {

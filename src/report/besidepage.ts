@@ -1,30 +1,24 @@
 /** What the page of an audit beside a follower says. */
 import { bytes, count, duration } from '../text.js';
+import { auditFigures, auditVerdict, checksumsTable } from './auditparts.js';
 import type { BesideFacts } from './besidefacts.js';
 import { BLIND, blindSection } from './blind.js';
 import { foundSection } from './foundparts.js';
 import type { ReportPage } from './frame.js';
 import { html, type Markup } from './markup.js';
-import { clustersTable, dataTable, factsTable, figures, section } from './parts.js';
+import { clustersTable, dataTable, factsTable, section } from './parts.js';
 
 type Audit = BesideFacts['audit'];
 
 export function besidePage({ audit, source, target, differences, over }: BesideFacts): ReportPage {
   return {
     kind: 'Integrity audit while following',
-    verdict: {
-      good: audit.equal,
-      word: audit.equal ? 'EQUAL' : 'DIFFERENT',
-      sentences: sentences(audit),
-    },
+    verdict: auditVerdict(audit, sentences(audit)),
     sections: [
-      figures([
+      auditFigures(
         [audit.ranges.length === 1 ? 'revision' : 'revisions', momentText(audit)],
-        ['keys, source', count(audit.source.keys)],
-        ['keys, target', count(audit.target.keys)],
-        ['differences', count(audit.differences)],
-        ['took', duration(audit.seconds)],
-      ]),
+        audit,
+      ),
       section('Of which etcds', clustersTable(source, target)),
       section('What was compared, and how', comparedTable(audit)),
       section('At which revisions', rangesTable(audit)),
@@ -51,7 +45,7 @@ function sentences(audit: Audit): string[] {
       : `Compared at ${ranges.length} revisions, ${momentText(audit)}, range by range: every key`;
   return [
     equal
-      ? `${each} ${where} is the same on both sides, in every field.`
+      ? `${each} ${where}${over === 0 ? '' : ` but ${count(over)}`} is the same on both sides, in every field.`
       : `The sides are not the same ${where}: ${count(differences)} ${differences === 1 ? 'difference' : 'differences'}.`,
     ...(cursor?.agrees === false
       ? ["The target's own cursor does not agree with what the target holds."]
@@ -104,29 +98,9 @@ function rangesTable({ ranges }: Audit): Markup {
     )}`;
 }
 
-function checksums({ source, target, cursor, ranges }: Audit): Markup {
-  const row = (name: string, keys: number, checksum: string, says: string) => [
-    ...[name, count(keys), html`<code>${checksum}</code>`, says],
-  ];
-  const same = source.checksum === target.checksum && source.keys === target.keys;
-  const table = dataTable(
-    [{ name: '' }, { name: 'keys', numbers: true }, { name: 'checksum' }, { name: '' }],
-    [
-      row('source', source.keys, source.checksum, ''),
-      row('target', target.keys, target.checksum, same ? 'same as the source' : 'NOT the same'),
-      ...(cursor
-        ? [
-            row(
-              'cursor',
-              cursor.keys,
-              cursor.checksum,
-              cursor.agrees ? 'agrees with the target' : 'DOES NOT AGREE with the target',
-            ),
-          ]
-        : []),
-    ],
-  );
-  if (ranges.length === 1) return table;
+function checksums(audit: Audit): Markup {
+  const table = checksumsTable(audit);
+  if (audit.ranges.length === 1) return table;
   return html`<p>Of keys that were read at several revisions: no other audit has the same ones.</p>
     ${table}`;
 }

@@ -50,7 +50,7 @@ function escaped(text: string): string {
 
 function visible(text: string): string {
   return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
     (one) => String.raw`\u{${(one.codePointAt(0) ?? 0).toString(16)}}`,
   );
 }

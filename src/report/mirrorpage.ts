@@ -1,13 +1,14 @@
 /** What the page of an audit of a mirror says (`audit --values`). */
 import type { ValuesReport } from '../audit/values.js';
 import { bytes, count, duration } from '../text.js';
+import { auditFigures, auditVerdict } from './auditparts.js';
 import type { MirrorFacts } from './auditfacts.js';
 import { BLIND, blindSection } from './blind.js';
 import { contentsSections } from './contentsparts.js';
 import { foundSection } from './foundparts.js';
 import type { ReportPage } from './frame.js';
 import { html, type Markup } from './markup.js';
-import { clustersTable, factsTable, figures, section } from './parts.js';
+import { clustersTable, factsTable, section } from './parts.js';
 
 export function mirrorPage({
   audit,
@@ -18,19 +19,9 @@ export function mirrorPage({
 }: MirrorFacts): ReportPage {
   return {
     kind: 'Integrity audit of a mirror',
-    verdict: {
-      good: audit.equal,
-      word: audit.equal ? 'EQUAL' : 'DIFFERENT',
-      sentences: sentences(audit),
-    },
+    verdict: auditVerdict(audit, sentences(audit)),
     sections: [
-      figures([
-        ['source read at', String(audit.source.revision)],
-        ['keys, source', count(audit.source.keys)],
-        ['keys, target', count(audit.target.keys)],
-        ['differences', count(audit.differences)],
-        ['took', duration(audit.seconds)],
-      ]),
+      auditFigures(['source read at', String(audit.source.revision)], audit),
       section('Of which etcds', clustersTable(source, target)),
       section('What was compared, and how', comparedTable(audit)),
       contentsSections(contents, audit.foreign > 0 ? 'differences, foreign keys too' : undefined),

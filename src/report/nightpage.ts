@@ -42,7 +42,9 @@ function sentences(facts: NightFacts): string[] {
   return [
     ...(failed
       ? [`${verdict}.`, failed.code ? `${failed.message} [${failed.code}]` : failed.message]
-      : [`${count(all.length)} apiservers serve ${resources.join(', ')} from the ${to}.`]),
+      : [
+          `${count(all.filter(({ now }) => now?.from === to).length)} of ${count(all.length)} apiservers were seen to serve ${resources.join(', ')} from the ${to}.`,
+        ]),
     ...(taken && command === 'cutover'
       ? [
           `Up to revision ${taken.exact} the target was the source's exact copy: ${count(taken.keys)} keys, checksum ${taken.checksum}.`,

@@ -7,7 +7,7 @@
  *
  * With the third a byte that was changed anywhere is found, also where no fact stands. A page that another
  * version has made cannot be made anew here: then the facts are proven whole, and what the page shows is
- * not. Nothing of it says who made the file.
+ * not: so the file is not called whole. Nothing of it says who made the file.
  */
 import { z } from 'zod';
 import { canonical, sha256 } from './canonical.js';
@@ -17,7 +17,8 @@ import { JSON_BEGINS, JSON_ENDS } from './frame.js';
 
 /** What has become of a file. */
 export interface Verified {
-  whole: boolean;
+  /** Null: nothing is wrong with its facts, and what its page shows was compared with nothing. */
+  whole: boolean | null;
   /** Of the facts; null where there are none. So are sha256 and version. */
   format: string | null;
   sha256: string | null;
@@ -51,8 +52,9 @@ export function verify(file: Buffer, version: string): Verified {
     ...(asWritten ? [] : ['it was changed: made of the same facts anew, it is another file']),
   ];
   const page = comparable ? (asWritten ? 'same' : 'differs') : 'not compared';
+  const whole = faults.length > 0 ? false : comparable ? true : null;
   return {
-    ...{ whole: faults.length === 0, format: facts.format, sha256: found.sha256, version: made },
+    ...{ whole, format: facts.format, sha256: found.sha256, version: made },
     ...{ page: isPage ? page : null, faults },
   };
 }

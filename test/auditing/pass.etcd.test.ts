@@ -149,6 +149,22 @@ describe('pass', () => {
       expect(stored.target.hex).to.equal(stored.cursor?.checksum);
     });
 
+    it('counts its last page once, too, where it ends right behind it', async () => {
+      const progress = atTheBeginning();
+      const halted = new Error('killed');
+      const killed = passOver(progress, {
+        rate: 256 * 1024,
+        onPage: () => (progress.source.keys === KEYS ? Promise.reject(halted) : Promise.resolve()),
+      });
+      expect(await killed.catch((error: unknown) => error)).to.equal(halted);
+
+      const stored = progressSchema.parse(JSON.parse(JSON.stringify(toJson(progress))));
+      await passOver(stored);
+      expect(stored.source.keys).to.equal(KEYS);
+      expect(stored.target.hex).to.equal(stored.cursor?.checksum);
+      expect(stored.empty).to.deep.equal([]);
+    });
+
     const withoutFirst = (answer: RangeAnswer) => {
       return { ...answer, rows: answer.rows.slice(1), count: answer.count - 1 };
     };

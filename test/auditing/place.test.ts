@@ -1,6 +1,6 @@
 /** Where auditing stands: kept over a restart, and nothing that is damaged or of others is gone on from. */
 import { expect } from 'chai';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Place } from '../../src/auditing/place.js';
@@ -9,7 +9,7 @@ import { Tally } from '../../src/mvcc/tally.js';
 import { failure } from '../cutover/pair.js';
 import { removeFolder } from '../rig/child.js';
 
-const OWNER = { source: 'a1', target: 'b2', prefixes: ['/registry/pods/'] };
+const OWNER = { source: 'a1', target: 'b2', watchFrom: 7, prefixes: ['/registry/pods/'] };
 
 describe('the place of an audit', () => {
   let folder: string;
@@ -59,11 +59,12 @@ describe('the place of an audit', () => {
     }
   });
 
-  it('one of another source, target or other prefixes is begun anew', async () => {
+  it('one of another source, target or seed, or of other prefixes, is begun anew', async () => {
     const path = await stored();
-    for (const other of [{ source: 'x' }, { target: 'x' }, { prefixes: ['/registry/'] }]) {
+    const others = [{ source: 'x' }, { target: 'x' }, { watchFrom: 8 }, { prefixes: ['/x/'] }];
+    for (const other of others) {
       const { place, told } = await open({ ...OWNER, ...other });
-      expect(told).to.deep.equal([`${path} is of other etcds or prefixes`]);
+      expect(told).to.deep.equal([`${path} is of another seed, other etcds or prefixes`]);
       expect(place.running).to.equal(null);
     }
   });
@@ -72,6 +73,13 @@ describe('the place of an audit', () => {
     const { place } = await open();
     mkdirSync(join(folder, 'place.json.part'));
     expect(await failure(place.save())).to.include({ code: 'IO' });
+  });
+
+  it('and nothing is left of it', async () => {
+    const { place } = await open();
+    mkdirSync(join(folder, 'place.json'));
+    expect(await failure(place.save())).to.include({ code: 'IO' });
+    expect(readdirSync(folder)).to.deep.equal(['place.json']);
   });
 
   it('of failures in a row the last one stays', async () => {

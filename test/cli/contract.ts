@@ -109,7 +109,11 @@ export const follow = z.strictObject({
     }),
   ),
   auditing: z
-    .strictObject({ since: z.iso.datetime(), share: z.number().min(0).max(1).nullable() })
+    .strictObject({
+      since: z.iso.datetime(),
+      share: z.number().min(0).max(1).nullable(),
+      differences: count,
+    })
     .nullable(),
 });
 
@@ -241,7 +245,7 @@ export const valuesReport = z.strictObject({
 export const auditVerify = z.strictObject({
   verify: z.strictObject({
     file: z.string(),
-    whole: z.boolean(),
+    whole: z.boolean().nullable(),
     format: z.string().nullable(),
     sha256: z
       .string()

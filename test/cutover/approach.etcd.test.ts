@@ -168,6 +168,16 @@ describe('proofs of the approach', () => {
     expect(night.notes.join()).to.contain('letting writes in again');
   });
 
+  it('stopped when all that is left is to take over: nothing is taken, by the fence alone neither', async () => {
+    for (const run of ['cutover', 'fence'] as const) {
+      const stop = new AbortController();
+      night.onStep = (step) => {
+        if (step === 'takeover') stop.abort(new LockstepError('NO_GO', 'stopped'));
+      };
+      await refused(night[run]({ signal: stop.signal }), 'NO_GO');
+    }
+  });
+
   it("the target's watch is late: the comparison waits; is silent: NOT_DRAINED", async () => {
     starve('target watch');
     const silent = night.cutover({ maxFreezeSeconds: 0.6 });

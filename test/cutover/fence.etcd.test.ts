@@ -114,6 +114,25 @@ describe('fence', () => {
     await keeping;
   });
 
+  it('stopped while it is raised, or over: then it is not overtaken', async () => {
+    const one = fence();
+    await one.raise(never);
+    const busy = new Busy(pair.source, () => '/registry/events/e', { atOnce: 16 });
+    await busy.more((await ahead()) + 5);
+    await busy.stop();
+    const before = alarms.count;
+    const stopped = await fence(1_000_000)
+      .raise(AbortSignal.abort())
+      .catch((error: unknown) => error);
+    expect(stopped).to.have.property('name', 'AbortError');
+    expect(alarms.count).to.equal(before);
+
+    one.end();
+    const { source, target } = await one.ask();
+    expect(source).to.be.greaterThan(target);
+    expect(alarms.count).to.equal(before);
+  });
+
   it('lost answers and cut connections only make it higher', async () => {
     const proxy = await FaultProxy.start({ host: '127.0.0.1', port: pair.target.clientPort });
     const behind = new EtcdClient(proxy.endpoint, 'target');

@@ -37,7 +37,9 @@ function namedIn(text: string): { name: string; labels: [string, string][] }[] {
 }
 
 /** What the rules themselves record. */
-const RECORDED = ['followed', 'taken_over', 'over'].map((name) => `etcd_lockstep_${name}`);
+const RECORDED = ['followed', 'taken_over', 'over', 'audit_equal'].map(
+  (name) => `etcd_lockstep_${name}`,
+);
 /** Labels that Prometheus or the scrape configuration gives. */
 const GIVEN = ['job', 'instance', 'migration', 'command'];
 

@@ -104,6 +104,8 @@ describe('metrics', () => {
     expect(found.get('audits_total{result="equal"}')).to.equal(1);
     expect(found.get('audits_total{result="different"}')).to.equal(1);
     expect(found.get('audit_last_equal')).to.equal(1);
+    const auditing = { since: at, share: null, differences: 1 };
+    expect((await scraped({ ...next, auditing }, metrics)).get('audit_last_equal')).to.equal(0);
   });
 
   it("Prometheus's own tool finds nothing to say of them", async function () {

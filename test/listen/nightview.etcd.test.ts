@@ -92,6 +92,7 @@ describe('what is kept of a night', () => {
       ...['now', 'to do', 'to do'],
     ]);
     const last = viewOf(night.log);
+    expect(last.night?.fence).to.equal(null);
     expect(last).to.include({ state: 'done', ready: true, mood: 'well', trouble: null });
     expect(last.night).to.include({ waitsFor: null, thawedAt: record.thawedAt?.toISOString() });
   });
@@ -167,9 +168,14 @@ describe('what is kept of a night', () => {
   it('of a fence alone, while it is kept and when it has ended', async () => {
     const stop = new AbortController();
     let kept: View | undefined;
+    let silent: View | undefined;
     night.onEvent = (event) => {
-      if (event.kind !== 'heads' || night.step !== 'keep') return;
+      const { fence } = night.log.record;
+      if (event.kind !== 'heads' || night.step !== 'keep' || !fence) return;
       kept ??= viewOf(night.log);
+      // As if no head had been heard of since.
+      fence.at = new Date(Date.now() - 60_000);
+      silent ??= viewOf(night.log);
       stop.abort();
     };
     await ended(
@@ -183,6 +189,8 @@ describe('what is kept of a night', () => {
     );
     expect(kept).to.include({ state: 'kept', ready: true, mood: 'well' });
     expect(kept?.night?.fence?.ahead).to.be.at.least(100);
+    expect(silent).to.include({ state: 'kept', ready: false, mood: 'trouble' });
+    expect(silent?.sentence).to.contain('; nobody knows whether the fence stands');
     expect(night.steps).to.deep.equal(['drain', 'compare', 'takeover', 'raise', 'keep']);
     expect(verdict(night.log.record)).to.match(/^FENCED; exact copy up to revision \d+$/);
   });

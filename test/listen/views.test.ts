@@ -1,9 +1,12 @@
 /** What is said of a command's status: ready or not, what is wrong, what to do. */
 import { expect } from 'chai';
+import { NightLog } from '../../src/cutover/nightlog.js';
+import { FENCE_STEPS } from '../../src/cutover/script.js';
 import { LockstepError } from '../../src/errors.js';
 import { failedView } from '../../src/listen/blankview.js';
 import { followView } from '../../src/listen/followview.js';
 import { mirrorView } from '../../src/listen/mirrorview.js';
+import { nightView } from '../../src/listen/nightview.js';
 import { seedView } from '../../src/listen/seedview.js';
 import { STATES } from '../../src/listen/view.js';
 import type { FollowStatus } from '../../src/lockstep/follow.js';
@@ -43,10 +46,19 @@ describe('the view of follow', () => {
       ...{ lagRevisions: null, lagSeconds: null, caughtUpAt: null },
     };
     expect(followed(lacking).mood).to.equal('working');
-    expect(followed(lacking).next.text).to.contain('Restore the base');
+    // It may have been there before this process was, so it is not told to restore it once more.
+    expect(followed(lacking).next.text).to.match(/restored already: start it.* restore the base/);
     const gone = followed({ state: 'waiting for the target', trouble: AWAY });
     expect(gone.mood).to.equal('trouble');
     expect(gone.next.text).to.contain('Is the target up');
+  });
+
+  it('what an audit has found is trouble at once, not at its end', () => {
+    const auditing = { since: '2026-03-01T20:00:00.000Z', share: 0.2, differences: 0 };
+    expect(followed({ auditing }).mood).to.equal('well');
+    const found = followed({ auditing: { ...auditing, differences: 1 } });
+    expect(found.mood).to.equal('trouble');
+    expect(found.next.text).to.contain('Do not cut over');
   });
 
   it("an error's hint is what is to be done", () => {
@@ -122,5 +134,45 @@ describe('the view of seed', () => {
     const view = seedView(facts(), { prefixes, read, sealed: 1500 }, 'x');
     expect(view).to.deep.include({ state: 'sealing' });
     expect(view.sentence).to.contain('1,500 rows');
+  });
+});
+
+describe('the view of a fence that is kept', () => {
+  const heads = { source: 100, target: 1200 };
+
+  /** Its heads were asked so long ago. */
+  function kept(seconds: number): NightLog {
+    const log = new NightLog({ command: 'fence', margin: 1000 });
+    FENCE_STEPS.forEach((text, i) => {
+      const step = { ...text, number: i + 1, of: FENCE_STEPS.length, frozenSeconds: null };
+      log.hear({ kind: 'step', step });
+      if (step.name !== 'keep')
+        log.hear({ kind: 'step ended', step: step.name, seconds: 1, failed: false });
+    });
+    log.raised({ exact: 100, keys: 1, checksum: '00', heads });
+    log.hear({ kind: 'heads', heads, ahead: 1100 });
+    if (log.record.fence) log.record.fence.at = new Date(Date.now() - seconds * 1000);
+    return log;
+  }
+
+  it('all is well while its heads are asked', () => {
+    const view = nightView(kept(1).record, facts());
+    expect(view).to.deep.include({ state: 'kept', mood: 'well', ready: true, trouble: null });
+    expect(view.night?.fence).to.deep.include({ ahead: 1100 });
+    expect(view.sentence).to.contain('1,100 revisions ahead');
+  });
+
+  it('of one whose heads cannot be asked nobody knows whether it stands', () => {
+    const view = nightView(kept(60).record, facts());
+    expect(view).to.deep.include({ state: 'kept', mood: 'trouble', ready: false });
+    expect(view.trouble?.message).to.contain('nobody knows whether the fence stands');
+    expect(view.night?.fence).to.equal(null);
+    expect(view.sentence).not.to.contain('ahead');
+  });
+
+  it('once it is over nobody asks, and nobody has to', () => {
+    const log = kept(60);
+    log.ended({ kind: 'fence' });
+    expect(nightView(log.record, facts())).to.deep.include({ mood: 'well', trouble: null });
   });
 });

@@ -73,7 +73,7 @@ export function inLockstep(): View {
         ...{ differences: 0, seconds: 398.8, file: 'audit-47002881.html', message: null },
       },
     ],
-    auditing: { since: ago(95), share: 0.43 },
+    auditing: { since: ago(95), share: 0.43, differences: 0 },
     night: null,
     next: {
       text: 'Audit once more shortly before the night, then cut over.',

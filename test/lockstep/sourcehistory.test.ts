@@ -38,7 +38,20 @@ describe("the source's history", () => {
     expect(history.window(headAt(320), 600_000)?.leftSeconds).to.be.within(10, 25);
     expect(history.window(headAt(299), 600_000)?.leftSeconds).to.equal(0);
     // A head that stands still takes nothing away from who has all of it.
-    expect(history.window(headAt(600), 900_000)?.leftSeconds).to.be.within(295, 300);
+    history.sawHead(headAt(600), 900_000);
+    expect(history.window(headAt(600), 900_500)?.leftSeconds).to.be.within(295, 300);
+  });
+
+  it('while the source does not answer nobody knows whether the journal has all: the time runs', () => {
+    const history = busy(600);
+    history.sawCompact(1, 0);
+    history.sawCompact(headAt(300), 600_000);
+    const left = (seconds: number) => history.window(headAt(600), seconds * 1000)?.leftSeconds;
+    expect(left(603)).to.be.within(295, 300);
+    expect(left(700)).to.be.within(195, 200);
+    expect(left(5000)).to.equal(0);
+    history.sawHead(headAt(600), 5_000_000);
+    expect(left(5001)).to.be.within(295, 300);
   });
 
   it('what the journal lacks since before anybody looked is at least so old', () => {
@@ -57,6 +70,13 @@ describe("the source's history", () => {
     const before = history.window(headAt(600), 600_000)?.keepsSeconds;
     history.sawCompact(headAt(600), 9_000_000);
     expect(history.window(headAt(600), 9_000_000)?.keepsSeconds).to.equal(before);
+  });
+
+  it('one up to the head of a busy source leaves a window that is short, and not none', () => {
+    const history = busy(600);
+    history.sawCompact(1, 0);
+    history.sawCompact(headAt(600) - 1, 600_000);
+    expect(history.window(headAt(600), 600_000)).to.include({ keepsSeconds: 1, leftSeconds: 1 });
   });
 
   it('memory and answers stay as they are over two days', () => {

@@ -114,6 +114,10 @@ describe('a mirror that was away', () => {
     proxy.cut();
     await pair.write(del('/h/000000'));
     await pair.loseHistory();
+    await running.until(({ state }) => state === 'waiting for the source');
+    // Nothing is known to be missing, and all the same that is no time at which all is well.
+    expect(running.mirror.status).to.deep.include({ lagRevisions: 0 });
+    expect(running.mirror.status.trouble?.code).to.equal('UNAVAILABLE');
     proxy.refuse(false);
     await running.caughtUp(pair);
     await pair.write(del('/h/000001'));

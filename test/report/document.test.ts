@@ -12,9 +12,9 @@ import { htmlOf, jsonOf } from '../../src/report/document.js';
 import { reportDocument } from '../../src/report/forms.js';
 import { JSON_BEGINS, JSON_ENDS } from '../../src/report/frame.js';
 import { verify } from '../../src/report/verify.js';
-import { DIFFERENT, EQUAL, MIRROR, ODD_KEYS } from './facts.js';
+import { BESIDE, DIFFERENT, EQUAL, MIRROR, ODD_KEYS } from './facts.js';
 
-const ALL = [EQUAL, DIFFERENT, MIRROR];
+const ALL = [EQUAL, DIFFERENT, MIRROR, BESIDE];
 const FILES = ALL.flatMap((facts) =>
   [jsonOf(facts), htmlOf(facts)].map((text) => Buffer.from(text)),
 );
@@ -57,9 +57,17 @@ describe('the report as a page', () => {
     expect(page.match(/<script/g)).to.have.length(2);
     expect(page.match(/<\/script/g)).to.have.length(2);
     expect(page).not.to.match(/[\u0000\r\u2028\u2029\u202e]/);
-    expect(page).to.contain(String.raw`/registry/pods/a/\u{202e}gnp.exe`);
+    expect(page).to.contain(String.raw`/registry/pods/a/\u{202e}\u{3164}gnp.exe`);
     expect(page).to.contain('&quot;onload=&quot;x&amp;amp;');
     expect(page).to.contain('base64 <code>Yf8=</code>');
+  });
+
+  it('beside a follower: what was different for a while is not called the same, and is text, too', () => {
+    const beside = htmlOf(BESIDE);
+    expect(beside).to.contain('every key under /registry/pods/ but 7 is the same on both sides');
+    expect(beside).to.contain('7 keys were different for a while');
+    expect(beside.match(/<script/g)).to.have.length(2);
+    expect(beside).not.to.match(/[\u0000\r\u2028\u2029\u202e]/);
   });
 
   it('carries its JSON, which says the same', () => {
@@ -111,7 +119,7 @@ describe('audit verify', () => {
 
   it('of another version the facts alone are checked, and it says so', () => {
     const file = Buffer.from(htmlOf(EQUAL));
-    expect(verify(file, '9.9.9')).to.include({ whole: true, page: 'not compared' });
+    expect(verify(file, '9.9.9')).to.include({ whole: null, page: 'not compared' });
     const forged = Buffer.from(htmlOf(EQUAL).replace('"keys":2310', '"keys":2311'));
     expect(verify(forged, '9.9.9')).to.include({ whole: false });
     // The form of JSON depends on no version.

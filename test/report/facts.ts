@@ -1,5 +1,6 @@
 /** Facts of reports, made up; and the keys that nobody should believe. */
 import type { AuditFacts, MirrorFacts } from '../../src/report/auditfacts.js';
+import type { BesideFacts } from '../../src/report/besidefacts.js';
 import type { FoundDifference } from '../../src/report/found.js';
 import { ownVersion } from '../../src/ownversion.js';
 
@@ -8,7 +9,7 @@ export const ODD_KEYS: readonly FoundDifference['key'][] = [
   '/registry/pods/a/</script><script>alert(1)</script>',
   '/registry/pods/a/<!--<script>',
   '/registry/pods/a/\u2028x\u2029',
-  '/registry/pods/a/\u202egnp.exe',
+  '/registry/pods/a/\u202e\u3164gnp.exe',
   '/registry/pods/a/"onload="x&amp;',
   '/registry/pods/a/\u0000\r\n',
   '/registry/pods/a/\ufffd',
@@ -103,4 +104,19 @@ export const MIRROR: MirrorFacts = {
     target: { cluster: 'eb2e3ab3a2c2b3b5', version: '3.5.16', revision: 70, keys: 2312 },
     ...{ differences: 0, foreign: 2, bytes: 18_000_000, seconds: 0.7 },
   },
+};
+
+const { contents: _, ...BESIDE_SHARED } = SHARED;
+
+/** Beside a follower: equal, but for a while some keys were not. */
+export const BESIDE: BesideFacts = {
+  format: 'etcd-lockstep/follow-audit-report/1',
+  ...BESIDE_SHARED,
+  audit: {
+    ...{ equal: true, prefixes: ['/registry/pods/'], bytesPerSecond: 4_194_304 },
+    ranges: ODD_KEYS.map((from, i) => ({ from, fromBase64: null, revision: 6182 + i })),
+    ...{ source: checked, target: { ...checked, keys: 2309 }, cursor: null },
+    ...{ differences: 0, over: found.length, bytes: 18_000_000, seconds: 4.2 },
+  },
+  over: found.map((one) => ({ found: one, at: 6182, again: 6190 })),
 };

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import type { NightEnd } from '../../src/cutover/nightlog.js';
+import { LEASES } from '../../src/kube/resource.js';
 import { htmlOf, jsonOf } from '../../src/report/document.js';
 import { describeMaking } from '../../src/report/madeby.js';
 import { nightFactsOf, type NightFacts } from '../../src/report/nightfacts.js';
@@ -76,6 +77,19 @@ describe('the report of a night', () => {
     expect(page).to.contain('FAILED HERE').and.to.contain('etcd-lockstep rollback');
   });
 
+  it('that cannot go on with it: nobody knows what is frozen, and there is a way back', async () => {
+    const running = night.cutover({ resources: [LEASES] });
+    const { facts } = await reported(
+      running.then((report) => ({ kind: 'cutover', report })),
+      'cutover',
+    );
+    expect(facts).to.include({
+      verdict: 'FAILED before the first step: writes may be frozen',
+      ...{ writes: 'unknown', earlier: 'fenced' },
+    });
+    expect(facts.toDo.map(({ command }) => command)).to.include('etcd-lockstep rollback');
+  });
+
   it('that goes on with it: what an earlier run did is not known, what the target says is', async () => {
     const { facts, page } = await reported(cutover(), 'cutover');
     const { end } = night.log.record;
@@ -92,6 +106,20 @@ describe('the report of a night', () => {
       ['target', true],
     ]);
     expect(page).to.contain('<strong>CUT OVER</strong>').and.to.contain('An earlier run had');
+  });
+
+  it('that only watches on: what it says of apiservers it has seen itself', async () => {
+    const { facts, page } = await reported(cutover(), 'cutover');
+    expect(facts).to.include({ good: true, earlier: 'done', writes: 'not refused' });
+    expect(facts.apiservers.map(({ now }) => now?.from)).to.deep.equal(['target', 'target']);
+    expect(page).to.contain('2 of 2 apiservers were seen to serve pods from the target.');
+
+    const [first = 'source'] = night.serves;
+    night.serves[0] = 'source';
+    const back = await reported(cutover(), 'cutover');
+    night.serves[0] = first;
+    expect(back.facts).to.include({ good: false, alarmCount: 1 });
+    expect(back.page).to.contain('1 of 2 apiservers were seen to serve pods from the target.');
   });
 
   it('back again: what was brought', async () => {

@@ -25,12 +25,17 @@ export function showAudits({ command, audits, auditing }: View): void {
   show(audited ? { audits, auditing } : null);
 }
 
-function underWay({ since, share }: NonNullable<View['auditing']>): Content[] {
+function underWay({ since, share, differences }: NonNullable<View['auditing']>): Content[] {
   const percent = share === null ? null : `${Math.floor(share * 100)} %`;
   return [
     make('span', '', 'Comparing for ', running(since), percent === null ? '' : `, ${percent}`),
+    differences === 0 ? null : make('span', 'audit-different', ` ${differencesText(differences)}`),
     share === null ? null : bar(share, 'audit under way'),
   ];
+}
+
+function differencesText(differences: number): string {
+  return `${RESULTS.different}: ${count(differences)} difference${differences === 1 ? '' : 's'}`;
 }
 
 function table(audits: readonly AuditOutcome[]): Content {
@@ -43,10 +48,7 @@ function rows(audit: AuditOutcome): Content[] {
   const { result, revision, keys, differences, seconds, at, file, message } = audit;
   const cell = (className: string, ...contents: Content[]): HTMLTableCellElement =>
     make('td', className, ...contents);
-  const what =
-    result === 'different'
-      ? `${RESULTS.different}: ${count(differences)} difference${differences === 1 ? '' : 's'}`
-      : RESULTS[result];
+  const what = result === 'different' ? differencesText(differences) : RESULTS[result];
   const row = make(
     'tr',
     `audit-${result}`,

@@ -27,10 +27,12 @@ const frozen = place('frozen', ({ frozenAt, thawedAt }: Freeze) => [
 ]);
 type Freeze = Pick<NightView, 'frozenAt' | 'thawedAt'>;
 
-const fence = place('fence', (it: NonNullable<NightView['fence']>) => [
-  make('h2', '', 'Fence: target ahead by'),
+const fence = place('fence', (it: Fence) => [
+  make('h2', '', `Fence: ${it.kept} ahead by`),
   ...fenceOf(it),
 ]);
+/** `kept`: the one whose head has to be above the other's. */
+type Fence = NonNullable<NightView['fence']> & { kept: 'source' | 'target' };
 
 const exact = place('exact', (revision: number) => [
   make('h2', '', 'Exact copy up to'),
@@ -47,12 +49,13 @@ const alarms = place('alarms', (all: string[]) => [
   make('ul', '', ...all.map((alarm) => make('li', '', alarm))),
 ]);
 
-export function showNight({ night }: View): void {
+export function showNight({ command, night }: View): void {
+  const kept = command === 'rollback' ? 'source' : 'target';
   byId('night').hidden = night === null;
   steps(night && { steps: night.steps, waitsFor: night.waitsFor });
   aborted(night?.ifAborted ?? null);
   frozen(night && { frozenAt: night.frozenAt, thawedAt: night.thawedAt });
-  fence(night?.fence ?? null);
+  fence(night?.fence ? { ...night.fence, kept } : null);
   exact(night?.exact ?? null);
   apiservers(night && night.apiservers.length > 0 ? night.apiservers : null);
   alarms(night && night.alarms.length > 0 ? night.alarms : null);
@@ -95,12 +98,10 @@ function freezeOf(frozenAt: string | null, thawedAt: string | null): Content[] {
   ];
 }
 
-/** Whether the target's head is as far above the source's as it shall be. */
-function fenceOf({ source, target, ahead, margin }: NonNullable<NightView['fence']>): Content[] {
+/** Whether the one head is as far above the other as it shall be. */
+function fenceOf({ source, target, ahead, margin, kept }: Fence): Content[] {
   const overtaken = ahead <= 0;
-  const says = overtaken
-    ? '! the source has overtaken the target'
-    : `the margin is ${count(margin)}`;
+  const says = overtaken ? `! the ${kept} was overtaken` : `the margin is ${count(margin)}`;
   return [
     make('p', `big number ${overtaken ? 'refused' : ''}`, count(ahead)),
     bar(Math.min(1, Math.max(0, ahead / margin)), 'margin of the fence'),
