@@ -74,6 +74,9 @@ function writeDurably(path: string, bytes: Buffer): void {
 /** Makes a rename in it durable. */
 export function syncFolder(path: string): void {
   const folder = openSync(path, 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
