@@ -67,6 +67,7 @@ const CODES = {
   MIRROR_OTHER_SOURCE: ['fatal', 'source'],
   REQUEST_TOO_LARGE: ['fatal', 'target'],
   NO_SPACE: ['retry'],
+  PEER_PORT: ['retry', 'target'],
   // talking to etcd
   UNAVAILABLE: ['retry'],
   NOT_ETCD: ['fatal'],

@@ -40,10 +40,14 @@ const FAILPOINTS = [
   'target.data.answer',
   'target.term.send',
   'target.term.answer',
-  // lockstep/apply.ts, lockstep/outgoing.ts
+  // lockstep/apply.ts, lockstep/transactions.ts
   'lockstep.stock.taken',
   'lockstep.filler.remember',
   'lockstep.cursor.remember',
+  // lockstep/proposals.ts: before and behind handing over, and when it is known what has landed
+  'lockstep.proposals.send',
+  'lockstep.proposals.sent',
+  'lockstep.proposals.confirmed',
   // leases/keeper.ts
   'leases.grant',
   'leases.granted',

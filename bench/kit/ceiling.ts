@@ -17,7 +17,7 @@ const CURSOR_VALUE = encodeCursor({
   revision: 123_456,
   keys: 10_000,
   checksum: '0123456789abcdef',
-  slotWrites: 123_456,
+  ownWrites: 123_456,
   gap: null,
   follower: '01234567-89ab-cdef-0123-456789abcdef',
   at: new Date(0).toISOString(),

@@ -138,7 +138,7 @@ function cursorOf({ source, prefixes, head, tally, gap }: BaseFacts): Cursor {
     revision: head,
     keys: tally.keys,
     checksum: tally.hex,
-    slotWrites: 0,
+    ownWrites: 0,
     gap,
     follower: null,
     at: new Date().toISOString(),

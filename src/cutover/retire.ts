@@ -32,7 +32,8 @@ import { sideBySide } from '../source/rows.js';
 import { Claim, look, type Seen } from '../target/claim.js';
 import { CURSOR_KEY } from '../target/cursor.js';
 import type { CutoverState } from '../target/cutoverstate.js';
-import { TERM_KEY, SLOT_PREFIX } from '../target/guard.js';
+import { CHAIN_KEY } from '../target/chain.js';
+import { SLOT_PREFIX } from '../target/guard.js';
 import { OWNER_KEY, thisRun } from '../target/nightowner.js';
 import { allOlder } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -285,8 +286,8 @@ function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Prope
   };
 }
 
-/** Cursor, term, slots and owner; what mirrors have there is theirs. */
+/** Cursor, chain, slots and owner; what mirrors have there is theirs. */
 function ownKeysGo(): pb.RequestOp.$Properties[] {
-  const single = [CURSOR_KEY, TERM_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
+  const single = [CURSOR_KEY, CHAIN_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } }));
   return [...single, { requestDeleteRange: prefixRange(SLOT_PREFIX) }];
 }

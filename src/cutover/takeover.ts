@@ -1,12 +1,13 @@
 /**
  * Taking the target over: the last write in lockstep, after which no follower writes any more.
  *
- * It puts the cutover's state, its owner and a new term, guarded by cursor and term as read. So:
+ * It puts the cutover's state, its owner and the chain's end, guarded by the cursor as read and by there
+ * being no state yet. So:
  *   - no data has landed since the read, and what a follower has on its way is void from now on;
  *   - a follower that looks again finds the state and ends (target/stock.ts);
  *   - of two runs that take over at once one does, and the other one finds whose it is.
  * Fillers may land between the read and the write. On a busy source one does in every millisecond, so
- * the slots are not guarded, as they are where a follower begins a term; instead the state before the
+ * slots and chain are not guarded, as they are where a follower begins a term; instead the state before the
  * write is read again when it has landed, and accounted for to the last revision as a follower would. A
  * run that is killed in between leaves that to the next one, and its state may be compacted away by then;
  * but nobody raises the head before it is done, so until then the slots are as they were.
@@ -18,10 +19,10 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
+import { CHAIN_KEY, encodeLink } from '../target/chain.js';
 import { Claim, type ClaimOptions } from '../target/claim.js';
 import { CURSOR_KEY, cursorTally, parseCursor } from '../target/cursor.js';
 import { CUTOVER_KEY, newCutover, type StoredCutover } from '../target/cutoverstate.js';
-import { TERM_KEY } from '../target/guard.js';
 import { encodeOwner, otherRun, OWNER_KEY } from '../target/nightowner.js';
 import { takeStock, type Identity, type Stock } from '../target/stock.js';
 import { EtcdTarget, type TargetState } from '../target/target.js';
@@ -76,13 +77,13 @@ async function write(
   options: TakeoverOptions,
 ): Promise<void> {
   const { source, prefixes, resources, frozenAt } = options;
-  const { cursor, termMod, tally } = stock;
+  const { cursor, tally } = stock;
   if (!tally.equals(await tallyAt(client, options.equal))) throw notDrained(options.equal);
   // The last moment at which to stop changes nothing.
   options.signal.throwIfAborted();
   failpoint('cutover.takeover.send');
   await client.txn({
-    compare: [modIs(TERM_KEY, termMod), modIs(CURSOR_KEY, cursor.revision)],
+    compare: [modIs(CUTOVER_KEY, 0), modIs(CURSOR_KEY, cursor.revision)],
     success: [
       put(
         CUTOVER_KEY,
@@ -98,10 +99,13 @@ async function write(
         }),
       ),
       put(OWNER_KEY, encodeOwner(self)),
-      put(TERM_KEY, Buffer.alloc(0)),
+      put(CHAIN_KEY, CHAINS_END),
     ],
   });
 }
+
+/** Nothing is behind it. Whether fillers land before it is not known, and so neither is its revision. */
+const CHAINS_END = encodeLink({ term: 'taken-over', revision: 0 });
 
 /** What the cursor said then. A follower also writes cursors without data, so its revision says little. */
 async function tallyAt(client: EtcdClient, revision: Revision): Promise<Tally> {
@@ -133,7 +137,10 @@ async function stateAt(target: EtcdTarget, exact: Revision): Promise<TargetState
     if (!hasCode(error, 'COMPACTED')) throw error;
     const now = await target.read();
     const raised = now.slotMods.some((mod) => mod > exact);
-    return raised ? undefined : { ...now, head: exact, cutover: undefined };
+    if (raised) return undefined;
+    // The chain's end is the one write that came since.
+    const ownWrites = now.ownWrites - 1;
+    return { ...now, head: exact, cutover: undefined, ownWrites, chainMod: 0, link: undefined };
   }
 }
 

@@ -7,14 +7,15 @@
  *   data   the revision's records and the new cursor, one transaction, when the head is one below.
  *          In a long interval a cursor without records now and then, in place of a filler: where it lands
  *          tells whether only fillers have landed before it.
- * How they are sent and guarded, many at once, is in outgoing.ts.
+ * How they are sent and guarded, many at once, is the way's: transactions.ts, or proposals.ts where the
+ * target's peer port may be used.
  *
  * The invariant: after every write that lands the target's head is a position of the source.
  *
  * Starting, and after every doubt. An answer that did not come says nothing, so apply forgets what
- * it believed and takes stock: cursor, slots, term and head in one read. Its next write, whatever
- * it is, goes alone; it is guarded by the cursor, the term *and every slot as read*, and it rewrites
- * cursor and term. If it fails, something sent earlier has landed since the read: take stock again.
+ * it believed and takes stock: cursor, slots, chain and head in one read. Its next write, whatever
+ * it is, goes alone and by the client API; it is guarded by the cursor, the chain *and every slot as
+ * read*, rewrites the cursor and puts a link. If it fails, something sent earlier has landed since the read: take stock again.
  * If it succeeds, a new term has begun and everything sent earlier is void, be it ours or another
  * process's. It is also how two followers notice each other: the second one's term makes the
  * first one's next write fail, who then finds the other's name in the cursor and stops.
@@ -33,6 +34,7 @@ import type { Gap } from '../journal/state.js';
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
+import { newTerm, type Link } from '../target/chain.js';
 import { SLOTS } from '../target/guard.js';
 import {
   foreignWrite,
@@ -43,9 +45,13 @@ import {
 } from '../target/stock.js';
 import type { Target } from '../target/target.js';
 import { Cursors, type DigestBefore } from './cursors.js';
-import { GuardFailed, Outgoing } from './outgoing.js';
 import { AdaptivePace, type Pace } from './pace.js';
+import { Proposals } from './proposals.js';
 import { bytesOf, type Data } from './stage.js';
+import { Transactions } from './transactions.js';
+import { GuardFailed, type Way } from './way.js';
+import { Ways } from './ways.js';
+import { AdaptiveWindow, type Window } from './window.js';
 
 /** What apply is fed: the next revisions that have records, and up to where there are no others. */
 export interface Stretch {
@@ -76,9 +82,13 @@ interface ApplyOptions extends Identity {
   onRetry?: (error: LockstepError) => void;
   /** Between tries; a growing time unless given. */
   pause?: Rest;
-  /** How soon writes follow each other; found out unless given. */
+  /** Which way it is written; by transactions unless given. */
+  ways?: Ways;
+  /** How soon transactions follow each other; found out unless given. */
   pace?: Pace;
-  /** No more fillers than this without a cursor; 256 unless given. */
+  /** How much is proposed at once; found out unless given. */
+  window?: Window;
+  /** By transactions no more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
   onStock?: (position: Position) => void | Promise<void>;
@@ -94,10 +104,12 @@ export class Applier {
   readonly follower = randomUUID();
   /** By this process: revisions with records, fillers, keys put and deleted, bytes of records. */
   readonly written = { revisions: 0, fillers: 0, puts: 0, deletions: 0, bytes: 0 };
+  readonly #ways: Ways;
   readonly #pace: Pace;
+  readonly #window: Window;
   #position: Position | undefined;
-  /** What was sent since the last term. */
-  #outgoing: Outgoing | undefined;
+  /** How the target is written since the last term began. */
+  #way: Way | undefined;
   /** Whether a write of ours has moved the cursor: until then it may bear another's name. */
   #owner = false;
 
@@ -106,12 +118,14 @@ export class Applier {
     private readonly feed: Feed,
     private readonly options: ApplyOptions,
   ) {
+    this.#ways = options.ways ?? new Ways();
     this.#pace = options.pace ?? new AdaptivePace();
+    this.#window = options.window ?? new AdaptiveWindow();
   }
 
   /** The target's head as far as it is confirmed; undefined before it was read. */
   get position(): Position | undefined {
-    return this.#outgoing?.position ?? this.#position;
+    return this.#way?.position ?? this.#position;
   }
 
   /**
@@ -138,7 +152,9 @@ export class Applier {
         }
         if (!passes(error)) throw error;
         this.options.onRetry?.(error);
-        await backoff.rest();
+        // There is another way, which need not wait.
+        if (error.code === 'PEER_PORT') this.#ways.failed(error);
+        else await backoff.rest();
       }
     }
   }
@@ -150,7 +166,7 @@ export class Applier {
     if (this.#owner && stock.cursor.follower !== this.follower)
       throw otherFollower(stock.position, stock.cursor.follower);
     await this.options.onStock?.(stock.position);
-    this.#outgoing = undefined;
+    this.#way = undefined;
     this.#position = stock.position;
     failpoint('lockstep.stock.taken');
     return stock;
@@ -178,7 +194,7 @@ export class Applier {
       }
     } finally {
       stop.abort();
-      await this.#outgoing?.settle();
+      await this.#way?.settle();
     }
   }
 
@@ -186,69 +202,66 @@ export class Applier {
   async #next(next: WholeRevision | Position, { stock, cursors, stopped, stopNow }: Writing) {
     const whole = typeof next === 'number' ? undefined : next;
     const gapEnd = typeof next === 'number' ? next : next.revision - 1;
-    if (!this.#outgoing) {
+    if (!this.#way) {
       const { position } = stock;
       const filler = { revision: position + 1, records: [] };
       const first = gapEnd > position ? filler : whole;
       if (!first) return;
-      const data = await this.#data(first, cursors);
-      await this.#beginTerm(data, stock);
-      this.#outgoing = this.#behind(data, stock, stopped, stopNow);
+      const port = await this.#ways.forTerm();
+      const data = await this.#data(first, cursors, true);
+      const link = await this.#beginTerm(data, stock);
+      const options = { stopped, stop: stopNow, onLanded: this.#landed };
+      this.#way = port
+        ? new Proposals(port, link, { ...options, window: this.#window })
+        : new Transactions(this.target, startOf(data, stock), { ...options, pace: this.#pace });
       if (first === whole) return;
     }
-    await this.#fill(this.#outgoing, gapEnd, cursors);
-    if (whole) await this.#outgoing.write(await this.#data(whole, cursors));
+    await this.#fill(this.#way, gapEnd, cursors);
+    if (whole) await this.#way.write(await this.#data(whole, cursors, this.#way.chained));
+    // Another way needs another term.
+    if (!this.#way.chained && this.#ways.isDue) stopNow();
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */
-  async #beginTerm(first: Data, stock: Stock): Promise<void> {
+  async #beginTerm(first: Data, stock: Stock): Promise<Link> {
     const { records, cursor } = first;
+    const link = { term: newTerm(), revision: first.revision };
     const guard = {
-      termMod: stock.termMod,
+      chainMod: stock.chainMod,
       cursorMod: stock.cursor.revision,
       cursor: undefined,
       slots: stock.slotMods.map((mod, slot) => ({ slot, mod })),
       landed: [],
     };
-    const effect = { kind: 'cursor' as const, records, cursor, newTerm: true };
+    const effect = { kind: 'cursor' as const, records, cursor, link };
     const { succeeded, revision } = await this.target.write(guard, effect);
     if (!succeeded) throw new GuardFailed();
     if (revision !== first.revision) throw foreignWrite(first.revision, revision);
     failpoint('lockstep.cursor.remember');
     this.#owner = true;
     this.#count(first);
+    return link;
   }
 
-  async #fill(outgoing: Outgoing, end: Revision, cursors: Cursors): Promise<void> {
+  async #fill(way: Way, end: Revision, cursors: Cursors): Promise<void> {
     const most = this.options.fillersPerCursor ?? FILLERS_PER_CURSOR;
-    while (end - cursors.revision > most) {
+    // What is chained shows by itself where somebody else has written in between.
+    while (!way.chained && end - cursors.revision > most) {
       const revision = cursors.revision + most + 1;
-      cursors.fillers(outgoing.fill(revision - 1));
-      await outgoing.write(await this.#data({ revision, records: [] }, cursors));
+      cursors.fillers(way.fill(revision - 1));
+      await way.write(await this.#data({ revision, records: [] }, cursors, false));
     }
-    cursors.fillers(outgoing.fill(end));
+    cursors.fillers(way.fill(end));
   }
 
-  #behind(first: Data, stock: Stock, stopped: AbortSignal, stop: () => void): Outgoing {
-    const start = {
-      cursorMod: first.revision,
-      cursor: first.cursor,
-      termMod: first.revision,
-      slotMods: stock.slotMods,
-    };
-    return new Outgoing(this.target, start, {
-      pace: this.#pace,
-      stopped,
-      stop,
-      onLanded: (write) => {
-        this.#count(write);
-      },
-    });
-  }
+  readonly #landed = (write: Data | 'filler'): void => {
+    if (this.#way?.chained) this.#ways.worked();
+    this.#count(write);
+  };
 
-  async #data(whole: WholeRevision, cursors: Cursors): Promise<Data> {
+  async #data(whole: WholeRevision, cursors: Cursors, chained: boolean): Promise<Data> {
     await this.options.ensureLeases?.(whole);
-    return { ...whole, cursor: await cursors.with(whole) };
+    return { ...whole, cursor: await cursors.with(whole, chained) };
   }
 
   #count(landed: WholeRevision | 'filler'): void {
@@ -262,6 +275,10 @@ export class Applier {
       this.written.bytes += bytesOf(landed);
     }
   }
+}
+
+function startOf({ revision, cursor }: Data, { slotMods }: Stock) {
+  return { cursorMod: revision, cursor, chainMod: revision, slotMods };
 }
 
 /** What is written behind one stock of the target. */

@@ -20,7 +20,7 @@ export class Cursors {
   readonly #digests = new Map<string, bigint | undefined>();
   #tally: Tally;
   #gap: Gap | null;
-  #slotWrites: number;
+  #ownWrites: number;
   #revision: Revision;
 
   constructor(
@@ -32,7 +32,7 @@ export class Cursors {
   ) {
     this.#tally = stock.tally;
     this.#gap = stock.cursor.gap;
-    this.#slotWrites = stock.slotWrites;
+    this.#ownWrites = stock.ownWrites;
     this.#revision = stock.cursor.revision;
   }
 
@@ -43,12 +43,16 @@ export class Cursors {
 
   /** So many fillers come before the next cursor. */
   fillers(count: number): void {
-    this.#slotWrites += count;
+    this.#ownWrites += count;
   }
 
-  /** The cursor that is written with this revision; revisions come in order, each once. */
-  async with(whole: WholeRevision): Promise<Buffer> {
+  /**
+   * The cursor that is written with this revision; revisions come in order, each once.
+   * @param chained whether a link is put by the same write
+   */
+  async with(whole: WholeRevision, chained: boolean): Promise<Buffer> {
     const { revision } = whole;
+    if (chained) this.#ownWrites++;
     this.#tally = await this.#tallyAfter(whole);
     this.#revision = revision;
     // The newest gap below: those before it have been compacted away since.
@@ -61,7 +65,7 @@ export class Cursors {
       revision,
       keys: this.#tally.keys,
       checksum: this.#tally.hex,
-      slotWrites: this.#slotWrites,
+      ownWrites: this.#ownWrites,
       gap: this.#gap,
       follower: this.identity.follower,
       at: new Date().toISOString(),

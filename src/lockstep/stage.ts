@@ -1,4 +1,4 @@
-/** What is on its way to the target behind one cursor: outgoing.ts says why, and in which order. */
+/** What is on its way to the target behind one cursor: transactions.ts says why, and in which order. */
 import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { foreignWrite } from '../target/stock.js';

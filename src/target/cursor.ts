@@ -23,8 +23,8 @@ const schema = z.object({
   /** Live keys under the prefixes, and the sum of their digests (mvcc/tally.ts). */
   keys: z.number().int().nonnegative(),
   checksum: z.string().regex(/^[0-9a-f]{16}$/),
-  /** Writes to filler slots before this cursor: with the slots' versions it accounts for the head. */
-  slotWrites: z.number().int().nonnegative(),
+  /** Writes to slots and chain up to this cursor, its own included: with their versions they account for the head. */
+  ownWrites: z.number().int().nonnegative(),
   /** Revisions whose history here is not the source's, only its outcome is; null: there are none. */
   gap: z.object({ after: z.number().int(), to: z.number().int() }).nullable(),
   /** Random id of the process that wrote it; null from seal. */

@@ -2,15 +2,10 @@
 import { OWN_PREFIX } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Link } from './chain.js';
 
 /** Filler slots: as many fillers may be on their way at once. */
 export const SLOTS = 64;
-
-/**
- * Written by the first write after each stock, which begins a term by that: whatever was sent in an older one
- * is void.
- */
-export const TERM_KEY = Buffer.from(`${OWN_PREFIX}term`);
 
 export const SLOT_PREFIX = `${OWN_PREFIX}slot/`;
 
@@ -18,9 +13,10 @@ export function slotKey(slot: number): Buffer {
   return Buffer.from(`${SLOT_PREFIX}${String(slot).padStart(2, '0')}`);
 }
 
-/** What must hold on the target for a write to take effect. */
+/** What must hold on the target for a transaction to take effect. */
 export interface Guard {
-  termMod: Revision;
+  /** Of the chain (chain.ts): the term is still the one that it was read in, or has begun. */
+  chainMod: Revision;
   cursorMod: Revision;
   /** What the cursor says, byte for byte; undefined where its mod_revision was read, not foretold. */
   cursor: Buffer | undefined;
@@ -30,7 +26,16 @@ export interface Guard {
   landed: { slot: number; above: Revision; below: Revision }[];
 }
 
+/** What a transaction does. */
 export type Effect =
   | { kind: 'filler'; slot: number }
-  /** One whole revision, or none and only the cursor anew; with `newTerm`, the term, too. */
-  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer; newTerm: boolean };
+  /** One whole revision, or none and only the cursor anew; with a link, it begins a term. */
+  | { kind: 'cursor'; records: readonly Record[]; cursor: Buffer; link?: Link | undefined };
+
+/** One write of a proposal: it takes effect right behind the link before its own, or never. */
+export interface Chained {
+  /** That it leaves behind. */
+  link: Link;
+  /** The whole revision with its cursor; undefined: a filler. */
+  data: { records: readonly Record[]; cursor: Buffer } | undefined;
+}

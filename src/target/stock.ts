@@ -2,15 +2,16 @@
  * Taking stock: what the target holds, and whether it may be followed into.
  *
  * The head must be accounted for to the last revision: since the cursor was written at revision c,
- * nothing but fillers may have been written, and each filler added one to a slot's version. So
- * head = c + (sum of slot versions now − sum of slot versions when the cursor was written), or
- * somebody else has written there.
+ * nothing but fillers may have been written, and each filler added one to the version of a slot, or of
+ * the chain. So head = c + (sum of these versions now − their sum when the cursor was written), or somebody
+ * else has written there. Likewise the chain's last link is where it was meant to be.
  */
 import { LockstepError } from '../errors.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
+import { CHAIN_KEY } from './chain.js';
 import { cursorTally, type Cursor } from './cursor.js';
 import { refuseCutOver } from './cutoverstate.js';
 import type { TargetState } from './target.js';
@@ -28,9 +29,9 @@ export interface Stock {
   position: Position;
   cursor: Cursor;
   tally: Tally;
-  termMod: Revision;
+  chainMod: Revision;
   slotMods: Revision[];
-  slotWrites: number;
+  ownWrites: number;
 }
 
 /** Nobody writes so much to a target unseen; who bumps revisions does it by more. */
@@ -58,7 +59,8 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
       'It was copied by something that does not keep revisions. Restore the base with `etcdutl snapshot restore`, or seed again.',
       state.cursorMod,
     );
-  const expected = cursor.revision + state.slotWrites - cursor.slotWrites;
+  refuseOddLink(state);
+  const expected = cursor.revision + state.ownWrites - cursor.ownWrites;
   if (head - expected >= BUMPED_BY)
     throw refuse(
       'TARGET_HEAD_OFF',
@@ -77,10 +79,23 @@ export function takeStock(state: TargetState, identity: Identity): Stock {
     position: proven(head),
     cursor,
     tally: cursorTally(cursor),
-    termMod: state.termMod,
+    chainMod: state.chainMod,
     slotMods: [...state.slotMods],
-    slotWrites: state.slotWrites,
+    ownWrites: state.ownWrites,
   };
+}
+
+/** Where the chain says another revision than it was written at, it followed somebody else's write. */
+function refuseOddLink({ chainMod, link }: TargetState): void {
+  if (chainMod === 0 || link?.revision === chainMod) return;
+  throw refuse(
+    'TARGET_HEAD_OFF',
+    link
+      ? `the chain says revision ${link.revision}, but was written at ${chainMod}: somebody else has written in between`
+      : `${CHAIN_KEY.toString()} holds no link: somebody else has written there, at revision ${chainMod}`,
+    `Stop the other writer. ${NEW_TARGET}`,
+    chainMod,
+  );
 }
 
 function checkSource(cursor: Cursor, { source, prefixes }: Identity): void {
@@ -111,6 +126,16 @@ export function foreignWrite(expected: Revision, actual: Revision): LockstepErro
     `a write that had to be revision ${expected} of the target became ${actual}: somebody else writes there`,
     `Stop the other writer. ${NEW_TARGET}`,
     actual,
+  );
+}
+
+/** A write landed behind the last of ours. */
+export function foreignBehind(ours: Revision, head: Revision): LockstepError {
+  return refuse(
+    'TARGET_FOREIGN_WRITE',
+    `the target's head is ${head}, but what was written ends at ${ours}: somebody else writes there`,
+    `Stop the other writer. ${NEW_TARGET}`,
+    head,
   );
 }
 

@@ -11,7 +11,8 @@ import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import { CURSOR_KEY, parseCursor, type Cursor } from './cursor.js';
 import { CUTOVER_KEY, parseCutover, type StoredCutover } from './cutoverstate.js';
-import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from './guard.js';
+import { CHAIN_KEY, parseLink, type Link } from './chain.js';
+import { SLOTS, slotKey, type Effect, type Guard } from './guard.js';
 import { OWNER_KEY, parseOwner, type StoredOwner } from './nightowner.js';
 import { guardedTxn } from './txn.js';
 
@@ -21,12 +22,14 @@ export interface TargetState {
   cursor: Cursor | undefined;
   /** mod_revision of the cursor key; 0 where there is none. */
   cursorMod: Revision;
-  /** Likewise of the term. */
-  termMod: Revision;
+  /** Likewise of the chain. */
+  chainMod: Revision;
+  /** The chain's last; undefined where there is none, or somebody has written something else there. */
+  link: Link | undefined;
   /** mod_revision of each slot; 0 for one never written. */
   slotMods: Revision[];
-  /** Sum of the slots' versions: how often slots were ever written. */
-  slotWrites: number;
+  /** Sum of the versions of slots and chain: how often they were ever written. */
+  ownWrites: number;
   /** Where there is one, the target is in lockstep no more. */
   cutover: StoredCutover | undefined;
   /** Who claimed it last. */
@@ -58,9 +61,10 @@ export class EtcdTarget implements Target {
       head: revision ?? header.revision,
       cursor: undefined,
       cursorMod: 0,
-      termMod: 0,
+      chainMod: 0,
+      link: undefined,
       slotMods: new Array<Revision>(SLOTS).fill(0),
-      slotWrites: 0,
+      ownWrites: 0,
       cutover: undefined,
       owner: undefined,
     };
@@ -70,12 +74,14 @@ export class EtcdTarget implements Target {
       const slot = this.#slots.findIndex((name) => name.equals(kv.key));
       if (slot >= 0) {
         state.slotMods[slot] = kv.modRevision;
-        state.slotWrites += kv.version;
+        state.ownWrites += kv.version;
       } else if (kv.key.equals(CURSOR_KEY)) {
         state.cursor = parseCursor(kv.value);
         state.cursorMod = kv.modRevision;
-      } else if (kv.key.equals(TERM_KEY)) {
-        state.termMod = kv.modRevision;
+      } else if (kv.key.equals(CHAIN_KEY)) {
+        state.chainMod = kv.modRevision;
+        state.ownWrites += kv.version;
+        state.link = parseLink(kv.value);
       } else if (kv.key.equals(CUTOVER_KEY)) {
         state.cutover = parseCutover(row);
       } else if (kv.key.equals(OWNER_KEY)) {

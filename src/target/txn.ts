@@ -16,8 +16,9 @@ import type { KeyRange } from '../mvcc/prefix.js';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { CHAIN_KEY, encodeLink } from './chain.js';
 import { CURSOR_KEY } from './cursor.js';
-import { TERM_KEY, slotKey, type Effect, type Guard } from './guard.js';
+import { slotKey, type Chained, type Effect, type Guard } from './guard.js';
 
 type Op = pb.RequestOp.$Properties;
 
@@ -29,7 +30,7 @@ const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
   const compare = [
-    modIs(TERM_KEY, guard.termMod),
+    modIs(CHAIN_KEY, guard.chainMod),
     modIs(CURSOR_KEY, guard.cursorMod),
     ...(guard.cursor ? [valueIs(CURSOR_KEY, guard.cursor)] : []),
     ...guard.slots.map(({ slot, mod: seen }) => modIs(slotKey(slot), seen)),
@@ -39,8 +40,23 @@ export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Propert
     ]),
   ];
   if (effect.kind === 'filler') return { compare, success: [put(slotKey(effect.slot), EMPTY)] };
-  const own = [put(CURSOR_KEY, effect.cursor), ...(effect.newTerm ? [put(TERM_KEY, EMPTY)] : [])];
-  return { compare, success: [...nest(effect.records, compare.length, own.length), ...own] };
+  const { records, cursor, link } = effect;
+  const own = [put(CURSOR_KEY, cursor), ...(link ? [put(CHAIN_KEY, encodeLink(link))] : [])];
+  return { compare, success: [...nest(records, compare.length, own.length), ...own] };
+}
+
+/**
+ * The guard names the link before by its revision, and by where it landed. By its revision alone, all that
+ * follows somebody else's write would land one too high; by where it landed alone, what was meant for the
+ * revision after the next would take the one that landed one too high for its own predecessor.
+ */
+export function chainedTxn({ link, data }: Chained): pb.TxnRequest.$Properties {
+  const before = { ...link, revision: link.revision - 1 };
+  const compare = [modIs(CHAIN_KEY, before.revision), valueIs(CHAIN_KEY, encodeLink(before))];
+  const own = [put(CHAIN_KEY, encodeLink(link))];
+  if (!data) return { compare, success: own };
+  own.unshift(put(CURSOR_KEY, data.cursor));
+  return { compare, success: [...nest(data.records, compare.length, own.length), ...own] };
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -265,7 +265,7 @@ export const cursor = z.strictObject({
   revision,
   keys: count,
   checksum,
-  slotWrites: count,
+  ownWrites: count,
   gap,
   follower: z.uuid().nullable(),
   at: z.iso.datetime(),

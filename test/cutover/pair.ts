@@ -13,7 +13,7 @@ import { untilEqual, untilQuiet } from '../../src/proof/drain.js';
 import { look, type Claim } from '../../src/target/claim.js';
 import { CURSOR_KEY, encodeCursor } from '../../src/target/cursor.js';
 import { CUTOVER_KEY, encodeCutover, type Phase } from '../../src/target/cutoverstate.js';
-import { TERM_KEY } from '../../src/target/guard.js';
+import { CHAIN_KEY, encodeLink } from '../../src/target/chain.js';
 import { OWNER_KEY, thisRun, type Owner } from '../../src/target/nightowner.js';
 import type { Identity } from '../../src/target/stock.js';
 import { EtcdTarget } from '../../src/target/target.js';
@@ -170,15 +170,15 @@ export class Pair {
    * passed them. There must be no follower, and nothing raised.
    */
   async undo(): Promise<void> {
-    const { cursor, slotWrites } = await new EtcdTarget(this.targetClient).read();
+    const { cursor, ownWrites } = await new EtcdTarget(this.targetClient).read();
     if (!cursor) throw new Error('the target has no cursor');
     const { revision: head } = await this.targetClient.txn({
       success: [CUTOVER_KEY, OWNER_KEY].map((key) => ({ requestDeleteRange: { key } })),
     });
     const revision = head + 1;
-    const value = encodeCursor({ ...cursor, revision, slotWrites, follower: null });
+    const value = encodeCursor({ ...cursor, revision, ownWrites: ownWrites + 1, follower: null });
     await this.targetClient.txn({
-      success: [put(CURSOR_KEY, value), put(TERM_KEY, Buffer.alloc(0))],
+      success: [put(CURSOR_KEY, value), put(CHAIN_KEY, encodeLink({ term: 'undone', revision }))],
     });
     while ((await this.heads()).source < revision) await this.stage.foreign(1);
   }

@@ -194,13 +194,13 @@ describe('takeover', () => {
       client.meddle = async (send, n) => {
         if (n > 1) return send();
         // As a follower that is in full swing writes it: without its fence.
-        const { cursor, slotWrites } = await new EtcdTarget(pair.targetClient).read();
+        const { cursor, ownWrites } = await new EtcdTarget(pair.targetClient).read();
         const tally = cursorTally(cursor!);
         tally.remove(digest((await pair.source.few({ key })).rows[0]!));
         await pair.stage.put(key.toString(), value.toString());
         tally.add(digest((await pair.source.few({ key })).rows[0]!));
         const { keys, hex: checksum } = tally;
-        const next = { ...cursor!, revision: equal + 1, keys, checksum, slotWrites };
+        const next = { ...cursor!, revision: equal + 1, keys, checksum, ownWrites };
         await pair.targetClient.txn({
           success: [put(key, value), put(CURSOR_KEY, encodeCursor(next))],
         });
@@ -213,12 +213,12 @@ describe('takeover', () => {
     });
 
     it('a filler that lands between read and write is accounted for', async () => {
-      const { cursorMod, termMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
+      const { cursorMod, chainMod, slotMods } = await new EtcdTarget(pair.targetClient).read();
       client.meddle = async (send) => {
         await pair.stage.foreign(1);
         const slots = [{ slot: 9, mod: slotMods[9]! }];
         const filler = guardedTxn(
-          { termMod, cursorMod, cursor: undefined, slots, landed: [] },
+          { chainMod, cursorMod, cursor: undefined, slots, landed: [] },
           { kind: 'filler', slot: 9 },
         );
         expect((await pair.targetClient.txn(filler)).succeeded).to.equal(true);

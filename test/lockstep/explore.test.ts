@@ -9,7 +9,8 @@
  */
 import { expect } from 'chai';
 import { CURSOR_KEY } from '../../src/target/cursor.js';
-import { TERM_KEY, SLOTS, slotKey } from '../../src/target/guard.js';
+import { CHAIN_KEY } from '../../src/target/chain.js';
+import { SLOTS, slotKey } from '../../src/target/guard.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { World, type Happening } from './model.js';
 import { PREFIX, type Entry } from './source.js';
@@ -63,7 +64,7 @@ const MEDDLING: Record<string, Meddling> = {
     world.writeForeign(put(slotKey(SLOTS - 1)));
   },
   'the term': (world) => {
-    world.writeForeign(put(TERM_KEY));
+    world.writeForeign(put(CHAIN_KEY));
   },
   'the cursor': (world) => {
     world.writeForeign(put(CURSOR_KEY));

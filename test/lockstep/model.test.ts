@@ -28,7 +28,8 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { Applier } from '../../src/lockstep/apply.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { CURSOR_KEY } from '../../src/target/cursor.js';
-import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
+import { CHAIN_KEY } from '../../src/target/chain.js';
+import { SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
 import type { Target, TargetState } from '../../src/target/target.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
 import { EAGER, IDENTITY, TAPE_END, World, type ForeignWrite, type Plan } from './model.js';
@@ -67,7 +68,7 @@ const plan = fc.record<Plan>({
   fillersPerCursor: fc.constantFrom(5, 5, 5, 2 * SLOTS),
 });
 
-const own = fc.constantFrom(CURSOR_KEY, TERM_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));
+const own = fc.constantFrom(CURSOR_KEY, CHAIN_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));
 
 const foreignWrite = fc.record<ForeignWrite>({
   atStep: fc.nat(200),

@@ -275,11 +275,11 @@ export class World {
   }
 }
 
-function describe({ termMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
+function describe({ chainMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
   const said = cursor ? ` of ${parseCursor(cursor).revision}` : '';
-  const guard = `if term@${termMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const guard = `if term@${chainMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

@@ -79,7 +79,7 @@ for (const version of versions())
 
     function guardedBy(slots: Guard['slots']): Guard {
       return {
-        termMod: 0,
+        chainMod: 0,
         cursorMod,
         cursor: cursorMod > 0 ? CURSOR : undefined,
         slots,
@@ -89,7 +89,7 @@ for (const version of versions())
 
     /** Writes the records as the next revision and checks that this is what it became. */
     async function write(records: readonly Record[], slots: Guard['slots'] = []): Promise<void> {
-      const effect = { kind: 'cursor', records, cursor: CURSOR, newTerm: false } as const;
+      const effect = { kind: 'cursor', records, cursor: CURSOR } as const;
       const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: true, revision: head + 1 });
       cursorMod = head = answer.revision;
@@ -153,7 +153,6 @@ for (const version of versions())
         kind: 'cursor',
         records: deletes(300),
         cursor: CURSOR,
-        newTerm: false,
       } as const;
       const answer = await target.write(guardedBy(slots), effect);
       expect(answer).to.deep.equal({ succeeded: false, revision: head });

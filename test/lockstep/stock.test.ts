@@ -15,7 +15,7 @@ const CURSOR: Cursor = {
   revision: 100,
   keys: 3,
   checksum: '00000000000000ff',
-  slotWrites: 40,
+  ownWrites: 40,
   gap: null,
   follower: 'somebody',
   at: 'some day',
@@ -30,9 +30,10 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     head: 102,
     cursor: CURSOR,
     cursorMod: 100,
-    termMod: 90,
+    chainMod: 90,
+    link: { term: 'a', revision: 90 },
     slotMods,
-    slotWrites: 42,
+    ownWrites: 42,
     cutover: undefined,
     owner: undefined,
     ...changes,
@@ -88,7 +89,7 @@ const REFUSALS: Refusal[] = [
   },
   {
     why: 'a write too few',
-    state: state({ slotWrites: 43 }),
+    state: state({ ownWrites: 43 }),
     code: 'TARGET_HEAD_OFF',
     revision: 102,
   },
@@ -101,12 +102,12 @@ describe('taking stock', () => {
     expect(stock.cursor).to.equal(CURSOR);
     expect([stock.tally.keys, stock.tally.checksum]).to.deep.equal([3, 0xffn]);
     expect(stock.slotMods.slice(0, 3)).to.deep.equal([101, 102, 0]);
-    expect(stock.slotWrites).to.equal(42);
+    expect(stock.ownWrites).to.equal(42);
   });
 
   it('takes a target fresh from its base', () => {
-    const cursor = { ...CURSOR, slotWrites: 0, follower: null };
-    const fresh = { head: 100, slotMods: new Array<number>(SLOTS).fill(0), slotWrites: 0 };
+    const cursor = { ...CURSOR, ownWrites: 0, follower: null };
+    const fresh = { head: 100, slotMods: new Array<number>(SLOTS).fill(0), ownWrites: 0 };
     expect(takeStock(state({ cursor, ...fresh }), IDENTITY).position).to.equal(100);
   });
 

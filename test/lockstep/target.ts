@@ -6,6 +6,7 @@ import { OWN_PREFIX } from '../../src/mvcc/prefix.js';
 import type { Record } from '../../src/mvcc/record.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { digest, Tally } from '../../src/mvcc/tally.js';
+import { CHAIN_KEY, encodeLink, parseLink } from '../../src/target/chain.js';
 import {
   CURSOR_FORMAT,
   CURSOR_KEY,
@@ -13,7 +14,7 @@ import {
   encodeCursor,
   parseCursor,
 } from '../../src/target/cursor.js';
-import { TERM_KEY, SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
+import { SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
 import type { TargetState } from '../../src/target/target.js';
 import { PREFIX, type Source } from './source.js';
 import { Store, type Op } from './store.js';
@@ -74,13 +75,15 @@ export class ModelTarget {
   read(): TargetState {
     const slots = SLOT_KEYS.map((key) => this.store.get(key));
     const cursor = this.store.get(CURSOR_KEY);
+    const chain = this.store.get(CHAIN_KEY);
     return {
       head: this.store.head,
       cursor: cursor && parseCursor(cursor.value),
       cursorMod: cursor?.mod ?? 0,
-      termMod: this.#mod(TERM_KEY),
+      chainMod: this.#mod(CHAIN_KEY),
+      link: chain && parseLink(chain.value),
       slotMods: slots.map((slot) => slot?.mod ?? 0),
-      slotWrites: slots.reduce((sum, slot) => sum + (slot?.version ?? 0), 0),
+      ownWrites: [...slots, chain].reduce((sum, row) => sum + (row?.version ?? 0), 0),
       cutover: undefined,
       owner: undefined,
     };
@@ -88,7 +91,7 @@ export class ModelTarget {
 
   write(guard: Guard, effect: Effect): { succeeded: boolean; revision: Revision } {
     const holds =
-      this.#mod(TERM_KEY) === guard.termMod &&
+      this.#mod(CHAIN_KEY) === guard.chainMod &&
       this.#mod(CURSOR_KEY) === guard.cursorMod &&
       (!guard.cursor || this.store.get(CURSOR_KEY)?.value.equals(guard.cursor)) &&
       guard.slots.every(({ slot, mod }) => this.#mod(SLOT_KEYS[slot]!) === mod) &&
@@ -159,8 +162,8 @@ function toOps(effect: Effect): Op[] {
   const ops = effect.records.map(({ key, tombstone, bytes }) =>
     tombstone ? { key } : { key, value: parseKeyValue(bytes).value },
   );
-  const newTerm = effect.newTerm ? [{ key: TERM_KEY, value: EMPTY }] : [];
-  return [...ops, { key: CURSOR_KEY, value: effect.cursor }, ...newTerm];
+  const link = effect.link ? [{ key: CHAIN_KEY, value: encodeLink(effect.link) }] : [];
+  return [...ops, { key: CURSOR_KEY, value: effect.cursor }, ...link];
 }
 
 function tallyOf(rows: readonly Record[]): Tally {
@@ -181,7 +184,7 @@ function cursorRow(source: Source, tally: Tally): Record {
     revision,
     keys: tally.keys,
     checksum: tally.hex,
-    slotWrites: 0,
+    ownWrites: 0,
     gap: null,
     follower: null,
     at: 'sealed',

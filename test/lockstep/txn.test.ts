@@ -4,7 +4,8 @@ import { encodeKeyValue, toBigInt } from '../../src/mvcc/keyvalue.js';
 import type { Record } from '../../src/mvcc/record.js';
 import { GUARD_BYTES } from '../../src/plan/data.js';
 import { CURSOR_KEY } from '../../src/target/cursor.js';
-import { TERM_KEY, SLOTS, slotKey, type Guard } from '../../src/target/guard.js';
+import { CHAIN_KEY } from '../../src/target/chain.js';
+import { SLOTS, slotKey, type Guard } from '../../src/target/guard.js';
 import { guardedTxn } from '../../src/target/txn.js';
 import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { MAX_TXN_OPS, refusal } from './txnrules.js';
@@ -13,6 +14,7 @@ const RUNS = 300;
 const RUNS_LARGE = 20;
 const MOST_RECORDS = 20_000;
 const CURSOR = Buffer.from('{}');
+const LINK = { term: 'a', revision: 7 };
 
 /** One key's part in a revision; a put-delete is two records of one key. */
 type Kind = 'put' | 'delete' | 'put-delete';
@@ -49,7 +51,7 @@ function kinds(maxLength: number): fc.Arbitrary<Kind[]> {
 
 function guardOf(slots: number): Guard {
   const all = Array.from({ length: slots }, (_, slot) => ({ slot, mod: slot }));
-  return { termMod: 2, cursorMod: 6, cursor: undefined, slots: all, landed: [] };
+  return { chainMod: 2, cursorMod: 6, cursor: undefined, slots: all, landed: [] };
 }
 
 const guard = fc.constantFrom(0, 1, SLOTS).map(guardOf);
@@ -77,13 +79,13 @@ function wanted({ key, tombstone, sub }: Record): string {
 }
 
 function check(records: readonly Record[], by: Guard): void {
-  const newTerm = by.slots.length > 1;
-  const txn = guardedTxn(by, { kind: 'cursor', records, cursor: CURSOR, newTerm });
+  const link = by.slots.length > 1 ? LINK : undefined;
+  const txn = guardedTxn(by, { kind: 'cursor', records, cursor: CURSOR, link });
   expect(refusal(txn)).to.equal(undefined);
   const last = `put ${CURSOR_KEY.toString()} = {}, lease 0`;
   // One string, because comparing arrays of 20,000 is chai's slowest way.
   const order = [...executed(txn.success ?? [])].join('\n');
-  const own = newTerm ? [last, `put ${TERM_KEY.toString()} = , lease 0`] : [last];
+  const own = link ? [last, `put ${CHAIN_KEY.toString()} = a 7, lease 0`] : [last];
   expect(order === [...records.map(wanted), ...own].join('\n'), 'in the order of the records').to.be
     .true;
   expect(txn.compare).to.have.lengthOf(2 + by.slots.length);
@@ -119,7 +121,6 @@ describe('one revision as one transaction', function () {
       kind: 'cursor',
       records,
       cursor: CURSOR,
-      newTerm: false,
     });
     expect(success?.every((op) => op.requestPut)).to.be.true;
     expect(success).to.have.lengthOf(MAX_TXN_OPS);
@@ -128,30 +129,30 @@ describe('one revision as one transaction', function () {
   it('is not larger than plan reckons with, even where every slot is compared', () => {
     const far = Number.MAX_SAFE_INTEGER;
     const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, mod: far }));
-    const by = { termMod: far, cursorMod: far, cursor: undefined, slots, landed: [] };
+    const by = { chainMod: far, cursorMod: far, cursor: undefined, slots, landed: [] };
     const cursor = Buffer.alloc(600); // of one prefix it has 400
-    const effect = { kind: 'cursor', records: [], cursor, newTerm: true } as const;
+    const effect = { kind: 'cursor', records: [], cursor, link: LINK } as const;
     const { length } = pb.TxnRequest.encode(guardedTxn(by, effect)).finish();
     expect(length).to.be.lessThan(GUARD_BYTES);
   });
 
   it('guards by mod_revision and what the cursor says, whatever the write', () => {
     const by: Guard = {
-      termMod: 2,
+      chainMod: 2,
       cursorMod: 6,
       cursor: CURSOR,
       slots: [{ slot: 3, mod: 5 }],
       landed: [{ slot: 4, above: 5, below: 9 }],
     };
     const filler = guardedTxn(by, { kind: 'filler', slot: 3 });
-    const cursor = guardedTxn(by, { kind: 'cursor', records: [], cursor: CURSOR, newTerm: true });
+    const cursor = guardedTxn(by, { kind: 'cursor', records: [], cursor: CURSOR, link: LINK });
     expect(filler.compare).to.deep.equal(cursor.compare);
     const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
     const { VALUE, MOD } = pb.Compare.CompareTarget;
     expect(
       filler.compare?.map((c) => [text(c.key), c.target, c.result, c.modRevision ?? c.value]),
     ).to.deep.equal([
-      [TERM_KEY.toString(), MOD, EQUAL, 2],
+      [CHAIN_KEY.toString(), MOD, EQUAL, 2],
       [CURSOR_KEY.toString(), MOD, EQUAL, 6],
       [CURSOR_KEY.toString(), VALUE, EQUAL, CURSOR],
       [slotKey(3).toString(), MOD, EQUAL, 5],

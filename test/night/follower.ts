@@ -30,7 +30,7 @@ export function restoredFrom(source: Store, clusterId: string): Store {
 export class Follower {
   /** A slow one has not come yet. */
   held = false;
-  #slotWrites = 0;
+  #ownWrites = 0;
 
   constructor(
     private readonly source: Store,
@@ -47,26 +47,26 @@ export class Follower {
       .since(revision)
       .filter(({ main, key }) => main === revision && key.toString().startsWith(PODS));
     if (records.length === 0) {
-      const slot = slotKey(this.#slotWrites++ % SLOTS);
+      const slot = slotKey(this.#ownWrites++ % SLOTS);
       this.target.txn({ success: [put(slot, Buffer.alloc(0))] });
       return;
     }
     const ops = records.map(({ key, tombstone, bytes }) =>
       tombstone ? { requestDeleteRange: { key } } : put(key, parseKeyValue(bytes).value),
     );
-    const cursor = put(CURSOR_KEY, cursorValue(this.source, revision, this.#slotWrites));
+    const cursor = put(CURSOR_KEY, cursorValue(this.source, revision, this.#ownWrites));
     this.target.txn({ success: [...ops, cursor] });
   }
 }
 
-function cursorValue(source: Store, revision: number, slotWrites: number): Buffer {
+function cursorValue(source: Store, revision: number, ownWrites: number): Buffer {
   const tally = new Tally();
   for (const row of source.range(prefixRange(PODS), revision)) tally.add(digest(row));
   return encodeCursor({
     format: CURSOR_FORMAT,
     source: source.clusterId,
     prefixes: [PODS],
-    ...{ revision, slotWrites, keys: tally.keys, checksum: tally.hex },
+    ...{ revision, ownWrites, keys: tally.keys, checksum: tally.hex },
     ...{ gap: null, follower: null, at: '' },
   });
 }

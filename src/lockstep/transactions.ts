@@ -1,5 +1,5 @@
 /**
- * Writes on their way to the target, many at once, each with effect only in its turn.
+ * By transactions: writes on their way to the target, many at once, each with effect only in its turn.
  *
  * The line of writes is cut into stages: the interval behind cursor c, and the data that ends it.
  *
@@ -21,8 +21,8 @@
  * cursor is like another, so its bytes say it. Fillers need not compare them: behind a cursor that is
  * not what belongs there nothing moves the cursor any more, and it shows in the next stock.
  *
- * Everything is also guarded by the term's mod_revision. A write that was sent ahead fits a state
- * that is still to come; without the term a lost one could land after a new stock was taken, when
+ * Everything is also guarded by the chain, which nothing moves but the beginning of a term. A write that
+ * was sent ahead fits a state that is still to come; without the chain a lost one could land after a new stock was taken, when
  * that state has come, and be one filler too many.
  *
  * A target that is restored from its base meanwhile may come to the same term, cursor and slots once
@@ -38,7 +38,6 @@
  * when the write was sent.
  */
 import { Wakeup } from '../async/wakeup.js';
-import { passes } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
@@ -54,6 +53,7 @@ import {
   type Sending,
   type Stage,
 } from './stage.js';
+import { GuardFailed, worst, type Way, type WayOptions } from './way.js';
 
 /** Data on its way before the one in front of it has landed. */
 const MAX_AHEAD = 16;
@@ -71,27 +71,20 @@ const MAX_FILLERS_GUARDED = 48;
 const MAX_RECORDS_GUARDED = 1000;
 const MAX_BYTES_GUARDED = 256 * 1024;
 
-/** Something landed that we had given up on, or somebody else writes: look again. */
-export class GuardFailed extends Error {}
-
 /** Where the target stands when a term has begun. */
 interface Start {
   cursorMod: Revision;
   cursor: Buffer;
-  termMod: Revision;
+  chainMod: Revision;
   slotMods: readonly Revision[];
 }
 
-interface OutgoingOptions {
+interface TransactionsOptions extends WayOptions {
   pace: Pace;
-  onLanded: (write: Data | 'filler') => void;
-  /** Nothing more is sent once it is aborted, from outside or by `stop`. */
-  stopped: AbortSignal;
-  /** Called when a write has failed. */
-  stop: () => void;
 }
 
-export class Outgoing {
+export class Transactions implements Way {
+  readonly chained = false;
   readonly #stages: Stage[];
   readonly #slotMods: Revision[];
   readonly #free: number[];
@@ -104,20 +97,19 @@ export class Outgoing {
   constructor(
     private readonly target: Target,
     private readonly start: Start,
-    private readonly options: OutgoingOptions,
+    private readonly options: TransactionsOptions,
   ) {
     this.#stages = [stageAfter(start.cursorMod, start.cursor)];
     this.#slotMods = [...start.slotMods];
     this.#free = this.#slotMods.map((_, slot) => slot);
   }
 
-  /** The target's head as far as it is confirmed; while fillers are on their way it may be higher. */
+  /** While fillers are on their way the head may be higher. */
   get position(): Position {
     const { after, landed } = this.#first;
     return proven(after + landed);
   }
 
-  /** Fillers up to `end`; returns how many there were to add. */
   fill(end: Revision): number {
     const stage = this.#last;
     const more = Math.max(0, end - stage.end);
@@ -127,10 +119,6 @@ export class Outgoing {
     return more;
   }
 
-  /**
-   * The next revision, when the interval before it is filled; without records it only moves the cursor.
-   * Resolves when there is room for another.
-   */
   async write(data: Data): Promise<void> {
     this.#last.data = { ...data, sentAt: 0, state: 'waiting' };
     this.#stages.push(stageAfter(data.revision, data.cursor));
@@ -141,11 +129,7 @@ export class Outgoing {
       await this.#moved.after(this.#moved.generation, stopped);
   }
 
-  /**
-   * Waits for the answers to all that was sent. Nothing more may be sent by then.
-   * @throws the worst error: a foreign write outweighs a guard that failed, and that outweighs a
-   *   connection that broke
-   */
+  /** Waits for the answers to all that was sent. */
   async settle(): Promise<void> {
     while (this.#onTheirWay.size > 0) await Promise.all(this.#onTheirWay);
     if (this.#errors.length > 0) throw worst(this.#errors);
@@ -258,7 +242,7 @@ export class Outgoing {
       return { slot, above: this.#slotMods[slot] ?? 0, below: data.revision };
     });
     const { records, cursor } = data;
-    const effect: Effect = { kind: 'cursor', records, cursor, newTerm: false };
+    const effect: Effect = { kind: 'cursor', records, cursor };
     const guard = this.#guard(stage, { cursor: stage.cursor, landed });
     this.#send(guard, effect, (revision) => {
       if (revision === undefined) {
@@ -278,7 +262,7 @@ export class Outgoing {
 
   #guard({ after }: Stage, more: Partial<Pick<Guard, 'cursor' | 'slots' | 'landed'>>): Guard {
     return {
-      termMod: this.start.termMod,
+      chainMod: this.start.chainMod,
       cursorMod: after,
       cursor: more.cursor,
       slots: more.slots ?? [],
@@ -308,10 +292,4 @@ export class Outgoing {
       .finally(() => this.#onTheirWay.delete(write));
     this.#onTheirWay.add(write);
   }
-}
-
-function worst(errors: unknown[]): unknown {
-  // What no other try mends, and bugs, come before what one does.
-  const fatal = errors.find((e) => !passes(e) && !(e instanceof GuardFailed));
-  return fatal ?? errors.find((e) => e instanceof GuardFailed) ?? errors[0];
 }
