@@ -66,6 +66,8 @@ export class Proposals implements Way {
   #sent: Revision;
   #confirmed: Revision;
   #sending = true;
+  /** Who waits with it is woken at the end, too. */
+  readonly #never = new AbortController().signal;
 
   /** @param first the link that the term began with, which has landed */
   constructor(
@@ -184,7 +186,7 @@ export class Proposals implements Way {
     while (this.#errors.length === 0) {
       if (this.#sent > this.#confirmed) return true;
       if (!this.#sending) return false;
-      await this.#moved.after(this.#moved.generation, NEVER);
+      await this.#moved.after(this.#moved.generation, this.#never);
     }
     return false;
   }
@@ -213,9 +215,6 @@ export class Proposals implements Way {
     this.#moved.wake();
   }
 }
-
-/** Its end is told by a wake-up. */
-const NEVER = new AbortController().signal;
 
 function lost({ where }: PeerPort): LockstepError {
   return new LockstepError('PEER_PORT', `what was handed to ${where} does not show on the target`);

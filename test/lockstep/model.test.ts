@@ -66,6 +66,7 @@ const plan = fc.record<Plan>({
   tape: fc.array(fc.nat(TAPE_END - 1), { maxLength: 200, size: 'max' }),
   weather: fc.constantFrom(0, 8, 24, 64, 128),
   fillersPerCursor: fc.constantFrom(5, 5, 5, 2 * SLOTS),
+  by: fc.constantFrom('transactions', 'proposals', 'in turns'),
 });
 
 const own = fc.constantFrom(CURSOR_KEY, CHAIN_KEY, slotKey(0), slotKey(5), slotKey(SLOTS - 1));

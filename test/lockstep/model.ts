@@ -9,10 +9,14 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { Applier } from '../../src/lockstep/apply.js';
 import type { Pace } from '../../src/lockstep/pace.js';
+import { Ways } from '../../src/lockstep/ways.js';
+import type { Window } from '../../src/lockstep/window.js';
+import { LockstepError } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { parseCursor } from '../../src/target/cursor.js';
-import type { Effect, Guard } from '../../src/target/guard.js';
+import type { Chained, Effect, Guard } from '../../src/target/guard.js';
+import type { ChainStanding, PeerPort } from '../../src/target/peerport.js';
 import type { Identity } from '../../src/target/stock.js';
 import type { Target, TargetState } from '../../src/target/target.js';
 import { Network, type Caller, type Fault } from './network.js';
@@ -31,7 +35,11 @@ export interface Plan {
   weather: number;
   /** So few, unless given, that many gaps have several cursors, or one at their end. */
   fillersPerCursor?: number;
+  /** Which way the target is written; by transactions unless given. `in turns`: each term another. */
+  by?: By;
 }
+
+export type By = 'transactions' | 'proposals' | 'in turns';
 
 /** Someone writes to the target who must not. */
 export interface ForeignWrite {
@@ -66,8 +74,31 @@ export const EAGER: Pace = {
   refused: () => undefined,
 };
 
+/** Few enough that there are several messages, and a look that comes back empty is nothing yet. */
+class SmallWindow implements Window {
+  readonly entries = 6;
+  readonly message = 3;
+  #inVain = 0;
+
+  sent(): void {
+    this.#inVain = 0;
+  }
+
+  rest(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  looked(_confirmed: Revision, { moved }: { moved: boolean }): boolean {
+    this.#inVain = moved ? 0 : this.#inVain + 1;
+    return this.#inVain > LOOKS_IN_VAIN;
+  }
+}
+
+const LOOKS_IN_VAIN = 3;
+
 /** A follower's process, and its end of the network. */
-class Process implements Caller, Target {
+class Process implements Caller, Target, PeerPort {
+  readonly where = 'the peer port';
   alive = true;
   ended = false;
   error: unknown;
@@ -78,6 +109,8 @@ class Process implements Caller, Target {
   #writesAfterStop = 0;
   /** Whether it knows that the target was its own, once. */
   #owned = false;
+  /** That it has begun last. */
+  #term: string | undefined;
   /** Whether an answer has told it that something landed at a wrong revision. */
   #knows = false;
 
@@ -86,13 +119,20 @@ class Process implements Caller, Target {
     private readonly network: Network,
     private readonly target: ModelTarget,
     source: Source,
-    fillersPerCursor = FILLERS_PER_CURSOR,
+    { fillersPerCursor = FILLERS_PER_CURSOR, by = 'transactions' }: Partial<Plan>,
   ) {
+    let opened = 0;
+    const open = () =>
+      by === 'proposals' || opened++ % 2 === 0
+        ? Promise.resolve(this)
+        : Promise.reject(new LockstepError('PEER_PORT', 'in turns'));
     this.#applier = new Applier(this, source, {
       ...IDENTITY,
       pause: () => network.sleep(this),
       pace: EAGER,
       fillersPerCursor,
+      ways: new Ways({ open: by === 'transactions' ? undefined : open, restMs: () => 0 }),
+      window: new SmallWindow(),
     });
     this.#applier.run(this.#abort.signal).then(
       () => {
@@ -155,9 +195,45 @@ class Process implements Caller, Target {
     );
     if (answer.succeeded && effect.kind === 'cursor') {
       this.#owned = true;
+      this.#term = effect.link?.term ?? this.#term;
       this.#knows = answer.revision !== parseCursor(effect.cursor).revision;
     }
     return answer;
+  }
+
+  async propose(writes: readonly Chained[]): Promise<void> {
+    if (this.alive && this.stopping && ++this.#writesAfterStop > 1)
+      this.broken ??= 'goes on although it was told to stop';
+    const what = `batch ${writes.map(describeLink).join(' ')}`;
+    const effects = writes.map(() => new Set<number>());
+    const apply = (share: 'all' | 'half') => {
+      const count = share === 'all' ? writes.length : writes.length >> 1;
+      for (const [i, write] of writes.slice(0, count).entries()) this.#apply(write, effects[i]!);
+    };
+    const serve = () => {
+      this.network.log(`${this.name} ${what}`, apply);
+    };
+    await this.#call(what, serve, () => 'taken');
+  }
+
+  #apply(write: Chained, effects: Set<number>): void {
+    const { holder, incarnation, misled } = this.target;
+    const lost = this.#owned && holder !== null && holder !== this.#applier.follower;
+    if (!this.target.apply(write)) return;
+    must(!effects.has(incarnation) || misled, () => 'one entry took effect twice');
+    effects.add(incarnation);
+    must(!lost, () => `${this.name} has taken the target back`);
+  }
+
+  async look(): Promise<ChainStanding> {
+    const standing = await this.#call(
+      'look',
+      () => this.target.read(),
+      ({ head, link }) => `head ${head}, link ${link?.revision ?? '-'}`,
+    );
+    const { head, chainMod, link } = standing;
+    this.#knows = link?.term === this.#term && (link?.revision !== chainMod || head !== chainMod);
+    return standing;
   }
 
   #call<T>(what: string, serve: () => T, show: (reply: T) => string): Promise<T> {
@@ -187,10 +263,7 @@ export class World {
 
   start(): void {
     const name = `P${this.processes.length + 1}`;
-    const { fillersPerCursor } = this.plan;
-    this.processes.push(
-      new Process(name, this.#network, this.target, this.source, fillersPerCursor),
-    );
+    this.processes.push(new Process(name, this.#network, this.target, this.source, this.plan));
   }
 
   /** Plays the tape, then lets network and source come to rest. */
@@ -275,11 +348,15 @@ export class World {
   }
 }
 
+function describeLink({ link, data }: Chained): string {
+  return `${link.revision}${data ? '!' : ''}`;
+}
+
 function describe({ chainMod, cursorMod, cursor, slots, landed }: Guard, effect: Effect): string {
   const written = slots.filter(({ mod }) => mod > 0).map(({ slot, mod }) => ` ${slot}@${mod}`);
   const sent = landed.map(({ slot, above, below }) => ` ${above}<${slot}<${below}`);
   const said = cursor ? ` of ${parseCursor(cursor).revision}` : '';
-  const guard = `if term@${chainMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
+  const guard = `if chain@${chainMod}, cursor@${cursorMod}${said} and ${slots.length} slots${written.join('')}${sent.join('')}`;
   return effect.kind === 'filler'
     ? `filler ${effect.slot} ${guard}`
     : `cursor and ${effect.records.length} records ${guard}`;

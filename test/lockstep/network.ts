@@ -10,6 +10,9 @@ import { LockstepError } from '../../src/errors.js';
  *   lost   a request never arrives, an answer never comes back; the caller sees a broken connection
  *   late   the caller sees a broken connection now, the request is still on its way
  *   twice  the request is executed and yet still on its way
+ *
+ * To what is in raft's log nobody waits for an answer: there `lost` is all of it, and `late` its second
+ * half, since the log of a leader that is gone ends somewhere.
  */
 export type Fault = 'none' | 'lost' | 'late' | 'twice';
 
@@ -69,6 +72,18 @@ export class Network {
       };
       this.#inFlight.push(request);
     });
+  }
+
+  /** Something is in the log, and takes effect some time. */
+  log(label: string, apply: (share: 'all' | 'half') => void): void {
+    const packet: Packet = {
+      label: `${label} out of the log`,
+      arrive: (fault) => {
+        if (fault !== 'lost') apply(fault === 'late' ? 'half' : 'all');
+        return fault === 'twice' ? [packet] : [];
+      },
+    };
+    this.#inFlight.push(packet);
   }
 
   /** Lets `caller` sleep for as long as the steps want. */

@@ -13,8 +13,9 @@ import {
   cursorTally,
   encodeCursor,
   parseCursor,
+  type Cursor,
 } from '../../src/target/cursor.js';
-import { SLOTS, slotKey, type Effect, type Guard } from '../../src/target/guard.js';
+import { SLOTS, slotKey, type Chained, type Effect, type Guard } from '../../src/target/guard.js';
 import type { TargetState } from '../../src/target/target.js';
 import { PREFIX, type Source } from './source.js';
 import { Store, type Op } from './store.js';
@@ -103,15 +104,36 @@ export class ModelTarget {
       this.refused++;
       return { succeeded: false, revision: this.store.head };
     }
-    const before = this.store.head;
-    const revision = this.store.write(toOps(effect));
-    must(revision === before + 1, () => `a write made the head ${revision} out of ${before}`);
     const cursor = effect.kind === 'cursor' ? parseCursor(effect.cursor) : undefined;
+    return { succeeded: true, revision: this.#land(toOps(effect), cursor, cursor?.revision) };
+  }
+
+  /** One entry of the log. Returns whether it has had an effect. */
+  apply({ link, data }: Chained): boolean {
+    const before = encodeLink({ ...link, revision: link.revision - 1 });
+    const chain = this.store.get(CHAIN_KEY);
+    if (chain?.mod !== link.revision - 1 || !chain.value.equals(before)) {
+      this.refused++;
+      return false;
+    }
+    const effect: Effect = data
+      ? { kind: 'cursor', ...data, link }
+      : { kind: 'cursor', records: [], cursor: EMPTY, link };
+    const ops = toOps(effect).filter(({ key }) => data ?? !key.equals(CURSOR_KEY));
+    this.#land(ops, data && parseCursor(data.cursor), link.revision);
+    return true;
+  }
+
+  /** @param meant the revision that it should land at; undefined for fillers that have none */
+  #land(ops: readonly Op[], cursor: Cursor | undefined, meant: Revision | undefined): Revision {
+    const before = this.store.head;
+    const revision = this.store.write(ops);
+    must(revision === before + 1, () => `a write made the head ${revision} out of ${before}`);
     if (cursor) this.holder = cursor.follower;
-    if (this.misled) return { succeeded: true, revision };
+    if (this.misled) return revision;
     if (this.#foreign === undefined) this.#check();
-    else this.#checkDamage(this.#foreign, cursor?.revision);
-    return { succeeded: true, revision };
+    else this.#checkDamage(this.#foreign, meant);
+    return revision;
   }
 
   /** Somebody who knows nothing of lockstep. */
