@@ -30,9 +30,9 @@ dist/.built: $(GEN) tsconfig.json tsconfig.build.json $(shell find src -type f -
 	chmod +x dist/src/cli/main.js
 	@touch $@
 
-$(GEN): proto/etcd.proto node_modules/.installed
+$(GEN): proto/etcd.proto proto/raft.proto node_modules/.installed
 	@mkdir -p $(@D)
-	$(BIN)/pbjs $(PBJS_FLAGS) -d -o $(GEN) proto/etcd.proto
+	$(BIN)/pbjs $(PBJS_FLAGS) -d -o $(GEN) proto/etcd.proto proto/raft.proto
 
 node_modules/.installed: package-lock.json
 	npm ci --no-audit --no-fund

@@ -39,6 +39,7 @@ import { Follower, type FollowOptions, type FollowStatus } from './lockstep/foll
 import { repairJournal } from './lockstep/repair.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
 import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
+import type { PeersOptions } from './target/peers.js';
 import { targetStatus, type TargetStatus } from './target/targetstatus.js';
 import type { Side } from './wire/side.js';
 
@@ -63,6 +64,8 @@ export interface FollowRequest extends StatusesOptions {
   until?: FollowOptions['until'];
   /** Makes the target exact again where the source's history, or the journal, is lost. */
   repair?: boolean;
+  /** The target's peer ports, where it may be written through them, many revisions at once. */
+  peers?: PeersOptions | undefined;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
   /** Compares both sides again and again while it follows; default: it does not. */
@@ -178,7 +181,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
-    const { audit, onAlarm } = request;
+    const { audit, onAlarm, peers } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -192,7 +195,7 @@ export class Migration {
       const opened = (journal = await Journal.open(request.journal));
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
-        const ends = { source, sourceWatch, target };
+        const ends = { source, sourceWatch, target, peers };
         const told = { audit, onAlarm, onNote };
         return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });

@@ -32,9 +32,11 @@ import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import { TargetTrouble } from './lockstep/targettrouble.js';
+import { Ways } from './lockstep/ways.js';
 import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
 import type { WatchLimits } from './source/limits.js';
+import { Peers, type PeersOptions } from './target/peers.js';
 import type { Identity } from './target/stock.js';
 import { EtcdTarget } from './target/target.js';
 import type { EtcdClient } from './wire/client.js';
@@ -45,6 +47,8 @@ export interface PipelineOptions {
   sourceWatch: EtcdClient;
   source: EtcdClient;
   target: EtcdClient;
+  /** The target's peer ports, where it may be written through them. */
+  peers?: PeersOptions | undefined;
   /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
   repair?: boolean;
   until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
@@ -57,6 +61,8 @@ export class Pipeline {
   readonly intake: Intake;
   readonly head: SourceHead;
   readonly applier: Applier;
+  /** How the target is written. */
+  readonly ways: Ways;
   readonly leases: LeaseKeeper;
   readonly compactions: Compactions;
   readonly targetTrouble: TargetTrouble;
@@ -64,6 +70,7 @@ export class Pipeline {
   readonly retries = new Retries();
   /** Where the journal lies. */
   readonly space: FreeSpace;
+  readonly #peers: Peers | undefined;
   /** What the target must be a copy of. */
   readonly #identity: Identity;
   /** What the source did not answer when the target was to be written, and where that stood then. */
@@ -85,15 +92,18 @@ export class Pipeline {
     this.targetTrouble = new TargetTrouble(onNote);
     const { retries } = this;
     this.compactions = new Compactions({ ...o, retries }, this.head, () => this.applier.position);
+    const peers = (this.#peers = o.peers && new Peers(target, o.peers));
+    this.ways = new Ways({ open: peers && (() => peers.open()), onNote });
     const last = until.kind === 'revision' ? until.revision : undefined;
     this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
       ...this.#identity,
+      ways: this.ways,
       gap: () => journal.state.gap,
       ensureLeases: (whole) => this.leases.ensure(whole),
       onRetry: (error) => {
         retries.count(error);
         if (error.side === 'source') this.#heldUp = { error, at: this.applier.position };
-        else this.#targetFailed(error);
+        else if (error.code !== 'PEER_PORT') this.#targetFailed(error);
       },
       onStock: async (position) => {
         await this.head.refuseAhead(position);
@@ -110,7 +120,7 @@ export class Pipeline {
       // Source ─► journal.
       (stop) => this.#capture(limits, stop),
       // Journal ─► target.
-      (stop) => this.applier.run(stop),
+      (stop) => this.#apply(stop),
       // Beside them.
       (stop) => this.head.run(stop, this.retries.of(new Lasting(HEAD_UNKNOWN, this.o.onNote))),
       (stop) => this.leases.run(stop),
@@ -122,6 +132,14 @@ export class Pipeline {
         if (await this.#reaches(stop)) reached.abort();
       },
     ]);
+  }
+
+  async #apply(signal: AbortSignal): Promise<void> {
+    try {
+      await this.applier.run(signal);
+    } finally {
+      this.#peers?.close();
+    }
   }
 
   /** Why the source keeps the target waiting where it stands. */

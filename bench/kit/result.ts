@@ -5,7 +5,7 @@ export interface Row {
   scenario: string;
   /** What was measured, such as `100,000 keys, --from range`. */
   what: string;
-  unit: 's' | 'rev/s' | 'ms' | 'MiB' | 'MiB/s';
+  unit: 's' | 'rev/s' | 'ms' | 'µs' | 'MiB' | 'MiB/s';
   /** One figure a run. */
   ours: number[];
   /** What it is held against; empty where there is nothing. */

@@ -1,7 +1,7 @@
 /**
  * How fast a backlog arrives on the target, near (follow) and 5 ms away (far): a history of which a
- * share is ours, captured in the journal before, applied in lockstep. Against, on targets of the same
- * kind in the same run,
+ * share is ours, captured in the journal before, applied in lockstep: by proposals through the peer port,
+ * and by transactions. Against, on targets of the same kind in the same run,
  *   - what a target takes from one client: guarded transactions one after another, and small puts
  *     without any order;
  *   - make-mirror's tail on the same history. It was stopped (SIGSTOP) after its base sync, and goes
@@ -18,11 +18,12 @@ import { inFolder, say } from '../kit/place.js';
 import { Network } from '../kit/proxy.js';
 import { headRate } from '../kit/rate.js';
 import { Figures, type Row } from '../kit/result.js';
+import { cpuSeconds } from '../kit/usage.js';
 import type { Bench } from '../kit/scenario.js';
 
 /** Few: each of make-mirror's targets needs a base sync of them first. */
 const KEYS = 2000;
-const BACKLOG = 20_000;
+const BACKLOG = Number(process.env['BACKLOG'] ?? 20_000);
 /** Per cent. `SHARES=2` measures one of them. */
 const SHARES = (process.env['SHARES'] ?? '100,20,2').split(',').map(Number);
 const IN_FLIGHT = [32, 64];
@@ -69,12 +70,21 @@ interface Away<T> {
 
 async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
   const figures = new Figures();
+  const [cpu, cpuOfTarget] = [new Figures(), new Figures()];
+  const slow: number[] = [];
   const one: number[] = [];
   const many = IN_FLIGHT.map((): number[] => []);
   await inFolder(async (folder) => {
     const scene = await prepare(bench, folder, share, way);
     for (let i = 0; i < bench.runs; i++) {
-      figures.ours.push(await ours(scene, way, figures));
+      const proposed = await ours(scene, way, 'proposals', figures);
+      const transacted = await ours(scene, way, 'transactions', figures);
+      figures.ours.push(proposed.rate);
+      slow.push(transacted.rate);
+      cpu.ours.push(proposed.followUs);
+      cpu.theirs.push(transacted.followUs);
+      cpuOfTarget.ours.push(proposed.targetUs);
+      cpuOfTarget.theirs.push(transacted.targetUs);
       const ceiling = await ceilings(bench, scene, way);
       figures.part('round trip of a read ms', ceiling.roundTripMs);
       one.push(ceiling.one);
@@ -91,21 +101,38 @@ async function atShare(bench: Bench, way: Way, share: number): Promise<Row[]> {
     ratio: 'share',
     parts: figures.parts,
   } as const;
+  const one100 = way.delayMs > 0 ? 20 : 5;
+  const atOnce: Partial<Record<number, number>> = way.delayMs > 0 ? {} : { 2: 3, 20: 1.5 };
   return [
+    { ...row, against: 'ours by transactions', theirs: slow },
     {
       ...row,
       against: 'guarded, one after another',
       theirs: one,
-      ...(share === 100 ? { goal: { atLeast: 1 } } : {}),
+      ...(share === 100 ? { goal: { atLeast: one100 } } : {}),
     },
     ...IN_FLIGHT.map((inFlight, n) => ({
       ...row,
       against: `${inFlight} small puts at once`,
       theirs: many[n]!,
-      ...(share === 2 ? { goal: { atLeast: 0.8 } } : {}),
+      ...(atOnce[share] && inFlight === 64 ? { goal: { atLeast: atOnce[share] } } : {}),
     })),
     { ...row, against: 'make-mirror, tail', theirs: figures.theirs },
+    ...costs(way, share, { cpu, cpuOfTarget }),
   ];
+}
+
+function costs(
+  { scenario }: Way,
+  share: number,
+  { cpu, cpuOfTarget }: { cpu: Figures; cpuOfTarget: Figures },
+): Row[] {
+  const row = { scenario, unit: 'µs', against: 'ours by transactions', ratio: 'share' } as const;
+  const of = (what: string, { ours, theirs }: Figures, atMost: number): Row => ({
+    ...{ ...row, what: `${share} % ours: CPU of ${what} a revision`, ours, theirs },
+    goal: { atMost },
+  });
+  return [of('follow', cpu, 0.25), of('the target', cpuOfTarget, 0.5)];
 }
 
 async function prepare(bench: Bench, folder: string, share: number, way: Way): Promise<Scene> {
@@ -145,25 +172,49 @@ async function frozenMirror(folder: string, source: Store, way: Way): Promise<Aw
   return { target, network, program };
 }
 
-async function ours(scene: Scene, way: Way, figures: Figures): Promise<number> {
+/** What one of our ways comes to: revisions a second, and microseconds of processor time a revision. */
+interface Pass {
+  rate: number;
+  followUs: number;
+  targetUs: number;
+}
+
+async function ours(
+  scene: Scene,
+  way: Way,
+  by: 'proposals' | 'transactions',
+  figures: Figures,
+): Promise<Pass> {
   const target = await Store.restored(scene.folder, scene.base);
   const network = await networkTo(target, way);
-  await network.delay(way.delayMs);
-  const program = Follow.start(
-    scene.folder,
-    scene.journal,
-    scene.source.endpoint,
-    network.endpoint,
-  );
+  const peers = await peersOf(target, way);
+  for (const line of [network, peers]) await line.delay(way.delayMs);
+  const more = by === 'proposals' ? ['--dest-peers', peers.endpoint] : [];
+  const ends = [scene.source.endpoint, network.endpoint] as const;
+  const before = { cpu: cpuSeconds(target.etcd.pid) ?? 0, head: await target.head() };
+  const program = Follow.start(scene.folder, scene.journal, ...ends, more);
   const rate = await headRate(target, scene.head, MOST_SECONDS, () => {
     program.check();
   });
   const usage = await program.end();
-  figures.part('CPU of follow, cores', usage.cpuSeconds / usage.seconds);
-  figures.part('its anonymous memory MiB', usage.anonymousMiB);
+  const revisions = (await target.head()) - before.head;
+  const targetSeconds = (cpuSeconds(target.etcd.pid) ?? 0) - before.cpu;
+  figures.part(`CPU of follow by ${by}, cores`, usage.cpuSeconds / usage.seconds);
+  figures.part(`its anonymous memory MiB, by ${by}`, usage.anonymousMiB);
   network.end();
+  peers.end();
   await target.remove();
-  return rate;
+  const each = (seconds: number) => (seconds * 1e6) / revisions;
+  return { rate, followUs: each(usage.cpuSeconds - START_SECONDS), targetUs: each(targetSeconds) };
+}
+
+/** Of processor time, before a follower writes anything: Node's own start, and the modules. */
+const START_SECONDS = 0.9;
+
+async function peersOf({ etcd }: Store, { delayMs }: Way): Promise<Network> {
+  return delayMs > 0
+    ? Network.to(etcd.peerPort)
+    : Network.direct(`http://127.0.0.1:${etcd.peerPort}`);
 }
 
 async function ceilings(

@@ -1,6 +1,6 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
-import { BOTH_ACCESS } from '../config/access.js';
+import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
 import type { Given } from '../config/parse.js';
 import { badArgument, hasCode } from '../errors.js';
 import { followView, type FollowCommands, type TargetRead } from '../listen/followview.js';
@@ -26,6 +26,7 @@ export function followCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: [
       ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...PEERS,
       ...LISTENER,
       ...BOTH_ACCESS,
     ],
@@ -54,7 +55,17 @@ export function followCommand(program: Command): void {
         log.error(alarm);
       };
       const { journal, repair = false } = options;
-      const request = { journal, repair, until, onBase, ...audited(options), onAlarm, signal };
+      const peers = peersOf(options);
+      const request = {
+        journal,
+        repair,
+        until,
+        peers,
+        onBase,
+        ...audited(options),
+        onAlarm,
+        signal,
+      };
       const commands = commandsFor(options);
       const showing: Showing = {
         view: (facts) => followView(facts, last ?? null, commands, reading),

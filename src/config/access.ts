@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { read as readFromTerminal } from 'read';
 import { badArgument } from '../errors.js';
 import { isSecureUrl, isUnixUrl } from '../wire/address.js';
+import type { PeersOptions } from '../target/peers.js';
 import type { Connection, TlsFiles } from '../wire/connection.js';
 import { flagOf, optionOf, type Options } from './options.js';
 
@@ -63,6 +64,32 @@ export async function targetConnection(o: TargetOptions): Promise<Connection> {
     flag: (name) => flagOf(optionOf('target', name)),
   });
 }
+
+/** How the target's peer port is reached; undefined where nobody asks for it. */
+export type PeerOptions = Partial<
+  Pick<Options, 'destPeers' | 'destPeerCacert' | 'destPeerCert' | 'destPeerKey'>
+>;
+
+/** The options that say how. */
+export const PEERS = ['destPeers', 'destPeerCacert', 'destPeerCert', 'destPeerKey'] as const;
+
+/** @throws LockstepError BAD_ARGUMENT for options that do not go together */
+export function peersOf(o: PeerOptions): PeersOptions | undefined {
+  const { destPeers: urls } = o;
+  const tls = tlsFiles(o.destPeerCacert, o.destPeerCert, o.destPeerKey);
+  const given = PEERS.find((name) => name !== 'destPeers' && o[name] !== undefined);
+  if (urls === undefined && given !== undefined)
+    throw badArgument(`${flagOf(given)} is given, but no ${flagOf('destPeers')}`, PEERS_HINT);
+  if (urls === undefined) return undefined;
+  if ((tls.cert === undefined) !== (tls.key === undefined))
+    throw badArgument(
+      `${flagOf('destPeerCert')} and ${flagOf('destPeerKey')} belong together`,
+      "Give both: a peer port with TLS asks for a client's certificate as a rule.",
+    );
+  return { urls, tls };
+}
+
+const PEERS_HINT = 'Add `--dest-peers members`, or leave the certificates of the peer port out.';
 
 function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   return {

@@ -29,7 +29,15 @@ import {
   withDefault,
 } from './kinds.js';
 import { isMisread, splitPrefixes } from './prefixlist.js';
-import { apiservers, endpoints, MISREAD, prefixes, reportFiles, resources } from './shapes.js';
+import {
+  apiservers,
+  endpoints,
+  MISREAD,
+  peers,
+  prefixes,
+  reportFiles,
+  resources,
+} from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {
@@ -91,6 +99,14 @@ export const OPTIONS = {
   ),
   untilRevision: revision('end when the target stands at this revision'),
   untilSynced: onOff('end when the target has all that the source had when it was asked last'),
+  destPeers: list(
+    'urls',
+    'write by proposals, many revisions at once, through these peer URLs of the target, or `members`: those that it names itself (default: by transactions)',
+    peers,
+  ),
+  destPeerCacert: file("CA that the certificates of the target's peer port are checked with"),
+  destPeerCert: file("client certificate for the target's peer port"),
+  destPeerKey: file("key of the client certificate for the target's peer port"),
   repair: onOff(
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
   ),

@@ -16,6 +16,21 @@ export function endpoints(userFlag: string): (parts: string[], issue: Issue) => 
   };
 }
 
+/** `members`, or URLs. */
+export function peers(parts: string[], issue: Issue): string[] | 'members' {
+  if (parts.length === 1 && parts[0] === 'members') return 'members';
+  for (const part of parts) {
+    const url = URL.canParse(part) ? new URL(part) : undefined;
+    if (!url || !/^https?:$/.test(url.protocol) || url.port === '' || url.pathname !== '/')
+      issue(
+        'must be `members`, or look like http://10.0.1.1:2380, several with commas between them',
+      );
+    else if (url.username || url.password)
+      issue('must not hold a user or a password: peers have none');
+  }
+  return parts;
+}
+
 /** A bare `10.0.0.1:6443` is https, as with kubectl; a path is kept. */
 export function apiservers(parts: string[], issue: Issue): string[] {
   const urls = parts

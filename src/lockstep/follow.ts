@@ -23,6 +23,7 @@ import { refuseOneIfTold } from '../source/sameetcd.js';
 import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { SOURCE_SILENT } from './sourcehead.js';
 import type { SourceWindow } from './sourcehistory.js';
+import type { WayStatus } from './ways.js';
 
 export interface FollowOptions extends PipelineOptions {
   /** Compares both sides again and again while it follows; unless given it does not. */
@@ -71,6 +72,8 @@ export interface FollowStatus extends AuditingStatus {
   fillers: number;
   /** The target's compact revision as far as this process has compacted it. */
   compactRevision: Revision;
+  /** How the target is written, and why not as it should be. */
+  way: WayStatus;
   /** The source's compactions, and what they leave to the journal; null before it was asked. */
   compaction: SourceWindow | null;
   /** On the target; null before it was found. */
@@ -97,7 +100,7 @@ export class Follower {
   }
 
   get status(): FollowStatus {
-    const { applier, head, compactions, space, retries } = this.#pipeline;
+    const { applier, ways, head, compactions, space, retries } = this.#pipeline;
     const { journal, target } = this.#options;
     const { position } = applier;
     const lag = position === undefined ? undefined : head.lag.behind(position);
@@ -116,6 +119,7 @@ export class Follower {
       caughtUpAt: head.lag.caughtUpAt ?? null,
       ...applier.written,
       compactRevision: compactions.compacted,
+      way: ways.status,
       compaction: head.history.window(journal.position),
       leases: position === undefined ? null : this.#pipeline.leases.kept,
       retries: retries.list,

@@ -31,6 +31,7 @@ import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven, type Position } from '../position.js';
+import type { Link } from '../target/chain.js';
 import type { Chained } from '../target/guard.js';
 import type { ChainStanding, PeerPort } from '../target/peerport.js';
 import { foreignBehind, foreignWrite } from '../target/stock.js';
@@ -72,7 +73,7 @@ export class Proposals implements Way {
   /** @param first the link that the term began with, which has landed */
   constructor(
     private readonly port: PeerPort,
-    first: { term: string; revision: Revision },
+    private readonly first: Link,
     private readonly options: ProposalsOptions,
   ) {
     this.#term = first.term;
@@ -121,40 +122,34 @@ export class Proposals implements Way {
   }
 
   async #send(): Promise<void> {
-    const { stopped } = this.options;
+    const { stopped, window } = this.options;
     try {
       while (!stopped.aborted) {
         const seen = this.#moved.generation;
-        const batch = this.#nextBatch();
-        if (batch.length === 0) {
+        if (!this.#next()) {
           await this.#moved.after(seen, stopped);
           continue;
         }
+        await window.gather(this.#end - this.#sent >= window.message);
+        const batch = this.#nextBatch();
         this.#moved.wake();
         failpoint('lockstep.proposals.send');
         await this.port.propose(batch);
         failpoint('lockstep.proposals.sent');
-        this.options.window.sent(this.#sent);
+        window.sent(this.#sent);
       }
     } finally {
       this.#sending = false;
     }
   }
 
-  /** What may be handed over now, in one message. */
+  /** What may be handed over in one message. */
   #nextBatch(): Chained[] {
     const batch: Chained[] = [];
-    const room = this.options.window.entries - (this.#sent - this.#confirmed);
-    const most = Math.min(room, this.options.window.message);
     let bytes = 0;
-    while (batch.length < most && this.#sent < this.#end) {
-      const link = { term: this.#term, revision: this.#sent + 1 };
-      const next = this.#queued[0];
-      const data = next?.revision === link.revision ? next : undefined;
-      const size = data ? bytesOf(data) : 0;
-      const alone = this.#sent === this.#confirmed;
+    for (let next = this.#next(); next; next = this.#next()) {
+      const { data, size } = next;
       if (batch.length > 0 && bytes + size > MAX_MESSAGE_BYTES) break;
-      if (!alone && this.#unconfirmedBytes + size > MAX_UNCONFIRMED_BYTES) break;
       if (data) {
         this.#queued.shift();
         this.#queuedBytes -= size;
@@ -162,10 +157,24 @@ export class Proposals implements Way {
         this.#unconfirmedBytes += size;
       }
       bytes += size;
-      batch.push({ link, data });
-      this.#sent = link.revision;
+      this.#sent++;
+      batch.push({ link: { term: this.#term, revision: this.#sent }, data });
+      if (batch.length >= this.options.window.message) break;
     }
     return batch;
+  }
+
+  /** The next write, if it may be handed over now. */
+  #next(): { data: Data | undefined; size: number } | undefined {
+    const unconfirmed = this.#sent - this.#confirmed;
+    // The first one goes alone: it shows whether the port is the target's at all.
+    const most = this.#confirmed === this.first.revision ? 1 : this.options.window.entries;
+    if (this.#sent === this.#end || unconfirmed >= most) return undefined;
+    const [queued] = this.#queued;
+    const data = queued?.revision === this.#sent + 1 ? queued : undefined;
+    const size = data ? bytesOf(data) : 0;
+    const fits = this.#unconfirmedBytes + size <= MAX_UNCONFIRMED_BYTES;
+    return fits || unconfirmed === 0 ? { data, size } : undefined;
   }
 
   /** Until nothing is handed over any more and all that was is confirmed. */

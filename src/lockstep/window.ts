@@ -17,6 +17,11 @@ export interface Window {
   readonly entries: number;
   /** So many of them go in one message. */
   readonly message: number;
+  /**
+   * Resolves when the next message should go out.
+   * @param full whether there is enough for one
+   */
+  gather(full: boolean): Promise<void>;
   /** All up to there has been taken. */
   sent(last: Revision): void;
   /** Resolves when it is time to look again. */
@@ -36,6 +41,8 @@ const NARROWER = 0.8;
 /** A message that is a quarter of the window keeps the disk busy while the next ones come. */
 const MESSAGES = 4;
 const MOST_IN_MESSAGE = 512;
+/** A message costs as much as some twenty entries: those that come close together share one. */
+const APART_MS = 3;
 /** Reads of others wait as long as ours; 50 would be too much. */
 const SOON_MS = 25;
 /** Confirmed so much later at the most, and a read for many revisions instead of each. */
@@ -47,6 +54,7 @@ export class AdaptiveWindow implements Window {
   #entries = 256;
   /** The shortest look: the way there and back. */
   #wayMs = Infinity;
+  #sentMs = Number.NEGATIVE_INFINITY;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #movedMs = Number.NEGATIVE_INFINITY;
   /** What was taken and is not confirmed: up to where, and when. */
@@ -58,6 +66,12 @@ export class AdaptiveWindow implements Window {
 
   get message(): number {
     return Math.min(MOST_IN_MESSAGE, Math.ceil(this.#entries / MESSAGES));
+  }
+
+  async gather(full: boolean): Promise<void> {
+    const wait = this.#sentMs + APART_MS - performance.now();
+    if (!full && wait >= 1) await pause(wait);
+    this.#sentMs = performance.now();
   }
 
   sent(last: Revision): void {

@@ -320,6 +320,20 @@ export class EtcdClient {
     };
   }
 
+  /** As whom calls are made; undefined where nobody logs in. */
+  get user(): string | undefined {
+    return this.#connection.user?.name;
+  }
+
+  /**
+   * Whether users count, and how often they and their roles were changed. An entry in the server's log.
+   * @throws LockstepError PERMISSION for users that are not root, ETCD before 3.5
+   */
+  async authStatus(): Promise<{ enabled: boolean; authRevision: bigint }> {
+    const { enabled, authRevision } = await this.#transport.unary(METHODS.authStatus, {});
+    return { enabled, authRevision: toBigInt(authRevision) };
+  }
+
   async memberList(): Promise<ListedMember[]> {
     return this.#transport.other(membersByEtcd3);
   }

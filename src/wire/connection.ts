@@ -6,7 +6,6 @@ import { createSecureContext } from 'node:tls';
 import { badArgument } from '../errors.js';
 import { isSecureUrl, isUnixUrl } from './address.js';
 import { machineRoots } from './machineroots.js';
-import { flag, type Side } from './side.js';
 
 /** Paths of PEM files; they are read again whenever a connection has to be made anew. */
 export interface TlsFiles {
@@ -72,10 +71,14 @@ export function isSecure({ endpoints }: Connection): boolean {
 
 /**
  * Reads the files and checks that TLS can be done with them.
+ * @param flag what the flag of each is called
  * @throws LockstepError BAD_ARGUMENT that names file and flag
  */
-export function readTls({ cacert, cert, key }: TlsFiles, side: Side): TlsMaterial {
-  const flags = { cacert: flag(side, 'cacert'), cert: flag(side, 'cert'), key: flag(side, 'key') };
+export function readTls(
+  { cacert, cert, key }: TlsFiles,
+  flag: (name: string) => string,
+): TlsMaterial {
+  const flags = { cacert: flag('cacert'), cert: flag('cert'), key: flag('key') };
   const roots = cacert === undefined ? machineRoots() : readCertificates(cacert, flags.cacert);
   const material: TlsMaterial = {
     ...(roots === undefined ? {} : { rootCertificate: roots, caGiven: cacert !== undefined }),

@@ -43,14 +43,16 @@ export interface ListedMember {
   /** Empty for one that has never started. */
   name: string;
   clientUrls: string[];
+  peerUrls: string[];
 }
 
 export async function membersByEtcd3(access: Access): Promise<ListedMember[]> {
   const { members } = await ask(access, (etcd) => etcd.cluster.memberList({}));
-  return members.map(({ ID, name, clientURLs }) => ({
+  return members.map(({ ID, name, clientURLs, peerURLs }) => ({
     memberId: hexId(BigInt(ID)),
     name,
     clientUrls: clientURLs,
+    peerUrls: peerURLs,
   }));
 }
 

@@ -14,7 +14,7 @@ import { asPeerFault, PeerFault } from './peerfault.js';
 interface HttpRequest {
   method?: string;
   headers?: Record<string, string>;
-  body?: string | undefined;
+  body?: string | Uint8Array | undefined;
   /** `name:password` of basic authentication. */
   auth?: string | undefined;
   /** Certificates as node:tls wants them, where the agent does not have them. */

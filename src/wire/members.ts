@@ -15,7 +15,7 @@ import {
   type Connection,
   type TlsMaterial,
 } from './connection.js';
-import type { Side } from './side.js';
+import { flag, type Side } from './side.js';
 import { Sockets } from './sockets.js';
 
 /**
@@ -61,7 +61,9 @@ export class Members {
     readonly side: Side,
   ) {
     this.#connection = connection;
-    this.#tls = isSecure(connection) ? readTls(connection.tls ?? {}, side) : undefined;
+    this.#tls = isSecure(connection)
+      ? readTls(connection.tls ?? {}, (name) => flag(side, name))
+      : undefined;
   }
 
   get count(): number {
@@ -109,7 +111,7 @@ export class Members {
   #readTlsAgain(): boolean {
     if (!this.#tls) return false;
     try {
-      const now = readTls(this.#connection.tls ?? {}, this.side);
+      const now = readTls(this.#connection.tls ?? {}, (name) => flag(this.side, name));
       const same = (['rootCertificate', 'certChain', 'privateKey'] as const).every(
         (part) => now[part]?.toString() === this.#tls?.[part]?.toString(),
       );

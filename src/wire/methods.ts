@@ -68,6 +68,13 @@ export const METHODS = {
     request: pb.AuthenticateRequest,
     response: pb.AuthenticateResponse,
   },
+  authStatus: {
+    path: 'Auth/AuthStatus',
+    request: pb.AuthStatusRequest,
+    response: pb.AuthStatusResponse,
+    harmless: true,
+    needs: () => NEEDS_ROOT.authStatus,
+  },
 };
 
 /** A lease that nobody has; any user may ask for it, and the answer's header has the cluster's id. */

@@ -12,6 +12,7 @@ const MAX_KEYS = 3;
 export const NEEDS_ROOT = {
   snapshot: 'taking a snapshot needs the role root (--from range does not)',
   maintenance: 'status and alarms of a member need the role root on this version of etcd',
+  authStatus: 'asking for the revision of users and roles needs the role root',
   compact: 'compacting needs the role root on this version of etcd',
 };
 

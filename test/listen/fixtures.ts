@@ -21,6 +21,7 @@ export function followStatus(other: Partial<FollowStatus> = {}): FollowStatus {
     ...{ journalBytes: 4096, journalFreeBytes: 1e9 },
     ...{ lagRevisions: 0, lagSeconds: 0, caughtUpAt: '2026-03-01T20:01:00.000Z' },
     ...{ revisions: 10, fillers: 90, puts: 12, deletions: 3, bytes: 2048 },
+    way: { by: 'transactions', where: null, why: null },
     compactRevision: 4000,
     compaction: {
       ...{ revision: 4000, movedAt: '2026-03-01T20:05:00.000Z' },
