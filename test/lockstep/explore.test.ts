@@ -12,7 +12,7 @@ import { CURSOR_KEY } from '../../src/target/cursor.js';
 import { CHAIN_KEY } from '../../src/target/chain.js';
 import { SLOTS, slotKey } from '../../src/target/guard.js';
 import { checkEnds, checkFinished, checkNoticed } from './checks.js';
-import { World, type Happening } from './model.js';
+import { World, type By, type Happening } from './model.js';
 import { PREFIX, type Entry } from './source.js';
 import type { Op } from './store.js';
 
@@ -63,7 +63,7 @@ const MEDDLING: Record<string, Meddling> = {
   'a slot': (world) => {
     world.writeForeign(put(slotKey(SLOTS - 1)));
   },
-  'the term': (world) => {
+  'the chain': (world) => {
     world.writeForeign(put(CHAIN_KEY));
   },
   'the cursor': (world) => {
@@ -79,6 +79,7 @@ class Exploration {
 
   constructor(
     private readonly history: readonly Entry[],
+    private readonly by: By,
     private readonly followers: number,
     private readonly options: readonly Options[],
     private readonly check: (world: World) => Promise<void> | void,
@@ -97,8 +98,9 @@ class Exploration {
 
   /** Returns how many packets were in flight at each step. */
   async #run(deviations: readonly At[]): Promise<number[]> {
-    const { history, followers } = this;
-    const world = new World({ history, tail: 0, seeded: 1, tape: [], weather: 0 }, followers);
+    const { history, followers, by } = this;
+    const plan = { history, tail: 0, seeded: 1, tape: [], weather: 0, by };
+    const world = new World(plan, followers);
     const packets: number[] = [];
     const last = deviations.at(-1)?.step ?? -1;
     this.runs++;
@@ -125,56 +127,59 @@ const DEPTH = process.env['SOAK'] ? 3 : 2;
 
 describe('lockstep, explored', function () {
   this.timeout(0);
-  for (const [name, history] of Object.entries(HISTORIES)) {
-    it(`${name}: exact, whatever two things go wrong`, async () => {
-      const all = [overtaken, harmed, killed, stopped];
-      const exploration = new Exploration(history, 1, all, (world) => {
-        checkEnds(world);
-        checkFinished(world);
+  for (const by of ['transactions', 'proposals'] as const)
+    for (const [title, history] of Object.entries(HISTORIES)) {
+      const name = `by ${by}, ${title}`;
+      it(`${name}: exact, whatever two things go wrong`, async () => {
+        const all = [overtaken, harmed, killed, stopped];
+        const exploration = new Exploration(history, by, 1, all, (world) => {
+          checkEnds(world);
+          checkFinished(world);
+        });
+        await exploration.explore(2);
+        expect(exploration.runs).to.be.greaterThan(100);
       });
-      await exploration.explore(2);
-      expect(exploration.runs).to.be.greaterThan(100);
-    });
 
-    it(`${name}: exact with two at once, one of which finishes`, async () => {
-      const exploration = new Exploration(history, 2, [overtaken, killed], (world) => {
-        checkEnds(world, 'TARGET_TAKEN_OVER');
-        checkFinished(world);
-      });
-      await exploration.explore(DEPTH);
-      expect(exploration.runs).to.be.greaterThan(100);
-    });
-
-    for (const [what, meddling] of Object.entries(MEDDLING))
-      it(`${name}: somebody else writes ${what}: noticed, or no harm`, async () => {
-        const all = [overtaken, killed, () => [meddling]];
-        const exploration = new Exploration(history, 1, all, checkNoticed);
+      it(`${name}: exact with two at once, one of which finishes`, async () => {
+        const exploration = new Exploration(history, by, 2, [overtaken, killed], (world) => {
+          checkEnds(world, 'TARGET_TAKEN_OVER');
+          checkFinished(world);
+        });
         await exploration.explore(DEPTH);
         expect(exploration.runs).to.be.greaterThan(100);
       });
 
-    it(`${name}: exact, although the target is restored from its base`, async () => {
-      const restored: Options = () => [
-        (world) => {
-          world.restoreTarget();
-        },
-      ];
-      const exploration = new Exploration(
-        history,
-        1,
-        [overtaken, killed, restored],
-        async (world) => {
-          // One that had nothing left to write has not seen it; follow.ts asks for the head, too.
-          if (world.target.store.head < world.source.head) {
-            world.start();
-            await world.rest();
-          }
-          checkEnds(world);
-          checkFinished(world);
-        },
-      );
-      await exploration.explore(2);
-      expect(exploration.runs).to.be.greaterThan(100);
-    });
-  }
+      for (const [what, meddling] of Object.entries(MEDDLING))
+        it(`${name}: somebody else writes ${what}: noticed, or no harm`, async () => {
+          const all = [overtaken, killed, () => [meddling]];
+          const exploration = new Exploration(history, by, 1, all, checkNoticed);
+          await exploration.explore(DEPTH);
+          expect(exploration.runs).to.be.greaterThan(100);
+        });
+
+      it(`${name}: exact, although the target is restored from its base`, async () => {
+        const restored: Options = () => [
+          (world) => {
+            world.restoreTarget();
+          },
+        ];
+        const exploration = new Exploration(
+          history,
+          by,
+          1,
+          [overtaken, killed, restored],
+          async (world) => {
+            // One that had nothing left to write has not seen it; follow.ts asks for the head, too.
+            if (world.target.store.head < world.source.head) {
+              world.start();
+              await world.rest();
+            }
+            checkEnds(world);
+            checkFinished(world);
+          },
+        );
+        await exploration.explore(2);
+        expect(exploration.runs).to.be.greaterThan(100);
+      });
+    }
 });

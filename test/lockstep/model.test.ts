@@ -3,8 +3,8 @@
  * goes wrong that can, one packet at a time (model.ts). After every write that lands, the target
  * must be the source's history up to there, row for row (target/target.ts).
  *
- * What it catches. Each of these was put into apply.ts, outgoing.ts or target/stock.ts, found within the
- * runs below (mostly within the first 50), and taken out again:
+ * What it catches. Each of these was put into apply.ts, transactions.ts, proposals.ts or target/stock.ts, found
+ * within the runs below (mostly within the first 50), and taken out again:
  *   fillers without the guard of their slot, or of the cursor; a slot in use before its answer
  *   no term after taking stock; a term that does not move, or that is not compared
  *   the first write compares only the cursor, not the slots
@@ -19,6 +19,8 @@
  *   another follower's name in the cursor ignored; the revision at which data landed ignored
  *   fillers that go on when told to stop; giving up after ten guards that failed
  *   all checks of a filler's revision gone (either one alone is enough)
+ *   a chain that is compared by its revision alone, or by where it landed alone; a term without a name
+ *   a link that is not counted; the head not looked at where the chain is
  * Not caught, since the term and the next stock make up for it: taking stock before all that was sent
  * is answered, and forgetting why a write has failed.
  */
