@@ -1,6 +1,6 @@
 /** etcd-lockstep cutover */
 import type { Command } from 'commander';
-import { BOTH_ACCESS } from '../config/access.js';
+import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
 import type { Given } from '../config/parse.js';
 import type { Moving } from '../cutover/nightevents.js';
 import type { CutoverReport } from '../cutover/nightoptions.js';
@@ -16,7 +16,7 @@ import { showEvent } from './shownsteps.js';
 import { quoted } from './typed.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
-type CutoverFlags = Given<never, 'resource' | (typeof CONDUCT)[number]>;
+type CutoverFlags = Given<never, 'resource' | (typeof CONDUCT)[number] | (typeof PEERS)[number]>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
@@ -28,6 +28,7 @@ export function cutoverCommand(program: Command): void {
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
       ...CONDUCT,
       'report',
+      ...PEERS,
       ...LISTENER,
       ...BOTH_ACCESS,
     ],
@@ -79,6 +80,7 @@ function cutoverOptions(
     quietMs: options.quiet * 1000,
     maxFreezeSeconds: maxFreeze,
     watchSeconds: options.watch,
+    peers: peersOf(options),
     go: ({ resources, warnings }) =>
       askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
     ...(hook.given

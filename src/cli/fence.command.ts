@@ -1,6 +1,6 @@
 /** etcd-lockstep fence: for those who freeze and switch by means of their own */
 import type { Command } from 'commander';
-import { BOTH_ACCESS } from '../config/access.js';
+import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
 import type { FenceReport } from '../cutover/fencealone.js';
 import type { NightEvent } from '../cutover/nightevents.js';
 import { count, fields } from '../text.js';
@@ -12,7 +12,7 @@ import { withMigration } from './opened.js';
 import { SeenNight } from './seennight.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'once', 'yes'] as const;
-type FenceFlags = Given<never, (typeof CONDUCT)[number]>;
+type FenceFlags = Given<never, (typeof CONDUCT)[number] | (typeof PEERS)[number]>;
 
 export function fenceCommand(program: Command): void {
   register(program, {
@@ -20,7 +20,7 @@ export function fenceCommand(program: Command): void {
     description:
       "Take a drained target over from its follower, and keep its head above the source's until a signal.",
     required: ['endpoints', 'destEndpoints'],
-    optional: [...CONDUCT, ...LISTENER, ...BOTH_ACCESS],
+    optional: [...CONDUCT, ...PEERS, ...LISTENER, ...BOTH_ACCESS],
     help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
     example:
       'etcd-lockstep fence --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
@@ -46,6 +46,7 @@ function fenceRequest(options: FenceFlags, context: Context, seen: SeenNight): F
     quietMs: options.quiet * 1000,
     maxFreezeSeconds: options.maxFreeze,
     once: options.once ?? false,
+    peers: peersOf(options),
     go: () =>
       askGo(
         'The target is taken over from its follower once the source is quiet under the prefixes; it is in lockstep no more from then on. Writes must be frozen already.',

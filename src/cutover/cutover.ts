@@ -26,6 +26,8 @@ import { refuseOtherSource } from '../proof/othersource.js';
 import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
 import { refuseCutOver } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
+import type { RaisingPort } from '../target/peerport.js';
+import { Peers } from '../target/peers.js';
 import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
@@ -54,6 +56,8 @@ export class Cutover {
   readonly #teller: StepTeller;
   readonly #alarms: Alarms;
   readonly #tell: Patience;
+  /** Raises the target's head faster. */
+  #port: RaisingPort | undefined;
 
   constructor(options: CutoverOptions) {
     const onEvent = unbreakable(options.onEvent, options.onNote);
@@ -68,6 +72,18 @@ export class Cutover {
    *   etcds and apiservers say. Before the takeover writes are let in again first.
    */
   async run(): Promise<CutoverReport> {
+    const { target, peers: options, onNote } = this.#o;
+    const peers = options && new Peers(target, options);
+    try {
+      // Found now, and not while writes are frozen.
+      this.#port = await peers?.openIfAny(onNote);
+      return await this.#run();
+    } finally {
+      peers?.close();
+    }
+  }
+
+  async #run(): Promise<CutoverReport> {
     const { cutover } = await new EtcdTarget(this.#o.target).read();
     if (cutover) return this.#goOn();
     const approach = new Approach(this.#o, this.#self, this.#teller, this.#tell);
@@ -102,7 +118,7 @@ export class Cutover {
     const tell = this.#tell;
     const fence = new Fence({
       ...{ source, target, claim, key, margin, onEvent, tell },
-      alarms: this.#alarms,
+      ...{ alarms: this.#alarms, port: this.#port },
     });
     const late = this.#lateWrites(claim);
     const crossing = new Crossing({

@@ -13,9 +13,11 @@ import type { Revision } from '../mvcc/revision.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { Rate } from '../rate.js';
 import type { Claim } from '../target/claim.js';
+import type { RaisingPort } from '../target/peerport.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Alarms } from './alarms.js';
 import { raiseHead } from './fillers.js';
+import { proposeFillers } from './proposedfillers.js';
 import type { OnNightEvent } from './nightevents.js';
 
 /**
@@ -40,6 +42,8 @@ interface FenceOptions {
   alarms: Alarms;
   onEvent: OnNightEvent;
   tell: Attempts;
+  /** Takes many fillers at once; by transactions unless given. */
+  port?: RaisingPort | undefined;
 }
 
 export class Fence {
@@ -51,7 +55,11 @@ export class Fence {
   #over = false;
   readonly #rate = new Rate();
 
-  constructor(private readonly o: FenceOptions) {}
+  #port: RaisingPort | undefined;
+
+  constructor(private readonly o: FenceOptions) {
+    this.#port = o.port;
+  }
 
   /** As they were asked last. */
   get heads(): Heads | undefined {
@@ -129,7 +137,11 @@ export class Fence {
 
   async #raiseTo(goal: Revision, signal: AbortSignal): Promise<void> {
     const { target, claim, tell } = this.o;
-    const { held } = await raiseHead(target, goal, [claim.guard], signal, tell);
+    const guard = [claim.guard];
+    // What does not do once is not tried again in this night.
+    if (this.#port && !(await proposeFillers(target, this.#port, goal, guard, signal)))
+      this.#port = undefined;
+    const { held } = await raiseHead(target, goal, guard, signal, tell);
     if (!held) await claim.check();
   }
 }

@@ -13,6 +13,8 @@ import { Claim, look, type ClaimOptions } from '../target/claim.js';
 import { refuseCutOver } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
 import { takeStock } from '../target/stock.js';
+import type { RaisingPort } from '../target/peerport.js';
+import { Peers, type PeersOptions } from '../target/peers.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Alarms } from './alarms.js';
@@ -36,6 +38,8 @@ export interface FenceAloneOptions {
   onNote: OnNote;
   /** From here on nobody else keeps it: no more than what the operator asks for may end the run. */
   onMustGoOn: () => void;
+  /** The target's peer ports, where its head may be raised through them. */
+  peers?: PeersOptions | undefined;
   signal: AbortSignal;
 }
 
@@ -54,6 +58,16 @@ export interface FenceReport {
  *   OTHER_RUN where another run has the night now
  */
 export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
+  const { target, peers: given, onNote } = options;
+  const peers = given && new Peers(target, given);
+  try {
+    await fence(options, await peers?.openIfAny(onNote));
+  } finally {
+    peers?.close();
+  }
+}
+
+async function fence(options: FenceAloneOptions, port: RaisingPort | undefined): Promise<void> {
   const { source, target, margin, signal, onNote, onRaised } = options;
   const onEvent = unbreakable(options.onEvent, onNote);
   const teller = new StepTeller(FENCE_STEPS, onEvent);
@@ -68,15 +82,15 @@ export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
   const { exact, state } = claim;
   onEvent({ kind: 'taken over', exact, state, earlier: found?.state.phase ?? null });
   const key = probeKey(PrefixSet.of(state.prefixes));
-  const fence = new Fence({ source, target, claim, key, margin, alarms, onEvent, tell });
+  const raised = new Fence({ source, target, claim, key, margin, alarms, onEvent, tell, port });
   await teller.step('raise', async () => {
-    const before = await fence.ask();
+    const before = await raised.ask();
     if (found && before.target <= before.source) alarms.raise(overtakenText(before));
-    const heads = await fence.raise(signal);
+    const heads = await raised.raise(signal);
     signal.throwIfAborted();
     onRaised({ exact, keys: state.keys, checksum: state.checksum, heads });
   });
-  if (!options.once) await teller.step('keep', () => fence.keep(signal));
+  if (!options.once) await teller.step('keep', () => raised.keep(signal));
 }
 
 async function goOn({ source, onNote }: FenceAloneOptions, claiming: ClaimOptions): Promise<Claim> {

@@ -5,6 +5,7 @@ import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { LateWrite } from '../proof/latewrites.js';
 import type { Heads } from '../proof/servedfrom.js';
+import type { PeersOptions } from '../target/peers.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Moving, OnNightEvent } from './nightevents.js';
 import type { StepTime } from './steps.js';
@@ -65,6 +66,8 @@ export interface CutoverOptions extends NightOptions {
   /** Writes are let in again if the target is not equal by then, from the first refused write on. */
   maxFreezeSeconds: number;
   flipHook?: (moving: Moving, signal: AbortSignal) => Promise<void>;
+  /** The target's peer ports, where its head may be raised through them. */
+  peers?: PeersOptions | undefined;
 }
 
 /** The JSON contract in docs/reference.md is made of this. */

@@ -1,6 +1,7 @@
-/** The target's peer port, as far as lockstep uses it: writes go in, and nothing tells what became of them. */
+/** The target's peer port, as far as it is used: writes go in, and nothing tells what became of them. */
 import type { Revision } from '../mvcc/revision.js';
 import type { Link } from './chain.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import type { Chained } from './guard.js';
 
 /** Where the target stands, by a linearizable read of the chain over the client API. */
@@ -23,4 +24,13 @@ export interface PeerPort {
   propose(writes: readonly Chained[]): Promise<void>;
   /** @throws LockstepError UNAVAILABLE, … */
   look(): Promise<ChainStanding>;
+}
+
+/** The same for who only wants the head to be higher. */
+export interface RaisingPort {
+  /**
+   * Hands over so many fillers, each of which takes effect where the guard holds. They may arrive twice.
+   * @throws LockstepError PEER_PORT where that is not known
+   */
+  raise(count: number, guard: readonly pb.Compare.$Properties[]): Promise<void>;
 }

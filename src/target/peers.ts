@@ -1,14 +1,16 @@
 /** The target's peer ports: finding one that takes proposals, and proposing through it. */
+import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { TlsFiles } from '../wire/connection.js';
 import type { ListedMember } from '../wire/etcd3.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { Peer } from '../wire/peer.js';
 import { CHAIN_KEY, parseLink } from './chain.js';
 import type { Chained } from './guard.js';
-import type { ChainStanding, PeerPort } from './peerport.js';
-import { encodeProposal, proposerId, type Proposer } from './proposal.js';
+import type { ChainStanding, PeerPort, RaisingPort } from './peerport.js';
+import { encodeFiller, encodeProposal, proposerId, type Proposer } from './proposal.js';
 
 /** How the target's peer ports are reached. */
 export interface PeersOptions {
@@ -31,7 +33,7 @@ export class Peers {
    * One that answers.
    * @throws LockstepError PEER_PORT where none does, UNAVAILABLE, … for the client API
    */
-  async open(): Promise<PeerPort> {
+  async open(): Promise<PeerPort & RaisingPort> {
     this.close();
     const { clusterId, version } = await this.target.status();
     const members = await this.target.memberList();
@@ -52,6 +54,17 @@ export class Peers {
       }
     }
     throw failed;
+  }
+
+  /** The same for who goes on without: undefined where none does, and a note why. */
+  async openIfAny(onNote: OnNote): Promise<RaisingPort | undefined> {
+    try {
+      return await this.open();
+    } catch (error) {
+      if (!hasCode(error, 'PEER_PORT')) throw error;
+      onNote(`${error.message}; going on by transactions. ${error.hint ?? ''}`.trim(), true);
+      return undefined;
+    }
   }
 
   close(): void {
@@ -103,7 +116,7 @@ function nobody(): LockstepError {
   });
 }
 
-class EtcdPeerPort implements PeerPort {
+class EtcdPeerPort implements PeerPort, RaisingPort {
   constructor(
     private readonly peer: Peer,
     private readonly target: EtcdClient,
@@ -116,6 +129,11 @@ class EtcdPeerPort implements PeerPort {
 
   async propose(writes: readonly Chained[]): Promise<void> {
     await this.peer.propose(writes.map((write) => encodeProposal(write, this.proposer)));
+  }
+
+  async raise(count: number, guard: readonly pb.Compare.$Properties[]): Promise<void> {
+    const filler = encodeFiller(guard, this.proposer);
+    await this.peer.propose(new Array<Uint8Array>(count).fill(filler));
   }
 
   async look(): Promise<ChainStanding> {

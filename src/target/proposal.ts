@@ -12,8 +12,8 @@ import type Long from 'long';
 import { toBigInt, toLong } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import type { Chained } from './guard.js';
-import { chainedTxn } from './txn.js';
+import { slotKey, type Chained } from './guard.js';
+import { chainedTxn, put } from './txn.js';
 
 /** On whose behalf an entry is applied; etcd asks for both where authentication is on. */
 export interface Proposer {
@@ -43,12 +43,27 @@ export function proposerId(members: readonly bigint[]): bigint {
 
 /** @throws LockstepError REQUEST_TOO_LARGE */
 export function encodeProposal(write: Chained, proposer: Proposer): Uint8Array {
-  const { id, username, authRevision } = proposer;
+  return encodeEntry(chainedTxn(write), write.link.revision, proposer);
+}
+
+/** A filler without an order, for who only wants the head to be higher. */
+export function encodeFiller(
+  guard: readonly pb.Compare.$Properties[],
+  proposer: Proposer,
+): Uint8Array {
+  const success = [put(slotKey(0), Buffer.alloc(0))];
+  return encodeEntry({ compare: [...guard], success }, 0, proposer);
+}
+
+function encodeEntry(
+  txn: pb.TxnRequest.$Properties,
+  revision: Revision,
+  { id, username, authRevision }: Proposer,
+): Uint8Array {
   const header = { ID: toLong(id), username, authRevision: toLong(authRevision) };
-  const txn = chainedTxn(write);
   const bytes = pb.InternalRaftRequest.encode({ header, txn }).finish();
-  if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge(write.link.revision, bytes.length);
-  check(bytes, txn, id, write.link.revision);
+  if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge(revision, bytes.length);
+  check(bytes, txn, id, revision);
   return bytes;
 }
 

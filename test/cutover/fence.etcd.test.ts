@@ -13,19 +13,31 @@ import { Alarms } from '../../src/cutover/alarms.js';
 import { Fence, FIRST_REVISIONS, overtakenText } from '../../src/cutover/fence.js';
 import { raiseHead } from '../../src/cutover/fillers.js';
 import type { NightEvent } from '../../src/cutover/nightevents.js';
+import { proposeFillers } from '../../src/cutover/proposedfillers.js';
 import { probeKey } from '../../src/mvcc/prefix.js';
 import type { Claim } from '../../src/target/claim.js';
 import { SLOTS } from '../../src/target/guard.js';
 import { encodeOwner, OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
-import { put } from '../../src/target/txn.js';
+import type { RaisingPort } from '../../src/target/peerport.js';
+import { Peers } from '../../src/target/peers.js';
+import { modIs, put } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { report } from '../faults/together.js';
+import type { Etcd } from '../rig/etcd.js';
 import { FaultProxy } from '../rig/proxy.js';
 import { Busy, failure, Pair, silent, until } from './pair.js';
 
 const MARGIN = 1000;
 const LOSSES = 2;
 const never = new AbortController().signal;
+
+/** How many transactions an etcd has been asked for by its clients. */
+async function transactions({ endpoint }: Etcd): Promise<number> {
+  const page = await (await fetch(`${endpoint}/metrics`)).text();
+  const count = /grpc_server_handled_total\{.*grpc_method="Txn".*\} (\d+)/.exec(page)?.[1];
+  if (count === undefined) throw new Error('its metrics do not tell');
+  return Number(count);
+}
 
 describe('fence', () => {
   let pair: Pair;
@@ -39,9 +51,9 @@ describe('fence', () => {
   const told: NightEvent[] = [];
   const alarms = new Alarms(() => undefined);
 
-  const fence = (margin = MARGIN, target = pair.targetClient) =>
+  const fence = (margin = MARGIN, target = pair.targetClient, port?: RaisingPort) =>
     new Fence({
-      ...{ source: pair.source, target, claim, margin, tell: silent },
+      ...{ source: pair.source, target, claim, margin, tell: silent, port },
       ...{ alarms, onEvent: (event: NightEvent) => told.push(event) },
       key: probeKey(pair.identity.prefixes),
     });
@@ -131,6 +143,51 @@ describe('fence', () => {
     const { source, target } = await one.ask();
     expect(source).to.be.greaterThan(target);
     expect(alarms.count).to.equal(before);
+  });
+
+  const peers = () =>
+    new Peers(pair.targetClient, { urls: [`http://127.0.0.1:${pair.target.peerPort}`] });
+  const noteless = () => {
+    throw new Error('a note');
+  };
+
+  it('by proposals it reaches just its goal, without a transaction', async () => {
+    const found = peers();
+    const port = (await found.openIfAny(noteless))!;
+    const goal = (await pair.targetClient.head()).revision + 3000;
+    const before = await transactions(pair.target);
+    expect(await proposeFillers(pair.targetClient, port, goal, [claim.guard], never)).to.equal(
+      true,
+    );
+    expect((await pair.targetClient.head()).revision).to.equal(goal);
+    expect(await transactions(pair.target)).to.equal(before);
+    found.close();
+  });
+
+  it('by proposals it does nothing for who has lost the night', async () => {
+    const found = peers();
+    const port = (await found.openIfAny(noteless))!;
+    const { revision } = await pair.targetClient.head();
+    const guard = [modIs(OWNER_KEY, claim.epoch - 1)];
+    const one = new AbortController();
+    expect(
+      await proposeFillers(pair.targetClient, port, revision + 10, guard, one.signal),
+    ).to.equal(false);
+    expect((await pair.targetClient.head()).revision).to.equal(revision);
+    found.close();
+  });
+
+  it('what the peer port takes and never brings is left to transactions', async () => {
+    const margin = (await ahead()) + 200;
+    await fence(margin, pair.targetClient, { raise: () => Promise.resolve() }).raise(never);
+    expect(await ahead()).to.be.within(margin, margin + SLOTS);
+  });
+
+  it('a peer port that answers nobody is told of, and done without', async () => {
+    const notes: string[] = [];
+    const nobody = new Peers(pair.targetClient, { urls: ['http://127.0.0.1:1'] });
+    expect(await nobody.openIfAny((note) => notes.push(note))).to.equal(undefined);
+    expect(notes.join()).to.match(/127\.0\.0\.1:1: .*going on by transactions/);
   });
 
   it('lost answers and cut connections only make it higher', async () => {

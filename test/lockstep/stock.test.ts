@@ -93,6 +93,18 @@ const REFUSALS: Refusal[] = [
     code: 'TARGET_HEAD_OFF',
     revision: 102,
   },
+  {
+    why: 'a link that landed behind somebody else',
+    state: state({ link: { term: 'a', revision: 89 } }),
+    code: 'TARGET_HEAD_OFF',
+    revision: 90,
+  },
+  {
+    why: 'a chain that holds no link',
+    state: state({ link: undefined }),
+    code: 'TARGET_HEAD_OFF',
+    revision: 90,
+  },
 ];
 
 describe('taking stock', () => {
