@@ -13,7 +13,7 @@ import { Store } from '../kit/etcds.js';
 import { ForeignRevisions } from '../kit/foreign.js';
 import { Load } from '../kit/load.js';
 import { inFolder, say } from '../kit/place.js';
-import { Figures, percentile, type Row } from '../kit/result.js';
+import { percentile, type Row } from '../kit/result.js';
 import type { Bench } from '../kit/scenario.js';
 
 const KEYS = 2000;
