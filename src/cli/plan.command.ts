@@ -1,6 +1,12 @@
 /** etcd-lockstep plan */
 import type { Command } from 'commander';
-import { BOTH_ACCESS, sourceConnection, targetConnection } from '../config/access.js';
+import {
+  BOTH_ACCESS,
+  PEERS,
+  peersOf,
+  sourceConnection,
+  targetConnection,
+} from '../config/access.js';
 import { refuseSame } from '../ends.js';
 import { makePlan, type PlanProgress } from '../plan/plan.js';
 import { Rate } from '../rate.js';
@@ -18,7 +24,7 @@ export function planCommand(program: Command): void {
     description:
       'Look at both sides and say what to move, how, and what is in the way. Changes nothing.',
     required: ['endpoints'],
-    optional: ['destEndpoints', 'prefix', 'sample', ...BOTH_ACCESS],
+    optional: ['destEndpoints', 'prefix', 'sample', ...PEERS, ...BOTH_ACCESS],
     help: { prefix: 'keys that are to be moved (default: those of the pods)' },
     example:
       'etcd-lockstep plan --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379',
@@ -31,6 +37,7 @@ export function planCommand(program: Command): void {
       const plan = await makePlan({
         source,
         target,
+        peers: peersOf(options),
         prefixes: options.prefix,
         sampleSeconds: options.sample,
         onProgress: (now) => {

@@ -18,6 +18,7 @@ export type CheckName =
   | 'target space'
   | 'target stock'
   | 'credentials'
+  | 'peer port'
   | 'clocks'
   | 'leases'
   | 'largest value'

@@ -13,8 +13,10 @@ import { historySeconds, type Window } from './window.js';
 export interface Estimates {
   /** Reading, writing the journal, sealing. */
   seedSeconds: number;
-  /** Revisions a second that follow would bring to the target; null without a target to ask. */
+  /** Revisions a second that follow would bring to the target by transactions; null without a target to ask. */
   followPerSecond: number | null;
+  /** The same by proposals, through the target's peer port. */
+  proposalsPerSecond: number | null;
   /** Our own share of the freeze: drain, compare, takeover, fence; not the restart of apiservers. */
   freezeSeconds: number | null;
   /** For --margin: by how much the target's head should be kept above the source's. */
@@ -28,16 +30,29 @@ export interface Estimates {
 const SEED_BY_READING = 1.5;
 const SEED_START_SECONDS = 1;
 
+interface PaceAt {
+  share: number;
+  seconds: number;
+  perRoundTrip: number;
+}
+type Pace = readonly [few: PaceAt, some: PaceAt, all: PaceAt];
+
 /**
  * What a revision takes on the target by the share of those that are ours, near it and for each second
  * of a round trip (docs/performance.md, "Following" and "Far away"): data waits for its turn, fillers
  * go 64 at a time.
  */
-const PACE = [
+const PACE: Pace = [
   { share: 0.02, seconds: 1 / 3326, perRoundTrip: 0.047 },
   { share: 0.2, seconds: 1 / 977, perRoundTrip: 0.18 },
   { share: 1, seconds: 1 / 602, perRoundTrip: 0.29 },
-] as const;
+];
+/** The same by proposals: a round trip is shared by as many as are on their way. */
+const PACE_OF_PROPOSALS: Pace = [
+  { share: 0.02, seconds: 1 / 20_000, perRoundTrip: 0.002 },
+  { share: 0.2, seconds: 1 / 9000, perRoundTrip: 0.004 },
+  { share: 1, seconds: 1 / 3500, perRoundTrip: 0.01 },
+];
 const NEAR_SECONDS = 0.0007;
 
 /**
@@ -65,12 +80,16 @@ export function estimate(
     SEED_START_SECONDS + contents.seconds * SEED_BY_READING + historySeconds(window);
   const readSeconds = slowestRead(target);
   if (readSeconds === null)
-    return { seedSeconds, followPerSecond: null, freezeSeconds: null, fenceMargin };
+    return {
+      ...{ seedSeconds, followPerSecond: null, proposalsPerSecond: null },
+      ...{ freezeSeconds: null, fenceMargin },
+    };
   const share = rates.revisions > 0 ? rates.moved.revisions / rates.revisions : 0;
-  const fence = FIRST_REVISIONS * secondsARevision(0, readSeconds);
+  const fence = FIRST_REVISIONS * secondsARevision(PACE, 0, readSeconds);
   return {
     seedSeconds,
-    followPerSecond: 1 / secondsARevision(share, readSeconds),
+    followPerSecond: 1 / secondsARevision(PACE, share, readSeconds),
+    proposalsPerSecond: 1 / secondsARevision(PACE_OF_PROPOSALS, share, readSeconds),
     freezeSeconds: DRAIN_SECONDS + fence,
     fenceMargin,
   };
@@ -86,10 +105,10 @@ export function targetBytes({ bytes }: Contents, { moved, revisions, seconds }: 
 }
 
 /** Between the shares that were measured, on a straight line. */
-function secondsARevision(share: number, readSeconds: number): number {
+function secondsARevision(pace: Pace, share: number, readSeconds: number): number {
   const far = Math.max(0, readSeconds - NEAR_SECONDS);
-  const at = ({ seconds, perRoundTrip }: (typeof PACE)[number]) => seconds + far * perRoundTrip;
-  const [few, some, all] = PACE;
+  const at = ({ seconds, perRoundTrip }: PaceAt) => seconds + far * perRoundTrip;
+  const [few, some, all] = pace;
   if (share <= few.share) return at(few);
   const [low, high] = share <= some.share ? [few, some] : [some, all];
   const part = (share - low.share) / (high.share - low.share);
@@ -101,7 +120,7 @@ function slowestRead(target: AskedMembers | undefined): number | null {
   return reads.length > 0 ? Math.max(...reads) : null;
 }
 
-export function pace(rates: Rates, { followPerSecond }: Estimates): Check {
+export function pace(rates: Rates, { followPerSecond, proposalsPerSecond }: Estimates): Check {
   const perSecond = rates.revisions / rates.seconds;
   if (rates.revisions === 0)
     return check(
@@ -112,17 +131,31 @@ export function pace(rates: Rates, { followPerSecond }: Estimates): Check {
       ),
     );
   const need = `The source makes ${rate(perSecond)} revisions a second, and each is a write on the target`;
-  if (followPerSecond === null)
+  if (followPerSecond === null || proposalsPerSecond === null)
     return check('pace', notAsked(`${need}; there is no target to be measured.`));
-  const can = `about ${count(Math.round(followPerSecond))} a second can be brought there (docs/performance.md on two cores, with the round trip measured here)`;
-  if (perSecond < followPerSecond / 2) return check('pace', ok(`${need}; ${can}.`));
+  const [one, many] = [followPerSecond, proposalsPerSecond].map((n) => count(Math.round(n)));
+  const can = `about ${one} a second can be brought there by transactions, ${many} by proposals through the peer port (docs/performance.md on two cores, with the round trip measured here)`;
+  if (perSecond < followPerSecond / 2)
+    return check('pace', ok(`${need}; ${can}. Transactions are enough.`));
+  if (perSecond < proposalsPerSecond / 2)
+    return check(
+      'pace',
+      warn(
+        `${need}; ${can}: by transactions follow would ${lateness(perSecond, followPerSecond)}.`,
+        'Let follow write by proposals: --dest-peers (docs/fine-print.md says what the peer port is), and see that its check here is ok.',
+      ),
+    );
   return check(
     'pace',
     warn(
-      `${need}, but only ${can}${perSecond > followPerSecond ? ': follow would fall behind for ever' : ': after a pause it would take long to catch up'}.`,
+      `${need}, but only ${can}: follow would ${lateness(perSecond, proposalsPerSecond)}.`,
       'Give the target a faster disk and a shorter way; move events and leases off the source first, which are most of its revisions.',
     ),
   );
+}
+
+function lateness(need: number, can: number): string {
+  return need > can ? 'fall behind for ever' : 'take long to catch up after a pause';
 }
 
 export function rate(perSecond: number): string {

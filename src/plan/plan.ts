@@ -12,6 +12,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { answersProgress } from '../source/progressproof.js';
 import { rootOf, rootsWith, USUAL_ROOT, whatIsThere } from '../source/roots.js';
 import { refuseOneIfTold } from '../source/sameetcd.js';
+import type { PeersOptions } from '../target/peers.js';
 import { EtcdClient } from '../wire/client.js';
 import type { Connection } from '../wire/connection.js';
 import { askMembers, type AskedMember, type AskedMembers } from './askmembers.js';
@@ -24,6 +25,7 @@ import { sampleRates, type Activity, type Rates } from './rates.js';
 import * as servers from './servers.js';
 import { overrides, resources, split, type Split } from './split.js';
 import { credentials, targetStock } from './targetcheck.js';
+import { peerPort } from './peercheck.js';
 import { compaction, readWindow, type Window } from './window.js';
 
 /** Whom to ask, and about what. */
@@ -32,6 +34,8 @@ export interface PlanOptions {
   target: Connection | undefined;
   /** Pods where there is none. */
   prefixes: PrefixSet | undefined;
+  /** The target's peer ports, where it may be written through them. */
+  peers?: PeersOptions | undefined;
   sampleSeconds: number;
   onProgress: (progress: PlanProgress) => void;
   signal: AbortSignal;
@@ -265,8 +269,10 @@ function checkServers(
   ];
 }
 
+const OF_TARGET = ['target stock', 'credentials', 'peer port'] as const;
+
 async function checkTarget(
-  { source: from, target: to }: PlanOptions,
+  { source: from, target: to, peers }: PlanOptions,
   source: EtcdClient,
   target: EtcdClient | undefined,
   members: AskedMembers | undefined,
@@ -276,11 +282,12 @@ async function checkTarget(
   const nobody = members?.members.every(({ error }) => error?.code === 'UNAVAILABLE');
   if (!to || !target || nobody) {
     const why = nobody ? notAsked('No member of the target answers.') : NO_TARGET;
-    return [check('target stock', why), check('credentials', why)];
+    return OF_TARGET.map((name) => check(name, why));
   }
   return [
     await targetStock(target, source, prefixes),
     await credentials(from, to, probeKey(prefixes)),
+    await peerPort(target, peers),
   ];
 }
 

@@ -110,6 +110,22 @@ describe('plan: verdicts', () => {
     expect(of(0, 0, 0.001)).to.equal('not asked');
   });
 
+  it('pace: says which way it takes', () => {
+    const of = (revisions: number, moved: number) => {
+      const seen = rates(revisions, moved);
+      const { message, todo } = pace(seen, estimate(CONTENTS, seen, WINDOW, members({})));
+      return `${message} ${todo ?? ''}`;
+    };
+    expect(of(300, 60)).to.match(/Transactions are enough/);
+    expect(of(3000, 60)).to.match(
+      /by transactions follow would take long to catch up.*--dest-peers/,
+    );
+    expect(of(4000, 60)).to.match(
+      /by transactions follow would fall behind for ever.*--dest-peers/,
+    );
+    expect(of(100_000, 60)).to.match(/fall behind for ever.*events and leases/);
+  });
+
   it('estimates are those of docs/performance.md at its own points', () => {
     const per = (share: number, readSeconds: number) =>
       estimate(CONTENTS, rates(100, share), WINDOW, members({ readSeconds })).followPerSecond;

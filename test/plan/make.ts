@@ -6,6 +6,7 @@ import { createGunzip } from 'node:zlib';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Check, CheckName } from '../../src/plan/check.js';
 import { makePlan, type Plan } from '../../src/plan/plan.js';
+import type { PeersOptions } from '../../src/target/peers.js';
 import type { Connection } from '../../src/wire/connection.js';
 
 export const PODS = '/registry/pods/';
@@ -14,11 +15,14 @@ export interface Asked {
   source: string | Connection;
   target?: string | Connection;
   prefixes?: string[];
+  peers?: PeersOptions;
   seconds?: number;
 }
 
-export async function planOf({ source, target, prefixes, seconds = 0.05 }: Asked): Promise<Plan> {
+export async function planOf(asked: Asked): Promise<Plan> {
+  const { source, target, prefixes, peers, seconds = 0.05 } = asked;
   return makePlan({
+    peers,
     source: connection(source),
     target: target === undefined ? undefined : connection(target),
     prefixes: prefixes && PrefixSet.of(prefixes),

@@ -43,6 +43,23 @@ describe('plan: target', () => {
     expect(plan.overrides).to.equal('/pods#http://127.0.0.1:1');
   });
 
+  it('its peer port: not asked, answering, or why not; and it stays as it was', async () => {
+    const target = await stage.etcd(seeded.base);
+    const before = await fingerprint(target);
+    const at = { source: stage.source.endpoint, target: target.endpoint, prefixes: [PODS] };
+    expectCheck(await planOf(at), 'peer port', 'not asked', /--dest-peers/);
+    const members = { ...at, peers: { urls: 'members' as const } };
+    expectCheck(await planOf(members), 'peer port', 'ok', new RegExp(`:${target.peerPort}:`));
+    const wrong = { ...at, peers: { urls: [target.endpoint] } };
+    expectCheck(
+      await planOf(wrong),
+      'peer port',
+      'warn',
+      /no etcd's peer port answers there.*2380/,
+    );
+    expect(await fingerprint(target)).to.deep.equal(before);
+  });
+
   it('an empty one, and one that somebody uses', async () => {
     const target = await stage.etcd();
     const plan = await ask(target);
