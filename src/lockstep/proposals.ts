@@ -130,7 +130,7 @@ export class Proposals implements Way {
           await this.#moved.after(seen, stopped);
           continue;
         }
-        await window.gather(this.#end - this.#sent >= window.message);
+        await window.gather(this.#end - this.#sent, this.#sent - this.#confirmed);
         const batch = this.#nextBatch();
         this.#moved.wake();
         failpoint('lockstep.proposals.send');

@@ -3,7 +3,7 @@
  * takes them, by transactions otherwise. A way changes only between two terms.
  */
 import type { OnNote } from '../async/patience.js';
-import { passes, type LockstepError } from '../errors.js';
+import { hasCode, type LockstepError } from '../errors.js';
 import type { PeerPort } from '../target/peerport.js';
 
 /** For status, metrics and page. */
@@ -77,7 +77,8 @@ export class Ways {
     try {
       this.#port = await this.options.open?.();
     } catch (error) {
-      if (!passes(error)) throw error;
+      // What the client API does not give, transactions would not get either.
+      if (!hasCode(error, 'PEER_PORT')) throw error;
       this.failed(error);
     }
   }

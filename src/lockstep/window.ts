@@ -19,9 +19,10 @@ export interface Window {
   readonly message: number;
   /**
    * Resolves when the next message should go out.
-   * @param full whether there is enough for one
+   * @param waiting entries that are there for it
+   * @param unconfirmed entries of those before it
    */
-  gather(full: boolean): Promise<void>;
+  gather(waiting: number, unconfirmed: number): Promise<void>;
   /** All up to there has been taken. */
   sent(last: Revision): void;
   /** Resolves when it is time to look again. */
@@ -41,8 +42,12 @@ const NARROWER = 0.8;
 /** A message that is a quarter of the window keeps the disk busy while the next ones come. */
 const MESSAGES = 4;
 const MOST_IN_MESSAGE = 512;
-/** A message costs as much as some twenty entries: those that come close together share one. */
+/**
+ * A message costs as much as some twenty entries. So those that come close together share one, but only
+ * where many are on their way: else each would be late for nothing.
+ */
 const APART_MS = 3;
+const MANY = 16;
 /** Reads of others wait as long as ours; 50 would be too much. */
 const SOON_MS = 25;
 /** Confirmed so much later at the most, and a read for many revisions instead of each. */
@@ -68,9 +73,9 @@ export class AdaptiveWindow implements Window {
     return Math.min(MOST_IN_MESSAGE, Math.ceil(this.#entries / MESSAGES));
   }
 
-  async gather(full: boolean): Promise<void> {
+  async gather(waiting: number, unconfirmed: number): Promise<void> {
     const wait = this.#sentMs + APART_MS - performance.now();
-    if (!full && wait >= 1) await pause(wait);
+    if (unconfirmed >= MANY && waiting < this.message && wait >= 1) await pause(wait);
     this.#sentMs = performance.now();
   }
 

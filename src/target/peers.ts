@@ -36,7 +36,7 @@ export class Peers {
   async open(): Promise<PeerPort & RaisingPort> {
     this.close();
     const { clusterId, version } = await this.target.status();
-    const members = await this.target.memberList();
+    const members = await this.#members();
     const proposer = await this.#proposer(members.map(({ memberId }) => BigInt(`0x${memberId}`)));
     const at = this.#candidates(members);
     let failed: LockstepError = nobody();
@@ -70,6 +70,16 @@ export class Peers {
   close(): void {
     this.#open?.close();
     this.#open = undefined;
+  }
+
+  async #members(): Promise<ListedMember[]> {
+    try {
+      return await this.target.memberList();
+    } catch (error) {
+      if (!hasCode(error, 'PERMISSION')) throw error;
+      const message = 'who belongs to the target is not told to its user';
+      throw error.as({ code: 'PEER_PORT', message });
+    }
   }
 
   /** Where an URL is none of the list's, it may be any member's by another name. */
