@@ -1,6 +1,10 @@
 /**
  * Which way the target is written, and when that changes: by proposals where its peer port may be used and
  * takes them, by transactions otherwise. A way changes only between two terms.
+ *
+ * One failure says little: a disk that stands still for a second loses nothing, and another member may do. So
+ * the next term goes by proposals again, through whichever member answers then; only where that fails, too,
+ * with nothing landed in between, it goes by transactions for a while.
  */
 import type { OnNote } from '../async/patience.js';
 import { hasCode, type LockstepError } from '../errors.js';
@@ -24,8 +28,9 @@ interface WaysOptions {
   restMs?: (failures: number) => number;
 }
 
-/** From a second to a minute: a stock is taken for each try. */
-const restMs = (failures: number) => Math.min(60_000, 1000 * 2 ** (failures - 1));
+/** At once, then from a second to a minute: a stock is taken for each try. */
+const restMs = (failures: number) =>
+  failures === 1 ? 0 : Math.min(60_000, 1000 * 2 ** (failures - 2));
 
 export class Ways {
   #by: WayStatus['by'] = null;
@@ -64,13 +69,13 @@ export class Ways {
     this.#error = undefined;
   }
 
-  /** The peer port does not do; the next term goes by transactions. */
+  /** The peer port, or this member's, does not do. */
   failed(error: LockstepError): void {
-    const told = this.#error?.code === error.code && this.#error.message === error.message;
-    if (!told) this.options.onNote?.(byTransactions(error), true);
-    this.#error = error;
     this.#port = undefined;
     this.#notBeforeMs = performance.now() + (this.options.restMs ?? restMs)(++this.#failures);
+    if (this.#failures === 1) return;
+    if (this.#error?.message !== error.message) this.options.onNote?.(byTransactions(error), true);
+    this.#error = error;
   }
 
   async #open(): Promise<void> {
@@ -79,6 +84,8 @@ export class Ways {
     } catch (error) {
       // What the client API does not give, transactions would not get either.
       if (!hasCode(error, 'PEER_PORT')) throw error;
+      // Each member was asked already.
+      this.#failures = Math.max(1, this.#failures);
       this.failed(error);
     }
   }
