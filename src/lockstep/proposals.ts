@@ -40,7 +40,7 @@ import { GuardFailed, worst, type Way, type WayOptions } from './way.js';
 import type { Amount, Window } from './window.js';
 
 /** Of records that wait to be handed over, and how many revisions they may be. */
-const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 2 * 1024 * 1024;
 const MAX_QUEUED = 2048;
 
 interface ProposalsOptions extends WayOptions {
@@ -74,6 +74,7 @@ export class Proposals implements Way {
   ) {
     this.#term = first.term;
     this.#end = this.#sent = this.#confirmed = first.revision;
+    options.window.begin();
     this.#work = [this.#watched(this.#send()), this.#watched(this.#confirm())];
   }
 
@@ -119,14 +120,16 @@ export class Proposals implements Way {
 
   async #send(): Promise<void> {
     const { stopped, window } = this.options;
+    const isOver = () => stopped.aborted;
     try {
-      while (!stopped.aborted) {
+      while (!isOver()) {
         const seen = this.#moved.generation;
         if (!this.#next()) {
           await this.#moved.after(seen, stopped);
           continue;
         }
         await window.gather(this.#waiting, this.#unconfirmedAmount);
+        if (isOver()) return;
         const batch = this.#nextBatch();
         this.#moved.wake();
         failpoint('lockstep.proposals.send');

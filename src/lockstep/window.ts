@@ -22,6 +22,8 @@ export interface Amount {
 }
 
 export interface Window {
+  /** Nothing is on its way; what was before is given up. */
+  begin(): void;
   /** Whether more may be handed over while so much is not confirmed. */
   hasRoom(unconfirmed: Amount): boolean;
   /** Whether a message with so much in it should go. */
@@ -83,6 +85,10 @@ export class AdaptiveWindow implements Window {
   #movedMs = Number.NEGATIVE_INFINITY;
   /** What was taken and is not confirmed: up to where, and when. */
   #taken: { last: Revision; atMs: number }[] = [];
+
+  begin(): void {
+    this.#taken = [];
+  }
 
   hasRoom(unconfirmed: Amount): boolean {
     return unconfirmed.entries < MOST_ENTRIES && widthOf(unconfirmed) < this.#width;

@@ -78,6 +78,10 @@ export const EAGER: Pace = {
 class SmallWindow implements Window {
   #inVain = 0;
 
+  begin(): void {
+    this.#inVain = 0;
+  }
+
   hasRoom({ entries }: Amount): boolean {
     return entries < 6;
   }
