@@ -1,4 +1,5 @@
 /** Commands that are printed to be typed: quoted for the shell, with what this one was given. */
+import { PEERS, type PeerOptions } from '../config/access.js';
 import {
   flagOf,
   optionOf,
@@ -31,6 +32,15 @@ export function sideFlags(side: 'source' | 'target', options: Partial<Options>):
     // A password may stand behind the name, where it is given nowhere else.
     const inline = name === 'user' && !given('password') && !given('passwordFile');
     return [flag(optionOf(side, name), inline ? (text.split(':')[0] ?? '') : text)];
+  }).join(' ');
+}
+
+/** How the target's peer ports are reached, as it was given. */
+export function peerFlags(options: PeerOptions): string {
+  return PEERS.flatMap((name) => {
+    const value = options[name];
+    if (value === undefined) return [];
+    return [flag(name, typeof value === 'string' ? value : value.join(','))];
   }).join(' ');
 }
 

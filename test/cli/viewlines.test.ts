@@ -35,6 +35,16 @@ describe('watch: the picture', () => {
       expect(text).to.match(part);
   });
 
+  it('which way it goes, where proposals were asked for, and why it goes another', () => {
+    expect(drawn(followed()).join('\n')).not.to.match(/^by /m);
+    const where = 'the peer port http://10.0.1.1:2380';
+    const asked = drawn(followed({ way: { by: 'proposals', where, why: null } })).join('\n');
+    expect(asked).to.match(/^by +proposals, through the peer port http:\/\/10\.0\.1\.1:2380$/m);
+    const why = { code: 'PEER_PORT', message: 'refused', hint: 'Give the URLs.' } as const;
+    const slower = drawn(followed({ way: { by: 'transactions', where: null, why } })).join('\n');
+    expect(slower).to.match(/^by +transactions: refused \[PEER_PORT\]\. Give the URLs\.$/m);
+  });
+
   it('a night: alarms first, the frozen time that runs, the fence, apiservers, steps', () => {
     const view = nightView();
     const lines = drawn(view, { nowMs: Date.parse(view.at) + 1500 });

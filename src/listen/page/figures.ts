@@ -17,7 +17,15 @@ interface Figure {
 const show = place('figures', (figures: Figure[]) => figures.map(tile));
 
 export function showFigures(view: View): void {
-  const all = [...heads(view), lag(view), wrote(view), journal(view), leases(view), retries(view)];
+  const all = [
+    ...heads(view),
+    lag(view),
+    wrote(view),
+    way(view),
+    journal(view),
+    leases(view),
+    retries(view),
+  ];
   const known = all.filter((figure) => figure !== null);
   show(known.length === 0 ? null : known);
 }
@@ -67,6 +75,16 @@ function wrote({ wrote, command }: View): Figure | null {
         : `${count(puts ?? 0)} puts, ${count(deletions ?? 0)} deletions`,
     ],
   };
+}
+
+/** Told only where somebody has asked for proposals. */
+function way({ way }: View): Figure | null {
+  if (!way || (way.by === 'transactions' && !way.why)) return null;
+  const { by, where, why } = way;
+  const through = where === null ? null : `through ${where}`;
+  if (!why) return { name: 'Written by', value: by, notes: [through] };
+  const told = [`! ${why.message} (${why.code})`, why.hint];
+  return { name: 'Written by', value: by, notes: told, mood: 'trouble' };
 }
 
 function journal({ journal }: View): Figure | null {
