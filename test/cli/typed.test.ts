@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { arrange } from '../../src/cli/arrange.js';
 import { restoreCommands } from '../../src/cli/restore.js';
-import { nameFor, prefixFlags, quoted, sideFlags } from '../../src/cli/typed.js';
+import { nameFor, peerFlags, prefixFlags, quoted, sideFlags } from '../../src/cli/typed.js';
+import { PEERS } from '../../src/config/access.js';
 import { parseOptions } from '../../src/config/parse.js';
 
 /** The words that a shell makes of a line. */
@@ -46,6 +47,17 @@ describe('printed commands', () => {
     expect(sideFlags('target', options)).to.equal(
       '--dest-endpoints https://c:3 --dest-user system:master',
     );
+  });
+
+  it('peer ports as they were given', () => {
+    expect(peerFlags({})).to.equal('');
+    expect(peerFlags({ destPeers: 'members' })).to.equal('--dest-peers members');
+    const given = {
+      destPeers: ['https://a:2380', 'https://b:2380'],
+      ...{ destPeerCert: 'my peer.pem', destPeerKey: 'peer.key' },
+    };
+    const { typed } = arrange(words(`follow ${peerFlags(given)}`), ['follow']);
+    expect(parseOptions(typed, {}, [], PEERS)).to.deep.equal(given);
   });
 
   it('prefixes are read as they were', () => {
