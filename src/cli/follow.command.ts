@@ -16,7 +16,7 @@ import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
-import { flag, peerFlags, sideFlags } from './typed.js';
+import { flag, sideFlags, writerFlags } from './typed.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -108,16 +108,15 @@ const MENDED_BY_REPAIR = [
 ];
 
 function commandsFor(options: FollowFlags): FollowCommands {
-  const both = `${sideFlags('source', options)} ${sideFlags('target', options)}`;
+  const source = sideFlags('source', options);
   const { journal, auditEvery, auditRate } = options;
   const audits =
     auditEvery === undefined
       ? ''
       : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
-  const peers = options.destPeers === undefined ? '' : ` ${peerFlags(options)}`;
-  const follow = `etcd-lockstep follow ${both}${peers} ${flag('journal', journal)}${audits}`;
+  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}`;
   return {
-    audit: `etcd-lockstep audit ${both} --history`,
+    audit: `etcd-lockstep audit ${source} ${sideFlags('target', options)} --history`,
     repair: `${follow} --repair`,
   };
 }

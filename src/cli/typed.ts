@@ -1,5 +1,5 @@
 /** Commands that are printed to be typed: quoted for the shell, with what this one was given. */
-import { PEERS, type PeerOptions } from '../config/access.js';
+import { PEERS } from '../config/access.js';
 import {
   flagOf,
   optionOf,
@@ -35,13 +35,14 @@ export function sideFlags(side: 'source' | 'target', options: Partial<Options>):
   }).join(' ');
 }
 
-/** How the target's peer ports are reached, as it was given. */
-export function peerFlags(options: PeerOptions): string {
-  return PEERS.flatMap((name) => {
+/** The same of the target with its peer ports, for what writes by proposals where that was asked for. */
+export function writerFlags(options: Partial<Options>): string {
+  const peers = PEERS.flatMap((name) => {
     const value = options[name];
     if (value === undefined) return [];
     return [flag(name, typeof value === 'string' ? value : value.join(','))];
-  }).join(' ');
+  });
+  return [sideFlags('target', options), ...peers].join(' ');
 }
 
 export function prefixFlags(prefixes: readonly string[]): string {

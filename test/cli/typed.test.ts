@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { arrange } from '../../src/cli/arrange.js';
 import { restoreCommands } from '../../src/cli/restore.js';
-import { nameFor, peerFlags, prefixFlags, quoted, sideFlags } from '../../src/cli/typed.js';
+import { nameFor, prefixFlags, quoted, sideFlags, writerFlags } from '../../src/cli/typed.js';
 import { PEERS } from '../../src/config/access.js';
 import { parseOptions } from '../../src/config/parse.js';
 
@@ -50,14 +50,15 @@ describe('printed commands', () => {
   });
 
   it('peer ports as they were given', () => {
-    expect(peerFlags({})).to.equal('');
-    expect(peerFlags({ destPeers: 'members' })).to.equal('--dest-peers members');
+    const at = { destEndpoints: ['http://a:1'] };
+    expect(writerFlags(at)).to.equal('--dest-endpoints http://a:1');
     const given = {
+      ...at,
       destPeers: ['https://a:2380', 'https://b:2380'],
       ...{ destPeerCert: 'my peer.pem', destPeerKey: 'peer.key' },
     };
-    const { typed } = arrange(words(`follow ${peerFlags(given)}`), ['follow']);
-    expect(parseOptions(typed, {}, [], PEERS)).to.deep.equal(given);
+    const { typed } = arrange(words(`follow ${writerFlags(given)}`), ['follow']);
+    expect(parseOptions(typed, {}, ['destEndpoints'], PEERS)).to.deep.equal(given);
   });
 
   it('prefixes are read as they were', () => {

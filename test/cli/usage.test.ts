@@ -22,6 +22,7 @@ describe('usage', () => {
   const FLAGS = {
     plan: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'sample'] as const),
+      ...PEERS,
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
