@@ -21,7 +21,7 @@ export function showFigures(view: View): void {
     ...heads(view),
     lag(view),
     wrote(view),
-    way(view),
+    otherWay(view),
     journal(view),
     leases(view),
     retries(view),
@@ -61,7 +61,7 @@ function lag({ lag }: View): Figure | null {
   };
 }
 
-function wrote({ wrote, command }: View): Figure | null {
+function wrote({ wrote, way, command }: View): Figure | null {
   if (!wrote) return null;
   const { revisions, fillers, puts, deletions, bytes: size } = wrote;
   return {
@@ -73,16 +73,15 @@ function wrote({ wrote, command }: View): Figure | null {
       puts === null && deletions === null
         ? null
         : `${count(puts ?? 0)} puts, ${count(deletions ?? 0)} deletions`,
+      way?.by === 'proposals' ? 'by proposals' : null,
     ],
   };
 }
 
-/** Told only where somebody has asked for proposals. */
-function way({ way }: View): Figure | null {
-  if (!way || (way.by === 'transactions' && !way.why)) return null;
-  const { by, where, why } = way;
-  const through = where === null ? null : `through ${where}`;
-  if (!why) return { name: 'Written by', value: by, notes: [through] };
+/** Told only where somebody has asked for proposals, and it goes without. */
+function otherWay({ way }: View): Figure | null {
+  if (!way?.why) return null;
+  const { by, why } = way;
   const told = [`! ${why.message} (${why.code})`, why.hint];
   return { name: 'Written by', value: by, notes: told, mood: 'trouble' };
 }
