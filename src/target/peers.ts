@@ -88,7 +88,10 @@ export class Peers {
   /** Where an URL is none of the list's, it may be any member's by another name. */
   #candidates(members: readonly ListedMember[]): { url: string; ids: bigint[] }[] {
     const listed = members.flatMap(({ memberId, peerUrls }) =>
-      peerUrls.map((url) => ({ url: plain(url), ids: [BigInt(`0x${memberId}`)] })),
+      peerUrls
+        // Sockets of a machine (unix:) are nobody else's.
+        .filter((url) => /^https?:/.test(url))
+        .map((url) => ({ url: plain(url), ids: [BigInt(`0x${memberId}`)] })),
     );
     if (this.options.urls === 'members') return listed;
     const all = members.map(({ memberId }) => BigInt(`0x${memberId}`));

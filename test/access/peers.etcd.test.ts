@@ -1,4 +1,4 @@
-/** Certificates of the target's peer port that are renewed: files that are half written end nothing. */
+/** The target's peer ports: certificates that are renewed, and members that cannot be asked. */
 import { expect } from 'chai';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { makeCerts, type Certs } from '../rig/certs.js';
 import { removeAtExit } from '../rig/child.js';
 import { Etcd } from '../rig/etcd.js';
 
-describe('access: certificates of a peer port', () => {
+describe('access: peer ports', () => {
   let certs: Certs;
   let etcd: Etcd;
   let target: EtcdClient;
@@ -24,7 +24,7 @@ describe('access: certificates of a peer port', () => {
     certs.remove();
   });
 
-  it('half written ones are tried again, and named', async () => {
+  it('certificates that are half written are tried again, and named', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'peers-'));
     removeAtExit(dir);
     const cert = join(dir, 'peer.pem');
@@ -46,6 +46,20 @@ describe('access: certificates of a peer port', () => {
       expect((await failure()).message)
         .to.contain(urls[0])
         .and.not.to.contain(cert);
+    } finally {
+      peers.close();
+    }
+  });
+
+  it('of the members those are asked that have an address of the network', async () => {
+    await etcd.ctl('member', 'add', 'later', '--learner', '--peer-urls', 'unix://later:1');
+    const peers = new Peers(target, { urls: 'members' });
+    try {
+      // Each time another one is the first.
+      for (let i = 0; i < 2; i++)
+        expect((await peers.open()).where).to.equal(
+          `the peer port http://127.0.0.1:${etcd.peerPort}`,
+        );
     } finally {
       peers.close();
     }
