@@ -7,7 +7,7 @@
  * with nothing landed in between, it goes by transactions for a while.
  */
 import type { OnNote } from '../async/patience.js';
-import { hasCode, type LockstepError } from '../errors.js';
+import { hasCode, type ErrorCode, type LockstepError } from '../errors.js';
 import type { PeerPort } from '../target/peerport.js';
 
 /** For status, metrics and page. */
@@ -17,7 +17,7 @@ export interface WayStatus {
   /** The member that takes proposals; null where none does. */
   where: string | null;
   /** Why it is not by proposals although it should be; null where all is as it should be. */
-  why: { code: string; message: string; hint: string | null } | null;
+  why: { code: ErrorCode; message: string; hint: string | null } | null;
 }
 
 interface WaysOptions {
