@@ -77,6 +77,7 @@ export class Proposals implements Way {
     private readonly options: ProposalsOptions,
   ) {
     this.#term = first.term;
+    options.window.begin();
     this.#end = this.#sent = this.#confirmed = first.revision;
     this.#work = [this.#watched(this.#send()), this.#watched(this.#confirm())];
   }
@@ -132,6 +133,8 @@ export class Proposals implements Way {
         }
         await window.gather(this.#end - this.#sent >= window.message);
         const batch = this.#nextBatch();
+        // Meanwhile the window may have become narrower than what is unconfirmed.
+        if (batch.length === 0) continue;
         this.#moved.wake();
         failpoint('lockstep.proposals.send');
         await this.port.propose(batch);

@@ -17,6 +17,8 @@ export interface Window {
   readonly entries: number;
   /** So many of them go in one message. */
   readonly message: number;
+  /** A new term: what was handed over in an older one is void, and not waited for. */
+  begin(): void;
   /**
    * Resolves when the next message should go out.
    * @param full whether there is enough for one
@@ -66,6 +68,10 @@ export class AdaptiveWindow implements Window {
 
   get message(): number {
     return Math.min(MOST_IN_MESSAGE, Math.ceil(this.#entries / MESSAGES));
+  }
+
+  begin(): void {
+    this.#taken = [];
   }
 
   async gather(full: boolean): Promise<void> {

@@ -80,6 +80,10 @@ class SmallWindow implements Window {
   readonly message = 3;
   #inVain = 0;
 
+  begin(): void {
+    this.#inVain = 0;
+  }
+
   gather(): Promise<void> {
     return Promise.resolve();
   }
