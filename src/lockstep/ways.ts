@@ -30,6 +30,8 @@ const restMs = (failures: number) => Math.min(60_000, 1000 * 2 ** (failures - 1)
 export class Ways {
   #by: WayStatus['by'] = null;
   #port: PeerPort | undefined;
+  /** Whether anything has landed through it. */
+  #works = false;
   #error: LockstepError | undefined;
   #failures = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -51,10 +53,7 @@ export class Ways {
   /** For the term that begins now: the port that it is written by, or undefined for transactions. */
   async forTerm(): Promise<PeerPort | undefined> {
     if (this.isDue) await this.#open();
-    const by = this.#port ? 'proposals' : 'transactions';
-    if (by === 'proposals' && this.#by !== by)
-      this.options.onNote?.(`the target is written by proposals, through ${this.#port?.where}`);
-    this.#by = by;
+    this.#by = this.#port ? 'proposals' : 'transactions';
     return this.#port;
   }
 
@@ -62,6 +61,9 @@ export class Ways {
   worked(): void {
     this.#failures = 0;
     this.#error = undefined;
+    if (this.#works || !this.#port) return;
+    this.#works = true;
+    this.options.onNote?.(`the target is written by proposals, through ${this.#port.where}`);
   }
 
   /** The peer port does not do; the next term goes by transactions. */
@@ -70,6 +72,7 @@ export class Ways {
     if (!told) this.options.onNote?.(byTransactions(error), true);
     this.#error = error;
     this.#port = undefined;
+    this.#works = false;
     this.#notBeforeMs = performance.now() + (this.options.restMs ?? restMs)(++this.#failures);
   }
 

@@ -81,6 +81,13 @@ export const follow = z.strictObject({
   deletions: count,
   bytes: count,
   compactRevision: count,
+  way: z.strictObject({
+    by: z.enum(['transactions', 'proposals']).nullable(),
+    where: z.string().nullable(),
+    why: z
+      .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+      .nullable(),
+  }),
   compaction: z
     .strictObject({
       revision,
