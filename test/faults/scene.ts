@@ -41,6 +41,7 @@ export interface SceneOptions {
 export interface FollowEnds {
   source?: string;
   target?: string;
+  journal?: string;
   flags?: readonly string[];
 }
 
@@ -195,9 +196,10 @@ export class Scene {
   /** A new follower that nobody waits for. */
   launch({ flags, ...ends }: FollowEnds = {}): FollowProcess {
     const { source, target } = this;
-    const at = { source: source.endpoints, target: target.endpoints, ...ends };
+    const { journal } = this;
+    const at = { source: source.endpoints, target: target.endpoints, journal, ...ends };
     const more = flags ?? (this.#byProposals ? ['--dest-peers', target.peers] : []);
-    this.follower = new FollowProcess({ ...at, journal: this.journal }, ...more);
+    this.follower = new FollowProcess(at, ...more);
     this.#follow.push(this.follower);
     return this.follower;
   }

@@ -48,7 +48,9 @@ async function membersOf(
   const peers = await freePorts(size);
   const advertised = await Promise.all(peers.map(async (port) => network?.front(port) ?? port));
   const names = peers.map((_port, i) => `m${i + 1}`);
-  const initialCluster = names.map((name, i) => `${name}=${urlOf(common.peerTls, advertised[i]!)}`).join();
+  const initialCluster = names
+    .map((name, i) => `${name}=${urlOf(common.peerTls, advertised[i]!)}`)
+    .join();
   // Of its own for each cluster: members of another one on a port used before are then refused.
   const token = `rig-${process.pid}-${peers.join('-')}`;
   return names.map((name, i) => ({
