@@ -100,10 +100,12 @@ export class Peer {
           'x-min-cluster-version': MIN_CLUSTER_VERSION,
         },
         body: message(id, entries),
+        firstWords: true,
       });
       if (status === 204) return;
-      // Where its URL does not say which member it is, the others are tried.
-      if (status !== 403 || !/mismatch/.test(text) || this.#ids.length === 1)
+      // Where its URL does not say which member it is, the others are tried. 3.5 meant to answer with 403,
+      // too, but its handler panics: 500, and no end.
+      if ((status !== 403 && status !== 500) || this.#ids.length === 1)
         throw this.#refused(`it answers ${status}: ${text.trim().slice(0, 200)}`);
       this.#ids.shift();
     }

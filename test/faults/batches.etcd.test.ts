@@ -39,9 +39,8 @@ const SWAPPED_MESSAGES = 2;
 /** The source is written until that has been done, and everything is right behind it. */
 async function suffers(scene: Scene, harm: Rule): Promise<void> {
   const { peerProxy } = scene.target;
-  const mark = scene.follower.mark();
   scene.writes.start();
-  await byProposals(scene, mark);
+  await byProposals(scene);
   let harmed = 0;
   peerProxy.rule = async (message, pass) => {
     const spared = entriesOf(message) < 2 || harmed >= SWAPPED_MESSAGES;

@@ -3,13 +3,24 @@ import type { Scene } from './scene.js';
 
 const WRITERS = 8;
 
-/** Waits until it goes by proposals and something has landed so; the source has to be written meanwhile. */
-export async function byProposals({ follower }: Scene, since = follower.mark()): Promise<void> {
-  await follower.until(
+/**
+ * Waits until it goes by proposals and much has landed so; the source has to be written meanwhile.
+ * @returns which member is asked
+ */
+export async function byProposals({ follower }: Scene): Promise<string> {
+  const since = follower.mark();
+  let from: number | undefined;
+  const { status } = await follower.until(
     'written by proposals',
-    ({ way }) => way.by === 'proposals' && way.why === null,
+    ({ way, position }) => {
+      const goes = way.by === 'proposals' && way.why === null;
+      from = goes ? (from ?? position ?? 0) : undefined;
+      // The first goes alone, by the client API.
+      return from !== undefined && (position ?? 0) > from + 1;
+    },
     { since },
   );
+  return status.way.where ?? '';
 }
 
 /** Writes so many revisions at once, a third of them ours. */

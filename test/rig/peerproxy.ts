@@ -77,9 +77,10 @@ export class PeerProxy {
     return new Promise((resolve, reject) => {
       const length = { 'content-length': body.length };
       const sent = request({ ...at, headers: { ...kept, ...length } }, (answer) => {
-        bytesOf(answer).then((got) => {
-          resolve({ status: answer.statusCode ?? 0, body: got });
-        }, reject);
+        const { statusCode: status = 0 } = answer;
+        // Behind an error of 3.5 there is no end.
+        if (status >= 400) answer.once('data', (body: Buffer) => void resolve({ status, body }));
+        bytesOf(answer).then((got) => void resolve({ status, body: got }), reject);
       });
       sent.on('error', reject);
       sent.end(body);
