@@ -79,8 +79,13 @@ export class PeerProxy {
       const sent = request({ ...at, headers: { ...kept, ...length } }, (answer) => {
         const { statusCode: status = 0 } = answer;
         // Behind an error of 3.5 there is no end.
-        if (status >= 400) answer.once('data', (body: Buffer) => void resolve({ status, body }));
-        bytesOf(answer).then((got) => void resolve({ status, body: got }), reject);
+        if (status >= 400)
+          answer.once('data', (body: Buffer) => {
+            resolve({ status, body });
+          });
+        bytesOf(answer).then((body) => {
+          resolve({ status, body });
+        }, reject);
       });
       sent.on('error', reject);
       sent.end(body);
