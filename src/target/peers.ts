@@ -4,7 +4,7 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { TlsFiles } from '../wire/connection.js';
 import type { ListedMember } from '../wire/etcd3.js';
-import { Peer } from '../wire/peer.js';
+import { Peer, type PeerAt } from '../wire/peer.js';
 import { CHAIN_KEY, parseLink } from './chain.js';
 import type { Chained } from './guard.js';
 import type { ChainStanding, PeerPort } from './peerport.js';
@@ -21,6 +21,8 @@ export class Peers {
   /** Which of them is tried next; what does not do is tried last. */
   #turn = 0;
   #open: Peer | undefined;
+  /** Whether its certificates could be used once. */
+  #used = false;
 
   constructor(
     private readonly target: EtcdClient,
@@ -29,7 +31,8 @@ export class Peers {
 
   /**
    * One that answers.
-   * @throws LockstepError PEER_PORT where none does, UNAVAILABLE, … for the client API
+   * @throws LockstepError PEER_PORT where none does, UNAVAILABLE, … for the client API, BAD_ARGUMENT for
+   *   certificate files that could never be used
    */
   async open(): Promise<PeerPort> {
     this.close();
@@ -40,7 +43,7 @@ export class Peers {
     let failed: LockstepError = nobody();
     for (let tried = 0; tried < at.length; tried++) {
       const { url, ids } = at[this.#turn++ % at.length] ?? { url: '', ids: [] };
-      const peer = new Peer({ url, ids, clusterId, version, tls: this.options.tls ?? {} });
+      const peer = this.#peer({ url, ids, clusterId, version, tls: this.options.tls ?? {} });
       try {
         await peer.greet();
         this.#open = peer;
@@ -52,6 +55,19 @@ export class Peers {
       }
     }
     throw failed;
+  }
+
+  /** Files that were good before are being renewed, one after the other. */
+  #peer(at: PeerAt): Peer {
+    try {
+      const peer = new Peer(at);
+      this.#used = true;
+      return peer;
+    } catch (error) {
+      if (!this.#used || !hasCode(error, 'BAD_ARGUMENT')) throw error;
+      const { message, hint } = error;
+      throw new LockstepError('PEER_PORT', message, { hint, cause: error });
+    }
   }
 
   close(): void {
