@@ -131,6 +131,8 @@ export class Proposals implements Way {
         await window.gather(this.#waiting, this.#unconfirmedAmount);
         if (isOver()) return;
         const batch = this.#nextBatch();
+        // Meanwhile the window may have become narrower than what is unconfirmed.
+        if (batch.length === 0) continue;
         this.#moved.wake();
         failpoint('lockstep.proposals.send');
         await this.port.propose(batch);

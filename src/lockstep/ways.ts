@@ -35,6 +35,8 @@ const restMs = (failures: number) =>
 export class Ways {
   #by: WayStatus['by'] = null;
   #port: PeerPort | undefined;
+  /** Whether anything has landed through it. */
+  #works = false;
   #error: LockstepError | undefined;
   #failures = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -56,10 +58,7 @@ export class Ways {
   /** For the term that begins now: the port that it is written by, or undefined for transactions. */
   async forTerm(): Promise<PeerPort | undefined> {
     if (this.isDue) await this.#open();
-    const by = this.#port ? 'proposals' : 'transactions';
-    if (by === 'proposals' && this.#by !== by)
-      this.options.onNote?.(`the target is written by proposals, through ${this.#port?.where}`);
-    this.#by = by;
+    this.#by = this.#port ? 'proposals' : 'transactions';
     return this.#port;
   }
 
@@ -67,11 +66,15 @@ export class Ways {
   worked(): void {
     this.#failures = 0;
     this.#error = undefined;
+    if (this.#works || !this.#port) return;
+    this.#works = true;
+    this.options.onNote?.(`the target is written by proposals, through ${this.#port.where}`);
   }
 
   /** The peer port, or this member's, does not do. */
   failed(error: LockstepError): void {
     this.#port = undefined;
+    this.#works = false;
     this.#notBeforeMs = performance.now() + (this.options.restMs ?? restMs)(++this.#failures);
     if (this.#failures === 1) return;
     if (this.#error?.message !== error.message) this.options.onNote?.(byTransactions(error), true);
