@@ -3,8 +3,9 @@
  * takes them, by transactions otherwise. A way changes only between two terms.
  *
  * One failure says little: a disk that stands still for a second loses nothing, and another member may do. So
- * the next term goes by proposals again, through whichever member answers then; only where that fails, too,
- * with nothing landed in between, it goes by transactions for a while.
+ * the next term goes by proposals again, through whichever member answers then; only where that fails soon,
+ * too, it goes by transactions for a while, and each time for longer. What lands says nothing against that:
+ * where something between here and there takes small messages only, the first of each term does.
  */
 import type { OnNote } from '../async/patience.js';
 import { hasCode, type ErrorCode, type LockstepError } from '../errors.js';
@@ -32,11 +33,14 @@ interface WaysOptions {
 const restMs = (failures: number) =>
   failures === 1 ? 0 : Math.min(60_000, 1000 * 2 ** (failures - 2));
 
+/** What has worked for so long has not failed just before. */
+const STEADY_MS = 10_000;
+
 export class Ways {
   #by: WayStatus['by'] = null;
   #port: PeerPort | undefined;
-  /** Whether anything has landed through it. */
-  #works = false;
+  /** Since when what goes through it lands; undefined before anything has. */
+  #worksSinceMs: number | undefined;
   #error: LockstepError | undefined;
   #failures = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -64,18 +68,19 @@ export class Ways {
 
   /** What was handed over has landed. */
   worked(): void {
-    this.#failures = 0;
+    if (this.#worksSinceMs !== undefined || !this.#port) return;
+    this.#worksSinceMs = performance.now();
     this.#error = undefined;
-    if (this.#works || !this.#port) return;
-    this.#works = true;
     this.options.onNote?.(`the target is written by proposals, through ${this.#port.where}`);
   }
 
   /** The peer port, or this member's, does not do. */
   failed(error: LockstepError): void {
+    const now = performance.now();
+    if (now - (this.#worksSinceMs ?? now) > STEADY_MS) this.#failures = 0;
     this.#port = undefined;
-    this.#works = false;
-    this.#notBeforeMs = performance.now() + (this.options.restMs ?? restMs)(++this.#failures);
+    this.#worksSinceMs = undefined;
+    this.#notBeforeMs = now + (this.options.restMs ?? restMs)(++this.#failures);
     if (this.#failures === 1) return;
     if (this.#error?.message !== error.message) this.options.onNote?.(byTransactions(error), true);
     this.#error = error;
