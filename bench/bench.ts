@@ -23,6 +23,7 @@ import { lagScenario } from './scenarios/lag.js';
 import { memoryScenario } from './scenarios/memory.js';
 import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
+import { threeScenario } from './scenarios/three.js';
 import { watchedScenario } from './scenarios/watched.js';
 
 const SCENARIOS: Record<string, Scenario> = {
@@ -30,6 +31,7 @@ const SCENARIOS: Record<string, Scenario> = {
   crop: cropScenario,
   follow: followScenario,
   far: farScenario,
+  three: threeScenario,
   lag: lagScenario,
   audit: auditScenario,
   memory: memoryScenario,

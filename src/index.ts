@@ -26,6 +26,8 @@ export { PrefixSet } from './mvcc/prefix.js';
 export type { SeedCount } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
+export type { WayStatus } from './lockstep/ways.js';
+export type { PeersOptions } from './target/peers.js';
 export type { SourceWindow } from './lockstep/sourcehistory.js';
 export type { LeasesKept } from './leases/keeper.js';
 export type { Retried } from './async/retries.js';

@@ -8,16 +8,14 @@
  *     on with the backlog waiting on the source. Where only a share of the history is pods, it has
  *     less to write than we have: its rate is in source revisions passed a second.
  */
-import { join } from 'node:path';
+import { backlog, type Backlog } from '../kit/backlog.js';
 import { concurrent, roundTrip, sequential } from '../kit/ceiling.js';
-import { Follow, lockstep, MakeMirror } from '../kit/commands.js';
-import { PODS } from '../kit/data.js';
-import { ports, Store } from '../kit/etcds.js';
-import { Load } from '../kit/load.js';
+import { Follow, MakeMirror } from '../kit/commands.js';
+import { Store } from '../kit/etcds.js';
 import { inFolder, say } from '../kit/place.js';
 import { Network } from '../kit/proxy.js';
 import { headRate } from '../kit/rate.js';
-import { Figures, type Row } from '../kit/result.js';
+import { Figures, percentile, type Row } from '../kit/result.js';
 import { cpuSeconds } from '../kit/usage.js';
 import type { Bench } from '../kit/scenario.js';
 
@@ -50,13 +48,8 @@ async function each(bench: Bench, way: Way): Promise<Row[]> {
   return rows;
 }
 
-/** A history that waits: the base below it, the journal that has it, the mirrors that do not yet. */
-interface Scene {
-  folder: string;
-  source: Store;
-  base: string;
-  journal: string;
-  head: number;
+/** The backlog, and the mirrors that do not have it yet. */
+interface Scene extends Backlog {
   share: number;
   mirrors: Away<MakeMirror>[];
 }
@@ -137,23 +130,11 @@ function costs(
 
 async function prepare(bench: Bench, folder: string, share: number, way: Way): Promise<Scene> {
   say(`${share} %: a backlog of ${BACKLOG} revisions`);
-  const source = await Store.restored(folder, await bench.snapshot(KEYS));
-  const [base, journal] = [join(folder, 'base.db'), join(folder, 'journal')];
-  await lockstep(folder, [
-    ...['seed', '--endpoints', source.endpoint, '--prefix', PODS],
-    ...['--journal', journal, '--out', base],
-  ]);
-  const mirrors = await Promise.all(
-    Array.from({ length: bench.runs }, () => frozenMirror(folder, source, way)),
-  );
-  await new Load(source.client, bench.values, KEYS).backlog(BACKLOG, share);
-  const head = await source.head();
-  // Nobody listens there: it captures, and waits for the target.
-  const nowhere = `http://127.0.0.1:${(await ports()).clientPort}`;
-  const capture = Follow.start(folder, journal, source.endpoint, nowhere);
-  await capture.until((status) => status.journalPosition >= head);
-  await capture.end('SIGTERM');
-  return { folder, source, base, journal, head, share, mirrors };
+  const history = { keys: KEYS, revisions: BACKLOG, share };
+  const mirrors = (source: Store) =>
+    Promise.all(Array.from({ length: bench.runs }, () => frozenMirror(folder, source, way)));
+  const waiting = await backlog(bench, folder, history, mirrors);
+  return { ...waiting, share, mirrors: waiting.meanwhile };
 }
 
 /** Near there is none: it would be one process more on two cores. */
@@ -193,9 +174,10 @@ async function ours(
   const ends = [scene.source.endpoint, network.endpoint] as const;
   const before = { cpu: cpuSeconds(target.etcd.pid) ?? 0, head: await target.head() };
   const program = Follow.start(scene.folder, scene.journal, ...ends, more);
-  const rate = await headRate(target, scene.head, MOST_SECONDS, () => {
+  const { rate, readMs } = await headRate(target, scene.head, MOST_SECONDS, () => {
     program.check();
   });
+  figures.part(`a read of somebody else meanwhile ms, by ${by}`, percentile(readMs, 0.5));
   const usage = await program.end();
   const revisions = (await target.head()) - before.head;
   const targetSeconds = (cpuSeconds(target.etcd.pid) ?? 0) - before.cpu;
@@ -246,7 +228,7 @@ async function theirs(
   await network.delay(way.delayMs);
   const end = (await target.head()) + (BACKLOG * share) / 100;
   program.thaw();
-  const writes = await headRate(target, end, MOST_SECONDS, () => {
+  const { rate: writes } = await headRate(target, end, MOST_SECONDS, () => {
     program.check();
   });
   figures.part('key writes of make-mirror /s', writes);

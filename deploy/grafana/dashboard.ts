@@ -191,14 +191,22 @@ const ROWS: readonly Row[] = [
         ],
       },
       {
-        ...{ title: 'Retries', type: 'timeseries', unit: 'ops', width: 12 },
+        ...{ title: 'Retries', type: 'timeseries', unit: 'ops', width: 8 },
         about: 'What fails and is tried again, by code and side.',
         queries: [query(perSecond('retries_total'), '{{code}} {{side}}')],
       },
       {
-        ...{ title: 'Trouble', type: 'state-timeline', width: 12, mappings: { '1': ' ' } },
+        ...{ title: 'Trouble', type: 'state-timeline', width: 8, mappings: { '1': ' ' } },
         about: 'When it was in trouble, by code.',
         queries: [query(of('trouble'), '{{code}}')],
+      },
+      {
+        ...{ title: 'Written by', type: 'state-timeline', width: 8, mappings: { '1': ' ' } },
+        about: 'By transactions or proposals, and why not by proposals where they were asked for.',
+        queries: [
+          query(`${of('way')} == 1`, '{{by}}'),
+          query(of('way_trouble'), 'not by proposals: {{code}}'),
+        ],
       },
     ],
   },

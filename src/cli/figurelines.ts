@@ -1,7 +1,7 @@
 /** The figures of a view as lines for a terminal: both heads and how they move, lag, journal, leases. */
 import type { View } from '../listen/view.js';
 import { bytes, count, duration } from '../text.js';
-import type { StyledLine } from './styled.js';
+import { labelled, type StyledLine } from './styled.js';
 import type { Trend } from './trend.js';
 import { LABEL_COLUMNS, type Watched } from './watched.js';
 
@@ -34,6 +34,7 @@ export function figureLines(shown: Watched): StyledLine[] {
   add('journal', journal && journalText(journal), journalBytes);
   lines.push(...windowLines(shown), ...leaseLines(shown));
   add('wrote', wrote && wroteText(wrote));
+  lines.push(...wayLines(shown));
   add('retries', retriesText(shown.view));
   return lines;
 }
@@ -87,4 +88,15 @@ function leaseLines({ view: { leases } }: Watched): StyledLine[] {
   if (missed === 0) return [[label, `${count(kept)} kept`]];
   const ends = endsInSeconds === null ? '' : `; the first ends in ${duration(endsInSeconds)}`;
   return [[label, `${count(kept)} kept, `, ['bad', `${count(missed)} not refreshed${ends}`]]];
+}
+
+/** Told only where somebody has asked for proposals. */
+function wayLines({ view: { way }, columns }: Watched): StyledLine[] {
+  if (!way || (way.by === 'transactions' && !way.why)) return [];
+  const { by, where, why } = way;
+  const box = { columns, indent: LABEL_COLUMNS };
+  if (!why) return labelled('by', where === null ? by : `${by}, through ${where}`, box);
+  const hint = why.hint === null ? '' : `. ${why.hint}`;
+  const text = `${by}: ${why.message} [${why.code}]${hint}`;
+  return labelled('by', text, { ...box, style: 'busy' });
 }

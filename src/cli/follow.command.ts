@@ -16,7 +16,7 @@ import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
-import { flag, sideFlags } from './typed.js';
+import { flag, sideFlags, writerFlags } from './typed.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -99,7 +99,7 @@ function audited({
 
 type FollowFlags = Given<
   'endpoints' | 'destEndpoints' | 'journal',
-  (typeof BOTH_ACCESS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+  (typeof BOTH_ACCESS)[number] | (typeof PEERS)[number] | 'listen' | 'auditEvery' | 'auditRate'
 >;
 
 /** What --repair goes on behind. */
@@ -108,15 +108,15 @@ const MENDED_BY_REPAIR = [
 ];
 
 function commandsFor(options: FollowFlags): FollowCommands {
-  const both = `${sideFlags('source', options)} ${sideFlags('target', options)}`;
+  const source = sideFlags('source', options);
   const { journal, auditEvery, auditRate } = options;
   const audits =
     auditEvery === undefined
       ? ''
       : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
-  const follow = `etcd-lockstep follow ${both} ${flag('journal', journal)}${audits}`;
+  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}`;
   return {
-    audit: `etcd-lockstep audit ${both} --history`,
+    audit: `etcd-lockstep audit ${source} ${sideFlags('target', options)} --history`,
     repair: `${follow} --repair`,
   };
 }
@@ -143,9 +143,16 @@ function statusLine(s: FollowLine): string {
     `${count(s.revisionsPerSecond)} rev/s`,
     kept,
     `fillers ${count(s.fillers)}`,
+    ...wayAsked(s.way),
     ...(s.auditing ? [`audit ${Math.floor((s.auditing.share ?? 0) * 100)} %`] : []),
   ];
   return [...lagFirst(s), ...parts].join('; ');
+}
+
+/** Which way it goes, where somebody has asked for proposals. */
+function wayAsked({ by, why }: FollowStatus['way']): string[] {
+  if (by === null || (by === 'transactions' && !why)) return [];
+  return [`by ${by}${why ? ` (${why.code})` : ''}`];
 }
 
 function summary(s: FollowStatus, seconds: number): string {
@@ -155,6 +162,7 @@ function summary(s: FollowStatus, seconds: number): string {
   return [
     `Stopped at revision ${s.position}, ${count(s.lagRevisions ?? 0)} behind the source's ${s.sourceHead}.`,
     `Wrote ${count(s.revisions)} revisions with records (${bytes(s.bytes)}) and ${count(s.fillers)} fillers in ${duration(seconds)}.`,
+    ...(s.way.why ? [`Not by proposals at the end: ${s.way.why.message}.`] : []),
     'The same command goes on from there.',
   ].join('\n');
 }

@@ -2,7 +2,7 @@
 import type { Options } from '../config/options.js';
 import type { Plan } from '../plan/plan.js';
 import { restoreCommands } from './restore.js';
-import { nameFor, prefixFlags, sideFlags } from './typed.js';
+import { nameFor, prefixFlags, sideFlags, writerFlags } from './typed.js';
 
 export interface PlanStep {
   step: string;
@@ -18,6 +18,7 @@ export function planSteps(plan: Plan, options: Partial<Options>): PlanStep[] {
   const { destEndpoints = [`https://${name.toUpperCase()}-ETCD:2379`] } = options;
   const from = sideFlags('source', options);
   const to = sideFlags('target', { ...options, destEndpoints });
+  const written = writerFlags({ ...options, destEndpoints });
   const prefixes = prefixFlags(plan.prefixes);
   return [
     ...beside(plan, from),
@@ -29,7 +30,7 @@ export function planSteps(plan: Plan, options: Partial<Options>): PlanStep[] {
     {
       step: 'follow',
       what: 'At once when seed has ended, and from then on: it writes the changes down and waits for the target. Let something restart it.',
-      commands: [`etcd-lockstep follow ${from} ${to} --journal ${journal}`],
+      commands: [`etcd-lockstep follow ${from} ${written} --journal ${journal}`],
     },
     {
       step: 'restore',
@@ -41,7 +42,7 @@ export function planSteps(plan: Plan, options: Partial<Options>): PlanStep[] {
       what: 'Compare key by key while both are live, as often as you like; and plan again, which now looks at the target.',
       commands: [`etcd-lockstep audit ${from} ${to} ${prefixes} --history`],
     },
-    ...cutover(plan, `${from} ${to}`),
+    ...cutover(plan, `${from} ${to}`, `${from} ${written}`),
   ];
 }
 
@@ -66,8 +67,11 @@ function beside({ folders, root }: Plan, from: string): PlanStep[] {
   return steps;
 }
 
-/** Of resources of Kubernetes; another program's keys are switched by what uses them. */
-function cutover({ folders, estimates }: Plan, ends: string): PlanStep[] {
+/**
+ * Of resources of Kubernetes; another program's keys are switched by what uses them.
+ * @param ends how both sides are reached; `written` has the target's peer ports, too
+ */
+function cutover({ folders, estimates }: Plan, ends: string, written: string): PlanStep[] {
   const moved = folders.filter((folder) => folder.way === 'lockstep' && folder.resource !== null);
   if (moved.length === 0) return [];
   const names = moved.map(({ resource }) => `--resource ${kubectlName(resource ?? '')}`).join(' ');
@@ -82,7 +86,7 @@ function cutover({ folders, estimates }: Plan, ends: string): PlanStep[] {
       step: 'cutover',
       what: 'Freeze, drain, check, fence, switch the apiservers with the flag above, verify, unfreeze. Goes on where it was.',
       commands: [
-        `etcd-lockstep cutover ${ends} ${kube} ${names} --margin ${estimates.fenceMargin}`,
+        `etcd-lockstep cutover ${written} ${kube} ${names} --margin ${estimates.fenceMargin}`,
       ],
     },
     {

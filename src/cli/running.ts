@@ -57,6 +57,9 @@ export function runningRows(running: Running | null): [string, string][] {
     ['running', `${view.command}, ${view.state}: ${view.sentence}`],
     ...(view.lag ? [row('its lag', `${duration(view.lag.seconds)}, all the time`)] : []),
     ...(view.trouble ? [row('its trouble', troubleText(view.trouble))] : []),
+    ...(view.way?.why
+      ? [row('written by', `${view.way.by}: ${view.way.why.message} [${view.way.why.code}]`)]
+      : []),
     ...(leftSeconds === null || keepsSeconds === null
       ? []
       : [row('window', `${duration(Math.max(0, leftSeconds))} left of ${duration(keepsSeconds)}`)]),

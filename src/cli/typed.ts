@@ -1,4 +1,5 @@
 /** Commands that are printed to be typed: quoted for the shell, with what this one was given. */
+import { PEERS } from '../config/access.js';
 import {
   flagOf,
   optionOf,
@@ -32,6 +33,16 @@ export function sideFlags(side: 'source' | 'target', options: Partial<Options>):
     const inline = name === 'user' && !given('password') && !given('passwordFile');
     return [flag(optionOf(side, name), inline ? (text.split(':')[0] ?? '') : text)];
   }).join(' ');
+}
+
+/** The same of the target with its peer ports, for what writes by proposals where that was asked for. */
+export function writerFlags(options: Partial<Options>): string {
+  const peers = PEERS.flatMap((name) => {
+    const value = options[name];
+    if (value === undefined) return [];
+    return [flag(name, typeof value === 'string' ? value : value.join(','))];
+  });
+  return [sideFlags('target', options), ...peers].join(' ');
 }
 
 export function prefixFlags(prefixes: readonly string[]): string {

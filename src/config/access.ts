@@ -86,6 +86,11 @@ export function peersOf(o: PeerOptions): PeersOptions | undefined {
       `${flagOf('destPeerCert')} and ${flagOf('destPeerKey')} belong together`,
       "Give both: a peer port with TLS asks for a client's certificate as a rule.",
     );
+  if (given !== undefined && urls !== 'members' && !urls.some(isSecureUrl))
+    throw badArgument(
+      `certificates are given, but ${flagOf('destPeers')} says http://`,
+      `Write https:// in ${flagOf('destPeers')}, or leave the certificates out.`,
+    );
   return { urls, tls };
 }
 

@@ -66,9 +66,9 @@ function parse(name: OptionName, given: readonly string[], called: string): unkn
   throw badArgument(`${called} ${shown}: ${why}`, 'See --help for what it takes.');
 }
 
-/** Somebody may have put a password into a URL. */
+/** Somebody may have put a password into a URL, or into an address without a scheme. */
 export function withoutPasswords(text: string): string {
-  return text.replaceAll(/\/\/[^/@"]*@/g, '//…@');
+  return text.replaceAll(/(\/\/|[",])[^/@",]*@/g, '$1…@');
 }
 
 /** Those who are used to etcdctl may count on its variables, which do not say which side they mean. */

@@ -16,17 +16,20 @@ export function endpoints(userFlag: string): (parts: string[], issue: Issue) => 
   };
 }
 
+/** With a scheme, for it says whether there is TLS; and with a port, for 80 and 443 are no etcd's. */
+const PEER_URL = /^https?:\/\/[^/?#@]+:\d+\/?$/;
+
 /** `members`, or URLs. */
 export function peers(parts: string[], issue: Issue): string[] | 'members' {
   if (parts.length === 1 && parts[0] === 'members') return 'members';
   for (const part of parts) {
     const url = URL.canParse(part) ? new URL(part) : undefined;
-    if (!url || !/^https?:$/.test(url.protocol) || url.port === '' || url.pathname !== '/')
+    if (url?.username || url?.password)
+      issue('must not hold a user or a password: peers have none');
+    else if (!url || !PEER_URL.test(part))
       issue(
         'must be `members`, or look like http://10.0.1.1:2380, several with commas between them',
       );
-    else if (url.username || url.password)
-      issue('must not hold a user or a password: peers have none');
   }
   return parts;
 }

@@ -41,6 +41,7 @@ export function followView(
     // The source has come at least as far as what was captured of it; it is asked twice a second.
     heads: { source: Math.max(sourceHead, status.journalPosition), target: position },
     wrote: wrote(status),
+    way: way(status),
     journal: {
       revision: status.journalPosition,
       bytes: status.journalBytes,
@@ -63,6 +64,10 @@ function beginning(reading: TargetRead | null) {
 
 function wrote({ revisions, fillers, puts, deletions, bytes }: FollowStatus): View['wrote'] {
   return { revisions, fillers, puts, deletions, bytes };
+}
+
+function way({ way: { by, where, why } }: FollowStatus): View['way'] {
+  return by && { by, where, why };
 }
 
 /** Before it has caught up for the first time its lag is a guess. */

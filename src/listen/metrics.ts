@@ -23,6 +23,8 @@ interface Metric {
   of: (view: View) => Value | Rows;
 }
 
+const WAYS = ['transactions', 'proposals'] as const;
+
 const GAUGES: readonly Metric[] = [
   {
     name: 'build_info',
@@ -59,6 +61,16 @@ const GAUGES: readonly Metric[] = [
     name: 'lag_seconds',
     help: 'Since the source was where the target is.',
     of: ({ lag }) => lag?.seconds,
+  },
+  {
+    name: 'way',
+    help: 'How the target is written: 1 for that way, 0 for the other.',
+    of: ({ way }) => way && WAYS.map((by) => ({ labels: { by }, value: Number(by === way.by) })),
+  },
+  {
+    name: 'way_trouble',
+    help: 'Why it is not by proposals although they were asked for, by error code; absent while all is well.',
+    of: ({ way }) => way?.why && [{ labels: { code: way.why.code }, value: 1 }],
   },
   {
     name: 'progress_ratio',

@@ -42,6 +42,8 @@ export interface View {
   /** Null until it is known. */
   lag: { revisions: number; seconds: number } | null;
   wrote: Wrote | null;
+  /** How the target is written; null where there is one way only, or nothing was written yet. */
+  way: WayView | null;
   /** How far long work with an end has come. */
   progress: { share: number | null; text: string } | null;
   journal: JournalView | null;
@@ -71,6 +73,15 @@ export interface Wrote {
   puts: number | null;
   deletions: number | null;
   bytes: number;
+}
+
+/** A `WayStatus` of lockstep/ways.ts, once something was written. */
+export interface WayView {
+  by: 'transactions' | 'proposals';
+  /** The member that takes proposals; null where none does. */
+  where: string | null;
+  /** Why it is not by proposals although they were asked for; null where all is as it should be. */
+  why: { code: ErrorCode; message: string; hint: string | null } | null;
 }
 
 export interface JournalView {

@@ -61,6 +61,12 @@ const whole = z.object({
       ...{ puts: amount.nullable(), deletions: amount.nullable() },
     })
     .nullable(),
+  way: z
+    .object({
+      ...{ by: z.enum(['transactions', 'proposals']), where: z.string().nullable() },
+      why: z.object({ code, message: z.string(), hint: z.string().nullable() }).nullable(),
+    })
+    .nullable(),
   progress: z.object({ share: amount.nullable(), text: z.string() }).nullable(),
   journal: z.object({ revision, bytes: amount, freeBytes: amount.nullable() }).nullable(),
   compaction: z

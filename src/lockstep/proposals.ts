@@ -37,14 +37,10 @@ import type { ChainStanding, PeerPort } from '../target/peerport.js';
 import { foreignBehind, foreignWrite } from '../target/stock.js';
 import { bytesOf, type Data } from './stage.js';
 import { GuardFailed, worst, type Way, type WayOptions } from './way.js';
-import type { Window } from './window.js';
+import type { Amount, Window } from './window.js';
 
-/** Of a message, near enough; one revision that is larger goes alone. */
-const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** Of records that were handed over and are not confirmed; one revision that is larger goes alone. */
-const MAX_UNCONFIRMED_BYTES = 4 * 1024 * 1024;
 /** Of records that wait to be handed over, and how many revisions they may be. */
-const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 2 * 1024 * 1024;
 const MAX_QUEUED = 2048;
 
 interface ProposalsOptions extends WayOptions {
@@ -78,6 +74,7 @@ export class Proposals implements Way {
   ) {
     this.#term = first.term;
     this.#end = this.#sent = this.#confirmed = first.revision;
+    options.window.begin();
     this.#work = [this.#watched(this.#send()), this.#watched(this.#confirm())];
   }
 
@@ -123,15 +120,19 @@ export class Proposals implements Way {
 
   async #send(): Promise<void> {
     const { stopped, window } = this.options;
+    const isOver = () => stopped.aborted;
     try {
-      while (!stopped.aborted) {
+      while (!isOver()) {
         const seen = this.#moved.generation;
         if (!this.#next()) {
           await this.#moved.after(seen, stopped);
           continue;
         }
-        await window.gather(this.#end - this.#sent, this.#sent - this.#confirmed);
+        await window.gather(this.#waiting, this.#unconfirmedAmount);
+        if (isOver()) return;
         const batch = this.#nextBatch();
+        // Meanwhile the window may have become narrower than what is unconfirmed.
+        if (batch.length === 0) continue;
         this.#moved.wake();
         failpoint('lockstep.proposals.send');
         await this.port.propose(batch);
@@ -145,36 +146,44 @@ export class Proposals implements Way {
 
   /** What may be handed over in one message. */
   #nextBatch(): Chained[] {
+    const { window } = this.options;
     const batch: Chained[] = [];
     let bytes = 0;
     for (let next = this.#next(); next; next = this.#next()) {
       const { data, size } = next;
-      if (batch.length > 0 && bytes + size > MAX_MESSAGE_BYTES) break;
       if (data) {
         this.#queued.shift();
         this.#queuedBytes -= size;
         this.#unconfirmed.push(data);
         this.#unconfirmedBytes += size;
       }
-      bytes += size;
       this.#sent++;
       batch.push({ link: { term: this.#term, revision: this.#sent }, data });
-      if (batch.length >= this.options.window.message) break;
+      bytes += size;
+      if (window.isWhole({ entries: batch.length, bytes })) break;
     }
     return batch;
   }
 
   /** The next write, if it may be handed over now. */
   #next(): { data: Data | undefined; size: number } | undefined {
-    const unconfirmed = this.#sent - this.#confirmed;
+    const unconfirmed = this.#unconfirmedAmount;
+    if (this.#sent === this.#end) return undefined;
     // The first one goes alone: it shows whether the port is the target's at all.
-    const most = this.#confirmed === this.first.revision ? 1 : this.options.window.entries;
-    if (this.#sent === this.#end || unconfirmed >= most) return undefined;
+    const isFirst = this.#confirmed === this.first.revision;
+    const hasRoom = isFirst ? unconfirmed.entries === 0 : this.options.window.hasRoom(unconfirmed);
+    if (!hasRoom) return undefined;
     const [queued] = this.#queued;
     const data = queued?.revision === this.#sent + 1 ? queued : undefined;
-    const size = data ? bytesOf(data) : 0;
-    const fits = this.#unconfirmedBytes + size <= MAX_UNCONFIRMED_BYTES;
-    return fits || unconfirmed === 0 ? { data, size } : undefined;
+    return { data, size: data ? bytesOf(data) : 0 };
+  }
+
+  get #unconfirmedAmount(): Amount {
+    return { entries: this.#sent - this.#confirmed, bytes: this.#unconfirmedBytes };
+  }
+
+  get #waiting(): Amount {
+    return { entries: this.#end - this.#sent, bytes: this.#queuedBytes };
   }
 
   /** Until nothing is handed over any more and all that was is confirmed. */
@@ -183,10 +192,10 @@ export class Proposals implements Way {
     while (await this.#hasUnconfirmed()) {
       await window.rest();
       const [asked, before] = [performance.now(), this.#confirmed];
-      const full = 2 * (this.#sent - before) >= window.entries;
+      const unconfirmed = this.#unconfirmedAmount;
       this.#judge(await this.port.look());
       const [tookMs, moved] = [performance.now() - asked, this.#confirmed > before];
-      if (window.looked(this.#confirmed, { moved, full, tookMs })) throw lost(this.port);
+      if (window.looked(this.#confirmed, { moved, unconfirmed, tookMs })) throw lost(this.port);
       if (moved) failpoint('lockstep.proposals.confirmed');
     }
   }

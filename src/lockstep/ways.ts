@@ -1,9 +1,13 @@
 /**
  * Which way the target is written, and when that changes: by proposals where its peer port may be used and
  * takes them, by transactions otherwise. A way changes only between two terms.
+ *
+ * One failure says little: a disk that stands still for a second loses nothing, and another member may do. So
+ * the next term goes by proposals again, through whichever member answers then; only where that fails, too,
+ * with nothing landed in between, it goes by transactions for a while.
  */
 import type { OnNote } from '../async/patience.js';
-import { hasCode, type LockstepError } from '../errors.js';
+import { hasCode, type ErrorCode, type LockstepError } from '../errors.js';
 import type { PeerPort } from '../target/peerport.js';
 
 /** For status, metrics and page. */
@@ -13,7 +17,7 @@ export interface WayStatus {
   /** The member that takes proposals; null where none does. */
   where: string | null;
   /** Why it is not by proposals although it should be; null where all is as it should be. */
-  why: { code: string; message: string; hint: string | null } | null;
+  why: { code: ErrorCode; message: string; hint: string | null } | null;
 }
 
 interface WaysOptions {
@@ -24,12 +28,15 @@ interface WaysOptions {
   restMs?: (failures: number) => number;
 }
 
-/** From a second to a minute: a stock is taken for each try. */
-const restMs = (failures: number) => Math.min(60_000, 1000 * 2 ** (failures - 1));
+/** At once, then from a second to a minute: a stock is taken for each try. */
+const restMs = (failures: number) =>
+  failures === 1 ? 0 : Math.min(60_000, 1000 * 2 ** (failures - 2));
 
 export class Ways {
   #by: WayStatus['by'] = null;
   #port: PeerPort | undefined;
+  /** Whether anything has landed through it. */
+  #works = false;
   #error: LockstepError | undefined;
   #failures = 0;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -51,10 +58,7 @@ export class Ways {
   /** For the term that begins now: the port that it is written by, or undefined for transactions. */
   async forTerm(): Promise<PeerPort | undefined> {
     if (this.isDue) await this.#open();
-    const by = this.#port ? 'proposals' : 'transactions';
-    if (by === 'proposals' && this.#by !== by)
-      this.options.onNote?.(`the target is written by proposals, through ${this.#port?.where}`);
-    this.#by = by;
+    this.#by = this.#port ? 'proposals' : 'transactions';
     return this.#port;
   }
 
@@ -62,15 +66,19 @@ export class Ways {
   worked(): void {
     this.#failures = 0;
     this.#error = undefined;
+    if (this.#works || !this.#port) return;
+    this.#works = true;
+    this.options.onNote?.(`the target is written by proposals, through ${this.#port.where}`);
   }
 
-  /** The peer port does not do; the next term goes by transactions. */
+  /** The peer port, or this member's, does not do. */
   failed(error: LockstepError): void {
-    const told = this.#error?.code === error.code && this.#error.message === error.message;
-    if (!told) this.options.onNote?.(byTransactions(error), true);
-    this.#error = error;
     this.#port = undefined;
+    this.#works = false;
     this.#notBeforeMs = performance.now() + (this.options.restMs ?? restMs)(++this.#failures);
+    if (this.#failures === 1) return;
+    if (this.#error?.message !== error.message) this.options.onNote?.(byTransactions(error), true);
+    this.#error = error;
   }
 
   async #open(): Promise<void> {
@@ -79,6 +87,8 @@ export class Ways {
     } catch (error) {
       // What the client API does not give, transactions would not get either.
       if (!hasCode(error, 'PEER_PORT')) throw error;
+      // Each member was asked already.
+      this.#failures = Math.max(1, this.#failures);
       this.failed(error);
     }
   }

@@ -3,8 +3,11 @@
  *
  * What is in raft's log has to be applied before a linearizable read of anybody is answered. So the window
  * is as wide as the target can take without its reads becoming slow, and our own reads tell: each look that
- * comes back soon makes it wider, each that takes too long narrower. What a look takes where nothing is on
- * its way is the network's part, and no reason.
+ * comes back soon makes it wider where it was used up, each that takes too long narrower. What a look takes
+ * where nothing is on its way is the network's part, and no reason.
+ *
+ * It never becomes so narrow that it could not be applied in some ten milliseconds: where the disk is slow,
+ * each read waits for an fsync anyway, and only what shares one makes up for it.
  *
  * Above 5,000 entries that are committed and not applied an etcd refuses everybody ("too many requests");
  * the window stays far below that.
@@ -12,36 +15,54 @@
 import { pause } from '../async/again.js';
 import type { Revision } from '../mvcc/revision.js';
 
+/** Entries, and the bytes of records in them. */
+export interface Amount {
+  entries: number;
+  bytes: number;
+}
+
 export interface Window {
-  /** So many entries may be unconfirmed. */
-  readonly entries: number;
-  /** So many of them go in one message. */
-  readonly message: number;
+  /** Nothing is on its way; what was before is given up. */
+  begin(): void;
+  /** Whether more may be handed over while so much is not confirmed. */
+  hasRoom(unconfirmed: Amount): boolean;
+  /** Whether a message with so much in it should go. */
+  isWhole(message: Amount): boolean;
   /**
    * Resolves when the next message should go out.
-   * @param waiting entries that are there for it
-   * @param unconfirmed entries of those before it
+   * @param waiting what is there for it
+   * @param unconfirmed what went before it
    */
-  gather(waiting: number, unconfirmed: number): Promise<void>;
+  gather(waiting: Amount, unconfirmed: Amount): Promise<void>;
   /** All up to there has been taken. */
   sent(last: Revision): void;
   /** Resolves when it is time to look again. */
   rest(): Promise<void>;
   /**
    * A look has come back.
-   * @param look whether it has confirmed anything, whether the window was used up, and what it took
+   * @param look whether it has confirmed anything, what was not confirmed before, and what it took
    * @returns whether what is not confirmed is to be given up
    */
-  looked(confirmed: Revision, look: { moved: boolean; full: boolean; tookMs: number }): boolean;
+  looked(confirmed: Revision, look: Look): boolean;
 }
 
-const NARROWEST = 64;
-const WIDEST = 2048;
+interface Look {
+  moved: boolean;
+  unconfirmed: Amount;
+  tookMs: number;
+}
+
+/** An entry takes so much of the window as this many bytes of records. */
+const BYTES_OF_AN_ENTRY = 512;
+/** In entries without records. */
+const NARROWEST = 1024;
+const WIDEST = 10_240;
 const WIDER = 1.1;
 const NARROWER = 0.8;
+const MOST_ENTRIES = 2048;
 /** A message that is a quarter of the window keeps the disk busy while the next ones come. */
 const MESSAGES = 4;
-const MOST_IN_MESSAGE = 512;
+const MOST_IN_MESSAGE: Amount = { entries: 512, bytes: 1024 * 1024 };
 /**
  * A message costs as much as some twenty entries. So those that come close together share one, but only
  * where many are on their way: else each would be late for nothing.
@@ -56,7 +77,7 @@ const LOOK_EVERY_MS = 5;
 const GIVE_UP_MS = 1000;
 
 export class AdaptiveWindow implements Window {
-  #entries = 256;
+  #width = 2 * NARROWEST;
   /** The shortest look: the way there and back. */
   #wayMs = Infinity;
   #sentMs = Number.NEGATIVE_INFINITY;
@@ -65,17 +86,25 @@ export class AdaptiveWindow implements Window {
   /** What was taken and is not confirmed: up to where, and when. */
   #taken: { last: Revision; atMs: number }[] = [];
 
-  get entries(): number {
-    return Math.floor(this.#entries);
+  begin(): void {
+    this.#taken = [];
   }
 
-  get message(): number {
-    return Math.min(MOST_IN_MESSAGE, Math.ceil(this.#entries / MESSAGES));
+  hasRoom(unconfirmed: Amount): boolean {
+    return unconfirmed.entries < MOST_ENTRIES && widthOf(unconfirmed) < this.#width;
   }
 
-  async gather(waiting: number, unconfirmed: number): Promise<void> {
+  isWhole(message: Amount): boolean {
+    return (
+      message.entries >= MOST_IN_MESSAGE.entries ||
+      message.bytes >= MOST_IN_MESSAGE.bytes ||
+      widthOf(message) >= this.#width / MESSAGES
+    );
+  }
+
+  async gather(waiting: Amount, unconfirmed: Amount): Promise<void> {
     const wait = this.#sentMs + APART_MS - performance.now();
-    if (unconfirmed >= MANY && waiting < this.message && wait >= 1) await pause(wait);
+    if (unconfirmed.entries >= MANY && !this.isWhole(waiting) && wait >= 1) await pause(wait);
     this.#sentMs = performance.now();
   }
 
@@ -89,16 +118,19 @@ export class AdaptiveWindow implements Window {
     this.#lookedMs = performance.now();
   }
 
-  looked(confirmed: Revision, look: { moved: boolean; full: boolean; tookMs: number }): boolean {
-    const { moved, full, tookMs } = look;
+  looked(confirmed: Revision, { moved, unconfirmed, tookMs }: Look): boolean {
     const now = performance.now();
     if (moved) this.#movedMs = now;
     this.#taken = this.#taken.filter(({ last }) => last > confirmed);
     this.#wayMs = Math.min(this.#wayMs, tookMs);
-    if (tookMs > this.#wayMs + SOON_MS)
-      this.#entries = Math.max(NARROWEST, this.#entries * NARROWER);
-    else if (full) this.#entries = Math.min(WIDEST, this.#entries * WIDER);
+    const used = widthOf(unconfirmed) >= this.#width / 2;
+    if (tookMs > this.#wayMs + SOON_MS) this.#width = Math.max(NARROWEST, this.#width * NARROWER);
+    else if (used) this.#width = Math.min(WIDEST, this.#width * WIDER);
     const [oldest] = this.#taken;
     return oldest !== undefined && now - Math.max(this.#movedMs, oldest.atMs) > GIVE_UP_MS;
   }
+}
+
+function widthOf({ entries, bytes }: Amount): number {
+  return entries + bytes / BYTES_OF_AN_ENTRY;
 }

@@ -3,10 +3,10 @@ import type { OnNote } from '../async/patience.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import type { EtcdClient } from '../wire/client.js';
-import type { TlsFiles } from '../wire/connection.js';
+import { readTls, type TlsFiles } from '../wire/connection.js';
 import type { ListedMember } from '../wire/etcd3.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { Peer } from '../wire/peer.js';
+import { Peer, peerFlag } from '../wire/peer.js';
 import { CHAIN_KEY, parseLink } from './chain.js';
 import type { Chained } from './guard.js';
 import type { ChainStanding, PeerPort, RaisingPort } from './peerport.js';
@@ -24,10 +24,13 @@ export class Peers {
   #turn = 0;
   #open: Peer | undefined;
 
+  /** @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used: now, not in hours */
   constructor(
     private readonly target: EtcdClient,
     private readonly options: PeersOptions,
-  ) {}
+  ) {
+    readTls(options.tls ?? {}, peerFlag);
+  }
 
   /**
    * One that answers.
@@ -42,15 +45,15 @@ export class Peers {
     let failed: LockstepError = nobody();
     for (let tried = 0; tried < at.length; tried++) {
       const { url, ids } = at[this.#turn++ % at.length] ?? { url: '', ids: [] };
-      const peer = new Peer({ url, ids, clusterId, version, tls: this.options.tls ?? {} });
+      let peer: Peer | undefined;
       try {
+        peer = new Peer({ url, ids, clusterId, version, tls: this.options.tls ?? {} });
         await peer.greet();
         this.#open = peer;
         return new EtcdPeerPort(peer, this.target, proposer);
       } catch (error) {
-        peer.close();
-        if (!hasCode(error, 'PEER_PORT')) throw error;
-        failed = error;
+        peer?.close();
+        failed = asPeerPort(error);
       }
     }
     throw failed;
@@ -85,7 +88,10 @@ export class Peers {
   /** Where an URL is none of the list's, it may be any member's by another name. */
   #candidates(members: readonly ListedMember[]): { url: string; ids: bigint[] }[] {
     const listed = members.flatMap(({ memberId, peerUrls }) =>
-      peerUrls.map((url) => ({ url: plain(url), ids: [BigInt(`0x${memberId}`)] })),
+      peerUrls
+        // Sockets of a machine (unix:) are nobody else's.
+        .filter((url) => /^https?:/.test(url))
+        .map((url) => ({ url: plain(url), ids: [BigInt(`0x${memberId}`)] })),
     );
     if (this.options.urls === 'members') return listed;
     const all = members.map(({ memberId }) => BigInt(`0x${memberId}`));
@@ -114,6 +120,14 @@ export class Peers {
       );
     }
   }
+}
+
+/** @throws the error, where it is not about the port */
+function asPeerPort(error: unknown): LockstepError {
+  // Files that were good may be half written now: certificates are renewed while we run for days.
+  if (hasCode(error, 'BAD_ARGUMENT')) return error.as({ code: 'PEER_PORT' });
+  if (hasCode(error, 'PEER_PORT')) return error;
+  throw error;
 }
 
 function plain(url: string): string {

@@ -23,6 +23,8 @@ interface HttpRequest {
   agent: Agent | false;
   /** A socket of this machine, in place of the URL's host. */
   socketPath?: string | undefined;
+  /** Of an answer that is no success the first words are enough: it may break off behind them, or never end. */
+  firstWords?: boolean;
   withinMs: number;
   maxBytes: number;
   /** Ends it at once. */
@@ -80,22 +82,25 @@ async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswe
         answers = true;
         const chunks: Buffer[] = [];
         let bytes = 0;
+        const { statusCode: status = 0 } = answer;
+        const end = () => {
+          const date = Date.parse(answer.headers.date ?? '');
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status, text, dateMs: Number.isNaN(date) ? undefined : date });
+        };
         answer.on('data', (chunk: Buffer) => {
           chunks.push(chunk);
           bytes += chunk.length;
+          if (wanted.firstWords && status >= 400) {
+            end();
+            request.destroy();
+          }
           if (bytes > wanted.maxBytes)
             reject(new PeerFault(`its answer is larger than ${wanted.maxBytes} bytes`));
         });
         // One that breaks off, or is given up, tells it here and nowhere else.
         answer.once('error', reject);
-        answer.once('end', () => {
-          const date = Date.parse(answer.headers.date ?? '');
-          resolve({
-            status: answer.statusCode ?? 0,
-            text: Buffer.concat(chunks).toString(),
-            dateMs: Number.isNaN(date) ? undefined : date,
-          });
-        });
+        answer.once('end', end);
       });
       request.end(body);
     });

@@ -12,7 +12,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { LockstepError } from '../errors.js';
 import { toLong } from '../mvcc/keyvalue.js';
-import { readTls, type TlsFiles } from './connection.js';
+import { readTls, type TlsFiles, type TlsMaterial } from './connection.js';
 import { raftpb } from './gen/etcd.js';
 import { exchange, type HttpAnswer } from './http.js';
 import { hexId } from './id.js';
@@ -44,6 +44,7 @@ export interface PeerAt {
 
 export class Peer {
   readonly #agent: HttpAgent | HttpsAgent;
+  readonly #tls: TlsMaterial;
   readonly #ids: bigint[];
 
   /** @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used */
@@ -51,8 +52,10 @@ export class Peer {
     // One connection, so that what is sent one after the other arrives so.
     const one = { keepAlive: true, maxSockets: 1 };
     this.#ids = [...at.ids];
-    if (at.url.startsWith('https:')) {
-      const { rootCertificate: ca, certChain: cert, privateKey: key } = readTls(at.tls, peerFlag);
+    const secure = at.url.startsWith('https:');
+    this.#tls = secure ? readTls(at.tls, peerFlag) : {};
+    if (secure) {
+      const { rootCertificate: ca, certChain: cert, privateKey: key } = this.#tls;
       this.#agent = new HttpsAgent({ ...one, ca, cert, key });
     } else this.#agent = new HttpAgent(one);
   }
@@ -100,10 +103,12 @@ export class Peer {
           'x-min-cluster-version': MIN_CLUSTER_VERSION,
         },
         body: message(id, entries),
+        firstWords: true,
       });
       if (status === 204) return;
-      // Where its URL does not say which member it is, the others are tried.
-      if (status !== 403 || !/mismatch/.test(text) || this.#ids.length === 1)
+      // Where its URL does not say which member it is, the others are tried. 3.5 meant to answer with 403,
+      // too, but its handler panics: 500, and no end.
+      if ((status !== 403 && status !== 500) || this.#ids.length === 1)
         throw this.#refused(`it answers ${status}: ${text.trim().slice(0, 200)}`);
       this.#ids.shift();
     }
@@ -120,7 +125,7 @@ export class Peer {
     } catch (error) {
       if (!(error instanceof PeerFault)) throw error;
       const said = `${error.message} ${error.code}`;
-      const fault = tlsFault(said);
+      const fault = tlsFault(said, this.#tls);
       const hint = fault?.hint(
         (name) => (name === 'endpoints' ? '--dest-peers' : peerFlag(name)),
         'target',

@@ -81,6 +81,13 @@ export const follow = z.strictObject({
   deletions: count,
   bytes: count,
   compactRevision: count,
+  way: z.strictObject({
+    by: z.enum(['transactions', 'proposals']).nullable(),
+    where: z.string().nullable(),
+    why: z
+      .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+      .nullable(),
+  }),
   compaction: z
     .strictObject({
       revision,
@@ -537,6 +544,7 @@ export const plan = z.strictObject({
   estimates: z.strictObject({
     seedSeconds: z.number().positive(),
     followPerSecond: z.number().positive().nullable(),
+    proposalsPerSecond: z.number().positive().nullable(),
     freezeSeconds: z.number().positive().nullable(),
     fenceMargin: count,
   }),
@@ -550,7 +558,7 @@ export const plan = z.strictObject({
         todo: z.string().nullable(),
       }),
     )
-    .length(15),
+    .length(16),
   source: z.strictObject({ head: revision, members: z.array(member).min(1) }),
   target: z.strictObject({ members: z.array(member).min(1) }).nullable(),
   steps: z.array(

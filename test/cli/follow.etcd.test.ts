@@ -141,6 +141,23 @@ describe('follow', () => {
     );
   });
 
+  it('proposals that nobody takes: told once, on the line and at the end, and it goes on', async () => {
+    const target = await stage.etcd(seeded.base);
+    await stage.foreign(2);
+    const ends = ['--endpoints', stage.source.endpoint, '--dest-endpoints', target.endpoint];
+    const { code, stdout, stderr } = await run([
+      ...['follow', ...ends, '--journal', seeded.journal, '--until-synced'],
+      ...['--dest-peers', 'http://127.0.0.1:1'],
+    ]);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(
+      /^Stopped at revision \d+, 0 behind[^]*^Not by proposals at the end: /m,
+    );
+    expect(stdout).to.contain('the peer port http://127.0.0.1:1');
+    expect(stderr.match(/WARN: the peer port .*; going on by transactions/g)).to.have.lengthOf(1);
+    expect(stderr).to.contain('by transactions (PEER_PORT)');
+  });
+
   it('on a terminal of 60 columns state and lag are on the line', async () => {
     const target = await stage.etcd(seeded.base);
     const args = ['follow', '--endpoints', stage.source.endpoint, '--journal', seeded.journal];

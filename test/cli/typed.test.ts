@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { arrange } from '../../src/cli/arrange.js';
 import { restoreCommands } from '../../src/cli/restore.js';
-import { nameFor, prefixFlags, quoted, sideFlags } from '../../src/cli/typed.js';
+import { nameFor, prefixFlags, quoted, sideFlags, writerFlags } from '../../src/cli/typed.js';
+import { PEERS } from '../../src/config/access.js';
 import { parseOptions } from '../../src/config/parse.js';
 
 /** The words that a shell makes of a line. */
@@ -46,6 +47,18 @@ describe('printed commands', () => {
     expect(sideFlags('target', options)).to.equal(
       '--dest-endpoints https://c:3 --dest-user system:master',
     );
+  });
+
+  it('peer ports as they were given', () => {
+    const at = { destEndpoints: ['http://a:1'] };
+    expect(writerFlags(at)).to.equal('--dest-endpoints http://a:1');
+    const given = {
+      ...at,
+      destPeers: ['https://a:2380', 'https://b:2380'],
+      ...{ destPeerCert: 'my peer.pem', destPeerKey: 'peer.key' },
+    };
+    const { typed } = arrange(words(`follow ${writerFlags(given)}`), ['follow']);
+    expect(parseOptions(typed, {}, ['destEndpoints'], PEERS)).to.deep.equal(given);
   });
 
   it('prefixes are read as they were', () => {

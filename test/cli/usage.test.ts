@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SOURCE_ACCESS, TARGET_ACCESS } from '../../src/config/access.js';
+import { PEERS, SOURCE_ACCESS, TARGET_ACCESS } from '../../src/config/access.js';
 import { flagOf, variableOf } from '../../src/config/options.js';
 import { removeAtExit } from '../rig/child.js';
 import { errorOf, run } from './run.js';
@@ -22,6 +22,7 @@ describe('usage', () => {
   const FLAGS = {
     plan: [
       ...(['endpoints', 'destEndpoints', 'prefix', 'sample'] as const),
+      ...PEERS,
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
@@ -29,6 +30,7 @@ describe('usage', () => {
     crop: ['prefix', 'out', 'allowEmpty'],
     follow: [
       ...(['endpoints', 'destEndpoints', 'journal', 'untilRevision', 'untilSynced'] as const),
+      ...PEERS,
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
@@ -50,11 +52,13 @@ describe('usage', () => {
       ...(['endpoints', 'destEndpoints', 'resource', 'kubeconfig', 'apiservers'] as const),
       ...(['oldApiservers', 'switchHook', 'flipHook', 'margin', 'quiet', 'maxFreeze'] as const),
       ...(['watch', 'yes'] as const),
+      ...PEERS,
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
     fence: [
       ...(['endpoints', 'destEndpoints', 'margin', 'quiet', 'maxFreeze', 'once', 'yes'] as const),
+      ...PEERS,
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
@@ -195,6 +199,18 @@ describe('usage', () => {
     'an empty password': [
       ['status', ...DEST, '--dest-user', 'root', '--dest-password', ''],
       /--dest-password \(not shown\): must not be empty/,
+    ],
+    'a peer port without a port': [
+      ['follow', ...SOURCE, ...DEST, '--journal', journal, '--dest-peers', 'http://a'],
+      /--dest-peers "http:\/\/a": must be `members`, or look like/,
+    ],
+    'certificates of a peer port that nobody asks for': [
+      ['follow', ...SOURCE, ...DEST, '--journal', journal, '--dest-peer-cacert', 'ca.pem'],
+      /--dest-peer-cacert is given, but no --dest-peers/,
+    ],
+    'a password in an address without a scheme': [
+      ['status', '--dest-endpoints', 'root:hunter2@a:1'],
+      /must not hold a user/,
     ],
     'an unknown way to read': [seed(...SOURCE, '--from', 'magic'), /must be range or snapshot/],
     'a number out of its bounds': [

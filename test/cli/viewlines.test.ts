@@ -1,6 +1,7 @@
 /** What `watch` draws: all that matters, within the columns, and nothing that a terminal would obey. */
 import { expect } from 'chai';
 import { paint, type StyledLine } from '../../src/cli/styled.js';
+import { runningRows } from '../../src/cli/running.js';
 import { Trend } from '../../src/cli/trend.js';
 import { viewLines } from '../../src/cli/viewlines.js';
 import type { Watched } from '../../src/cli/watched.js';
@@ -33,6 +34,24 @@ describe('watch: the picture', () => {
       ...[/next +\S/, /etcd-lockstep audit --history/],
     ])
       expect(text).to.match(part);
+  });
+
+  it('which way it goes, where proposals were asked for, and why it goes another', () => {
+    expect(drawn(followed()).join('\n')).not.to.match(/^by /m);
+    const where = 'the peer port http://10.0.1.1:2380';
+    const asked = drawn(followed({ way: { by: 'proposals', where, why: null } })).join('\n');
+    expect(asked).to.match(/^by +proposals, through the peer port http:\/\/10\.0\.1\.1:2380$/m);
+    const why = { code: 'PEER_PORT', message: 'refused', hint: 'Give the URLs.' } as const;
+    const slower = drawn(followed({ way: { by: 'transactions', where: null, why } })).join('\n');
+    expect(slower).to.match(/^by +transactions: refused \[PEER_PORT\]\. Give the URLs\.$/m);
+  });
+
+  it('`status --listener` says it where it goes another way than was asked', () => {
+    const rows = (view: View) => runningRows({ listener: 'http://a:1/', trouble: null, view });
+    expect(Object.fromEntries(rows(followed()))).not.to.have.property('written by');
+    const why = { code: 'PEER_PORT', message: 'refused', hint: null } as const;
+    const slower = followed({ way: { by: 'transactions', where: null, why } });
+    expect(rows(slower)).to.deep.include(['written by', 'transactions: refused [PEER_PORT]']);
   });
 
   it('a night: alarms first, the frozen time that runs, the fence, apiservers, steps', () => {

@@ -11,10 +11,15 @@ export type Doom = {
   feed: Op[];
   /** And when it has followed all that. */
   then: Op[];
+  /** How it writes. */
+  by: By;
 } & (
   | { kind: 'point'; name: Failpoint; passings: number; afterMs?: number; patient: boolean }
   | { kind: 'any time'; afterMs: number }
 );
+
+export type By = 'transactions' | 'proposals';
+const EITHER: By[] = ['transactions', 'proposals'];
 
 interface Place {
   /** It dies at a passing from 1 to this. */
@@ -25,6 +30,8 @@ interface Place {
   /** Met once when it starts, if it is quick, and else only five seconds later. */
   patient?: true;
   then?: Op[];
+  /** Met only by who writes so. */
+  by?: By;
 }
 
 const put = (key: number): Op => ({ kind: 'put', key, size: 'small', lease: false });
@@ -43,12 +50,16 @@ const PLACES: Partial<Record<Failpoint, Place>> = {
   // A backlog comes in one message.
   'journal.append.begin': { upTo: 2, feed: DATA },
   'journal.append.done': { upTo: 2, feed: DATA },
-  'target.filler.send': { upTo: 40, feed: [foreign(40)] },
-  'target.filler.answer': { upTo: 40, feed: [foreign(40)] },
-  'lockstep.filler.remember': { upTo: 40, feed: [foreign(40)] },
-  'target.data.send': { upTo: 8, feed: DATA },
-  'target.data.answer': { upTo: 8, feed: DATA },
-  'lockstep.cursor.remember': { upTo: 8, feed: DATA },
+  'target.filler.send': { upTo: 40, feed: [foreign(40)], by: 'transactions' },
+  'target.filler.answer': { upTo: 40, feed: [foreign(40)], by: 'transactions' },
+  'lockstep.filler.remember': { upTo: 40, feed: [foreign(40)], by: 'transactions' },
+  'target.data.send': { upTo: 8, feed: DATA, by: 'transactions' },
+  'target.data.answer': { upTo: 8, feed: DATA, by: 'transactions' },
+  'lockstep.cursor.remember': { upTo: 8, feed: DATA, by: 'transactions' },
+  // The first goes alone, and what comes at once goes in few messages.
+  'lockstep.proposals.send': { upTo: 5, feed: [...DATA, foreign(40)], by: 'proposals' },
+  'lockstep.proposals.sent': { upTo: 5, feed: [...DATA, foreign(40)], by: 'proposals' },
+  'lockstep.proposals.confirmed': { upTo: 5, feed: [...DATA, foreign(40)], by: 'proposals' },
   // Once in a process, and only where the next revision is none of ours.
   'target.term.send': { upTo: 1, feed: [foreign(20)], fromSynced: true },
   'target.term.answer': { upTo: 1, feed: [foreign(20)], fromSynced: true },
@@ -65,6 +76,7 @@ const SENDING: Failpoint[] = [
   'target.filler.send',
   'target.data.send',
   'target.term.send',
+  'lockstep.proposals.send',
   'leases.grant',
 ];
 
@@ -74,9 +86,9 @@ export const FOLLOWERS = Object.keys(PLACES) as Failpoint[];
 /** At this fail point, at some passing; where something is sent, now and then while it is on its way. */
 export function atPoint(name: Failpoint, random: Random): Doom & { kind: 'point' } {
   const place = PLACES[name] ?? neverMet(name);
-  const { feed, fromSynced = false, patient = false, then = [] } = place;
+  const { feed, fromSynced = false, patient = false, then = [], by = random.pick(EITHER) } = place;
   const passings = random.between(1, place.upTo);
-  const doom = { kind: 'point' as const, name, fromSynced, feed, then, passings, patient };
+  const doom = { kind: 'point' as const, name, by, fromSynced, feed, then, passings, patient };
   if (!SENDING.includes(name) || random.between(0, 1) === 0) return doom;
   return { ...doom, afterMs: random.between(0, 4) };
 }
@@ -87,7 +99,8 @@ function neverMet(name: Failpoint): never {
 
 export function atAnyTime(random: Random): Doom {
   const afterMs = random.between(0, 500);
-  return { kind: 'any time', afterMs, fromSynced: false, feed: [], then: [] };
+  const by = random.pick(EITHER);
+  return { kind: 'any time', by, afterMs, fromSynced: false, feed: [], then: [] };
 }
 
 /** The value of LOCKSTEP_FAILPOINT. */

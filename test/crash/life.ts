@@ -16,7 +16,7 @@ import { compareStores, takeBase } from '../oracle/lockstep.js';
 import { HistoryWriter } from '../oracle/writer.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
 import { Etcd, type EtcdVersion } from '../rig/etcd.js';
-import { spell, type Doom } from './deaths.js';
+import { spell, type By, type Doom } from './deaths.js';
 import type { Death, Mortal, Pool } from './mortal.js';
 import type { Random } from './random.js';
 
@@ -87,7 +87,7 @@ export class Life {
     if (doom.fromSynced) await this.sync();
     const mortal = await this.pool.take();
     const env = doom.kind === 'point' ? { LOCKSTEP_FAILPOINT: spell(doom) } : {};
-    mortal.start(this.#args(), env);
+    mortal.start(this.#args(doom.by), env);
     const anyTime = doom.kind === 'any time' ? killLate(mortal, doom.afterMs) : undefined;
     await this.writer.all(doom.feed);
     if (doom.then.length > 0) await this.#synced(mortal);
@@ -121,7 +121,7 @@ export class Life {
 
   /** A follower that ends where the source stands. */
   async sync(more: string[] = [], env?: Record<string, string>): Promise<Death> {
-    return this.pool.run([...this.#args(), '--until-synced', ...more], env);
+    return this.pool.run([...this.#args('transactions'), '--until-synced', ...more], env);
   }
 
   /** What must hold at any time: all that the target has is accounted for, and the source has it too. */
@@ -133,10 +133,12 @@ export class Life {
     expect(stock.cursor.revision, "the cursor's revision").to.be.at.most(stock.position);
   }
 
-  #args(): string[] {
+  #args(by: By): string[] {
+    const peers = `http://127.0.0.1:${this.target.peerPort}`;
     return [
       ...['follow', '--endpoints', this.source.endpoint, '--dest-endpoints', this.target.endpoint],
       ...['--journal', this.journal, '-w', 'json'],
+      ...(by === 'proposals' ? ['--dest-peers', peers] : []),
     ];
   }
 

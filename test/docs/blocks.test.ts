@@ -102,7 +102,8 @@ describe('docs: commands in a sentence', () => {
 const OF_OTHERS = [
   '--help',
   // etcd
-  ...['--listen-client-http-urls', '--max-request-bytes'],
+  ...['--listen-client-http-urls', '--listen-peer-urls', '--max-request-bytes'],
+  ...['--peer-cert-file', '--peer-trusted-ca-file'],
   // etcdctl
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver

@@ -54,6 +54,11 @@ export class FollowProcess {
     return this.#child.pid;
   }
 
+  /** Whether it has not ended. A method: the answer changes between two calls. */
+  running(): boolean {
+    return this.#child.ended() === undefined;
+  }
+
   /** From here on. */
   mark(): Mark {
     return { lines: this.#lines().length, ms: Date.now() };

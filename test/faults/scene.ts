@@ -10,16 +10,21 @@ import { compareStores, takeBase } from '../oracle/lockstep.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
 import { EtcdCluster } from '../rig/cluster.js';
 import { Etcd, type EtcdVersion } from '../rig/etcd.js';
+import { PeerProxy } from '../rig/peerproxy.js';
 import { FaultProxy } from '../rig/proxy.js';
+import type { TlsOptions } from '../rig/tls.js';
 import { FollowProcess } from './follower.js';
 import { Writes } from './writes.js';
 
 export interface SideOptions {
   members?: number;
   args?: readonly string[];
+  /** Of the restore that a target begins with. */
+  restoreArgs?: readonly string[];
   partitionable?: boolean;
   clientPort?: number;
   peerPort?: number;
+  peerTls?: TlsOptions;
 }
 
 export interface SceneOptions {
@@ -28,6 +33,16 @@ export interface SceneOptions {
   target?: SideOptions;
   /** Of the writer, between two operations; none if it does not write by itself. */
   everyMs?: number;
+  /** The target is written by proposals, through a proxy in front of each peer port. */
+  peers?: boolean;
+}
+
+/** Of a follower, where they are not what they are as a rule. */
+export interface FollowEnds {
+  source?: string;
+  target?: string;
+  journal?: string;
+  flags?: readonly string[];
 }
 
 /** One etcd or a cluster behind proxies, one for each member. */
@@ -38,6 +53,8 @@ export class Side {
     readonly cluster: EtcdCluster | undefined,
     readonly members: Etcd[],
     readonly proxies: readonly FaultProxy[],
+    /** In front of the peer ports, for whoever is no member. */
+    readonly peerProxies: readonly PeerProxy[],
   ) {}
 
   /** Restored from `base`, if there is one. */
@@ -62,7 +79,9 @@ export class Side {
     members: readonly Etcd[],
   ): Promise<Side> {
     const start = ({ clientPort: port }: Etcd) => FaultProxy.start({ host: '127.0.0.1', port });
-    return new Side(cluster, [...members], await Promise.all(members.map(start)));
+    const proxies = await Promise.all(members.map(start));
+    const peers = await Promise.all(members.map(({ peerPort }) => PeerProxy.start(peerPort)));
+    return new Side(cluster, [...members], proxies, peers);
   }
 
   /** Another etcd serves in its place from now on, on the same port; the one before has ended. */
@@ -91,6 +110,15 @@ export class Side {
     return this.proxies.map(({ endpoint }) => endpoint).join(',');
   }
 
+  get peerProxy(): PeerProxy {
+    return this.peerProxies[0]!;
+  }
+
+  /** As `--dest-peers` takes them. */
+  get peers(): string {
+    return this.peerProxies.map(({ url }) => url).join(',');
+  }
+
   /** Past the proxies. */
   client(side: 'source' | 'target'): EtcdClient {
     return new EtcdClient({ endpoints: this.members.map(({ endpoint }) => endpoint) }, side);
@@ -104,7 +132,7 @@ export class Side {
   }
 
   async remove(): Promise<void> {
-    await Promise.all(this.proxies.map((proxy) => proxy.close()));
+    await Promise.all([...this.proxies, ...this.peerProxies].map((proxy) => proxy.close()));
     await (this.cluster ?? this.etcd).remove();
     await Promise.all(this.#replaced.map((etcd) => etcd.remove()));
   }
@@ -114,6 +142,7 @@ export class Scene {
   target!: Side;
   follower!: FollowProcess;
   readonly writes: Writes;
+  readonly #byProposals: boolean;
   #follow: FollowProcess[] = [];
 
   private constructor(
@@ -121,8 +150,9 @@ export class Scene {
     readonly source: Side,
     /** To the source, past the proxies. */
     readonly client: EtcdClient,
-    everyMs: number | undefined,
+    { everyMs, peers = false }: SceneOptions,
   ) {
+    this.#byProposals = peers;
     this.writes = new Writes(source.etcd, client, everyMs);
   }
 
@@ -133,7 +163,7 @@ export class Scene {
     removeAtExit(dir);
     const which = version === undefined ? {} : { version };
     const from = await Side.start({ ...which, ...source });
-    const scene = new Scene(dir, from, from.client('source'), everyMs);
+    const scene = new Scene(dir, from, from.client('source'), options);
     await scene.writes.once();
     const base = await takeBase(scene.client, dir, 'range');
     scene.target = await Side.start({ ...which, ...target }, base);
@@ -157,17 +187,19 @@ export class Scene {
   }
 
   /** A new follower, once it is in lockstep. */
-  async follow(ends: { source?: string; target?: string } = {}): Promise<void> {
+  async follow(ends: FollowEnds = {}): Promise<void> {
     const before = { lines: 0, ms: Date.now() };
     this.launch(ends);
     await this.inLockstep({ since: before });
   }
 
   /** A new follower that nobody waits for. */
-  launch(ends: { source?: string; target?: string } = {}): FollowProcess {
+  launch({ flags, ...ends }: FollowEnds = {}): FollowProcess {
     const { source, target } = this;
-    const at = { source: source.endpoints, target: target.endpoints, ...ends };
-    this.follower = new FollowProcess({ ...at, journal: this.journal });
+    const { journal } = this;
+    const at = { source: source.endpoints, target: target.endpoints, journal, ...ends };
+    const more = flags ?? (this.#byProposals ? ['--dest-peers', target.peers] : []);
+    this.follower = new FollowProcess(at, ...more);
     this.#follow.push(this.follower);
     return this.follower;
   }

@@ -6,6 +6,7 @@ import * as contract from '../cli/contract.js';
 import { run, Running } from '../cli/run.js';
 import { PODS, Stage, type Seeded } from '../cli/stage.js';
 import type { Etcd } from '../rig/etcd.js';
+import { FaultProxy } from '../rig/proxy.js';
 
 /** Where it says that it listens. */
 async function addressOf(running: Running): Promise<string> {
@@ -85,6 +86,45 @@ describe('follow --listen', () => {
     // Asked each second, written at its end alone.
     expect(stdout.trimEnd().split('\n')).to.have.lengthOf(1);
     expect(stderr).not.to.contain('"level":"error"');
+  });
+
+  it('says which way it goes: by proposals, by transactions while the peer port is away, and back', async () => {
+    const proxy = await FaultProxy.start({ host: '127.0.0.1', port: target.peerPort });
+    try {
+      const follower = follow('--listen', '0', '--dest-peers', proxy.endpoint);
+      const url = await addressOf(follower);
+      await stage.foreign(3);
+      const first = await untilView(url, ({ way }) => way?.by === 'proposals' && !way.why);
+      expect(first.way?.where).to.equal(`the peer port ${proxy.endpoint}`);
+      const metrics = async () => (await fetch(`${url}metrics`)).text();
+      expect(await metrics()).to.match(/^etcd_lockstep_way\{by="proposals"\} 1$/m);
+      expect(await metrics()).not.to.contain('way_trouble');
+
+      proxy.refuse(true);
+      proxy.cut();
+      await stage.foreign(3);
+      const slower = await untilView(url, ({ way }) => way?.by === 'transactions');
+      expect(slower.way).to.deep.include({ where: null });
+      expect(slower.way?.why?.code).to.equal('PEER_PORT');
+      // It is behind by nothing, and there is nothing to wait for.
+      await untilView(url, ({ state, mood }) => state === 'in lockstep' && mood === 'well');
+      expect(await metrics()).to.match(/^etcd_lockstep_way_trouble\{code="PEER_PORT"\} 1$/m);
+      const status = contract.follow.parse(await (await fetch(`${url}status.json`)).json());
+      expect(status.way).to.deep.include({ by: 'transactions' });
+      expect(status.trouble).to.equal(null);
+
+      proxy.refuse(false);
+      const is = ({ way }: View) => way?.by === 'proposals' && way.why === null;
+      while (!is(await viewOf(url))) await stage.foreign(1);
+      follower.signal('SIGTERM');
+      const { code, stderr } = await follower.ended;
+      expect(code, stderr).to.equal(0);
+      const noted = stderr.split('\n').filter((line) => line.includes('going on by transactions'));
+      expect(noted).to.have.lengthOf(1);
+      expect((await stage.audit(target, '--history')).code).to.equal(0);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('is not ready while the target hangs, says why, and is ready again', async () => {

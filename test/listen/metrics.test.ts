@@ -33,6 +33,9 @@ describe('metrics', () => {
       lag_seconds: 0,
       written_fillers_total: 90,
       written_puts_total: 12,
+      'way{by="transactions"}': 1,
+      'way{by="proposals"}': 0,
+      'way_trouble{code="PEER_PORT"}': 1,
       progress_ratio: 0.25,
       journal_free_bytes: 1e9,
       source_history_kept_seconds: 300,
@@ -76,10 +79,11 @@ describe('metrics', () => {
     const unknown = followed({
       ...{ position: null, lagRevisions: null, lagSeconds: null, journalFreeBytes: null },
       ...{ compaction: null, leases: null, retries: [] },
+      way: { by: null, where: null, why: null },
     });
     const names = [...(await scraped(unknown, metrics)).keys()].join('\n');
     expect(names).not.to.match(
-      /^(target_|lag_|journal_free|source_(compact|history)|compaction_|lease|retries|trouble|audit|night|frozen|fence|apis|alarms|progress)/m,
+      /^(target_|lag_|journal_free|source_(compact|history)|compaction_|lease|retries|trouble|way|audit|night|frozen|fence|apis|alarms|progress)/m,
     );
     expect(names).to.match(/^source_revision$/m);
   });

@@ -84,6 +84,9 @@ describe('the page', function () {
       /Source head\s+48\d{6}\s+cluster cdf818194e3a8c32/,
     );
     expect(await text(page, '#figures')).to.contain('1,934,211 revisions');
+    expect(await text(page, '#figures'))
+      .to.contain('by proposals')
+      .and.not.to.contain('Written by');
     expect(await text(page, '#window')).to.match(/5m00s\s+left of 5m00s/);
     expect(await text(page, '#audits')).to.match(/✓ equal\s+48176012\s+312,448/);
     const report = page.locator('#audits a').first();
@@ -111,6 +114,9 @@ describe('the page', function () {
     );
     expect(await text(page, '#window')).to.match(/52 s\s+left of 5m00s/);
     expect(await text(page, '#figures')).to.contain('! 17 missed');
+    expect(await text(page, '#figures')).to.match(
+      /Written by\s+transactions\s+! the peer port .*connection refused \(PEER_PORT\)/,
+    );
     expect(await text(page, '#said')).to.equal('catching up, trouble: NO_SPACE');
   });
 

@@ -61,6 +61,17 @@ describe('the view of follow', () => {
     expect(found.next.text).to.contain('Do not cut over');
   });
 
+  it('which way it goes is shown once something was written; another than was asked is no trouble yet', () => {
+    expect(followed({ way: { by: null, where: null, why: null } }).way).to.equal(null);
+    const where = 'the peer port http://10.0.1.1:2380';
+    const way = { by: 'proposals', where, why: null } as const;
+    expect(followed({ way }).way).to.deep.equal(way);
+    const why = { code: 'PEER_PORT', message: 'refused', hint: null } as const;
+    const slower = followed({ way: { by: 'transactions', where: null, why } });
+    expect(slower.way?.why).to.deep.equal(why);
+    expect(slower).to.deep.include({ mood: 'well', ready: true, trouble: null });
+  });
+
   it("an error's hint is what is to be done", () => {
     const trouble = { ...AWAY, hint: 'Make room there.' };
     expect(followed({ trouble }).next).to.deep.equal({ text: 'Make room there.', command: null });

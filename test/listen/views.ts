@@ -35,6 +35,7 @@ export function inLockstep(): View {
       deletions: 112_301,
       bytes: 9_830_112_400 + (Date.now() - LOADED_MS) * 950,
     },
+    way: { by: 'proposals', where: 'the peer port http://10.0.1.1:2380', why: null },
     progress: null,
     journal: { revision: head, bytes: 1_932_735_283, freeBytes: 128_849_018_880 },
     compaction: {
@@ -93,6 +94,14 @@ export function catchingUp(): View {
     ready: false,
     heads: { source: HEAD + 18_204, target: HEAD },
     lag: { revisions: 18_204, seconds: 192.4 },
+    way: {
+      ...{ by: 'transactions', where: null },
+      why: {
+        code: 'PEER_PORT',
+        message: 'the peer port http://10.0.1.1:2380: connection refused',
+        hint: "Give the target's peer URLs, as `etcdctl member list` has them: 2380 as a rule.",
+      },
+    },
     progress: { share: 0.62, text: '29,700 of 47,904 revisions' },
     compaction: {
       ...{ revision: HEAD - 20_000, movedAt: ago(200), keepsSeconds: 300 },
@@ -129,6 +138,7 @@ export function waitingForTarget(): View {
     heads: { source: HEAD, target: null },
     lag: null,
     wrote: { revisions: 0, fillers: 0, puts: 0, deletions: 0, bytes: 0 },
+    way: null,
     compaction: { revision: HEAD - 900, movedAt: null, keepsSeconds: null, leftSeconds: null },
     leases: null,
     retries: [{ code: 'UNAVAILABLE', side: 'target', count: 38 }],
@@ -188,7 +198,15 @@ export function switching(): View {
     ...{ command: 'cutover', startedAt: ago(260), state: 'running', mood: 'working' },
     sentence: 'Step 8 of 10, switch: moves the apiservers to the target; writes are refused.',
     ready: true,
-    ...{ lag: null, wrote: null, journal: null, compaction: null, leases: null, retries: [] },
+    ...{
+      lag: null,
+      wrote: null,
+      way: null,
+      journal: null,
+      compaction: null,
+      leases: null,
+      retries: [],
+    },
     heads: { source: HEAD + 220, target: HEAD + 1_000_702 },
     ...{ audits: [], auditing: null },
     events: [

@@ -10,7 +10,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { Applier } from '../../src/lockstep/apply.js';
 import type { Pace } from '../../src/lockstep/pace.js';
 import { Ways } from '../../src/lockstep/ways.js';
-import type { Window } from '../../src/lockstep/window.js';
+import type { Amount, Window } from '../../src/lockstep/window.js';
 import { LockstepError } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Revision } from '../../src/mvcc/revision.js';
@@ -76,9 +76,19 @@ export const EAGER: Pace = {
 
 /** Few enough that there are several messages, and a look that comes back empty is nothing yet. */
 class SmallWindow implements Window {
-  readonly entries = 6;
-  readonly message = 3;
   #inVain = 0;
+
+  begin(): void {
+    this.#inVain = 0;
+  }
+
+  hasRoom({ entries }: Amount): boolean {
+    return entries < 6;
+  }
+
+  isWhole({ entries }: Amount): boolean {
+    return entries >= 3;
+  }
 
   gather(): Promise<void> {
     return Promise.resolve();

@@ -11,6 +11,8 @@ export interface FollowPlace {
   journal: string;
   source: string;
   target: string;
+  /** A peer URL of the target, where it is written by proposals. */
+  peers?: string | undefined;
 }
 
 const CHILD = fileURLToPath(new URL('follow-child.ts', import.meta.url));
@@ -44,7 +46,9 @@ export async function follow(
         onBase: () => undefined,
       });
     journal = await Journal.open(place.journal);
-    const options = { journal, sourceWatch, source, target, until, signal, onNote, repair };
+    const peers = place.peers === undefined ? undefined : { urls: [place.peers] };
+    const ends = { journal, sourceWatch, source, target, peers };
+    const options = { ...ends, until, signal, onNote, repair };
     const follower = new Follower(options);
     onStart?.(follower);
     await follower.run();
@@ -101,8 +105,8 @@ export async function followHere(place: FollowPlace): Promise<Following> {
 
 /** In a process of its own, which has found the target when this returns; ended by SIGKILL. */
 export async function followInChild(place: FollowPlace): Promise<Following> {
-  const { journal, source, target } = place;
-  const args = ['--import=tsx', CHILD, journal, source, target];
+  const { journal, source, target, peers } = place;
+  const args = ['--import=tsx', CHILD, journal, source, target, ...(peers ? [peers] : [])];
   const child = new Child(process.execPath, args, `${journal}.child.log`);
   const deadline = Date.now() + CHILD_START_MS;
   while (!child.lastLines(1000).includes(FOUND)) {

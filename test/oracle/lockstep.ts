@@ -30,11 +30,14 @@ import { HistoryWriter } from './writer.js';
 
 const STOPPED_WITHIN_MS = 5000;
 
+/** How a follower writes. */
+export type By = 'transactions' | 'proposals';
+
 /** What can happen to the follower while the history goes on. */
 export type Step =
   | Op
   /** Ends the follower that runs and starts the next one, here or in a process to be killed. */
-  | { kind: 'next follower'; where: 'here' | 'child' }
+  | { kind: 'next follower'; where: 'here' | 'child'; by: By }
   | { kind: 'end follower' }
   /** SIGKILL, then a start on the same data. */
   | { kind: 'restart'; which: 'source' | 'target' };
@@ -45,7 +48,11 @@ export interface Life {
   /** While the base is read. */
   during: Op[];
   after: Step[];
+  /** The last follower, who brings what is left. */
+  endsBy: By;
 }
+
+const by = fc.constantFrom<By[]>('transactions', 'proposals');
 
 const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { arbitrary: arbitraryOp(), weight: 14 },
@@ -53,6 +60,7 @@ const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     arbitrary: fc.record({
       kind: fc.constant('next follower' as const),
       where: fc.constantFrom('here' as const, 'child' as const),
+      by,
     }),
     weight: 4,
   },
@@ -71,6 +79,7 @@ export const life: fc.Arbitrary<Life> = fc.record({
   before: fc.array(arbitraryOp(), { maxLength: 10 }),
   during: fc.array(arbitraryOp({ compact: false }), { maxLength: 4 }),
   after: fc.array(step, { minLength: 4, maxLength: 24 }),
+  endsBy: by,
 });
 
 /** A source that is written, and a target that was restored from a base of it. */
@@ -82,10 +91,10 @@ export interface Pair {
 }
 
 /** Lives it; throws where source and target differ in the end. */
-export async function live(version: EtcdVersion, { after, ...start }: Life): Promise<void> {
+export async function live(version: EtcdVersion, { after, endsBy, ...start }: Life): Promise<void> {
   await withPair(version, start, async (pair) => {
     await goOn(after, pair);
-    await followUntilSynced(pair.place);
+    await followUntilSynced(placeBy(endsBy, pair));
     await compareStores(pair.source, pair.target);
   });
 }
@@ -93,7 +102,7 @@ export async function live(version: EtcdVersion, { after, ...start }: Life): Pro
 /** Starts both, lets `use` do with them what it wants, and removes them. */
 export async function withPair(
   version: EtcdVersion,
-  { from, before, during }: Omit<Life, 'after'>,
+  { from, before, during }: Omit<Life, 'after' | 'endsBy'>,
   use: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'life-'));
@@ -138,10 +147,12 @@ export async function takeBase(
   return out;
 }
 
-async function goOn(
-  steps: readonly Step[],
-  { source, target, writer, place }: Pair,
-): Promise<void> {
+function placeBy(way: By, { place, target }: Pair): FollowPlace {
+  return way === 'proposals' ? { ...place, peers: `http://127.0.0.1:${target.peerPort}` } : place;
+}
+
+async function goOn(steps: readonly Step[], pair: Pair): Promise<void> {
+  const { source, target, writer, place } = pair;
   const looker = new EtcdClient(place.target, 'target');
   // The target's head is in the journal too, so whoever follows next still finds its history.
   writer.compactLimit = async () => (await looker.head()).revision;
@@ -156,8 +167,10 @@ async function goOn(
       } else if (step.kind === 'end follower' || step.kind === 'next follower') {
         await following?.end();
         following = undefined;
-        if (step.kind === 'next follower')
-          following = await (step.where === 'here' ? followHere(place) : followInChild(place));
+        if (step.kind === 'next follower') {
+          const begin = step.where === 'here' ? followHere : followInChild;
+          following = await begin(placeBy(step.by, pair));
+        }
       } else {
         await writer.apply(step);
       }

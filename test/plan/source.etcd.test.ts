@@ -87,6 +87,17 @@ describe('plan: a real cluster', () => {
     expect(stdout).to.contain(`etcd-lockstep seed --endpoints ${source.endpoint} --prefix ${PODS}`);
     expect(stdout).to.match(/Nothing stands in the way\. The target was not asked/);
     expect(stdout).to.match(/^ {2}- +credentials +No target was given\.$/m);
+    expect(stdout).not.to.contain('--dest-peers members');
+  });
+
+  it('its commands write by proposals where it was asked about them', async () => {
+    const asked = ['--endpoints', source.endpoint, '--sample', '0.1', '--dest-peers', 'members'];
+    const { code, stdout } = await run(['plan', ...asked]);
+    expect(code).to.equal(0);
+    const lines = stdout.split('\n').filter((line) => line.includes('--dest-peers members'));
+    expect(lines.map((line) => /etcd-lockstep (\w+) /.exec(line)?.[1])).to.deep.equal([
+      ...['follow', 'cutover'],
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@ import { Etcd, onFreePorts, type EtcdOptions, type Login } from './etcd.js';
 import { PeerNetwork, type Peer } from './peernetwork.js';
 import { freePorts } from './ports.js';
 import type { MemberStatus } from './rpc.js';
-import { peerUrl } from './server.js';
+import { urlOf } from './server.js';
 
 const SETTLED_WITHIN_MS = 20_000;
 const POLL_MS = 50;
@@ -48,7 +48,9 @@ async function membersOf(
   const peers = await freePorts(size);
   const advertised = await Promise.all(peers.map(async (port) => network?.front(port) ?? port));
   const names = peers.map((_port, i) => `m${i + 1}`);
-  const initialCluster = names.map((name, i) => `${name}=${peerUrl(advertised[i]!)}`).join();
+  const initialCluster = names
+    .map((name, i) => `${name}=${urlOf(common.peerTls, advertised[i]!)}`)
+    .join();
   // Of its own for each cluster: members of another one on a port used before are then refused.
   const token = `rig-${process.pid}-${peers.join('-')}`;
   return names.map((name, i) => ({

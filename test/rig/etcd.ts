@@ -3,12 +3,12 @@ import { removeFolder, type Child } from './child.js';
 import { memberStatus, type ClientAddress, type MemberStatus } from './rpc.js';
 import {
   choosePorts,
-  clientUrl,
   membership,
   setUp,
   spawnServer,
   tool,
   untilReady,
+  urlOf,
   type EtcdOptions,
   type Ports,
   type Setup,
@@ -63,7 +63,7 @@ export class Etcd {
     this.#setup = setup;
     this.#ports = ports;
     this.#child = child;
-    this.endpoint = clientUrl(setup.tls, ports.client);
+    this.endpoint = urlOf(setup.tls, ports.client);
   }
 
   /** Starts one and waits until it answers a linearizable read. */

@@ -9,7 +9,7 @@ import { binaries, cleanEnv, hasNoFsync, type Binaries, type EtcdVersion } from 
 import { Child, removeAtExit } from './child.js';
 import { freePorts } from './ports.js';
 import { answers } from './rpc.js';
-import { serverFlags, type TlsOptions } from './tls.js';
+import { peerFlags, serverFlags, type TlsOptions } from './tls.js';
 
 const HOST = '127.0.0.1';
 const HEALTHY_WITHIN_MS = 20_000;
@@ -35,6 +35,8 @@ export interface EtcdOptions {
   peerPort?: number;
   /** Of clients; without it they talk plainly. */
   tls?: TlsOptions;
+  /** Of members among themselves; without it they talk plainly. */
+  peerTls?: TlsOptions;
   /** `simple` (etcd's default) or `jwt,…` with its options; heeded once authentication is on. */
   authToken?: string;
   /** Seconds until a simple token that nobody uses is forgotten. */
@@ -51,6 +53,7 @@ export interface Setup {
   /** The folder to remove with it, undefined where the data folder is the caller's. */
   readonly tempDir: string | undefined;
   readonly tls: TlsOptions | undefined;
+  readonly peerTls: TlsOptions | undefined;
   readonly peers: Peers | undefined;
   readonly args: readonly string[];
 }
@@ -83,6 +86,7 @@ export function setUp(options: EtcdOptions): Setup {
     dataDir,
     tempDir,
     tls: options.tls,
+    peerTls: options.peerTls,
     peers: options.peers,
     args: [
       ...(authToken === undefined ? [] : [`--auth-token=${authToken}`]),
@@ -100,17 +104,13 @@ export async function choosePorts(options: EtcdOptions): Promise<Ports> {
   };
 }
 
-export function peerUrl(port: number): string {
-  return `http://${HOST}:${port}`;
-}
-
-export function clientUrl(tls: TlsOptions | undefined, port: number): string {
+export function urlOf(tls: TlsOptions | undefined, port: number): string {
   return `${tls === undefined ? 'http' : 'https'}://${HOST}:${port}`;
 }
 
 /** The flags that a first start and a restore must agree on. */
-export function membership({ name, dataDir, peers }: Setup, ports: Ports): string[] {
-  const advertised = peerUrl(peers?.advertisedPort ?? ports.peer);
+export function membership({ name, dataDir, peers, peerTls }: Setup, ports: Ports): string[] {
+  const advertised = urlOf(peerTls, peers?.advertisedPort ?? ports.peer);
   return [
     `--name=${name}`,
     `--data-dir=${dataDir}`,
@@ -132,13 +132,14 @@ function timing(peers: Peers | undefined): string[] {
 }
 
 function serverArgs(setup: Setup, ports: Ports): string[] {
-  const client = clientUrl(setup.tls, ports.client);
+  const client = urlOf(setup.tls, ports.client);
   return [
     ...membership(setup, ports),
-    `--listen-peer-urls=${peerUrl(ports.peer)}`,
+    `--listen-peer-urls=${urlOf(setup.peerTls, ports.peer)}`,
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     ...serverFlags(setup.tls),
+    ...peerFlags(setup.peerTls),
     '--logger=zap', // 3.4's default is another
     '--log-outputs=stderr',
     '--log-level=warn',

@@ -20,12 +20,21 @@ export interface TlsOptions extends KeyPair {
   readonly client?: KeyPair;
 }
 
-/** The flags of etcd; peers talk without TLS, no test has to do with them. */
+/** The flags of etcd for its clients. */
 export function serverFlags(tls: TlsOptions | undefined): string[] {
+  return flagsOf(tls, '');
+}
+
+/** The flags of etcd for its peers. */
+export function peerFlags(tls: TlsOptions | undefined): string[] {
+  return flagsOf(tls, 'peer-');
+}
+
+function flagsOf(tls: TlsOptions | undefined, whose: string): string[] {
   if (tls === undefined) return [];
-  const flags = [`--cert-file=${tls.cert}`, `--key-file=${tls.key}`];
+  const flags = [`--${whose}cert-file=${tls.cert}`, `--${whose}key-file=${tls.key}`];
   if (tls.clientCa === undefined) return flags;
-  return [...flags, '--client-cert-auth', `--trusted-ca-file=${tls.clientCa}`];
+  return [...flags, `--${whose}client-cert-auth`, `--${whose}trusted-ca-file=${tls.clientCa}`];
 }
 
 /** The pair that clients of the rig show, undefined where none is asked for. */

@@ -17,7 +17,15 @@ interface Figure {
 const show = place('figures', (figures: Figure[]) => figures.map(tile));
 
 export function showFigures(view: View): void {
-  const all = [...heads(view), lag(view), wrote(view), journal(view), leases(view), retries(view)];
+  const all = [
+    ...heads(view),
+    lag(view),
+    wrote(view),
+    otherWay(view),
+    journal(view),
+    leases(view),
+    retries(view),
+  ];
   const known = all.filter((figure) => figure !== null);
   show(known.length === 0 ? null : known);
 }
@@ -53,7 +61,7 @@ function lag({ lag }: View): Figure | null {
   };
 }
 
-function wrote({ wrote, command }: View): Figure | null {
+function wrote({ wrote, way, command }: View): Figure | null {
   if (!wrote) return null;
   const { revisions, fillers, puts, deletions, bytes: size } = wrote;
   return {
@@ -65,8 +73,17 @@ function wrote({ wrote, command }: View): Figure | null {
       puts === null && deletions === null
         ? null
         : `${count(puts ?? 0)} puts, ${count(deletions ?? 0)} deletions`,
+      way?.by === 'proposals' ? 'by proposals' : null,
     ],
   };
+}
+
+/** Told only where somebody has asked for proposals, and it goes without. */
+function otherWay({ way }: View): Figure | null {
+  if (!way?.why) return null;
+  const { by, why } = way;
+  const told = [`! ${why.message} (${why.code})`, why.hint];
+  return { name: 'Written by', value: by, notes: told, mood: 'trouble' };
 }
 
 function journal({ journal }: View): Figure | null {
