@@ -28,6 +28,11 @@ export function podPath({ metadata: { namespace = 'default', name } }: KubeObjec
   return `/api/v1/namespaces/${namespace}/pods/${name}`;
 }
 
+/** The oldest first. */
+function byAge(a: KubeObject, b: KubeObject): number {
+  return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
+}
+
 function marked(seq: number, name?: string): object {
   return { metadata: { name, annotations: { [SEQ]: String(seq) } } };
 }
@@ -162,13 +167,20 @@ export class Workload {
   }
 
   async #deleteReplicas(): Promise<void> {
-    // Refused, or no answer: the next turn takes another.
-    await this.#repeat(this.#pauseMs * 10, () => this.deleteReplica().catch(() => undefined));
+    await this.#repeat(this.#pauseMs * 10, async () => {
+      const { length } = await this.replicaPods().catch(() => []);
+      // Refused, or no answer: the next turn takes another.
+      if (length === this.replicas) await this.deleteReplica().catch(() => undefined);
+    });
   }
 
-  /** Deletes one pod of the ReplicaSet; returns its name. */
+  /**
+   * Deletes one pod of the ReplicaSet, the oldest; returns its name. A pod that its controller has made and
+   * not seen yet must stay: where it goes unseen, the controller does nothing for five minutes
+   * (ExpectationsTimeout), and that would look as if it saw nothing.
+   */
   async deleteReplica(): Promise<string> {
-    const [pod] = await this.replicaPods();
+    const [pod] = (await this.replicaPods()).sort(byAge);
     if (pod === undefined) throw new Error('no pod of the ReplicaSet is left');
     await this.#client.delete(podPath(pod));
     this.replaced.push(pod.metadata.name);
