@@ -56,7 +56,9 @@ export class Ways {
   get status(): WayStatus {
     const { code, message, hint = null } = this.#error ?? {};
     const why = code && message !== undefined ? { code, message, hint } : null;
-    return { by: this.#by, where: this.#port?.where ?? null, why };
+    // One that was just found takes nothing before the next term.
+    const where = this.#by === 'proposals' ? this.#port?.where : undefined;
+    return { by: this.#by, where: where ?? null, why };
   }
 
   /** For the term that begins now: the port that it is written by, or undefined for transactions. */

@@ -75,6 +75,7 @@ describe('ways', () => {
     answer(port('a'));
     await settled();
     expect(ways.hasOpened()).to.equal(true);
+    expect(ways.status).to.deep.include({ by: 'transactions', where: null });
     expect(await ways.forTerm()).to.have.property('where', 'a');
   });
 
