@@ -219,7 +219,7 @@ export class Applier {
     await this.#fill(this.#way, gapEnd, cursors);
     if (whole) await this.#way.write(await this.#data(whole, cursors, this.#way.chained));
     // Another way needs another term.
-    if (!this.#way.chained && this.#ways.isDue) stopNow();
+    if (!this.#way.chained && this.#ways.hasOpened()) stopNow();
   }
 
   /** The first write after stock was taken. Where the next revision has no records, it is a filler. */

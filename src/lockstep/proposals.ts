@@ -235,5 +235,7 @@ export class Proposals implements Way {
 }
 
 function lost({ where }: PeerPort): LockstepError {
-  return new LockstepError('PEER_PORT', `what was handed to ${where} does not show on the target`);
+  return new LockstepError('PEER_PORT', `what was handed to ${where} does not show on the target`, {
+    hint: 'Is it a peer port of the target, and does every change there need a user (then give --dest-user root)?',
+  });
 }

@@ -88,6 +88,8 @@ export class AdaptiveWindow implements Window {
 
   begin(): void {
     this.#taken = [];
+    // It may be another member that answers now, and another way to it.
+    this.#wayMs = Infinity;
   }
 
   hasRoom(unconfirmed: Amount): boolean {

@@ -23,6 +23,7 @@ export class Peers {
   /** Which of them is tried next; what does not do is tried last. */
   #turn = 0;
   #open: Peer | undefined;
+  #closed = false;
 
   /** @throws LockstepError BAD_ARGUMENT for certificate files that cannot be used: now, not in hours */
   constructor(
@@ -37,19 +38,19 @@ export class Peers {
    * @throws LockstepError PEER_PORT where none does, UNAVAILABLE, … for the client API
    */
   async open(): Promise<PeerPort & RaisingPort> {
-    this.close();
+    this.#open?.close();
     const { clusterId, version } = await this.target.status();
     const members = await this.#members();
     const proposer = await this.#proposer(members.map(({ memberId }) => BigInt(`0x${memberId}`)));
     const at = this.#candidates(members);
     let failed: LockstepError = nobody();
-    for (let tried = 0; tried < at.length; tried++) {
+    for (let tried = 0; tried < at.length && !this.#closed; tried++) {
       const { url, ids } = at[this.#turn++ % at.length] ?? { url: '', ids: [] };
       let peer: Peer | undefined;
       try {
         peer = new Peer({ url, ids, clusterId, version, tls: this.options.tls ?? {} });
-        await peer.greet();
         this.#open = peer;
+        await peer.greet();
         return new EtcdPeerPort(peer, this.target, proposer);
       } catch (error) {
         peer?.close();
@@ -70,9 +71,10 @@ export class Peers {
     }
   }
 
+  /** For good: one that is just being asked is waited for no longer, and none is asked any more. */
   close(): void {
+    this.#closed = true;
     this.#open?.close();
-    this.#open = undefined;
   }
 
   async #members(): Promise<ListedMember[]> {

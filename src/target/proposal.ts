@@ -63,7 +63,7 @@ function encodeEntry(
   const header = { ID: toLong(id), username, authRevision: toLong(authRevision) };
   const bytes = pb.InternalRaftRequest.encode({ header, txn }).finish();
   if (bytes.length > MAX_ENTRY_BYTES) throw tooLarge(revision, bytes.length);
-  check(bytes, txn, id, revision);
+  check(bytes, txn, { id, username, authRevision }, revision);
   return bytes;
 }
 
@@ -71,13 +71,25 @@ function encodeEntry(
 function check(
   bytes: Uint8Array,
   txn: pb.TxnRequest.$Properties,
-  id: bigint,
+  proposer: Proposer,
   revision: Revision,
 ): void {
   const { header, txn: read } = pb.InternalRaftRequest.decode(bytes);
-  const headed = header?.ID != null && toBigInt(header.ID) === BigInt.asIntN(64, id);
-  if (headed && read && isSame(read, txn) && isPlain(read.success ?? [])) return;
+  if (isHeaded(header, proposer) && read && isSame(read, txn) && isPlain(read.success ?? []))
+    return;
   throw new Error(`the entry for revision ${revision} was not made as it was meant`);
+}
+
+function isHeaded(
+  header: pb.RequestHeader.$Properties | null | undefined,
+  { id, username, authRevision }: Proposer,
+): boolean {
+  return (
+    header?.ID != null &&
+    toBigInt(header.ID) === BigInt.asIntN(64, id) &&
+    (header.username ?? '') === username &&
+    toBigInt(header.authRevision ?? 0) === BigInt.asIntN(64, authRevision)
+  );
 }
 
 function isSame(read: pb.TxnRequest.$Properties, meant: pb.TxnRequest.$Properties): boolean {

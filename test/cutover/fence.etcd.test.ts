@@ -5,6 +5,7 @@
  * again:
  *   fillers without the guard of the claim; a refused filler taken for one that landed
  *   giving up at the first lost answer; no notice taken of an abort
+ *   a head that others raise taken for fillers that came by proposals
  *   no reserve; that it was overtaken not told
  * Not caught: of several times that it was overtaken, the last told instead of the first.
  */
@@ -29,6 +30,8 @@ import { Busy, failure, Pair, silent, until } from './pair.js';
 
 const MARGIN = 1000;
 const LOSSES = 2;
+/** Not under the prefixes. */
+const OTHER = Buffer.from('/registry/others/1');
 const never = new AbortController().signal;
 
 /** How many transactions an etcd has been asked for by its clients. */
@@ -181,6 +184,46 @@ describe('fence', () => {
     const margin = (await ahead()) + 200;
     await fence(margin, pair.targetClient, { raise: () => Promise.resolve() }).raise(never);
     expect(await ahead()).to.be.within(margin, margin + SLOTS);
+  });
+
+  it('that others raise the head does not pass for what the peer port was given', async () => {
+    const stop = new AbortController();
+    const other = (async () => {
+      while (!stop.signal.aborted)
+        await pair.targetClient.txn({ success: [put(OTHER, Buffer.of(1))] });
+    })();
+    const { revision } = await pair.targetClient.head();
+    const goal = revision + 1_000_000;
+    let messages = 0;
+    const silentPort = {
+      raise: () => {
+        messages++;
+        return Promise.resolve();
+      },
+    };
+    const guard = [claim.guard];
+    try {
+      expect(await proposeFillers(pair.targetClient, silentPort, goal, guard, never)).to.equal(
+        false,
+      );
+      expect(messages).to.equal(1);
+    } finally {
+      stop.abort();
+      await other;
+    }
+  });
+
+  it('what comes in part is not proposed again on top of it', async () => {
+    const found = peers();
+    const port = (await found.openIfAny(noteless))!;
+    const { revision } = await pair.targetClient.head();
+    const part = { raise: () => port.raise(10, [claim.guard]) };
+    const goal = revision + 3000;
+    expect(await proposeFillers(pair.targetClient, part, goal, [claim.guard], never)).to.equal(
+      false,
+    );
+    expect((await pair.targetClient.head()).revision).to.equal(revision + 10);
+    found.close();
   });
 
   it('a peer port that answers nobody is told of, and done without', async () => {

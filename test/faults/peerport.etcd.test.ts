@@ -1,8 +1,9 @@
 /** A peer port that is not there, is another's, or takes everything and does nothing: it goes by transactions. */
 import { expect } from 'chai';
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Etcd, freePorts } from '../rig/etcd.js';
-import { HONEST } from '../rig/peerproxy.js';
+import { entriesOf, HONEST } from '../rig/peerproxy.js';
 import type { Status } from './follower.js';
 import { burst, byProposals } from './proposing.js';
 import { Scene } from './scene.js';
@@ -11,6 +12,10 @@ import { report, together } from './together.js';
 const BUSY_MS = 20;
 /** Behind the first failure. */
 const TRIED_AGAIN_MS = 2000;
+/** It is waited for 5 s, and tried again after one, two, four. */
+const SILENT_MS = 12_000;
+/** A target that nobody keeps waiting does not stand still for so long. */
+const STANDS_MS = 4000;
 
 /** Waits until it goes by transactions and says why. */
 async function byTransactions({ follower }: Scene, why: RegExp): Promise<Status> {
@@ -96,6 +101,43 @@ describe('a peer port that does not do', () => {
           scene.target.peerProxy.rule = HONEST;
           await byProposals(scene);
           await scene.exact();
+        }),
+
+      'takes what is small, and never answers to more': () =>
+        Scene.with({ everyMs: BUSY_MS }, async (scene) => {
+          const { peerProxy, peers } = scene.target;
+          peerProxy.rule = async (message, pass) => {
+            if (entriesOf(message) > 1) await new Promise(() => undefined);
+            await pass(message);
+          };
+          await scene.follower.stop();
+          await burst(scene);
+          scene.launch({ flags: ['--dest-peers', peers] });
+          await byTransactions(scene, /./);
+          await scene.exact();
+        }),
+
+      'takes connections and never says a word: nobody waits for it': () =>
+        Scene.with({ everyMs: BUSY_MS }, async (scene) => {
+          const silent = createServer();
+          await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+          const { port } = silent.address() as AddressInfo;
+          await scene.follower.stop();
+          scene.launch({ flags: ['--dest-peers', `http://127.0.0.1:${port}`] });
+          const status = await byTransactions(scene, /no whole answer/);
+          scene.writes.start();
+          let [position, standsMs, longestMs] = [status.position ?? 0, Date.now(), 0];
+          const until = Date.now() + SILENT_MS;
+          await scene.follower.until('written all the time', (now) => {
+            if ((now.position ?? 0) > position) {
+              longestMs = Math.max(longestMs, Date.now() - standsMs);
+              [position, standsMs] = [now.position ?? 0, Date.now()];
+            }
+            return Date.now() > until;
+          });
+          expect(longestMs).to.be.below(STANDS_MS);
+          await scene.exact();
+          silent.close();
         }),
 
       'is found in the list of members': () =>

@@ -1,96 +1,94 @@
-/** Which way it goes, by a clock of its own. */
+/** Which way is taken, when it changes, and what is told of it; by a clock of its own. */
 import { expect } from 'chai';
+import { setImmediate as settled } from 'node:timers/promises';
 import { LockstepError } from '../../src/errors.js';
 import { Ways } from '../../src/lockstep/ways.js';
 import type { PeerPort } from '../../src/target/peerport.js';
 
-const PORT = { where: 'the peer port', propose: () => Promise.resolve() } as unknown as PeerPort;
-const LOST = new LockstepError('PEER_PORT', 'lost');
+const port = (where: string): PeerPort => ({
+  where,
+  propose: () => Promise.resolve(),
+  look: () => Promise.resolve({ head: 0, chainMod: 0, link: undefined }),
+});
+const trouble = (what = 'nothing comes') => new LockstepError('PEER_PORT', what);
 
 describe('ways', () => {
   let nowMs = 0;
   const now = performance.now.bind(performance);
-  let notes: string[] = [];
+  const notes: string[] = [];
+  const onNote = (note: string) => void notes.push(note);
   beforeEach(() => {
     nowMs = 1000;
-    notes = [];
     performance.now = () => nowMs;
+    notes.length = 0;
   });
   afterEach(() => {
     performance.now = now;
   });
 
-  const ways = (open: () => Promise<PeerPort> = () => Promise.resolve(PORT)) =>
-    new Ways({ open, onNote: (note) => notes.push(note) });
-
-  it('nobody has asked for proposals: transactions, and nothing is due', async () => {
-    const one = new Ways();
-    expect(await one.forTerm()).to.equal(undefined);
-    expect(one.isDue).to.equal(false);
-    expect(one.status).to.deep.equal({ by: 'transactions', where: null, why: null });
-  });
-
-  it('one failure changes nothing; two do, each time for longer, up to a minute', async () => {
-    const one = ways();
-    await one.forTerm();
-    one.worked();
-    one.failed(LOST);
-    expect(await one.forTerm()).to.equal(PORT);
-    const rests: number[] = [];
-    for (let i = 0; i < 8; i++) {
-      one.failed(LOST);
-      expect(one.isDue).to.equal(false);
-      expect(await one.forTerm()).to.equal(undefined);
-      const before = nowMs;
-      while (!one.isDue) nowMs += 500;
-      rests.push((nowMs - before) / 1000);
-      expect(await one.forTerm()).to.equal(PORT);
-    }
-    expect(rests).to.deep.equal([1, 2, 4, 8, 16, 32, 60, 60]);
-  });
-
-  it('a port that lands the first of each term and no more is not taken for one that works', async () => {
-    const one = ways();
-    for (let i = 0; i < 2; i++) {
-      await one.forTerm();
-      one.worked();
-      one.failed(LOST);
-    }
-    expect(one.isDue).to.equal(false);
-    expect(one.status).to.deep.equal({
-      ...{ by: 'proposals', where: null },
-      why: { code: 'PEER_PORT', message: 'lost', hint: null },
-    });
-    expect(await one.forTerm()).to.equal(undefined);
-    expect(one.status.by).to.equal('transactions');
-  });
-
-  it('what has worked for long has one failure free again', async () => {
-    const one = ways();
-    for (let i = 0; i < 3; i++) {
-      await one.forTerm();
-      one.worked();
-      nowMs += 11_000;
-      one.failed(LOST);
-      expect(one.isDue).to.equal(true);
-    }
-    expect(notes.filter((note) => note.includes('transactions'))).to.deep.equal([]);
-  });
-
-  it('none that answers: told once, with why, and not at once again', async () => {
-    const one = ways(() => Promise.reject(LOST));
-    for (let i = 0; i < 3; i++) {
-      expect(await one.forTerm()).to.equal(undefined);
+  it('fails once after a long time: another member at once, and nothing is told but that', async () => {
+    const ports = [port('a'), port('a'), port('b')];
+    const ways = new Ways({ open: () => Promise.resolve(ports.shift()!), onNote });
+    for (const where of ['a', 'a', 'b']) {
+      expect(await ways.forTerm()).to.have.property('where', where);
+      ways.worked();
       nowMs += 60_000;
+      ways.failed(trouble());
     }
-    expect(notes).to.deep.equal(['lost; going on by transactions, and trying it again.']);
-    expect(one.status.why).to.include({ code: 'PEER_PORT' });
+    expect(notes.map((note) => note.split(' ').at(-1))).to.deep.equal(['a', 'b']);
   });
 
-  it('what the client API does not give is nothing to change the way for', async () => {
-    const away = new LockstepError('UNAVAILABLE', 'away');
-    const one = ways(() => Promise.reject(away));
-    expect(await one.forTerm().catch((error: unknown) => error)).to.equal(away);
-    expect(one.isDue).to.equal(true);
+  it('takes the first and nothing behind it: by transactions, for longer and longer', async () => {
+    const ways = new Ways({ open: () => Promise.resolve(port('a')), onNote });
+    const rests: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const from = nowMs;
+      while (!(await ways.forTerm())) {
+        nowMs += 500;
+        ways.hasOpened();
+        await settled();
+      }
+      rests.push(nowMs - from);
+      ways.worked();
+      nowMs += 5000;
+      ways.failed(trouble());
+    }
+    expect(rests).to.deep.equal([0, 0, 1000, 2000, 4000]);
+    expect(ways.status.why).to.have.property('code', 'PEER_PORT');
+  });
+
+  it('while nobody answers, transactions go on', async () => {
+    let tries = 0;
+    let answer: (port: PeerPort) => void = () => undefined;
+    const open = () => {
+      if (tries++ === 0) return Promise.reject(trouble());
+      return new Promise<PeerPort>((resolve) => (answer = resolve));
+    };
+    const ways = new Ways({ open, onNote });
+    expect(await ways.forTerm()).to.equal(undefined);
+    nowMs += 1000;
+    for (let i = 0; i < 3; i++) {
+      expect(ways.hasOpened()).to.equal(false);
+      expect(await ways.forTerm()).to.equal(undefined);
+    }
+    expect(tries).to.equal(2);
+    answer(port('a'));
+    await settled();
+    expect(ways.hasOpened()).to.equal(true);
+    expect(ways.status).to.deep.include({ by: 'transactions', where: null });
+    expect(await ways.forTerm()).to.have.property('where', 'a');
+  });
+
+  it('what is wrong with the client API is not kept from who writes', async () => {
+    let tries = 0;
+    const broken = new LockstepError('UNAVAILABLE', 'away');
+    const open = () => Promise.reject(tries++ === 0 ? trouble() : broken);
+    const ways = new Ways({ open, onNote });
+    await ways.forTerm();
+    nowMs += 1000;
+    expect(ways.hasOpened()).to.equal(false);
+    await settled();
+    expect(() => ways.hasOpened()).to.throw(broken);
+    expect(ways.hasOpened()).to.equal(false);
   });
 });

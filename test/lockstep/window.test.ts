@@ -56,6 +56,14 @@ describe('the window of proposals', () => {
     expect(widthOf(window)).to.equal(2048);
   });
 
+  it('nor, in another term, a longer way than before', () => {
+    const window = new AdaptiveWindow();
+    look(window, 1);
+    window.begin();
+    for (let i = 0; i < 100; i++) look(window, 200);
+    expect(widthOf(window)).to.equal(2048);
+  });
+
   it('gives up what has not moved for a second since it was taken, and begins anew behind that', () => {
     const window = new AdaptiveWindow();
     const inVain = () => window.looked(1, { moved: false, unconfirmed: fillers(5), tookMs: 1 });
