@@ -49,9 +49,9 @@ const PACE: Pace = [
 ];
 /** The same by proposals: a round trip is shared by as many as are on their way. */
 const PACE_OF_PROPOSALS: Pace = [
-  { share: 0.02, seconds: 1 / 20_000, perRoundTrip: 0.002 },
-  { share: 0.2, seconds: 1 / 9000, perRoundTrip: 0.004 },
-  { share: 1, seconds: 1 / 3500, perRoundTrip: 0.01 },
+  { share: 0.02, seconds: 1 / 32_329, perRoundTrip: 0.0005 },
+  { share: 0.2, seconds: 1 / 10_171, perRoundTrip: 0.001 },
+  { share: 1, seconds: 1 / 5214, perRoundTrip: 0.012 },
 ];
 const NEAR_SECONDS = 0.0007;
 

@@ -135,6 +135,12 @@ describe('plan: verdicts', () => {
     expect(per(2, 0.01)).to.be.closeTo(1294, 100);
     expect(per(20, 0.01)).to.be.closeTo(354, 30);
     expect(per(100, 0.01)).to.be.closeTo(220, 20);
+    const proposed = (share: number, readSeconds: number) =>
+      estimate(CONTENTS, rates(100, share), WINDOW, members({ readSeconds })).proposalsPerSecond;
+    expect(proposed(2, 0.0007)).to.be.closeTo(32_329, 1);
+    expect(proposed(20, 0.0007)).to.be.closeTo(10_171, 1);
+    expect(proposed(100, 0.0007)).to.be.closeTo(5214, 1);
+    expect(proposed(100, 0.0118)).to.be.closeTo(3078, 50);
   });
 
   it('compaction: minutes are fine, seconds are told, and so is a history that was never compacted', () => {
