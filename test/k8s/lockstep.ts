@@ -23,6 +23,8 @@ export class Lockstep {
     public follower: FollowProcess,
     readonly journal: string,
     readonly dir: string,
+    /** More of the follower. */
+    readonly flags: readonly string[],
   ) {}
 
   /** Seeds, restores, follows; returns when the target has once been where the source was. */
@@ -30,6 +32,7 @@ export class Lockstep {
     source: Etcd,
     options?: EtcdOptions,
     prefixes: readonly string[] = [PREFIX],
+    flags: readonly string[] = [],
   ): Promise<Lockstep> {
     const dir = mkdtempSync(join(tmpdir(), 'kube-lockstep-'));
     removeAtExit(dir);
@@ -48,19 +51,16 @@ export class Lockstep {
     if (code !== 0) throw new Error(`seed ended with ${code ?? '?'}:\n${stderr}`);
     const target = await Etcd.startFromSnapshot(base, options);
     const ends = { source: source.endpoint, target: target.endpoint, journal };
-    const follower = new FollowProcess(ends);
+    const follower = new FollowProcess(ends, ...flags);
     await near(follower);
-    return new Lockstep(source, target, follower, journal, dir);
+    return new Lockstep(source, target, follower, journal, dir, flags);
   }
 
   /** A follower again, after the one before has ended; returns when it is where the source is. */
   async follow(): Promise<void> {
     const { source, target, journal } = this;
-    this.follower = new FollowProcess({
-      source: source.endpoint,
-      target: target.endpoint,
-      journal,
-    });
+    const ends = { source: source.endpoint, target: target.endpoint, journal };
+    this.follower = new FollowProcess(ends, ...this.flags);
     await near(this.follower);
   }
 

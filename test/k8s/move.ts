@@ -30,10 +30,14 @@ export class Move {
     readonly hook: Hook,
   ) {}
 
-  /** Returns when the target is in lockstep. */
-  static async begin(scene: Scene): Promise<Move> {
+  /**
+   * Returns when the target is in lockstep.
+   * @param flags more of the follower
+   */
+  static async begin(scene: Scene, flags: readonly string[] = []): Promise<Move> {
     const hook = await Hook.on((asked) => moveApiserver(scene, asked));
-    return new Move(scene, await Lockstep.start(scene.cluster.etcd), hook);
+    const { etcd } = scene.cluster;
+    return new Move(scene, await Lockstep.start(etcd, undefined, undefined, flags), hook);
   }
 
   async end(): Promise<void> {

@@ -11,6 +11,8 @@ import { Scene } from './scene.js';
 
 /** Without what it takes to start an apiserver; about one second here, on two busy cores. */
 const SOON_SECONDS = 10;
+/** As who wants it short would have it. */
+const PROPOSALS = ['--dest-peers', 'members'];
 
 describeKube('cutover: pre-warmed apiservers', () => {
   let scene: Scene;
@@ -20,7 +22,7 @@ describeKube('cutover: pre-warmed apiservers', () => {
 
   before(async () => {
     scene = await Scene.start();
-    move = await Move.begin(scene);
+    move = await Move.begin(scene, PROPOSALS);
     warm = await prewarm(scene.cluster, move.lockstep.target);
     flip = await Hook.on(async () => {
       await listNow(scene, 'before the flip');
@@ -36,10 +38,13 @@ describeKube('cutover: pre-warmed apiservers', () => {
 
   it('moves the pods in about the time of our own share', async () => {
     const { source, target, follower } = move.lockstep;
-    await follower.until('near', ({ state }) => state === 'in lockstep');
+    await follower.until(
+      'near, by proposals',
+      ({ state, way }) => state === 'in lockstep' && way.by === 'proposals',
+    );
     await scene.workload.more(200);
     const old = scene.cluster.apiservers.map(({ url }) => url).join(',');
-    const flags = ['--old-apiservers', old, '--flip-hook', flip.command];
+    const flags = ['--old-apiservers', old, '--flip-hook', flip.command, ...PROPOSALS];
     const ended = await move.run('cutover', { flags, apiservers: warm });
     const report = cutoverReport(ended);
     console.log(`      ${freezeText(report)}`);
