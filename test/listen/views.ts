@@ -14,7 +14,7 @@ function ago(seconds: number): string {
 
 /** A follower in lockstep, for some days. */
 export function inLockstep(): View {
-  const head = HEAD + (Math.floor(Date.now() / 100) % 1_000_000);
+  const head = HEAD + Math.floor((Date.now() - LOADED_MS) / 100);
   return {
     command: 'follow',
     version: '0.1.0',
@@ -30,7 +30,7 @@ export function inLockstep(): View {
     lag: { revisions: 0, seconds: 0 },
     wrote: {
       revisions: 1_934_211,
-      fillers: 6_120_448 + (Math.floor(Date.now() / 10) % 1_000_000),
+      fillers: 6_120_448 + Math.floor((Date.now() - LOADED_MS) / 10),
       puts: 1_822_014,
       deletions: 112_301,
       bytes: 9_830_112_400 + (Date.now() - LOADED_MS) * 950,
