@@ -30,7 +30,7 @@ const ALLOWED = [
   /^docs\/report\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
-  /^proto\/etcd\.proto$/,
+  /^proto\/(etcd|raft)\.proto$/,
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
 ];
 
