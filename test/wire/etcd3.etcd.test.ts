@@ -40,7 +40,10 @@ describe('members, by etcd3', () => {
   it('ids are exact; alarms come with the status', async () => {
     const { memberId } = await client.memberStatus();
     expect(await client.memberList()).to.deep.equal([
-      { memberId, name: etcd.name, clientUrls: [etcd.endpoint] },
+      {
+        ...{ memberId, name: etcd.name, clientUrls: [etcd.endpoint] },
+        peerUrls: [`http://127.0.0.1:${etcd.peerPort}`],
+      },
     ]);
     expect((await client.memberStatus()).alarms).to.deep.equal([]);
     const alarm = { memberID: BigInt(`0x${memberId}`).toString(), alarm: AlarmType.Nospace };
