@@ -27,7 +27,7 @@ import { Claim, look, resourcesIn, whyEnded } from '../target/claim.js';
 import { refuseCutOver } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
 import type { RaisingPort } from '../target/peerport.js';
-import { Peers } from '../target/peers.js';
+import { withPort } from '../target/peers.js';
 import { EtcdTarget } from '../target/target.js';
 import { watchAfterwards } from './afterwards.js';
 import { Alarms } from './alarms.js';
@@ -72,15 +72,12 @@ export class Cutover {
    *   etcds and apiservers say. Before the takeover writes are let in again first.
    */
   async run(): Promise<CutoverReport> {
-    const { target, peers: options, onNote } = this.#o;
-    const peers = options && new Peers(target, options);
-    try {
-      // Found now, and not while writes are frozen.
-      this.#port = await peers?.openIfAny(onNote);
-      return await this.#run();
-    } finally {
-      peers?.close();
-    }
+    const { target, peers, onNote } = this.#o;
+    // Found now, and not while writes are frozen.
+    return withPort(target, peers, onNote, (port) => {
+      this.#port = port;
+      return this.#run();
+    });
   }
 
   async #run(): Promise<CutoverReport> {

@@ -54,7 +54,6 @@ export class Fence {
   /** See {@link end}. */
   #over = false;
   readonly #rate = new Rate();
-
   #port: RaisingPort | undefined;
 
   constructor(private readonly o: FenceOptions) {

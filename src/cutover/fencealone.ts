@@ -14,7 +14,7 @@ import { refuseCutOver } from '../target/cutoverstate.js';
 import { thisRun } from '../target/nightowner.js';
 import { takeStock } from '../target/stock.js';
 import type { RaisingPort } from '../target/peerport.js';
-import { Peers, type PeersOptions } from '../target/peers.js';
+import { withPort, type PeersOptions } from '../target/peers.js';
 import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Alarms } from './alarms.js';
@@ -58,13 +58,8 @@ export interface FenceReport {
  *   OTHER_RUN where another run has the night now
  */
 export async function fenceAlone(options: FenceAloneOptions): Promise<void> {
-  const { target, peers: given, onNote } = options;
-  const peers = given && new Peers(target, given);
-  try {
-    await fence(options, await peers?.openIfAny(onNote));
-  } finally {
-    peers?.close();
-  }
+  const { target, peers, onNote } = options;
+  await withPort(target, peers, onNote, (port) => fence(options, port));
 }
 
 async function fence(options: FenceAloneOptions, port: RaisingPort | undefined): Promise<void> {

@@ -22,8 +22,8 @@
  * not what belongs there nothing moves the cursor any more, and it shows in the next stock.
  *
  * Everything is also guarded by the chain, which nothing moves but the beginning of a term. A write that
- * was sent ahead fits a state that is still to come; without the chain a lost one could land after a new stock was taken, when
- * that state has come, and be one filler too many.
+ * was sent ahead fits a state that is still to come; without the chain a lost one could land after a new
+ * stock was taken, when that state has come, and be one filler too many.
  *
  * A target that is restored from its base meanwhile may come to the same term, cursor and slots once
  * more, and meet what was sent before. Data names its cursor byte for byte, so it finds none of its own.

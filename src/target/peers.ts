@@ -169,3 +169,18 @@ class EtcdPeerPort implements PeerPort, RaisingPort {
     return { head, chainMod: row?.modRevision ?? 0, link: row && parseLink(row.value) };
   }
 }
+
+/** Runs something with a peer port that answers, or without one where none is asked for or none does. */
+export async function withPort<T>(
+  target: EtcdClient,
+  options: PeersOptions | undefined,
+  onNote: OnNote,
+  use: (port: RaisingPort | undefined) => Promise<T>,
+): Promise<T> {
+  const peers = options && new Peers(target, options);
+  try {
+    return await use(await peers?.openIfAny(onNote));
+  } finally {
+    peers?.close();
+  }
+}
