@@ -12,6 +12,7 @@ import { bytes, count, duration } from '../text.js';
 import { LISTENER, register } from './command.js';
 import { reportsOf } from '../auditing/folder.js';
 import { commandLine, variablesSet } from './commandline.js';
+import { collectLessOften } from './garbage.js';
 import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
@@ -34,6 +35,7 @@ export function followCommand(program: Command): void {
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
+      collectLessOften();
       const { untilRevision, untilSynced } = options;
       if (untilRevision !== undefined && untilSynced)
         throw badArgument(

@@ -32,7 +32,7 @@ export function capture$(
     client,
     { ...options, prefixes: PrefixSet.of(prefixes), clusterId, begin },
     async ({ revisions, position }) => {
-      await journal.append(revisions, position);
+      await journal.append(revisions, position, 'shown');
       return position;
     },
   );

@@ -9,7 +9,9 @@
  * Rows and the position that they prove are written in one batch: a crash leaves both or neither.
  * Batches of the stream are not fsynced. A power cut may take the last ones away together with
  * their position, and they are then read from the source again; that the target may be ahead of the
- * journal is no contradiction, because where apply stands is read from the target.
+ * journal is no contradiction, because where apply stands is read from the target. So a small batch is
+ * shown to readers while LevelDB still writes it: a pod is sooner at the target, and after kill -9 it is
+ * as after that power cut. Not what bridges a gap: bridged again, it would be another history.
  *
  * Messages of the base lie beside LevelDB (heap.ts), all else in it.
  *
@@ -60,6 +62,10 @@ const FORMAT = 3;
  */
 const BATCH_BYTES = 64 * 1024;
 
+/** A larger batch is read when it is written: where so much comes at once, no millisecond counts. */
+const SHOWN_RECORDS = 64;
+const SHOWN_BYTES = 128 * 1024;
+
 export class Journal implements RevisionLog {
   readonly appended = new Wakeup();
   readonly #db: Level;
@@ -68,6 +74,9 @@ export class Journal implements RevisionLog {
   readonly #recent: RecentRevisions;
   #state: JournalState;
   #mark: layout.Mark;
+  /** What readers are shown, at least the mark; and what of it is not written yet. */
+  #shown: Pick<layout.Mark, 'position' | 'lastRevision'>;
+  #unwritten: readonly JournalRevision[] = [];
   #appendedBytes = 0;
   /** Writes stand in line: each builds on the mark that the one before has left. */
   #lastWrite: Promise<void> = Promise.resolve();
@@ -87,6 +96,7 @@ export class Journal implements RevisionLog {
     this.#recent = new RecentRevisions(mark.position);
     this.#state = state;
     this.#mark = mark;
+    this.#shown = mark;
   }
 
   /** Whether `directory` holds a journal. */
@@ -149,31 +159,52 @@ export class Journal implements RevisionLog {
     return this.#mark;
   }
 
+  get shown(): Pick<layout.Mark, 'position' | 'lastRevision'> {
+    return this.#shown;
+  }
+
   /** Bytes of the records that {@link append} has stored since the journal was opened. */
   get appendedBytes(): number {
     return this.#appendedBytes;
   }
 
-  /** Appends whole revisions and the position they prove, as one. */
-  async append(revisions: readonly WholeRevision[], position: Position): Promise<void> {
+  /**
+   * Appends whole revisions and the position they prove, as one; one call at a time.
+   * @param before `shown`: readers may have them before they are written
+   */
+  async append(
+    revisions: readonly WholeRevision[],
+    position: Position,
+    before: 'shown' | 'written' = 'written',
+  ): Promise<void> {
     failpoint('journal.append.begin');
-    const appended: JournalRevision[] = [];
+    if (position < this.#shown.position)
+      throw new Error(`position ${position} < ${this.#shown.position}`);
+    const linked = linkedTo(this.#shown.lastRevision, revisions);
+    const lastRevision = linked.at(-1)?.revision ?? this.#shown.lastRevision;
+    const show = () => {
+      for (const revision of linked) this.#recent.add(revision);
+      this.#shown = { position, lastRevision };
+      this.appended.wake();
+    };
+    if (before === 'shown' && isSmall(linked)) {
+      this.#unwritten = linked;
+      show();
+    }
     await this.#write((batch, mark) => {
-      if (position < mark.position) throw new Error(`position ${position} < ${mark.position}`);
       mark.position = position;
-      for (const { revision, records } of revisions) {
-        const link = { previous: mark.lastRevision, records: records.length };
+      mark.lastRevision = lastRevision;
+      for (const { previous, records } of linked)
         for (const [i, record] of records.entries()) {
-          putRow(batch, mark, { ...record, byKey: false }, i === 0 ? link : undefined);
+          const link = i === 0 ? { previous, records: records.length } : undefined;
+          putRow(batch, mark, { ...record, byKey: false }, link);
           this.#appendedBytes += record.bytes.length;
         }
-        appended.push({ revision, records, previous: mark.lastRevision });
-        mark.lastRevision = revision;
-      }
     });
-    for (const revision of appended) this.#recent.add(revision);
+    this.#unwritten = [];
+    if (this.#shown.position !== position || this.#shown.lastRevision !== lastRevision) show();
+    else this.appended.wake();
     failpoint('journal.append.done');
-    this.appended.wake();
   }
 
   /**
@@ -214,6 +245,7 @@ export class Journal implements RevisionLog {
   }
 
   async *revisions(from: Revision, to: Revision): AsyncGenerator<JournalRevision[]> {
+    if (to > this.position) await this.#written();
     yield* this.#read(from, to, new RowSum());
   }
 
@@ -252,6 +284,8 @@ export class Journal implements RevisionLog {
   }
 
   async digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {
+    if (this.#unwritten.some(({ records }) => records.some((record) => record.key.equals(key))))
+      await this.#written();
     const entry = await this.#reader.newestBefore(key, revision);
     return entry?.tombstone === false ? entry.digest : undefined;
   }
@@ -325,6 +359,12 @@ export class Journal implements RevisionLog {
     removeFiles(this.directory);
   }
 
+  /** What is shown can be read back. */
+  async #written(): Promise<void> {
+    await this.#lastWrite;
+    if (this.#failed) throw this.#failed;
+  }
+
   /** One batch, with mark and state as they are when its turn has come. */
   #write(
     fill: (batch: RowBatch, mark: layout.Mark) => void,
@@ -350,4 +390,18 @@ export class Journal implements RevisionLog {
     this.#lastWrite = turn.catch(() => undefined);
     return turn;
   }
+}
+
+function linkedTo(last: Revision, revisions: readonly WholeRevision[]): JournalRevision[] {
+  return revisions.map(({ revision, records }, i) => ({
+    ...{ revision, records },
+    previous: revisions[i - 1]?.revision ?? last,
+  }));
+}
+
+/** Whether it fits into what is kept in memory, many times over: nobody can read it back yet. */
+function isSmall(revisions: readonly JournalRevision[]): boolean {
+  const records = revisions.flatMap((revision) => revision.records);
+  const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
+  return records.length <= SHOWN_RECORDS && bytes <= SHOWN_BYTES;
 }

@@ -6,11 +6,11 @@
  * was captured names the captured one before it, so its reader sees when one is missing. Up to `position`
  * there are no others.
  *
- * Tail. A reader that has come to `position` waits for `appended` and reads on from there: the generation
- * is read before the position, so nothing is slept through. What was appended last is still in memory
- * (`recent`), so one that keeps up reads nothing back. After a power cut the end may be gone, records and
- * the position that they proved together, and `position` is lower than a reader has seen; what is missing
- * is captured again.
+ * Tail. A reader that has come to what is `shown` waits for `appended` and reads on from there: the
+ * generation is read before it, so nothing is slept through. What was appended last is still in memory
+ * (`recent`), so one that keeps up reads nothing back, and need not wait until it is written. After a crash
+ * the end may be gone, records and the position that they proved together, and `position` is lower than a
+ * reader has seen; what is missing is captured again.
  *
  * Trim. Compacted at C, the log drops rows that are superseded at C. Above C it is complete, always; at and
  * below it only what lives at C is sure to be there. So a reader may begin at any position from C on
@@ -41,7 +41,9 @@ export interface RevisionLog {
   readonly position: Position;
   /** Position and last captured revision with records, of one moment. */
   readonly mark: { readonly position: Revision; readonly lastRevision: Revision };
-  /** Woken by every append. */
+  /** The same, of what is there to be read; what lies above the mark is in memory alone (`recent`). */
+  readonly shown: { readonly position: Revision; readonly lastRevision: Revision };
+  /** Woken when more is shown, and when it is written. */
   readonly appended: Wakeup;
 
   /**

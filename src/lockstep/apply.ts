@@ -216,7 +216,7 @@ export class Applier {
         : new Transactions(this.target, startOf(data, stock), { ...options, pace: this.#pace });
       if (first === whole) return;
     }
-    await this.#fill(this.#way, gapEnd, cursors);
+    await this.#fill(this.#way, gapEnd, whole !== undefined, cursors);
     if (whole) await this.#way.write(await this.#data(whole, cursors, this.#way.chained));
     // Another way needs another term.
     if (!this.#way.chained && this.#ways.hasOpened()) stopNow();
@@ -243,15 +243,15 @@ export class Applier {
     return link;
   }
 
-  async #fill(way: Way, end: Revision, cursors: Cursors): Promise<void> {
+  async #fill(way: Way, end: Revision, dataFollows: boolean, cursors: Cursors): Promise<void> {
     const most = this.options.fillersPerCursor ?? FILLERS_PER_CURSOR;
     // What is chained shows by itself where somebody else has written in between.
     while (!way.chained && end - cursors.revision > most) {
       const revision = cursors.revision + most + 1;
-      cursors.fillers(way.fill(revision - 1));
+      cursors.fillers(way.fill(revision - 1, true));
       await way.write(await this.#data({ revision, records: [] }, cursors, false));
     }
-    cursors.fillers(way.fill(end));
+    cursors.fillers(way.fill(end, dataFollows));
   }
 
   readonly #landed = (write: Data | 'filler'): void => {

@@ -48,10 +48,10 @@ export class JournalFeed implements Feed {
     };
     for (let at = after; !signal.aborted;) {
       const seen = this.journal.appended.generation;
-      const mark = this.journal.mark;
-      const end = Math.min(mark.position, this.last);
+      const { shown } = this.journal;
+      const end = Math.min(shown.position, this.last);
       if (end <= at) {
-        if (end === mark.position) refuseMissing(mark.lastRevision);
+        if (end === shown.position) refuseMissing(shown.lastRevision);
         await this.journal.appended.after(seen, signal);
         continue;
       }
@@ -62,7 +62,7 @@ export class JournalFeed implements Feed {
         }
         yield { revisions, position: proven(lastRevision) };
       }
-      if (end === mark.position) refuseMissing(mark.lastRevision);
+      if (end === shown.position) refuseMissing(shown.lastRevision);
       at = proven(end);
       yield { revisions: [], position: at };
     }

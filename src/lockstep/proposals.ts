@@ -82,10 +82,11 @@ export class Proposals implements Way {
     return proven(this.#confirmed);
   }
 
-  fill(end: Revision): number {
+  fill(end: Revision, dataFollows: boolean): number {
     const more = Math.max(0, end - this.#end);
     this.#end += more;
-    if (more > 0) this.#moved.wake();
+    // With the data in one message they are in raft's log by one fsync.
+    if (more > 0 && !dataFollows) this.#moved.wake();
     return more;
   }
 

@@ -9,8 +9,11 @@ export interface Way {
   readonly chained: boolean;
   /** The target's head as far as it is confirmed. */
   readonly position: Position;
-  /** Fillers up to `end`; returns how many there were to add. */
-  fill(end: Revision): number;
+  /**
+   * Fillers up to `end`; returns how many there were to add.
+   * @param dataFollows whether {@link write} is called next: then they may wait for it
+   */
+  fill(end: Revision, dataFollows: boolean): number;
   /**
    * The next revision, when the interval before it is filled; without records it only moves the cursor.
    * Resolves when there is room for another.

@@ -72,7 +72,7 @@ const MANY = 16;
 /** Reads of others wait as long as ours; 50 would be too much. */
 const SOON_MS = 25;
 /** Confirmed so much later at the most, and a read for many revisions instead of each. */
-const LOOK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 10;
 /** An election takes longer, and then they are gone. */
 const GIVE_UP_MS = 1000;
 

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { hasCode, LockstepError } from '../../src/errors.js';
 import { Journal } from '../../src/journal/journal.js';
 import type { Row } from '../../src/journal/layout.js';
-import { proven } from '../../src/position.js';
+import { proven, type Position } from '../../src/position.js';
 import { Model } from './model.js';
 import { baseRow, IDENTITY, KEYS, readRevisions, row, whole } from './rows.js';
 
@@ -16,7 +16,12 @@ const WATCH_FROM = 10;
 
 type Step =
   /** Each inner array is one revision: keys put, or put and deleted, or deleted. */
-  | { kind: 'append'; gap: number; revisions: { key: number; how: 'put' | 'delete' | 'both' }[][] }
+  | {
+      kind: 'append';
+      gap: number;
+      revisions: { key: number; how: 'put' | 'delete' | 'both' }[][];
+      before: 'shown' | 'written';
+    }
   | { kind: 'base'; rows: { key: number; main: number }[] }
   | { kind: 'compact'; percent: number }
   | { kind: 'reopen' };
@@ -33,6 +38,7 @@ const steps = fc.array(
         kind: fc.constant('append' as const),
         gap: fc.nat(3),
         revisions: fc.array(revision, { maxLength: 4 }),
+        before: fc.constantFrom('shown' as const, 'written' as const),
       }),
       weight: 6,
     },
@@ -86,7 +92,7 @@ class Pair {
     }
   }
 
-  async #append({ gap, revisions }: Step & { kind: 'append' }): Promise<void> {
+  async #append({ gap, revisions, before }: Step & { kind: 'append' }): Promise<void> {
     let main = this.model.position;
     const done: Row[][] = [];
     for (const writes of revisions) {
@@ -101,7 +107,22 @@ class Pair {
     const position = proven(main + gap);
     this.model.add(done.flat());
     this.model.position = position;
-    await this.journal.append(done.map(whole), position);
+    const written = this.journal.append(done.map(whole), position, before);
+    if (before === 'shown') await this.#checkShown(position);
+    await written;
+  }
+
+  /** What is shown is there for every reader, written or not. */
+  async #checkShown(position: Position): Promise<void> {
+    const { model, journal } = this;
+    expect(journal.shown.position).to.equal(position);
+    const from = model.compactRevision + 1;
+    const [read, digests] = await Promise.all([
+      readRevisions(journal.revisions(from, position)),
+      Promise.all(KEYS.map((key) => journal.digestBefore(key, position + 1))),
+    ]);
+    expect(read).to.deep.equal(model.revisions(from, position));
+    expect(digests).to.deep.equal(KEYS.map((key) => model.digestBefore(key, position + 1)));
   }
 
   /** Everything that can be asked, at every revision that may be asked for. */
@@ -174,7 +195,10 @@ describe('journal', () => {
     await pair.step({ kind: 'reopen' });
     let suffered = 0;
     for (const [key] of KEYS.entries()) {
-      await pair.step({ kind: 'append', gap: 0, revisions: [[{ key, how: 'put' }]] });
+      await pair.step({
+        ...{ kind: 'append', gap: 0, before: 'written' },
+        revisions: [[{ key, how: 'put' }]],
+      });
       await pair.step({ kind: 'compact', percent: 100 });
       await pair.check();
       if (heap().length > 0) suffered = key + 1;
@@ -213,6 +237,32 @@ describe('journal', () => {
     expect((error as LockstepError).message)
       .to.contain(directory)
       .and.to.contain('ENOENT');
+  });
+
+  it('shows what is small before it is written, and what is large behind that', async () => {
+    const { journal } = await create();
+    const large = whole([row(20, 0, KEYS[0]!, false, 200_000)]);
+    const first = journal.append([large], proven(20), 'shown');
+    expect(journal.shown.position).to.equal(WATCH_FROM - 1);
+    await first;
+    expect(journal.shown.position).to.equal(20);
+    const second = journal.append([whole([row(21, 0, KEYS[1]!, false)])], proven(22), 'shown');
+    expect([journal.shown.position, journal.position]).to.deep.equal([22, 20]);
+    expect(journal.recent(21, 22)).to.have.lengthOf(1);
+    await second;
+    expect(journal.position).to.equal(22);
+    await journal.close();
+  });
+
+  it('tells a reader of what is shown that it could not be written', async () => {
+    const { journal } = await create();
+    await journal.append([], proven(20));
+    await journal.close();
+    const lost = journal.append([whole([row(21, 0, KEYS[1]!, false)])], proven(21), 'shown');
+    const read = readRevisions(journal.revisions(21, 21));
+    const digest = journal.digestBefore(KEYS[1]!, 22);
+    for (const failed of [lost, read, digest])
+      expect(await failed.catch((error: unknown) => error)).to.be.instanceOf(Error);
   });
 
   it('refuses to go back, and to compact what it has not got', async () => {

@@ -76,7 +76,7 @@ async function follow(port: Port, window: Window, from: Revision, to: Revision):
     },
   };
   const way = new Proposals(port, { term: TERM, revision: from }, options);
-  way.fill(to);
+  way.fill(to, false);
   while (way.position < to && !stop.signal.aborted) await sleep(1);
   stop.abort();
   await way.settle();
@@ -88,6 +88,30 @@ describe('proposals and their window', () => {
     await follow(port, new Shrinking(), 10, 60);
     expect(port.head).to.equal(60);
     expect(Math.min(...port.batches)).to.be.above(0);
+  });
+
+  it('hands over fillers together with the data that ends them', async () => {
+    const port = new Port(10);
+    const stop = new AbortController();
+    const window = new AdaptiveWindow();
+    const options = {
+      window,
+      stopped: stop.signal,
+      onLanded: () => undefined,
+      stop: () => undefined,
+    };
+    const way = new Proposals(port, { term: TERM, revision: 10 }, options);
+    // The first entry goes alone.
+    way.fill(11, false);
+    while (way.position < 11) await sleep(1);
+    way.fill(15, true);
+    // Digests of what it supersedes are looked up meanwhile.
+    await sleep(20);
+    await way.write({ revision: 16, records: [], cursor: Buffer.alloc(0) });
+    while (way.position < 16) await sleep(1);
+    expect(port.batches).to.deep.equal([1, 5]);
+    stop.abort();
+    await way.settle();
   });
 
   it('gives up what does not show, and forgets it with its term', async () => {
