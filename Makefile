@@ -71,7 +71,7 @@ test-k8s: build etcd
 
 soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'
-	SOAK=1 $(MOCHA) test/lockstep/explore.test.ts
+	SOAK=1 $(MOCHA) test/lockstep/model.test.ts test/lockstep/explore.test.ts
 	SOAK=1 $(MOCHA) test/night/explore.test.ts test/night/random.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/mirror/random.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/faults/load.etcd.test.ts -g slow

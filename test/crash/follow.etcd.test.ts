@@ -24,9 +24,9 @@ interface Lot {
 }
 
 const LOTS: Lot[] = [
-  { version: '3.5.16', turns: 3, anyTime: 14 },
-  { version: '3.5.16', turns: 2, anyTime: 8 },
-  { version: '3.4.23', turns: 1, anyTime: 12 },
+  { version: '3.5.16', turns: 2, anyTime: 10 },
+  { version: '3.5.16', turns: 1, anyTime: 6 },
+  { version: '3.4.23', turns: 1, anyTime: 8 },
 ];
 
 describe('the follower dies', () => {

@@ -13,7 +13,7 @@ import { Life } from './life.js';
 import { Pool } from './mortal.js';
 import { Random, SOAK } from './random.js';
 
-const CUTS = 9 * SOAK;
+const CUTS = 5 * SOAK;
 /** The target is ahead of a journal that is cut there. */
 const ENDS = [
   'target.data.answer',

@@ -10,9 +10,11 @@ import { Scene } from './scene.js';
 import { together } from './together.js';
 
 const BUSY_MS = 20;
-/** Everything on every version; else what is done to messages on each, and all of it on one. */
+/** Everything on every version; else what is done to messages on two, and all of it on one. */
 const SOAK = process.env['SOAK'] !== undefined;
 const ONE: EtcdVersion = '3.5.16';
+/** Which takes proposals as the one before. */
+const NEWEST: EtcdVersion = '3.5.30';
 
 /** What is done to a message of several entries, or from it on. */
 const HARMS: Record<string, () => Rule> = {
@@ -119,6 +121,7 @@ function on(version: EtcdVersion): Record<string, () => Promise<void>> {
 }
 
 describe('a message of proposals', () => {
-  const tests = versions().map(on);
+  const some = versions().filter((version) => SOAK || version !== NEWEST);
+  const tests = some.map(on);
   together(Object.assign({}, ...tests) as Record<string, () => Promise<void>>, 5);
 });

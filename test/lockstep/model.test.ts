@@ -39,9 +39,11 @@ import { unavailable } from './network.js';
 import { PREFIX, Source, type Change, type Entry } from './source.js';
 import { ModelTarget } from './target.js';
 
-const RUNS_ONE = 3000;
-const RUNS_TWO = 2000;
-const RUNS_FOREIGN = 2000;
+/** `make soak` takes ten times as many. */
+const TIMES = process.env['SOAK'] ? 10 : 1;
+const RUNS_ONE = 1500 * TIMES;
+const RUNS_TWO = 1000 * TIMES;
+const RUNS_FOREIGN = 1000 * TIMES;
 
 const KEYS = 6;
 
@@ -115,7 +117,7 @@ const SLOT_DELETED: [Plan, ForeignWrite] = [
 ];
 
 describe('lockstep, as a model', function () {
-  this.timeout(120_000);
+  this.timeout(120_000 * TIMES);
 
   it('is exact after every write, with one follower at a time', async () => {
     const property = fc.asyncProperty(plan, async (drawn) => {

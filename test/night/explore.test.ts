@@ -32,19 +32,19 @@ const LATE_WATCH: Clients = { writes: 'once taken over', watchDelayMs: 300 };
 const CLIENTS: Clients[] = [{ writes: 'always' }, LATE_WATCH];
 
 const NIGHTS: Nights[] = [
-  { commands: ['cutover'], kinds: [FAULTS], oneOf: 3 },
-  { before: ['cutover'], commands: ['rollback'], kinds: [FAULTS], oneOf: 3 },
+  { commands: ['cutover'], kinds: [FAULTS], oneOf: 5 },
+  { before: ['cutover'], commands: ['rollback'], kinds: [FAULTS], oneOf: 5 },
   { before: ['cutover'], commands: ['retire'], kinds: [FAULTS] },
-  { before: ['freeze apply'], commands: ['fence'], kinds: [FAULTS], oneOf: 2 },
+  { before: ['freeze apply'], commands: ['fence'], kinds: [FAULTS], oneOf: 4 },
   { commands: ['cutover', 'rollback'], kinds: [['switch']] },
   {
     commands: ['cutover', 'cutover'],
     kinds: [['switch'], ['interrupt']],
     clients: [LATE_WATCH],
-    oneOf: 5,
+    oneOf: 8,
   },
   { commands: ['cutover', 'freeze remove'], kinds: [['switch']] },
-  { before: ['cutover'], commands: ['rollback', 'rollback'], kinds: [['switch']], oneOf: 2 },
+  { before: ['cutover'], commands: ['rollback', 'rollback'], kinds: [['switch']], oneOf: 4 },
   { before: ['cutover'], commands: ['rollback', 'cutover'], kinds: [['switch']] },
   { before: ['cutover'], commands: ['retire', 'rollback'], kinds: [['switch']] },
   {
