@@ -17,6 +17,7 @@ export type ErrorSide = 'source' | 'target' | 'apiserver' | 'this machine';
 const CODES = {
   // usage
   BAD_ARGUMENT: ['usage'],
+  BAD_CONFIG: ['usage', 'this machine'],
   BAD_PATH: ['usage', 'this machine'],
   FILE_EXISTS: ['usage', 'this machine'],
   ENDPOINTS_DIFFER: ['usage'],

@@ -44,13 +44,14 @@ export function freeName(file: string): string {
 
 /**
  * Writes all of a file, in place of one that is there.
+ * @param mode its permissions, less what the process's umask takes away
  * @throws LockstepError IO; then nothing is left of it
  */
-export function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, text: string, mode = 0o666): void {
   const part = `${path}.part`;
   try {
     attempt('write', path, () => {
-      writeDurably(part, Buffer.from(text));
+      writeDurably(part, Buffer.from(text), mode);
       renameSync(part, path);
       syncFolder(dirname(path));
     });
@@ -60,8 +61,8 @@ export function writeWhole(path: string, text: string): void {
   }
 }
 
-function writeDurably(path: string, bytes: Buffer): void {
-  const file = openSync(path, 'w');
+function writeDurably(path: string, bytes: Buffer, mode: number): void {
+  const file = openSync(path, 'w', mode);
   try {
     // A disk that is nearly full takes a part.
     for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);

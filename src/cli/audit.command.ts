@@ -6,7 +6,7 @@ import type { OnDifference } from '../audit/witness.js';
 import type { ValuesReport } from '../audit/values.js';
 import { BOTH_ACCESS } from '../config/access.js';
 import { keyMap } from '../config/keymapoptions.js';
-import type { Options } from '../config/options.js';
+import type { Given } from '../config/parse.js';
 import { badArgument } from '../errors.js';
 import type { Gap } from '../journal/state.js';
 import { Rate } from '../rate.js';
@@ -57,7 +57,7 @@ export function auditCommand(program: Command): void {
           '--values goes with neither --revision nor --history',
           "Leave them out: the mirror's cursor names the revisions, and its history is its own.",
         );
-      const reports = new Reports('audit', options.report);
+      const reports = new Reports('audit', options.report, undefined, options.fromFile);
       const collector = reports.wanted ? new Collector() : undefined;
       const rate = new Rate();
       let listed = 0;
@@ -107,12 +107,15 @@ export function auditCommand(program: Command): void {
   verifyCommand(audit);
 }
 
-/** @throws LockstepError BAD_ARGUMENT for flags of an audit of a mirror */
-function refuseMirrorFlags({
-  destPrefix,
-  noDestPrefix,
-}: Partial<Pick<Options, 'destPrefix' | 'noDestPrefix'>>): void {
-  if (destPrefix === undefined && !noDestPrefix) return;
+/**
+ * A config file's are for the mirror.
+ * @throws LockstepError BAD_ARGUMENT for flags of an audit of a mirror
+ */
+function refuseMirrorFlags(options: Given<never, 'destPrefix' | 'noDestPrefix'>): void {
+  const given = (['destPrefix', 'noDestPrefix'] as const).filter(
+    (name) => options[name] && !options.fromFile?.names.has(name),
+  );
+  if (given.length === 0) return;
   throw badArgument(
     '--dest-prefix and --no-dest-prefix go with --values',
     'In lockstep keys keep their names; only a mirror can give them others.',

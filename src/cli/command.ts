@@ -4,7 +4,8 @@ import type { OnNote } from '../async/patience.js';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
-import { parseOptions, type Given, type Typed } from '../config/parse.js';
+import { loadConfig, loadOptions, rereader, type Taken } from '../config/load.js';
+import { find, type Given, type Typed } from '../config/parse.js';
 import {
   dispositionOf,
   LockstepError,
@@ -50,19 +51,31 @@ export interface Context {
   print: (object: object, text: () => string) => void;
 }
 
-interface CommandSpec<R extends OptionName, O extends OptionName> {
+/** The context of a command that may take its options anew while it runs. */
+export interface Rereading<T> extends Context {
+  /**
+   * Reads the config file again; what was typed, and variables, win as before.
+   * @returns what has changed since the last time; undefined: it is given no more
+   * @throws LockstepError BAD_CONFIG, BAD_ARGUMENT; then nothing counts as changed
+   */
+  reread: () => Promise<{ [K in keyof T]?: T[K] | undefined }>;
+}
+
+interface CommandSpec<R extends OptionName, O extends OptionName> extends Taken<R, O> {
   name: string;
   description: string;
   /** Name and help of the one argument, if there is one. */
   argument?: [string, string];
-  required: readonly R[];
-  optional: readonly O[];
   /** What an option means here, where that is not what the table says. */
   help?: Partial<Record<R | O, string>>;
   /** What `--help` ends with. */
   example: string;
   /** @returns the exit code; undefined for 0 */
-  run: (options: Given<R, O>, context: Context, argument: string) => Promise<number | undefined>;
+  run: (
+    options: Given<R, O>,
+    context: Rereading<Given<R, O>>,
+    argument: string,
+  ) => Promise<number | undefined>;
 }
 
 /** How often work that goes on tells how it is: as text where there is no terminal, and as objects. */
@@ -72,8 +85,9 @@ const JSON_STATUS_SECONDS = 1;
 const WAYS_TO_TYPE = `Lists take commas, or the flag again; switches take =false; times are 500ms, 30s, 5m or
 2h, and seconds where there is no unit. ETCDCTL_… variables are not read.`;
 
-/** What every command takes: how it talks. */
-const TALK = [
+/** What every command takes: its config file, and how it talks. */
+export const COMMON = [
+  'config',
   'writeOut',
   'logLevel',
   'logFormat',
@@ -81,8 +95,17 @@ const TALK = [
 ] as const satisfies OptionName[];
 /** What a command takes that can be looked at while it runs (listening.ts). */
 export const LISTENER = ['listen', 'readyLag'] as const satisfies OptionName[];
+/** What a config file says of it is the follower's, which goes on beside a night. */
+export const FOLLOWERS = ['listen'] as const satisfies OptionName[];
 
-type Talk = Given<never, (typeof TALK)[number]>;
+type Talk = Given<never, (typeof COMMON)[number]>;
+
+const taken = new WeakMap<Command, Taken>();
+
+/** The options of a command that was registered. */
+export function takenBy(command: Command): Taken | undefined {
+  return taken.get(command);
+}
 
 /**
  * @param program or a command that this one is an action of: `audit verify`
@@ -92,22 +115,29 @@ export function register<R extends OptionName, O extends OptionName>(
   program: Command,
   spec: CommandSpec<R, O>,
 ): Command {
-  const { required, optional, help = {}, argument } = spec;
+  const { required, help = {}, argument } = spec;
+  const common = COMMON.filter((name) => !isIn(required)(name));
+  const optional = [...spec.optional, ...common];
   const command = program.command(spec.name).description(spec.description);
   if (argument) command.argument(`<${argument[0]}>`, argument[1]);
   const helpOf: Partial<Record<OptionName, string>> = help;
   const isRequired = isIn(required);
-  for (const name of [...required, ...optional, ...TALK])
+  for (const name of [...required, ...optional])
     command.addOption(toOption(name, helpOf[name] ?? OPTIONS[name].help, isRequired(name)));
   command.addHelpText('after', `\n${WAYS_TO_TYPE}\n\nExample:\n  ${spec.example}`);
   command.action(async (first: unknown) => {
     // A flag that both take is given to the outer one.
     const typed = command.optsWithGlobals<Typed>();
-    const parse = () => parseOptions(typed, process.env, required, [...optional, ...TALK]);
-    process.exitCode = await guarded(typed, parse, (options, context) =>
-      spec.run(options, context, argument ? String(first) : ''),
+    const load = () => loadOptions(typed, process.env, { ...spec, optional });
+    process.exitCode = await guarded(typed, load, (options, context) =>
+      spec.run(
+        options,
+        { ...context, reread: rereader(load, options) },
+        argument ? String(first) : '',
+      ),
     );
   });
+  taken.set(command, { ...spec, optional });
   return command;
 }
 
@@ -129,7 +159,8 @@ function toOption(name: OptionName, help: string, isRequired: boolean): Option {
   if (isIn(SOURCE_ACCESS)(name)) option.helpGroup('Access to the source:');
   if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
   if (isIn(LISTENER)(name)) option.helpGroup('Listener:');
-  if (isIn(TALK)(name)) option.helpGroup('Output:');
+  if (name === 'config') option.helpGroup('Config file:');
+  else if (isIn(COMMON)(name)) option.helpGroup('Output:');
   return option;
 }
 
@@ -138,20 +169,24 @@ function isIn(names: readonly OptionName[]): (name: OptionName) => boolean {
 }
 
 /** How results and errors are written, also where the options are wrong. */
-export function formatsOf(typed: Typed): { out: string | undefined; errors: string | undefined } {
-  const given = (name: OptionName) => typed[name]?.at(-1) ?? process.env[variableOf(name)];
+export async function formatsOf(
+  typed: Typed,
+): Promise<{ out: string | undefined; errors: string | undefined }> {
+  // What is wrong with it is told by who needs it.
+  const file = await loadConfig(typed, process.env).catch(() => undefined);
+  const given = (name: OptionName) => find(name, typed, process.env, file)?.given.at(-1);
   return { out: given('writeOut'), errors: given('logFormat') ?? given('writeOut') };
 }
 
 async function guarded<T extends Talk>(
   typed: Typed,
-  parse: () => T,
+  load: () => Promise<T>,
   run: (options: T, context: Context) => Promise<number | undefined>,
 ): Promise<number> {
-  const json = formatsOf(typed).errors === 'json';
+  const json = (await formatsOf(typed)).errors === 'json';
   let end: () => void = () => undefined;
   try {
-    const options = parse();
+    const options = await load();
     const context = contextOf(options);
     const release = stopping.heed((why) => {
       context.log.info(why);

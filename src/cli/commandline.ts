@@ -1,17 +1,20 @@
 /** The command line that a report names: as it was typed, without secrets. */
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, type OptionName } from '../config/options.js';
-import { withoutPasswords } from '../config/parse.js';
+import { withoutPasswords, type FromFile } from '../config/parse.js';
+import { shownValue } from '../config/shown.js';
 import { arrange } from './arrange.js';
 import { quoted } from './typed.js';
 
 /**
  * @param command that was typed
  * @param args what stands behind the program's name
+ * @param config is named behind it, as a comment of the shell
  */
-export function commandLine(command: string, args: readonly string[]): string {
+export function commandLine(command: string, args: readonly string[], config?: FromFile): string {
   const { words } = arrange(args, [command]);
-  return ['etcd-lockstep', ...words.map(shown).map(quoted)].join(' ');
+  const behind = config ? [`# config ${quoted(config.path)}, sha256 ${config.sha256}`] : [];
+  return ['etcd-lockstep', ...words.map(shown).map(quoted), ...behind].join(' ');
 }
 
 /** Names of the variables that options may have been taken from. */
@@ -26,14 +29,7 @@ function shown(word: string): string {
   const [, flag = '', value = ''] = /^(--[\w-]+)=([^]*)$/.exec(word) ?? [];
   const name = (Object.keys(OPTIONS) as OptionName[]).find((one) => flagOf(one) === flag);
   if (!name) return withoutPasswords(word);
-  const { kind, secret }: OptionSpec<unknown> = OPTIONS[name];
+  const { kind }: OptionSpec<unknown> = OPTIONS[name];
   if (kind === 'switch' && value === 'true') return flag;
-  return secret ? `${flag}=${masked(name, value)}` : withoutPasswords(word);
-}
-
-/** Of `name:password` the name is told. */
-function masked(name: OptionName, value: string): string {
-  if (name !== 'user' && name !== 'destUser') return '…';
-  const colon = value.indexOf(':');
-  return colon < 0 ? value : `${value.slice(0, colon)}:…`;
+  return `${flag}=${shownValue(name, value)}`;
 }

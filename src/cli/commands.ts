@@ -21,6 +21,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   fence: async () => (await import('./fence.command.js')).fenceCommand,
   rollback: async () => (await import('./rollback.command.js')).rollbackCommand,
   retire: async () => (await import('./retire.command.js')).retireCommand,
+  config: async () => (await import('./config.command.js')).configCommand,
 };
 
 export const COMMAND_NAMES = [...Object.keys(COMMANDS), 'help', 'version'];

@@ -8,7 +8,7 @@ import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
 import type { CutoverRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
-import { EXIT_DIFFERENT, LISTENER, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, FOLLOWERS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
 import { NIGHT_REPORT, SeenNight } from './seennight.js';
@@ -32,6 +32,7 @@ export function cutoverCommand(program: Command): void {
       ...LISTENER,
       ...BOTH_ACCESS,
     ],
+    notFromFile: FOLLOWERS,
     help: { report: NIGHT_REPORT },
     example:
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',

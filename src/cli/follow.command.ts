@@ -17,7 +17,7 @@ import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
-import { flag, sideFlags, writerFlags } from './typed.js';
+import { commandAgain, flagAgain, sideFlags, writerFlags } from './typed.js';
 
 export function followCommand(program: Command): void {
   register(program, {
@@ -92,9 +92,10 @@ export function followCommand(program: Command): void {
 function audited({
   auditEvery: everySeconds,
   auditRate: bytesPerSecond,
+  fromFile,
 }: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
   if (everySeconds === undefined) return {};
-  const command = commandLine('follow', process.argv.slice(2));
+  const command = commandLine('follow', process.argv.slice(2), fromFile);
   const calledAs = { command, environment: variablesSet(process.env) };
   return { audit: { everySeconds, bytesPerSecond, calledAs } };
 }
@@ -112,14 +113,16 @@ const MENDED_BY_REPAIR = [
 function commandsFor(options: FollowFlags): FollowCommands {
   const source = sideFlags('source', options);
   const { journal, auditEvery, auditRate } = options;
+  const again = (name: 'journal' | 'auditEvery' | 'auditRate', value: string | number) =>
+    flagAgain(options, name, String(value));
   const audits =
     auditEvery === undefined
-      ? ''
-      : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
-  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}`;
+      ? []
+      : [again('auditEvery', auditEvery), again('auditRate', auditRate)];
+  const ways = [source, writerFlags(options), again('journal', journal), ...audits];
   return {
-    audit: `etcd-lockstep audit ${source} ${sideFlags('target', options)} --history`,
-    repair: `${follow} --repair`,
+    audit: commandAgain('audit', options, source, sideFlags('target', options), '--history'),
+    repair: commandAgain('follow', options, ...ways, '--repair'),
   };
 }
 

@@ -42,15 +42,15 @@ try {
     one.exitOverride();
   await program.parseAsync(words, { from: 'user' });
 } catch (error) {
-  process.exitCode = endOf(error);
+  process.exitCode = await endOf(error);
 }
 // A connection to a network that swallows everything cannot be taken back (wire/sockets.ts). All is
 // written and closed by now, and where nothing is left to wait for, this does not wait either.
 setTimeout(() => process.exit(), ENDS_WITHIN_MS).unref();
 
 /** Help and version are no errors. */
-function endOf(error: unknown): number {
-  const json = formatsOf(typed).errors === 'json';
+async function endOf(error: unknown): Promise<number> {
+  const json = (await formatsOf(typed)).errors === 'json';
   if (!(error instanceof CommanderError)) {
     stopping.bug(error);
     return endCode(EXIT_USAGE, json);

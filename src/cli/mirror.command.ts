@@ -14,7 +14,7 @@ import { listening, type Showing } from './listening.js';
 import { withMirror } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
-import { flag, prefixFlags, sideFlags } from './typed.js';
+import { commandAgain, flagAgain, prefixFlags, sideFlags } from './typed.js';
 
 export function mirrorCommand(program: Command): void {
   register(program, {
@@ -80,13 +80,15 @@ type MirrorFlags = Given<
 /** With the keys that are mirrored. */
 function compareCommand(options: MirrorFlags): string {
   const { prefix, destPrefix, noDestPrefix } = options;
-  return [
-    'etcd-lockstep audit --values',
+  return commandAgain(
+    'audit',
+    options,
+    '--values',
     ...[sideFlags('source', options), sideFlags('target', options)],
-    ...(prefix ? [prefixFlags(prefix.list)] : []),
-    ...(destPrefix === undefined ? [] : [flag('destPrefix', destPrefix)]),
-    ...(noDestPrefix ? ['--no-dest-prefix'] : []),
-  ].join(' ');
+    ...(prefix ? [prefixFlags(prefix.list, options)] : []),
+    ...(destPrefix === undefined ? [] : [flagAgain(options, 'destPrefix', destPrefix)]),
+    ...(noDestPrefix && !options.fromFile?.names.has('noDestPrefix') ? ['--no-dest-prefix'] : []),
+  );
 }
 
 interface MirrorLine extends MirrorStatus {

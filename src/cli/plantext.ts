@@ -8,7 +8,8 @@ import type { PlanStep } from './plansteps.js';
 const MAX_LISTED = 25;
 const WIDTH = 100;
 
-export function planText(plan: Plan, steps: readonly PlanStep[]): string {
+/** @param config that was written; undefined: none was asked for */
+export function planText(plan: Plan, steps: readonly PlanStep[], config?: string): string {
   return [
     'What the source holds, and what to do with it:',
     resourceTable(plan),
@@ -26,6 +27,11 @@ export function planText(plan: Plan, steps: readonly PlanStep[]): string {
     'The order of the work:',
     ...steps.flatMap(stepLines),
     '',
+    ...(config === undefined
+      ? []
+      : [
+          `Written: ${config}, for all of these commands. Look at it, and fill in what is a comment.`,
+        ]),
     verdictLine(plan),
   ].join('\n');
 }

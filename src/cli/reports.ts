@@ -11,6 +11,7 @@ import { ownVersion } from '../ownversion.js';
 import { htmlOf, jsonOf } from '../report/document.js';
 import type { ReportFacts } from '../report/forms.js';
 import { describeMaking, type MadeBy } from '../report/madeby.js';
+import type { FromFile } from '../config/parse.js';
 import { tell, type Context } from './command.js';
 import { commandLine, variablesSet } from './commandline.js';
 import { EXIT_OUTPUT } from './stopping.js';
@@ -25,12 +26,14 @@ export class Reports {
    * @param command that was typed
    * @param files that were asked for; none: all of this does nothing
    * @param nameOf the name that one gets; asked again when it is written, for somebody else may have come first
+   * @param config that options were taken from
    * @throws LockstepError FILE_EXISTS, BAD_PATH
    */
   constructor(
     private readonly command: string,
     private readonly files: readonly string[] = [],
     private readonly nameOf = (file: string) => file,
+    private readonly config?: FromFile,
   ) {
     for (const file of files) checkNewFile(nameOf(file), '--report');
   }
@@ -43,7 +46,7 @@ export class Reports {
   get made(): MadeBy {
     return describeMaking({
       version: ownVersion(),
-      command: commandLine(this.command, process.argv.slice(2)),
+      command: commandLine(this.command, process.argv.slice(2), this.config),
       environment: variablesSet(process.env),
       started: this.#started,
       ended: new Date(),

@@ -11,7 +11,7 @@ import { EtcdClient } from '../wire/client.js';
 import { LISTENER, register, type Context } from './command.js';
 import { listening, type Showing } from './listening.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';
-import { flag, sideFlags } from './typed.js';
+import { commandAgain, flagAgain, sideFlags } from './typed.js';
 
 export function seedCommand(program: Command): void {
   register(program, {
@@ -116,7 +116,13 @@ const NOTHING_READ: SeedCount = { keys: 0, bytes: 0, remaining: undefined, secon
 
 function followCommand(options: SeedFlags): string {
   const target = options.destEndpoints ?? HERE;
-  return `etcd-lockstep follow ${sideFlags('source', options)} ${flag('destEndpoints', target.join(','))} ${flag('journal', options.journal)}`;
+  return commandAgain(
+    'follow',
+    options,
+    sideFlags('source', options),
+    flagAgain(options, 'destEndpoints', target.join(',')),
+    flagAgain(options, 'journal', options.journal),
+  );
 }
 
 /** Keys that are left as they are come by pages, the others and all history by the watch beside. */

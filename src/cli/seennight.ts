@@ -7,6 +7,7 @@
  * next free name, and nothing is written over.
  */
 import type { ListenAddress } from '../config/listenaddress.js';
+import type { FromFile } from '../config/parse.js';
 import type { NightEvent } from '../cutover/nightevents.js';
 import { NightLog, type NightCommand, type NightEnd } from '../cutover/nightlog.js';
 import type { ApiServer } from '../kube/api.js';
@@ -24,6 +25,7 @@ interface SeenOptions {
   listen?: ListenAddress;
   readyLag: number;
   report?: readonly string[];
+  fromFile?: FromFile;
 }
 
 /** What `--report` is of these, in the help. */
@@ -44,7 +46,7 @@ export class SeenNight {
     private readonly context: Context,
   ) {
     this.log = new NightLog({ command, margin: options.margin });
-    this.reports = new Reports(command, options.report, freeName);
+    this.reports = new Reports(command, options.report, freeName, options.fromFile);
     context.events.onEvent = (level, text) => {
       this.log.logged(level, text);
     };

@@ -14,7 +14,7 @@ import { EXIT_DIFFERENT, register } from './command.js';
 import { nextStep } from './nextstep.js';
 import { askRunning } from './running.js';
 import { statusText, type Lags } from './statustext.js';
-import { flag, sideFlags } from './typed.js';
+import { flagAgain, flagsOf, sideFlags, type Again } from './typed.js';
 
 /** How long it is looked whether somebody follows, where nobody says how long. */
 const LOOK_SECONDS = 2;
@@ -130,14 +130,13 @@ async function inKubernetes(
 }
 
 /** What the commands that it names have to be given, as this one was. */
-function flagsAgain(options: Partial<Options>): string {
+function flagsAgain(options: Again): string {
   const { kubeconfig, apiservers } = options;
-  return [
+  return flagsOf(
+    options,
     sideFlags('source', options),
     sideFlags('target', options),
-    ...(kubeconfig === undefined ? [] : [flag('kubeconfig', kubeconfig)]),
-    ...(apiservers === undefined ? [] : [flag('apiservers', apiservers.join(','))]),
-  ]
-    .filter((part) => part !== '')
-    .join(' ');
+    kubeconfig === undefined ? '' : flagAgain(options, 'kubeconfig', kubeconfig),
+    apiservers === undefined ? '' : flagAgain(options, 'apiservers', apiservers.join(',')),
+  );
 }

@@ -7,6 +7,7 @@ import {
   type Options,
   type SideOption,
 } from '../config/options.js';
+import type { FromFile } from '../config/parse.js';
 import { quotePrefix } from '../config/prefixlist.js';
 
 /** How to reach a side again, without any secret. */
@@ -21,31 +22,60 @@ export function flag(name: OptionName, value: string): string {
   return `${flagOf(name)} ${quoted(value)}`;
 }
 
+/** What a command was given that is to be given to the next one. */
+export type Again = Partial<Options> & { fromFile?: Pick<FromFile, 'path' | 'names'> };
+
+/**
+ * The next command: what its config file gives is not said once more.
+ * @param parts flags; empty ones do not count
+ */
+export function commandAgain(name: string, options: Again, ...parts: string[]): string {
+  return joined(['etcd-lockstep', name, flagsOf(options, ...parts)]);
+}
+
+/** Its flags alone, the file before the others. */
+export function flagsOf({ fromFile }: Again, ...parts: string[]): string {
+  const file = fromFile ? `-f ${quoted(fromFile.path)}` : '';
+  return joined([file, ...parts]);
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+/** Empty for what the config file gives. */
+export function flagAgain({ fromFile }: Again, name: OptionName, value: string): string {
+  return fromFile?.names.has(name) ? '' : flag(name, value);
+}
+
 /** Endpoints, certificates and user of a side that were given. */
-export function sideFlags(side: 'source' | 'target', options: Partial<Options>): string {
+export function sideFlags(side: 'source' | 'target', options: Again): string {
   const given = (name: SideOption) =>
     options[optionOf(side, name)] as Options[SideOption] | undefined;
-  return SHOWN.flatMap((name) => {
+  const flags = SHOWN.flatMap((name) => {
     const value = given(name);
     if (value === undefined) return [];
     const text = typeof value === 'string' ? value : value.join(',');
     // A password may stand behind the name, where it is given nowhere else.
     const inline = name === 'user' && !given('password') && !given('passwordFile');
-    return [flag(optionOf(side, name), inline ? (text.split(':')[0] ?? '') : text)];
-  }).join(' ');
+    const shown = inline ? (text.split(':')[0] ?? '') : text;
+    return [flagAgain(options, optionOf(side, name), shown)];
+  });
+  return joined(flags);
 }
 
 /** The same of the target with its peer ports, for what writes by proposals where that was asked for. */
-export function writerFlags(options: Partial<Options>): string {
+export function writerFlags(options: Again): string {
   const peers = PEERS.flatMap((name) => {
     const value = options[name];
     if (value === undefined) return [];
-    return [flag(name, typeof value === 'string' ? value : value.join(','))];
+    return [flagAgain(options, name, typeof value === 'string' ? value : value.join(','))];
   });
-  return [sideFlags('target', options), ...peers].join(' ');
+  return joined([sideFlags('target', options), ...peers]);
 }
 
-export function prefixFlags(prefixes: readonly string[]): string {
+export function prefixFlags(prefixes: readonly string[], options: Again = {}): string {
+  if (options.fromFile?.names.has('prefix')) return '';
   return prefixes.map((prefix) => flag('prefix', quotePrefix(prefix))).join(' ');
 }
 

@@ -5,7 +5,8 @@ import { badArgument } from '../errors.js';
 import { isSecureUrl, isUnixUrl } from '../wire/address.js';
 import type { PeersOptions } from '../target/peers.js';
 import type { Connection, TlsFiles } from '../wire/connection.js';
-import { flagOf, optionOf, type Options } from './options.js';
+import { flagOf, optionOf, type OptionName } from './options.js';
+import { calledIn, type Given } from './parse.js';
 
 /** What says how to be let in by a side. */
 const ACCESS = ['cacert', 'cert', 'key', 'user', 'password', 'passwordFile'] as const;
@@ -26,10 +27,8 @@ export const TARGET_ACCESS = [
 /** Both. */
 export const BOTH_ACCESS = [...SOURCE_ACCESS, ...TARGET_ACCESS] as const;
 
-export type SourceOptions = Pick<Options, 'endpoints'> &
-  Partial<Pick<Options, (typeof SOURCE_ACCESS)[number]>>;
-export type TargetOptions = Pick<Options, 'destEndpoints'> &
-  Partial<Pick<Options, (typeof TARGET_ACCESS)[number]>>;
+export type SourceOptions = Given<'endpoints', (typeof SOURCE_ACCESS)[number]>;
+export type TargetOptions = Given<'destEndpoints', (typeof TARGET_ACCESS)[number]>;
 
 /** The values of one side, and the flag to blame for each. */
 interface GivenAccess {
@@ -41,34 +40,41 @@ interface GivenAccess {
   flag: (name: 'endpoints' | (typeof ACCESS)[number]) => string;
 }
 
+/** Asks for a password that is given nowhere. */
+type Ask = (name: string, userFlag: string, fileFlag: string) => Promise<string>;
+
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
-export async function sourceConnection(o: SourceOptions): Promise<Connection> {
-  return connection({
+export async function sourceConnection(
+  o: SourceOptions,
+  ask: Ask = onTerminal,
+): Promise<Connection> {
+  return connection(ask, {
     endpoints: o.endpoints,
     tls: tlsFiles(o.cacert, o.cert, o.key),
     user: o.user,
     password: o.password,
     passwordFile: o.passwordFile,
-    flag: (name) => flagOf(optionOf('source', name)),
+    flag: (name) => calledIn(o, optionOf('source', name)),
   });
 }
 
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
-export async function targetConnection(o: TargetOptions): Promise<Connection> {
-  return connection({
+export async function targetConnection(
+  o: TargetOptions,
+  ask: Ask = onTerminal,
+): Promise<Connection> {
+  return connection(ask, {
     endpoints: o.destEndpoints,
     tls: tlsFiles(o.destCacert, o.destCert, o.destKey),
     user: o.destUser,
     password: o.destPassword,
     passwordFile: o.destPasswordFile,
-    flag: (name) => flagOf(optionOf('target', name)),
+    flag: (name) => calledIn(o, optionOf('target', name)),
   });
 }
 
 /** How the target's peer port is reached; undefined where nobody asks for it. */
-export type PeerOptions = Partial<
-  Pick<Options, 'destPeers' | 'destPeerCacert' | 'destPeerCert' | 'destPeerKey'>
->;
+export type PeerOptions = Given<never, (typeof PEERS)[number]>;
 
 /** The options that say how. */
 export const PEERS = ['destPeers', 'destPeerCacert', 'destPeerCert', 'destPeerKey'] as const;
@@ -76,20 +82,21 @@ export const PEERS = ['destPeers', 'destPeerCacert', 'destPeerCert', 'destPeerKe
 /** @throws LockstepError BAD_ARGUMENT for options that do not go together */
 export function peersOf(o: PeerOptions): PeersOptions | undefined {
   const { destPeers: urls } = o;
+  const flag = (name: OptionName) => calledIn(o, name);
   const tls = tlsFiles(o.destPeerCacert, o.destPeerCert, o.destPeerKey);
   const given = PEERS.find((name) => name !== 'destPeers' && o[name] !== undefined);
   if (urls === undefined && given !== undefined)
-    throw badArgument(`${flagOf(given)} is given, but no ${flagOf('destPeers')}`, PEERS_HINT);
+    throw badArgument(`${flag(given)} is given, but no ${flagOf('destPeers')}`, PEERS_HINT);
   if (urls === undefined) return undefined;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw badArgument(
-      `${flagOf('destPeerCert')} and ${flagOf('destPeerKey')} belong together`,
+      `${flag('destPeerCert')} and ${flag('destPeerKey')} belong together`,
       "Give both: a peer port with TLS asks for a client's certificate as a rule.",
     );
   if (given !== undefined && urls !== 'members' && !urls.some(isSecureUrl))
     throw badArgument(
-      `certificates are given, but ${flagOf('destPeers')} says http://`,
-      `Write https:// in ${flagOf('destPeers')}, or leave the certificates out.`,
+      `certificates are given, but ${flag('destPeers')} says http://`,
+      `Write https:// in ${flag('destPeers')}, or leave the certificates out.`,
     );
   return { urls, tls };
 }
@@ -104,7 +111,7 @@ function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles {
   };
 }
 
-async function connection(given: GivenAccess): Promise<Connection> {
+async function connection(ask: Ask, given: GivenAccess): Promise<Connection> {
   const { tls, flag } = given;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw badArgument(
@@ -112,7 +119,7 @@ async function connection(given: GivenAccess): Promise<Connection> {
       'Give both, or none where the server asks for no client certificate.',
     );
   const urls = withScheme(given.endpoints, Object.keys(tls).length > 0, flag('endpoints'));
-  const user = await credentials(given);
+  const user = await credentials(ask, given);
   return { endpoints: urls, tls, ...(user ? { user } : {}) };
 }
 
@@ -137,7 +144,7 @@ function withScheme(endpoints: readonly string[], hasTls: boolean, flag: string)
   return urls;
 }
 
-async function credentials(given: GivenAccess): Promise<Connection['user']> {
+async function credentials(ask: Ask, given: GivenAccess): Promise<Connection['user']> {
   const { password, passwordFile, flag } = given;
   const [userFlag, fileFlag] = [flag('user'), flag('passwordFile')];
   const { name, inline } = nameOf(given);
@@ -186,7 +193,7 @@ function fromFile(path: string | undefined, flag: string): string | undefined {
   }
 }
 
-async function ask(name: string, userFlag: string, fileFlag: string): Promise<string> {
+async function onTerminal(name: string, userFlag: string, fileFlag: string): Promise<string> {
   if (!process.stdin.isTTY)
     throw badArgument(
       `no password for ${userFlag} ${name}, and no terminal to ask on`,

@@ -27,6 +27,10 @@ export interface OptionSpec<T> {
   short?: string;
   /** Never printed, not even when it is wrong. */
   secret?: boolean;
+  /** Where it stands in a config file: `source.endpoints`. What belongs to one run alone has none. */
+  place?: string;
+  /** A list's: one thing as it would be typed, with commas in it. */
+  quote?: (one: string) => string;
 }
 
 const nonEmpty = z.string().min(1, 'must not be empty');
@@ -158,12 +162,14 @@ export type Issue = (what: string) => void;
 /**
  * @param check makes of the parts what the option means; undefined only after an issue
  * @param split takes one of the things that were given apart
+ * @param quote goes the other way: only who lets commas be quoted has one
  */
 export function list<T>(
   value: string,
   help: string,
   check: (parts: string[], issue: Issue) => T | undefined,
   split: (given: string) => string[] = atCommas,
+  quote: (one: string) => string = String,
 ): OptionSpec<T> {
   const schema = z.array(z.string()).transform((given, context) => {
     const issue = (what: string) => {
@@ -171,7 +177,7 @@ export function list<T>(
     };
     return check(given.flatMap(split), issue) ?? z.NEVER;
   });
-  return { kind: 'list', value, help, schema };
+  return { kind: 'list', value, help, schema, quote };
 }
 
 function atCommas(given: string): string[] {
@@ -187,4 +193,9 @@ export function withDefault<T>(
 
 export function secret<T>(spec: OptionSpec<T>): OptionSpec<T> {
   return { ...spec, secret: true };
+}
+
+/** @param place keys of a config file with dots between them: `audit.every` */
+export function inFile<S extends object>(place: string, spec: S): S & { place: string } {
+  return { ...spec, place };
 }

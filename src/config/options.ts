@@ -6,6 +6,9 @@
  * shell logs such variables with what they hold, passwords too.) What says how to reach a side is
  * declared once, and is there twice: for the source, and with `dest` in front for the target.
  *
+ * What belongs to a migration has one place in its config file, too (`inFile`). What belongs to one run
+ * has none: where it ends, a consent, what it is forced to.
+ *
  * A help text is true for every command that takes the option; where there is more to say, a command
  * has its own (`help` in its CommandSpec).
  */
@@ -17,6 +20,7 @@ import {
   duration,
   file,
   folder,
+  inFile,
   list,
   listenAddress,
   listenerAddress,
@@ -27,8 +31,9 @@ import {
   text,
   whole,
   withDefault,
+  type OptionSpec,
 } from './kinds.js';
-import { isMisread, splitPrefixes } from './prefixlist.js';
+import { isMisread, quotePrefix, splitPrefixes } from './prefixlist.js';
 import {
   apiservers,
   endpoints,
@@ -42,21 +47,29 @@ import {
 /** How to reach a side, and how to be let in. */
 function sideOptions(side: Side, userFlag: string) {
   return {
-    endpoints: list(
-      'urls',
-      `${side} etcd: every member, e.g. http://10.0.0.1:2379`,
-      endpoints(userFlag),
+    endpoints: inFile(
+      `${side}.endpoints`,
+      list('urls', `${side} etcd: every member, e.g. http://10.0.0.1:2379`, endpoints(userFlag)),
     ),
-    cacert: file(`CA that the ${side}'s certificates are checked with`),
-    cert: file(`client certificate for the ${side}`),
-    key: file(`key of the client certificate for the ${side}`),
-    user: secret(
-      text('name[:password]', `user on the ${side}; asks for the password if it is given nowhere`),
+    cacert: inFile(`${side}.cacert`, file(`CA that the ${side}'s certificates are checked with`)),
+    cert: inFile(`${side}.cert`, file(`client certificate for the ${side}`)),
+    key: inFile(`${side}.key`, file(`key of the client certificate for the ${side}`)),
+    user: inFile(
+      `${side}.user`,
+      secret(
+        text(
+          'name[:password]',
+          `user on the ${side}; asks for the password if it is given nowhere`,
+        ),
+      ),
     ),
-    password: secret(
-      text('password', 'its password; better in the variable or a file, out of the process list'),
+    password: inFile(
+      `${side}.password`,
+      secret(
+        text('password', 'its password; better in the variable or a file, out of the process list'),
+      ),
     ),
-    passwordFile: file('file with its password'),
+    passwordFile: inFile(`${side}.passwordFile`, file('file with its password')),
   };
 }
 
@@ -80,58 +93,100 @@ function onTarget<K extends string>(name: K): TargetName<K> {
 export const OPTIONS = {
   ...SOURCE,
   ...TARGET,
-  prefix: list(
+  prefix: inFile(
     'prefixes',
-    String.raw`keys to move, e.g. /registry/pods/; a comma in a prefix is \,`,
-    prefixes,
-    splitPrefixes,
+    list(
+      'prefixes',
+      String.raw`keys to move, e.g. /registry/pods/; a comma in a prefix is \,`,
+      prefixes,
+      splitPrefixes,
+      quotePrefix,
+    ),
   ),
   allowEmpty: onOff('go on where no key begins with a prefix'),
-  journal: folder('directory of the journal'),
-  out: file('base to write: a snapshot file for `etcdutl snapshot restore`; must not exist'),
-  from: withDefault(
-    'range',
-    choice(
-      'way',
-      ['range', 'snapshot'],
-      'how to read the base: range (pages of the prefixes) or snapshot (the whole store, cropped)',
+  journal: inFile('journal', folder('directory of the journal')),
+  out: inFile(
+    'base',
+    file('base to write: a snapshot file for `etcdutl snapshot restore`; must not exist'),
+  ),
+  from: inFile(
+    'seed.from',
+    withDefault(
+      'range',
+      choice(
+        'way',
+        ['range', 'snapshot'],
+        'how to read the base: range (pages of the prefixes) or snapshot (the whole store, cropped)',
+      ),
     ),
   ),
   untilRevision: revision('end when the target stands at this revision'),
   untilSynced: onOff('end when the target has all that the source had when it was asked last'),
-  destPeers: list(
-    'urls',
-    'write by proposals, many revisions at once, through these peer URLs of the target, or `members`: those that it names itself (default: by transactions)',
-    peers,
+  destPeers: inFile(
+    'target.peers',
+    list(
+      'urls',
+      'write by proposals, many revisions at once, through these peer URLs of the target, or `members`: those that it names itself (default: by transactions)',
+      peers,
+    ),
   ),
-  destPeerCacert: file("CA that the certificates of the target's peer port are checked with"),
-  destPeerCert: file("client certificate for the target's peer port"),
-  destPeerKey: file("key of the client certificate for the target's peer port"),
+  destPeerCacert: inFile(
+    'target.peerCacert',
+    file("CA that the certificates of the target's peer port are checked with"),
+  ),
+  destPeerCert: inFile('target.peerCert', file("client certificate for the target's peer port")),
+  destPeerKey: inFile(
+    'target.peerKey',
+    file("key of the client certificate for the target's peer port"),
+  ),
   repair: onOff(
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
   ),
-  destPrefix: text(
-    'prefix',
-    'what keys begin with on the target in place of --prefix',
-    z
-      .string()
-      .min(1, 'must not be empty')
-      .refine((prefix) => !isMisread(prefix), MISREAD),
+  destPrefix: inFile(
+    'mirror.destPrefix',
+    text(
+      'prefix',
+      'what keys begin with on the target in place of --prefix',
+      z
+        .string()
+        .min(1, 'must not be empty')
+        .refine((prefix) => !isMisread(prefix), MISREAD),
+    ),
   ),
-  noDestPrefix: onOff('keys stand on the target without --prefix, and nothing in its place'),
+  noDestPrefix: inFile(
+    'mirror.noDestPrefix',
+    onOff('keys stand on the target without --prefix, and nothing in its place'),
+  ),
   rev: revision('mirror what happens from this revision on, not what was there before'),
-  maxTxnOps: withDefault(
-    '128',
-    whole('n', 8, 65_536, "operations in one transaction, at most the target's own --max-txn-ops"),
+  maxTxnOps: inFile(
+    'mirror.maxTxnOps',
+    withDefault(
+      '128',
+      whole(
+        'n',
+        8,
+        65_536,
+        "operations in one transaction, at most the target's own --max-txn-ops",
+      ),
+    ),
   ),
   prune: onOff("remove keys of the target's prefix that the source does not have"),
-  values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
+  values: inFile(
+    'audit.values',
+    onOff('what a mirror has brought: compare values and leases; revisions are others there'),
+  ),
   revision: revision("revision to compare at (default: the target's head)"),
-  history: onOff('compare every event that both sides still hold, too'),
-  auditEvery: duration('1s', '720h', 'compare both sides so often while following (default: not)'),
-  auditRate: withDefault(
-    '4MiB',
-    size('64KiB', '1GiB', 'bytes that such an audit reads of each side in a second, at most'),
+  history: inFile('audit.history', onOff('compare every event that both sides still hold, too')),
+  auditEvery: inFile(
+    'audit.every',
+    duration('1s', '720h', 'compare both sides so often while following (default: not)'),
+  ),
+  auditRate: inFile(
+    'audit.rate',
+    withDefault(
+      '4MiB',
+      size('64KiB', '1GiB', 'bytes that such an audit reads of each side in a second, at most'),
+    ),
   ),
   report: list(
     'files',
@@ -147,91 +202,153 @@ export const OPTIONS = {
     '10s',
     duration('1ms', '24h', 'how long the source is watched to see what it writes'),
   ),
-  kubeconfig: file('kubeconfig of an administrator (default: as kubectl finds it)'),
-  apiservers: list(
-    'urls',
-    "every apiserver at its own address (default: the kubeconfig's server alone)",
-    apiservers,
+  kubeconfig: inFile(
+    'kubernetes.kubeconfig',
+    file('kubeconfig of an administrator (default: as kubectl finds it)'),
   ),
-  oldApiservers: list(
-    'urls',
-    'apiservers that serve now and will be gone, where those of --apiservers were pre-warmed on the target',
-    apiservers,
+  apiservers: inFile(
+    'kubernetes.apiservers',
+    list(
+      'urls',
+      "every apiserver at its own address (default: the kubeconfig's server alone)",
+      apiservers,
+    ),
+  ),
+  oldApiservers: inFile(
+    'kubernetes.oldApiservers',
+    list(
+      'urls',
+      'apiservers that serve now and will be gone, where those of --apiservers were pre-warmed on the target',
+      apiservers,
+    ),
   ),
   without: list(
     'urls',
     'apiservers that are dead and stay so: they are left out, and must not answer until the end',
     apiservers,
   ),
-  resource: list(
-    'names',
-    'resources that are moved, as kubectl names them (default: what the target holds)',
-    resources,
+  resource: inFile(
+    'kubernetes.resources',
+    list(
+      'names',
+      'resources that are moved, as kubectl names them (default: what the target holds)',
+      resources,
+    ),
   ),
-  way: choice(
-    'way',
-    WAYS,
-    'how to freeze: policy (Kubernetes 1.30 and later) or webhook (default: what the apiservers have)',
+  way: inFile(
+    'kubernetes.freezeWay',
+    choice(
+      'way',
+      WAYS,
+      'how to freeze: policy (Kubernetes 1.30 and later) or webhook (default: what the apiservers have)',
+    ),
   ),
   open: onOff('probe: nothing should be refused'),
   force: onOff(
     'remove: also the freeze of a cutover or rollback; once the target is taken over, what is written then may be lost',
   ),
-  margin: withDefault(
-    '1000',
-    whole(
-      'n',
-      1,
-      10_000_000,
-      "revisions that the target's head is kept above the source's, at least",
+  margin: inFile(
+    'cutover.margin',
+    withDefault(
+      '1000',
+      whole(
+        'n',
+        1,
+        10_000_000,
+        "revisions that the target's head is kept above the source's, at least",
+      ),
     ),
   ),
-  quiet: withDefault(
-    '300ms',
-    duration('0s', '10m', 'so long without a write a side counts as quiet, once it is frozen'),
+  quiet: inFile(
+    'cutover.quiet',
+    withDefault(
+      '300ms',
+      duration('0s', '10m', 'so long without a write a side counts as quiet, once it is frozen'),
+    ),
   ),
-  maxFreeze: withDefault(
-    '30s',
-    duration('1ms', '24h', 'let writes in again if the target is not found equal by then'),
+  maxFreeze: inFile(
+    'cutover.maxFreeze',
+    withDefault(
+      '30s',
+      duration('1ms', '24h', 'let writes in again if the target is not found equal by then'),
+    ),
   ),
-  watch: withDefault(
-    '60s',
-    duration('0s', '24h', 'watch so long for writes that go to the side that was left'),
+  watch: inFile(
+    'cutover.watch',
+    withDefault(
+      '60s',
+      duration('0s', '24h', 'watch so long for writes that go to the side that was left'),
+    ),
   ),
-  switchHook: text(
-    'command',
-    'shell command that moves one apiserver; finds it in $APISERVER, what to set in $OVERRIDES, and in $EPOCH a number that is higher in each later run',
+  switchHook: inFile(
+    'kubernetes.switchHook',
+    text(
+      'command',
+      'shell command that moves one apiserver; finds it in $APISERVER, what to set in $OVERRIDES, and in $EPOCH a number that is higher in each later run',
+    ),
   ),
-  flipHook: text(
-    'command',
-    'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
+  flipHook: inFile(
+    'kubernetes.flipHook',
+    text(
+      'command',
+      'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
+    ),
   ),
-  rate: withDefault('1000', whole('keys', 1, 1_000_000, 'keys to remove in a second, at most')),
-  listen: listenAddress(
-    'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+  rate: inFile(
+    'retire.rate',
+    withDefault('1000', whole('keys', 1, 1_000_000, 'keys to remove in a second, at most')),
   ),
-  readyLag: withDefault(
-    '10s',
-    duration('1s', '24h', 'how far behind it may be and still call itself ready'),
+  listen: inFile(
+    'listen',
+    listenAddress(
+      'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+    ),
   ),
-  listener: listenerAddress(
-    'where the command that runs for this target was told to listen: what it knows is told, too',
+  readyLag: inFile(
+    'readyLag',
+    withDefault(
+      '10s',
+      duration('1s', '24h', 'how far behind it may be and still call itself ready'),
+    ),
+  ),
+  listener: inFile(
+    'status.listener',
+    listenerAddress(
+      'where the command that runs for this target was told to listen: what it knows is told, too',
+    ),
   ),
   once: onOff('end when the margin is there, instead of keeping it'),
   yes: onOff('go without being asked'),
+  config: {
+    ...file('config file of the migration, YAML; flags and variables win over what it says'),
+    short: 'f',
+  },
+  writeConfig: file('write a config file for all that comes after: no secrets; must not exist'),
   writeOut: {
-    ...withDefault('text', choice('format', ['text', 'json'], 'text or json, on stdout')),
+    ...inFile(
+      'output.format',
+      withDefault('text', choice('format', ['text', 'json'], 'text or json, on stdout')),
+    ),
     short: 'w',
   },
-  logLevel: withDefault(
-    'info',
-    choice('level', ['info', 'warn', 'error'], 'what is logged, at least: info, warn or error'),
+  logLevel: inFile(
+    'output.logLevel',
+    withDefault(
+      'info',
+      choice('level', ['info', 'warn', 'error'], 'what is logged, at least: info, warn or error'),
+    ),
   ),
-  logFormat: choice('format', ['text', 'json'], 'text or json, on stderr (default: that of -w)'),
-  statusInterval: duration(
-    '100ms',
-    '24h',
-    'how often work that goes on says how it is, where there is no terminal (default: 5s; 1s with -w json)',
+  logFormat: inFile(
+    'output.logFormat',
+    choice('format', ['text', 'json'], 'text or json, on stderr (default: that of -w)'),
+  ),
+  statusInterval: inFile(
+    'output.statusInterval',
+    duration(
+      '100ms',
+      '24h',
+      'how often work that goes on says how it is, where there is no terminal (default: 5s; 1s with -w json)',
+    ),
   ),
 };
 
@@ -251,6 +368,12 @@ export function flagOf(name: OptionName): string {
 /** `LOCKSTEP_UNTIL_REVISION` */
 export function variableOf(name: OptionName): string {
   return `LOCKSTEP_${words(name).join('_').toUpperCase()}`;
+}
+
+/** `source.endpoints`; undefined for what belongs to one run */
+export function placeOf(name: OptionName): string | undefined {
+  const { place }: OptionSpec<unknown> = OPTIONS[name];
+  return place;
 }
 
 function words(name: OptionName): string[] {

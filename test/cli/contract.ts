@@ -565,4 +565,33 @@ export const plan = z.strictObject({
     z.strictObject({ step: z.string(), what: z.string(), commands: z.array(z.string()) }),
   ),
   stop: z.boolean(),
+  config: z.string().nullable(),
+});
+
+const flag = z.string().regex(/^--[a-z-]+$/);
+const place = z.string().nullable();
+
+export const configCheck = z.strictObject({
+  config: z.strictObject({
+    path: z.string(),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    ready: z.boolean(),
+    options: z.array(
+      z.strictObject({
+        ...{ flag, place, value: z.string() },
+        from: z.enum(['variable', 'file', 'default']),
+        line: z.number().int().positive().nullable(),
+        variable: z.string().nullable(),
+        commands: z.array(z.string()).min(1),
+      }),
+    ),
+    commands: z.array(
+      z.strictObject({
+        command: z.string(),
+        ready: z.boolean(),
+        missing: z.array(z.strictObject({ flag, place })),
+      }),
+    ),
+    unreadable: z.array(z.string()),
+  }),
 });

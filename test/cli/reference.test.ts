@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { OptionSpec } from '../../src/config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../../src/config/options.js';
+import { PLACES } from '../../src/config/places.js';
 import { PAGES } from '../docs/pages.js';
 import * as contract from './contract.js';
 
@@ -45,6 +46,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   cutover: [contract.step, contract.alarm, contract.cutover],
   rollback: [contract.rollback],
   retire: [contract.retire],
+  config: [contract.configCheck],
   'The cursor': [contract.cursor],
   'The state of a cutover': [contract.cutoverState, contract.owner],
   "A mirror's cursor": [contract.mirrorCursor],
@@ -57,6 +59,7 @@ describe('docs/reference.md', () => {
       expect(names.length).to.be.greaterThan(8);
       const wrapped = [
         ...['difference', 'report', 'verify', 'probe', 'alarm', 'cutover', 'rollback', 'retire'],
+        'config',
       ];
       for (const field of names.filter((f) => !wrapped.includes(f)))
         expect(section(name), field).to.contain(`\`${field}\``);
@@ -77,6 +80,13 @@ describe('docs/reference.md', () => {
       const row = rows.find((line) => line.includes(`\`${flagOf(name)}\``))!;
       if (value !== undefined) expect(row, name).to.contain(value).and.contain('default');
     }
+  });
+
+  it('has the key of each option in a config file, and no others', () => {
+    const rows = [...text.matchAll(/^\| `([\w.]+)` +\| `(--[\w-]+)` +\|$/gm)];
+    const told = rows.map(([, place, flag]) => [place, flag]);
+    const ours = [...PLACES].map(([place, name]) => [place, flagOf(name)]);
+    expect(told.sort()).to.deep.equal(ours.sort());
   });
 
   it('names no variable that there is not, on any page', () => {

@@ -2,26 +2,33 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { binaries, newestVersion } from '../rig/etcd.js';
-import { COMMANDS, complaint } from './commandline.js';
+import { COMMANDS, complaint, type Given } from './commandline.js';
 import { blocksOf, inlineCode, PAGES, proseOf, read, sources } from './pages.js';
 import { callsIn } from './shell.js';
 
 const NAMES = COMMANDS.map((command) => command.name());
 const PASTED = PAGES.map((page) => ({
   page,
+  files: configsOf(page),
   blocks: blocksOf(page).filter(({ language }) => language === 'sh'),
 })).filter(({ blocks }) => blocks.length > 0);
 
+/** A config file says its name in its first line. */
+function configsOf(page: string): Record<string, string> {
+  const shown = blocksOf(page).filter(({ language }) => language === 'yaml');
+  return Object.fromEntries(shown.map(({ text }) => [/^# (\S+)\n/.exec(text)?.[1] ?? '', text]));
+}
+
 describe('docs: blocks', () => {
-  it('each says what it is: sh is meant to be pasted, text to be looked at, ts is a program', () => {
+  it('each says what it is: sh is meant to be pasted, text to be looked at, ts is a program, yaml a config file', () => {
     for (const page of PAGES) {
       for (const { line, language } of blocksOf(page))
-        expect(['sh', 'text', 'ts'], `${page}:${line}`).to.include(language);
+        expect(['sh', 'text', 'ts', 'yaml'], `${page}:${line}`).to.include(language);
       expect(proseOf(page).match(/(?<=\n\n) {4,}(?![-*\d|]).*/g) ?? [], page).to.deep.equal([]);
     }
   });
 
-  for (const { page, blocks } of PASTED)
+  for (const { page, blocks, files } of PASTED)
     it(`${page}: those that are meant to be pasted can be, one after the other`, () => {
       for (const { line, text } of blocks) {
         expect(text.replaceAll(/#.*/g, ''), `${page}:${line}`).not.to.contain('…');
@@ -30,21 +37,17 @@ describe('docs: blocks', () => {
       const calls = callsIn(blocks.map(({ text }) => text).join('\n'));
       expect(calls).not.to.deep.equal([]);
       const wrong = calls.map(({ args: [program = '', ...args], env }) =>
-        told([program, ...args], wrongWith(program, args, env)),
+        told([program, ...args], wrongWith(program, args, { env, files })),
       );
       expect(wrong.filter((one) => one !== undefined)).to.deep.equal([]);
     });
 });
 
 /** By program; of others nothing is known. */
-function wrongWith(
-  program: string,
-  args: string[],
-  env: Record<string, string>,
-): string | undefined {
+function wrongWith(program: string, args: string[], given: Given): string | undefined {
   switch (program) {
     case 'etcd-lockstep':
-      return complaint(args, { env });
+      return complaint(args, given);
     case 'make':
       return args.filter((arg) => !arg.includes('=')).find((target) => !isTarget(target));
     case 'etcd':

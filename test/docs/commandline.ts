@@ -2,6 +2,7 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { arrange } from '../../src/cli/arrange.js';
 import { addCommands } from '../../src/cli/commands.js';
+import { parseConfig } from '../../src/config/configfile.js';
 import { flagOf, OPTIONS, type OptionName } from '../../src/config/options.js';
 import { parseOptions } from '../../src/config/parse.js';
 import { LockstepError } from '../../src/errors.js';
@@ -20,6 +21,8 @@ export const COMMANDS: readonly Command[] = program.commands;
 export interface Given {
   /** What is exported where it stands. */
   env?: Record<string, string>;
+  /** Config files that lie there: their text, by name. */
+  files?: Record<string, string>;
   /** Part of a command line: what is missing may be understood. */
   partly?: boolean;
 }
@@ -30,7 +33,7 @@ export interface Given {
  */
 export function complaint(
   args: readonly string[],
-  { env = {}, partly = false }: Given = {},
+  { env = {}, files = {}, partly = false }: Given = {},
 ): string | undefined {
   const names = COMMANDS.map((one) => one.name());
   const { words, command: name, typed } = arrange(args, names);
@@ -41,7 +44,11 @@ export function complaint(
     program.parse(words, { from: 'user' });
     const taken = command.options.map(nameOf).filter((one) => one !== undefined);
     const needed = partly ? [] : taken.filter((one) => isRequired(command, one));
-    parseOptions(typed, env, needed, taken);
+    const path = typed.config?.at(-1) ?? '';
+    const text = files[path];
+    const file =
+      text === undefined ? undefined : { path, sha256: '', ...parseConfig(text, path, env) };
+    parseOptions(typed, env, needed, taken, file);
   } catch (error) {
     if (partly && error instanceof CommanderError && error.code === 'commander.missingArgument')
       return undefined;

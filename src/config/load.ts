@@ -1,0 +1,104 @@
+/** Options with their config file: what was typed, the environment and a path to what they mean. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { isSystemError, LockstepError } from '../errors.js';
+import { bytes } from '../text.js';
+import type { ConfigFile } from './configfile.js';
+import type { OptionName } from './options.js';
+import { parseOptions, type Given, type Typed } from './parse.js';
+
+/** Hundreds of times what a migration has to say. */
+const MAX_BYTES = 256 * 1024;
+
+/** The options that a command takes. */
+export interface Taken<R extends OptionName = OptionName, O extends OptionName = OptionName> {
+  required: readonly R[];
+  optional: readonly O[];
+  /** That a config file does not give it: there they are another command's, which runs beside this one. */
+  notFromFile?: readonly OptionName[];
+}
+
+/** @throws LockstepError BAD_ARGUMENT, BAD_CONFIG */
+export async function loadOptions<R extends OptionName, O extends OptionName>(
+  typed: Typed,
+  environment: NodeJS.ProcessEnv,
+  { required, optional, notFromFile }: Taken<R, O>,
+): Promise<Given<R, O>> {
+  const file = await loadConfig(typed, environment);
+  const ours = file && without(file, notFromFile);
+  return parseOptions(typed, environment, required, optional, ours);
+}
+
+/**
+ * The file that is named by a flag or its variable; undefined where none is.
+ * @throws LockstepError BAD_ARGUMENT, BAD_CONFIG
+ */
+export async function loadConfig(
+  typed: Typed,
+  environment: NodeJS.ProcessEnv,
+): Promise<ConfigFile | undefined> {
+  const { config } = parseOptions(typed, environment, [], ['config']);
+  return config === undefined ? undefined : readConfig(config, environment);
+}
+
+/** What of a file a command takes. */
+function without(file: ConfigFile, names: readonly OptionName[] = []): ConfigFile {
+  return {
+    ...file,
+    values: new Map([...file.values].filter(([name]) => !names.includes(name))),
+  };
+}
+
+/**
+ * Reads the file again, each time that it is called.
+ * @param load that has made `first`
+ * @returns what is another value than the last time; undefined: it is given no more
+ */
+export function rereader<T extends object>(
+  load: () => Promise<T>,
+  first: T,
+): () => Promise<{ [K in keyof T]?: T[K] | undefined }> {
+  let last = first;
+  return async () => {
+    const now = await load();
+    const changed = changes(last, now);
+    last = now;
+    return changed;
+  };
+}
+
+function changes<T extends object>(before: T, after: T): { [K in keyof T]?: T[K] | undefined } {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof T>;
+  names.delete('fromFile' as keyof T);
+  // As text, for what is no plain object says there what it is (a URL).
+  const differs = (name: keyof T) => JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+  return Object.fromEntries([...names].filter(differs).map((name) => [name, after[name]])) as {
+    [K in keyof T]?: T[K] | undefined;
+  };
+}
+
+/** @throws LockstepError BAD_CONFIG */
+export async function readConfig(
+  path: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<ConfigFile> {
+  // Only here, as YAML takes a while to load.
+  const { badConfig, parseConfig } = await import('./configfile.js');
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) throw badConfig(`${path} is no file`);
+    if (stat.size > MAX_BYTES)
+      throw badConfig(
+        `${path} has ${bytes(stat.size)}; a config file has at most ${bytes(MAX_BYTES)}`,
+      );
+    const content = readFileSync(path);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(content);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    return { path, sha256, ...parseConfig(text, path, environment) };
+  } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
+    if (isSystemError(cause)) throw badConfig(`cannot read ${path}: ${cause.message}`, cause);
+    if (cause instanceof TypeError) throw badConfig(`${path} is no text in UTF-8`, cause);
+    throw cause;
+  }
+}
