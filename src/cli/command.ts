@@ -43,6 +43,11 @@ export interface Context {
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
+  setLogLevel: (level: Talk['logLevel']) => void;
+  /** Stops as a signal does; `why` is logged. */
+  stop: (why: string) => void;
+  /** From now on SIGHUP does this in place of stopping the command. */
+  onHangup: (act: () => void) => void;
   /** Logs what a user should know. */
   note: OnNote;
   progress: ProgressLine;
@@ -61,8 +66,16 @@ interface CommandSpec<R extends OptionName, O extends OptionName> {
   help?: Partial<Record<R | O, string>>;
   /** What `--help` ends with. */
   example: string;
-  /** @returns the exit code; undefined for 0 */
-  run: (options: Given<R, O>, context: Context, argument: string) => Promise<number | undefined>;
+  /**
+   * @param reread what the options are now, where they can be read again; throws LockstepError BAD_ARGUMENT
+   * @returns the exit code; undefined for 0
+   */
+  run: (
+    options: Given<R, O>,
+    context: Context,
+    argument: string,
+    reread: (() => Given<R, O>) | undefined,
+  ) => Promise<number | undefined>;
 }
 
 /** How often work that goes on tells how it is: as text where there is no terminal, and as objects. */
@@ -105,7 +118,8 @@ export function register<R extends OptionName, O extends OptionName>(
     const typed = command.optsWithGlobals<Typed>();
     const parse = () => parseOptions(typed, process.env, required, [...optional, ...TALK]);
     process.exitCode = await guarded(typed, parse, (options, context) =>
-      spec.run(options, context, argument ? String(first) : ''),
+      // Flags and the environment stay as they are.
+      spec.run(options, context, argument ? String(first) : '', undefined),
     );
   });
   return command;
@@ -192,6 +206,15 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
   });
   return {
     ...{ signal, json, log, progress, events },
+    setLogLevel: (level) => {
+      for (const one of [log, lines]) one.level = level;
+    },
+    stop: (why) => {
+      stopping.stop(why);
+    },
+    onHangup: (act) => {
+      stopping.onHangup(act);
+    },
     note: (note, warn = false) => {
       if (warn) log.warn(note);
       else log.info(note);

@@ -15,6 +15,7 @@ import { commandLine, variablesSet } from './commandline.js';
 import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
+import { Steered } from './steered.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 import { flag, sideFlags, writerFlags } from './typed.js';
 
@@ -25,7 +26,14 @@ export function followCommand(program: Command): void {
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: [
-      ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...([
+        'untilRevision',
+        'untilSynced',
+        'repair',
+        'maxRate',
+        'auditEvery',
+        'auditRate',
+      ] as const),
       ...PEERS,
       ...LISTENER,
       ...BOTH_ACCESS,
@@ -33,7 +41,7 @@ export function followCommand(program: Command): void {
     help: { journal: 'directory of the journal that seed has made' },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
-    run: async (options, context) => {
+    run: async (options, context, _argument, reread) => {
       const { untilRevision, untilSynced } = options;
       if (untilRevision !== undefined && untilSynced)
         throw badArgument(
@@ -54,13 +62,17 @@ export function followCommand(program: Command): void {
       const onAlarm = (alarm: string) => {
         log.error(alarm);
       };
-      const { journal, repair = false } = options;
+      const { journal, repair = false, maxRate } = options;
+      const steered = new Steered(options, context, () => {
+        return last && { line: statusLine(last), status: { ...last } };
+      });
+      steered.heedHangups(options, reread);
       const peers = peersOf(options);
       const request = {
         journal,
         repair,
         until,
-        peers,
+        ...{ peers, maxRate, steering: steered.steering, onOwned: steered.onOwned },
         onBase,
         ...audited(options),
         onAlarm,
@@ -70,7 +82,7 @@ export function followCommand(program: Command): void {
       const showing: Showing = {
         view: (facts) => followView(facts, last ?? null, commands, reading),
         status: () => last,
-        reports: options.auditEvery === undefined ? undefined : reportsOf(journal),
+        reports: reportsOf(journal),
         mend: (error) => (hasCode(error, ...MENDED_BY_REPAIR) ? commands.repair : null),
       };
       return withMigration(options, context, (migration) =>
@@ -91,15 +103,16 @@ function audited({
   auditEvery: everySeconds,
   auditRate: bytesPerSecond,
 }: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
-  if (everySeconds === undefined) return {};
   const command = commandLine('follow', process.argv.slice(2));
   const calledAs = { command, environment: variablesSet(process.env) };
-  return { audit: { everySeconds, bytesPerSecond, calledAs } };
+  return { audit: { everySeconds: everySeconds ?? null, bytesPerSecond, calledAs } };
 }
 
 type FollowFlags = Given<
   'endpoints' | 'destEndpoints' | 'journal',
-  (typeof BOTH_ACCESS)[number] | (typeof PEERS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+  | (typeof BOTH_ACCESS)[number]
+  | (typeof PEERS)[number]
+  | ('listen' | 'maxRate' | 'auditEvery' | 'auditRate')
 >;
 
 /** What --repair goes on behind. */
@@ -109,12 +122,13 @@ const MENDED_BY_REPAIR = [
 
 function commandsFor(options: FollowFlags): FollowCommands {
   const source = sideFlags('source', options);
-  const { journal, auditEvery, auditRate } = options;
+  const { journal, maxRate, auditEvery, auditRate } = options;
+  const bound = maxRate === undefined ? '' : ` ${flag('maxRate', String(maxRate))}`;
   const audits =
     auditEvery === undefined
       ? ''
       : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
-  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}`;
+  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${bound}${audits}`;
   return {
     audit: `etcd-lockstep audit ${source} ${sideFlags('target', options)} --history`,
     repair: `${follow} --repair`,
@@ -144,6 +158,7 @@ function statusLine(s: FollowLine): string {
     kept,
     `fillers ${count(s.fillers)}`,
     ...wayAsked(s.way),
+    ...heldText(s.throttle),
     ...(s.auditing ? [`audit ${Math.floor((s.auditing.share ?? 0) * 100)} %`] : []),
   ];
   return [...lagFirst(s), ...parts].join('; ');
@@ -153,6 +168,11 @@ function statusLine(s: FollowLine): string {
 function wayAsked({ by, why }: FollowStatus['way']): string[] {
   if (by === null || (by === 'transactions' && !why)) return [];
   return [`by ${by}${why ? ` (${why.code})` : ''}`];
+}
+
+/** Told while it is why the target lags. */
+function heldText({ holds, nowRate, because }: FollowStatus['throttle']): string[] {
+  return holds && nowRate !== null ? [`held to ${count(nowRate)} rev/s (${because ?? ''})`] : [];
 }
 
 function summary(s: FollowStatus, seconds: number): string {
