@@ -37,6 +37,7 @@ import { Journal } from './journal/journal.js';
 import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
+import type { Steering } from './lockstep/steering.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
 import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
 import type { PeersOptions } from './target/peers.js';
@@ -66,6 +67,14 @@ export interface FollowRequest extends StatusesOptions {
   repair?: boolean;
   /** The target's peer ports, where it may be written through them, many revisions at once. */
   peers?: PeersOptions | undefined;
+  /** Revisions a second that are written to the target, at most; default: as many as go. */
+  maxRate?: number | undefined;
+  /** What is changed of it while it runs. */
+  steering?: Steering;
+  /**
+   * Called once its journal is this process's alone; what it returns is called before that is given back.
+   */
+  onOwned?: () => Promise<() => Promise<void>>;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
   /** Compares both sides again and again while it follows; default: it does not. */
@@ -181,7 +190,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
-    const { audit, onAlarm, peers } = request;
+    const { audit, onAlarm, peers, maxRate, steering } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -189,19 +198,22 @@ export class Migration {
     const [source, sourceWatch] = [this.#sides.source.another(), this.#sides.source.another()];
     for (const client of [source, sourceWatch]) client.closeAt(signal);
     let journal: Journal | undefined;
+    let disown: (() => Promise<void>) | undefined;
     try {
       if (repair)
         await repairJournal({ source, target, journal: request.journal, onBase, onNote, signal });
       const opened = (journal = await Journal.open(request.journal));
+      disown = await request.onOwned?.();
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
-        const ends = { source, sourceWatch, target, peers };
+        const ends = { source, sourceWatch, target, peers, maxRate, steering };
         const told = { audit, onAlarm, onNote };
         return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });
     } finally {
       source.close();
       sourceWatch.close();
+      await disown?.();
       await journal?.close();
     }
   }

@@ -31,7 +31,9 @@ import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { pollTarget } from './lockstep/targetpoll.js';
+import type { Steering } from './lockstep/steering.js';
 import { TargetTrouble } from './lockstep/targettrouble.js';
+import { Throttle } from './lockstep/throttle.js';
 import { Ways } from './lockstep/ways.js';
 import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
@@ -51,6 +53,10 @@ export interface PipelineOptions {
   peers?: PeersOptions | undefined;
   /** Goes on over a gap in the source's history (base/bridge.ts) where it would stop otherwise. */
   repair?: boolean;
+  /** Revisions a second that are written to the target, at most; unless given, as many as go. */
+  maxRate?: number | undefined;
+  /** What is changed while it runs. */
+  steering?: Steering | undefined;
   until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
   onNote: OnNote;
 }
@@ -61,8 +67,9 @@ export class Pipeline {
   readonly intake: Intake;
   readonly head: SourceHead;
   readonly applier: Applier;
-  /** How the target is written. */
+  /** How the target is written, and how fast at most. */
   readonly ways: Ways;
+  readonly throttle: Throttle;
   readonly leases: LeaseKeeper;
   readonly compactions: Compactions;
   readonly targetTrouble: TargetTrouble;
@@ -77,12 +84,18 @@ export class Pipeline {
   #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
 
   constructor(private readonly o: PipelineOptions) {
-    const { journal, source, target, until, onNote } = o;
+    const { journal, source, target, until, onNote, steering, maxRate = null } = o;
     const { clusterId, prefixes } = journal.state;
     this.#identity = { source: clusterId, prefixes: PrefixSet.of(prefixes) };
     this.intake = new Intake(o);
     this.space = new FreeSpace(journal.directory);
-    this.head = new SourceHead(source, journal);
+    const throttle = (this.throttle = new Throttle(
+      () => (steering?.maxRate === undefined ? maxRate : steering.maxRate),
+      onNote,
+    ));
+    this.head = new SourceHead(source, journal, undefined, (tookMs, head) => {
+      throttle.sourceAnswered(tookMs, head);
+    });
     this.leases = new LeaseKeeper(source, target, {
       told: this.retries.of(new Lasting(LEASES_NOT_KEPT, onNote)),
       onTrouble: ({ message, hint }) => {
@@ -98,6 +111,7 @@ export class Pipeline {
     this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
       ...this.#identity,
       ways: this.ways,
+      throttle,
       gap: () => journal.state.gap,
       ensureLeases: (whole) => this.leases.ensure(whole),
       onRetry: (error) => {
@@ -164,6 +178,9 @@ export class Pipeline {
       ...{ target, identity: this.#identity, trouble: this.targetTrouble },
       position: () => this.applier.position,
       journalPosition: () => journal.position,
+      heard: (tookMs: number) => {
+        this.throttle.targetAnswered(tookMs);
+      },
       failed: (error: LockstepError) => {
         this.retries.count(error);
         this.#targetFailed(error);

@@ -19,6 +19,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import type { AuditOutcome } from './outcome.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import type { Steering } from '../lockstep/steering.js';
 import { describeClusters } from '../report/clusters.js';
 import type { MadeWith } from '../report/madeby.js';
 import { damagedNotes } from '../source/damaged.js';
@@ -35,8 +36,11 @@ import { alarmText, outcomeText, overText, WHAT_NOW, WRONG_CURSOR } from './word
 
 /** How often, how fast, and where to. */
 export interface AuditingRequest {
-  /** From the beginning of one audit to that of the next; where one takes longer, the next follows at once. */
-  everySeconds: number;
+  /**
+   * From the beginning of one audit to that of the next; where one takes longer, the next follows at once.
+   * Null: only when one is asked for.
+   */
+  everySeconds: number | null;
   /** Bytes that are read of each side in a second, at most; default: 4 MiB. */
   bytesPerSecond?: number;
   /** What the reports name as what has made them; default: the library's call. */
@@ -56,6 +60,8 @@ export interface AuditingOptions extends Required<AuditingRequest> {
   /** Whether the follower has nothing else to do. */
   inLockstep: () => boolean;
   onNote: OnNote;
+  /** What is changed of it while it runs. */
+  steering?: Steering | undefined;
   /** A difference, once in each audit. */
   onAlarm: (text: string) => void;
 }
@@ -94,6 +100,8 @@ interface Ends {
 export class Auditing {
   #place: Place | undefined;
   #failures = 0;
+  /** Somebody has asked for one, which has not ended yet. */
+  #asked = false;
   /** Behind a failure: not before, by a clock that nobody sets. */
   #retryAtMs = 0;
   /** Since when the present one is worked at, or its time was counted. */
@@ -132,17 +140,44 @@ export class Auditing {
 
   /** @returns whether there will be another audit */
   async #goesOn(ends: Ends, signal: AbortSignal): Promise<boolean> {
-    if (!this.o.inLockstep() || performance.now() < this.#retryAtMs) return true;
+    this.#heed();
+    if (!this.#isWanted || !this.o.inLockstep() || performance.now() < this.#retryAtMs) return true;
     try {
       const place = (this.#place ??= await this.#open(ends.target));
       if (!this.#isDue(place)) return true;
       await this.#audit(place, ends, signal);
       this.#failures = 0;
+      this.#asked = false;
     } catch (error) {
       if (signal.aborted || hasCode(error, 'TARGET_CUT_OVER')) return false;
       await this.#failed(error);
     }
     return true;
+  }
+
+  /** Whether anybody wants audits at all. */
+  get #isWanted(): boolean {
+    // One that this process has begun is brought to its end.
+    return this.#everySeconds !== null || this.#asked || (this.#place?.running ?? null) !== null;
+  }
+
+  /** Who asks for one gets one, and does not wait until a failure is forgotten. */
+  #heed(): void {
+    const { steering } = this.o;
+    if (!steering?.auditNow) return;
+    steering.auditNow = false;
+    this.#asked = true;
+    this.#retryAtMs = 0;
+  }
+
+  get #everySeconds(): number | null {
+    const { everySeconds, steering } = this.o;
+    return steering?.auditEverySeconds === undefined ? everySeconds : steering.auditEverySeconds;
+  }
+
+  /** Bytes that are read of each side in a second, at most. */
+  get #rate(): number {
+    return this.o.steering?.auditBytesPerSecond ?? this.o.bytesPerSecond;
   }
 
   async #open(target: EtcdClient): Promise<Place> {
@@ -165,19 +200,19 @@ export class Auditing {
 
   #isDue({ running, begun }: Place): boolean {
     // A failure has its own time, which has come.
-    if (running || begun === null || this.#failures > 0) return true;
+    if (running || begun === null || this.#failures > 0 || this.#asked) return true;
     const sinceMs = Date.now() - Date.parse(begun);
     // Begun in the future: somebody has set the clock.
-    return sinceMs < 0 || sinceMs >= this.o.everySeconds * 1000;
+    return sinceMs < 0 || sinceMs >= (this.#everySeconds ?? Infinity) * 1000;
   }
 
   async #audit(place: Place, { source, target }: Ends, signal: AbortSignal): Promise<void> {
-    const { prefixes, bytesPerSecond, inLockstep } = this.o;
+    const { prefixes, inLockstep } = this.o;
     const progress = (place.running ??= atTheBeginning());
     place.begun = progress.since;
     this.#countedMs = performance.now();
     const side = (client: EtcdClient) => {
-      return { client, pace: new Pace(bytesPerSecond, inLockstep, signal) };
+      return { client, pace: new Pace(() => this.#rate, inLockstep, signal) };
     };
     const onPage = () => this.#saveSometimes(place, progress);
     const pass = new Pass({
@@ -247,7 +282,8 @@ export class Auditing {
     { source, target }: Ends,
     signal: AbortSignal,
   ): Promise<string | null> {
-    const { folder, onNote, prefixes, bytesPerSecond, calledAs } = this.o;
+    const { folder, onNote, prefixes, calledAs } = this.o;
+    const bytesPerSecond = this.#rate;
     try {
       const [from, to] = await Promise.all([source.status(), target.status()]);
       const known = {
@@ -272,8 +308,9 @@ export class Auditing {
 
   async #failed(error: unknown): Promise<void> {
     const place = this.#place;
-    const { everySeconds, onNote } = this.o;
-    const inSeconds = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures++, everySeconds);
+    const { onNote } = this.o;
+    const most = this.#everySeconds ?? Infinity;
+    const inSeconds = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures++, most);
     this.#retryAtMs = performance.now() + inSeconds * 1000;
     const { message, hint } = error instanceof LockstepError ? error : bug(error);
     onNote(

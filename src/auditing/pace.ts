@@ -17,20 +17,21 @@ const LOOK_MS = 200;
 const LATE_MS = 100;
 
 export class Pace implements PagePace {
-  readonly pageBytes: number;
   keys = FIRST_PAGE_KEYS;
   #nextMs = 0;
 
   /**
-   * @param rate bytes a second
+   * @param rate bytes a second, asked each time
    * @param mayRead whether it is its turn
    */
   constructor(
-    private readonly rate: number,
+    private readonly rate: () => number,
     private readonly mayRead: () => boolean,
     private readonly signal: AbortSignal,
-  ) {
-    this.pageBytes = Math.min(MAX_PAGE_BYTES, rate / PAGES_PER_SECOND);
+  ) {}
+
+  get pageBytes(): number {
+    return Math.min(MAX_PAGE_BYTES, this.rate() / PAGES_PER_SECOND);
   }
 
   /** @throws the signal's reason once it has aborted */
@@ -43,6 +44,6 @@ export class Pace implements PagePace {
   }
 
   took(bytes: number): void {
-    this.#nextMs += (bytes / this.rate) * 1000;
+    this.#nextMs += (bytes / this.rate()) * 1000;
   }
 }

@@ -4,7 +4,7 @@ import type { OnNote } from '../async/patience.js';
 import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../config/options.js';
-import { loadConfig, loadOptions, rereader, type Taken } from '../config/load.js';
+import { loadConfig, loadOptions, type Taken } from '../config/load.js';
 import { find, type Given, type Typed } from '../config/parse.js';
 import {
   dispositionOf,
@@ -44,6 +44,11 @@ export interface Context {
   /** Nothing but SIGINT and SIGTERM aborts `signal` any more, whatever happens to the output. */
   mustGoOn: () => void;
   log: Logger;
+  setLogLevel: (level: Talk['logLevel']) => void;
+  /** Stops as a signal does; `why` is logged. */
+  stop: (why: string) => void;
+  /** From now on SIGHUP does this in place of stopping the command. */
+  onHangup: (act: () => Promise<void>) => void;
   /** Logs what a user should know. */
   note: OnNote;
   progress: ProgressLine;
@@ -54,11 +59,10 @@ export interface Context {
 /** The context of a command that may take its options anew while it runs. */
 export interface Rereading<T> extends Context {
   /**
-   * Reads the config file again; what was typed, and variables, win as before.
-   * @returns what has changed since the last time; undefined: it is given no more
-   * @throws LockstepError BAD_CONFIG, BAD_ARGUMENT; then nothing counts as changed
+   * Reads the config file again; what was typed, and variables, win as before. Undefined where there is none.
+   * @throws LockstepError BAD_CONFIG, BAD_ARGUMENT
    */
-  reread: () => Promise<{ [K in keyof T]?: T[K] | undefined }>;
+  reread: (() => Promise<T>) | undefined;
 }
 
 interface CommandSpec<R extends OptionName, O extends OptionName> extends Taken<R, O> {
@@ -132,7 +136,7 @@ export function register<R extends OptionName, O extends OptionName>(
     process.exitCode = await guarded(typed, load, (options, context) =>
       spec.run(
         options,
-        { ...context, reread: rereader(load, options) },
+        { ...context, reread: options.fromFile && load },
         argument ? String(first) : '',
       ),
     );
@@ -227,6 +231,15 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
   });
   return {
     ...{ signal, json, log, progress, events },
+    setLogLevel: (level) => {
+      for (const one of [log, lines]) one.level = level;
+    },
+    stop: (why) => {
+      stopping.stop(why);
+    },
+    onHangup: (act) => {
+      stopping.onHangup(act);
+    },
     note: (note, warn = false) => {
       if (warn) log.warn(note);
       else log.info(note);

@@ -13,6 +13,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   crop: async () => (await import('./crop.command.js')).cropCommand,
   follow: async () => (await import('./follow.command.js')).followCommand,
   audit: async () => (await import('./audit.command.js')).auditCommand,
+  control: async () => (await import('./control.command.js')).controlCommand,
   status: async () => (await import('./status.command.js')).statusCommand,
   watch: async () => (await import('./watch.command.js')).watchCommand,
   mirror: async () => (await import('./mirror.command.js')).mirrorCommand,

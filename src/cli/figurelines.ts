@@ -35,6 +35,7 @@ export function figureLines(shown: Watched): StyledLine[] {
   lines.push(...windowLines(shown), ...leaseLines(shown));
   add('wrote', wrote && wroteText(wrote));
   lines.push(...wayLines(shown));
+  add('at most', throttleText(shown.view));
   add('retries', retriesText(shown.view));
   return lines;
 }
@@ -58,6 +59,13 @@ function journalText({ bytes: size, freeBytes }: NonNullable<View['journal']>): 
 function wroteText({ revisions, fillers, bytes: size }: NonNullable<View['wrote']>): string {
   const filled = fillers === 0 ? '' : `, ${count(fillers)} fillers`;
   return `${count(revisions)} revisions (${bytes(size)})${filled}`;
+}
+
+/** Told only where something bounds how fast it is written. */
+function throttleText({ throttle }: View): string | null {
+  if (!throttle || throttle.nowRate === null) return null;
+  const { nowRate, because, holds } = throttle;
+  return `${count(nowRate)} rev/s (${because ?? ''})${holds ? ', writes wait' : ''}`;
 }
 
 function retriesText({ retries }: View): string | null {

@@ -16,6 +16,7 @@ import { collectLessOften } from './garbage.js';
 import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
+import { Steered } from './steered.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
 import { commandAgain, flagAgain, sideFlags, writerFlags } from './typed.js';
 
@@ -26,7 +27,14 @@ export function followCommand(program: Command): void {
       'Follow the source live, in lockstep: the target has the same revision all the time.',
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: [
-      ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...([
+        'untilRevision',
+        'untilSynced',
+        'repair',
+        'maxRate',
+        'auditEvery',
+        'auditRate',
+      ] as const),
       ...PEERS,
       ...LISTENER,
       ...BOTH_ACCESS,
@@ -56,13 +64,17 @@ export function followCommand(program: Command): void {
       const onAlarm = (alarm: string) => {
         log.error(alarm);
       };
-      const { journal, repair = false } = options;
+      const { journal, repair = false, maxRate } = options;
+      const steered = new Steered(options, context, () => {
+        return last && { line: statusLine(last), status: { ...last } };
+      });
+      steered.heedHangups(options, context.reread);
       const peers = peersOf(options);
       const request = {
         journal,
         repair,
         until,
-        peers,
+        ...{ peers, maxRate, steering: steered.steering, onOwned: steered.onOwned },
         onBase,
         ...audited(options),
         onAlarm,
@@ -72,7 +84,7 @@ export function followCommand(program: Command): void {
       const showing: Showing = {
         view: (facts) => followView(facts, last ?? null, commands, reading),
         status: () => last,
-        reports: options.auditEvery === undefined ? undefined : reportsOf(journal),
+        reports: reportsOf(journal),
         mend: (error) => (hasCode(error, ...MENDED_BY_REPAIR) ? commands.repair : null),
       };
       return withMigration(options, context, (migration) =>
@@ -94,15 +106,16 @@ function audited({
   auditRate: bytesPerSecond,
   fromFile,
 }: Given<never, 'auditEvery' | 'auditRate'>): Pick<FollowRequest, 'audit'> {
-  if (everySeconds === undefined) return {};
   const command = commandLine('follow', process.argv.slice(2), fromFile);
   const calledAs = { command, environment: variablesSet(process.env) };
-  return { audit: { everySeconds, bytesPerSecond, calledAs } };
+  return { audit: { everySeconds: everySeconds ?? null, bytesPerSecond, calledAs } };
 }
 
 type FollowFlags = Given<
   'endpoints' | 'destEndpoints' | 'journal',
-  (typeof BOTH_ACCESS)[number] | (typeof PEERS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+  | (typeof BOTH_ACCESS)[number]
+  | (typeof PEERS)[number]
+  | ('listen' | 'maxRate' | 'auditEvery' | 'auditRate')
 >;
 
 /** What --repair goes on behind. */
@@ -112,14 +125,17 @@ const MENDED_BY_REPAIR = [
 
 function commandsFor(options: FollowFlags): FollowCommands {
   const source = sideFlags('source', options);
-  const { journal, auditEvery, auditRate } = options;
-  const again = (name: 'journal' | 'auditEvery' | 'auditRate', value: string | number) =>
-    flagAgain(options, name, String(value));
+  const { journal, maxRate, auditEvery, auditRate } = options;
+  const again = (
+    name: 'journal' | 'maxRate' | 'auditEvery' | 'auditRate',
+    value: string | number,
+  ) => flagAgain(options, name, String(value));
+  const bound = maxRate === undefined ? [] : [again('maxRate', maxRate)];
   const audits =
     auditEvery === undefined
       ? []
       : [again('auditEvery', auditEvery), again('auditRate', auditRate)];
-  const ways = [source, writerFlags(options), again('journal', journal), ...audits];
+  const ways = [source, writerFlags(options), again('journal', journal), ...bound, ...audits];
   return {
     audit: commandAgain('audit', options, source, sideFlags('target', options), '--history'),
     repair: commandAgain('follow', options, ...ways, '--repair'),
@@ -149,6 +165,7 @@ function statusLine(s: FollowLine): string {
     kept,
     `fillers ${count(s.fillers)}`,
     ...wayAsked(s.way),
+    ...heldText(s.throttle),
     ...(s.auditing ? [`audit ${Math.floor((s.auditing.share ?? 0) * 100)} %`] : []),
   ];
   return [...lagFirst(s), ...parts].join('; ');
@@ -158,6 +175,11 @@ function statusLine(s: FollowLine): string {
 function wayAsked({ by, why }: FollowStatus['way']): string[] {
   if (by === null || (by === 'transactions' && !why)) return [];
   return [`by ${by}${why ? ` (${why.code})` : ''}`];
+}
+
+/** Told while it is why the target lags. */
+function heldText({ holds, nowRate, because }: FollowStatus['throttle']): string[] {
+  return holds && nowRate !== null ? [`held to ${count(nowRate)} rev/s (${because ?? ''})`] : [];
 }
 
 function summary(s: FollowStatus, seconds: number): string {

@@ -36,6 +36,7 @@ class Stopping {
   #lost: LockstepError | undefined;
   #bug = false;
   #tell: (why: string) => void = () => undefined;
+  #onHangup: (() => void) | undefined;
 
   /** Aborts when the command has to stop. */
   get signal(): AbortSignal {
@@ -68,12 +69,23 @@ class Stopping {
     };
     // A shell passes on what it gets, so that one lost terminal may be two of these, one of them late.
     const onHangup = () => {
-      if (!this.#mustGoOn) this.#abort('SIGHUP: stopping after what is under way');
+      if (this.#onHangup) this.#onHangup();
+      else if (!this.#mustGoOn) this.#abort('SIGHUP: stopping after what is under way');
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onHangup);
     return () => {
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     };
+  }
+
+  /** SIGHUP does this from now on. A terminal that is lost stops the command by its output all the same. */
+  onHangup(act: () => void): void {
+    this.#onHangup = act;
+  }
+
+  /** Somebody who may has asked for it. */
+  stop(why: string): void {
+    this.#abort(why);
   }
 
   /** An error that nobody caught, or none of ours. */

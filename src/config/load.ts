@@ -49,34 +49,6 @@ function without(file: ConfigFile, names: readonly OptionName[] = []): ConfigFil
   };
 }
 
-/**
- * Reads the file again, each time that it is called.
- * @param load that has made `first`
- * @returns what is another value than the last time; undefined: it is given no more
- */
-export function rereader<T extends object>(
-  load: () => Promise<T>,
-  first: T,
-): () => Promise<{ [K in keyof T]?: T[K] | undefined }> {
-  let last = first;
-  return async () => {
-    const now = await load();
-    const changed = changes(last, now);
-    last = now;
-    return changed;
-  };
-}
-
-function changes<T extends object>(before: T, after: T): { [K in keyof T]?: T[K] | undefined } {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof T>;
-  names.delete('fromFile' as keyof T);
-  // As text, for what is no plain object says there what it is (a URL).
-  const differs = (name: keyof T) => JSON.stringify(before[name]) !== JSON.stringify(after[name]);
-  return Object.fromEntries([...names].filter(differs).map((name) => [name, after[name]])) as {
-    [K in keyof T]?: T[K] | undefined;
-  };
-}
-
 /** @throws LockstepError BAD_CONFIG */
 export async function readConfig(
   path: string,

@@ -142,6 +142,15 @@ export const OPTIONS = {
   repair: onOff(
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
   ),
+  maxRate: inFile(
+    'target.maxRate',
+    whole(
+      'n',
+      1,
+      1_000_000,
+      'revisions written to the target in a second, at most, while it catches up, too (default: as many as go)',
+    ),
+  ),
   destPrefix: inFile(
     'mirror.destPrefix',
     text(

@@ -42,6 +42,7 @@ export function followView(
     heads: { source: Math.max(sourceHead, status.journalPosition), target: position },
     wrote: wrote(status),
     way: way(status),
+    throttle: status.throttle,
     journal: {
       revision: status.journalPosition,
       bytes: status.journalBytes,
@@ -105,12 +106,18 @@ function sentence(s: FollowStatus): string {
     case 'bridging a gap':
       return 'The source has forgotten what came next; reading what it holds now, to go on behind the gap.';
     case 'catching up':
-      return `Catching up: ${behind} behind the source.`;
+      return `Catching up: ${behind} behind the source${heldText(s)}.`;
     case 'in lockstep':
-      return `In lockstep at revision ${position ?? 0}: ${behind} behind the source.`;
+      return `In lockstep at revision ${position ?? 0}: ${behind} behind the source${heldText(s)}.`;
     case 'taken over':
       return `A cutover has taken the target over at revision ${cutover?.exact ?? 0}: this follower has done its work.`;
   }
+}
+
+/** Where it lags because it is held back, that is said with the lag. */
+function heldText({ throttle: { holds, nowRate, because } }: FollowStatus): string {
+  if (!holds || nowRate === null || because === null) return '';
+  return `; held to ${count(nowRate)} revisions a second (${because})`;
 }
 
 function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {

@@ -11,13 +11,13 @@
  * is closed with the work. It has no users and no TLS, so it listens on loopback unless told otherwise,
  * and shows keys at the most (docs/watching.md says what to put before it).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { OnNote } from '../async/patience.js';
 import type { ListenAddress } from '../config/listenaddress.js';
 import { LockstepError } from '../errors.js';
 import { readAsset } from './assets.js';
+import { boundedServer, endServer } from './boundedserver.js';
 import { isOurHost } from './hostcheck.js';
 import { Metrics } from './metrics.js';
 import { readReport } from './servedreports.js';
@@ -37,13 +37,6 @@ export interface Shown {
 const REPORTS = '/reports/';
 
 const TICK_MS = 1000;
-const MAX_CONNECTIONS = 64;
-/** A connection on which nothing moves. */
-const IDLE_MS = 30_000;
-const HEADERS_MS = 5000;
-const REQUEST_MS = 10_000;
-/** What was told last has gone out by then, or its reader hangs. */
-const ENDS_WITHIN_MS = 250;
 
 /** Nothing but what comes from here, framed by nobody, kept nowhere. */
 const HEADERS = {
@@ -91,12 +84,7 @@ export class Listener {
 
   /** @throws LockstepError CANNOT_LISTEN where the address is in use, not ours, or not allowed */
   static async open(address: ListenAddress, shown: Shown, onNote: OnNote): Promise<Listener> {
-    const server = createServer({
-      ...{ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
-      connectionsCheckingInterval: HEADERS_MS,
-    });
-    server.maxConnections = MAX_CONNECTIONS;
-    server.setTimeout(IDLE_MS);
+    const server = boundedServer();
     await listening(server, address);
     // What goes wrong with a single connection is that one's end, and nothing else's.
     server.on('error', () => undefined);
@@ -113,15 +101,8 @@ export class Listener {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#tick();
-    const closed = new Promise<void>((resolve) =>
-      this.#server.close(() => {
-        resolve();
-      }),
-    );
     this.#viewers.end();
-    this.#server.closeIdleConnections();
-    await Promise.race([closed, delay(ENDS_WITHIN_MS)]);
-    this.#server.closeAllConnections();
+    await endServer(this.#server);
   }
 
   #tick(): void {

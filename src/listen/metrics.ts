@@ -73,6 +73,19 @@ const GAUGES: readonly Metric[] = [
     of: ({ way }) => way?.why && [{ labels: { code: way.why.code }, value: 1 }],
   },
   {
+    name: 'throttle_revisions_per_second',
+    help: 'Revisions a second that may be written to the target now, by what bounds it; absent while nothing does.',
+    of: ({ throttle }) =>
+      throttle?.nowRate === null || !throttle?.because
+        ? null
+        : [{ labels: { because: throttle.because }, value: throttle.nowRate }],
+  },
+  {
+    name: 'throttled',
+    help: 'Whether writes to the target have just had to wait for that: then it is why the target lags.',
+    of: ({ throttle }) => throttle?.holds,
+  },
+  {
     name: 'progress_ratio',
     help: 'How much of long work with an end is done, 0 to 1.',
     of: ({ progress }) => progress?.share,

@@ -44,6 +44,8 @@ export interface View {
   wrote: Wrote | null;
   /** How the target is written; null where there is one way only, or nothing was written yet. */
   way: WayView | null;
+  /** How fast it may be written; null where nothing bounds it by nature. */
+  throttle: ThrottleView | null;
   /** How far long work with an end has come. */
   progress: { share: number | null; text: string } | null;
   journal: JournalView | null;
@@ -82,6 +84,17 @@ export interface WayView {
   where: string | null;
   /** Why it is not by proposals although they were asked for; null where all is as it should be. */
   why: { code: ErrorCode; message: string; hint: string | null } | null;
+}
+
+/** A `ThrottleStatus` of lockstep/throttle.ts. */
+export interface ThrottleView {
+  /** Revisions a second: what a user has set, and what may be written now; null: as many as go. */
+  maxRate: number | null;
+  nowRate: number | null;
+  /** Null where it is as many as go. */
+  because: string | null;
+  /** Whether writes have had to wait for it just now. */
+  holds: boolean;
 }
 
 export interface JournalView {

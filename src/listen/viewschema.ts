@@ -67,6 +67,14 @@ const whole = z.object({
       why: z.object({ code, message: z.string(), hint: z.string().nullable() }).nullable(),
     })
     .nullable(),
+  // Older ones have none.
+  throttle: z
+    .object({
+      ...{ maxRate: amount.nullable(), nowRate: amount.nullable() },
+      ...{ because: z.string().nullable(), holds: z.boolean() },
+    })
+    .nullable()
+    .default(null),
   progress: z.object({ share: amount.nullable(), text: z.string() }).nullable(),
   journal: z.object({ revision, bytes: amount, freeBytes: amount.nullable() }).nullable(),
   compaction: z

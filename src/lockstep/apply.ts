@@ -48,6 +48,7 @@ import { Cursors, type DigestBefore } from './cursors.js';
 import { AdaptivePace, type Pace } from './pace.js';
 import { Proposals } from './proposals.js';
 import { bytesOf, type Data } from './stage.js';
+import { Throttle } from './throttle.js';
 import { Transactions } from './transactions.js';
 import { GuardFailed, type Way } from './way.js';
 import { Ways } from './ways.js';
@@ -88,6 +89,8 @@ interface ApplyOptions extends Identity {
   pace?: Pace;
   /** How much is proposed at once; found out unless given. */
   window?: Window;
+  /** How fast it may be written; as fast as it goes unless given. */
+  throttle?: Throttle;
   /** By transactions no more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
   /** Called after stock was taken of the target. */
@@ -107,6 +110,7 @@ export class Applier {
   readonly #ways: Ways;
   readonly #pace: Pace;
   readonly #window: Window;
+  readonly #throttle: Throttle;
   #position: Position | undefined;
   /** How the target is written since the last term began. */
   #way: Way | undefined;
@@ -121,6 +125,7 @@ export class Applier {
     this.#ways = options.ways ?? new Ways();
     this.#pace = options.pace ?? new AdaptivePace();
     this.#window = options.window ?? new AdaptiveWindow();
+    this.#throttle = options.throttle ?? new Throttle();
   }
 
   /** The target's head as far as it is confirmed; undefined before it was read. */
@@ -207,10 +212,14 @@ export class Applier {
       const filler = { revision: position + 1, records: [] };
       const first = gapEnd > position ? filler : whole;
       if (!first) return;
+      await this.#throttle.turn(stopped);
+      if (stopped.aborted) return;
       const port = await this.#ways.forTerm();
       const data = await this.#data(first, cursors, true);
+      this.#throttle.take(1);
       const link = await this.#beginTerm(data, stock);
-      const options = { stopped, stop: stopNow, onLanded: this.#landed };
+      const throttle = this.#throttle;
+      const options = { stopped, stop: stopNow, onLanded: this.#landed, throttle };
       this.#way = port
         ? new Proposals(port, link, { ...options, window: this.#window })
         : new Transactions(this.target, startOf(data, stock), { ...options, pace: this.#pace });

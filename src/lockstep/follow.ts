@@ -23,6 +23,7 @@ import { refuseOneIfTold } from '../source/sameetcd.js';
 import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { SOURCE_SILENT } from './sourcehead.js';
 import type { SourceWindow } from './sourcehistory.js';
+import type { ThrottleStatus } from './throttle.js';
 import type { WayStatus } from './ways.js';
 
 export interface FollowOptions extends PipelineOptions {
@@ -74,6 +75,8 @@ export interface FollowStatus extends AuditingStatus {
   compactRevision: Revision;
   /** How the target is written, and why not as it should be. */
   way: WayStatus;
+  /** How fast it may be written, and why. */
+  throttle: ThrottleStatus;
   /** The source's compactions, and what they leave to the journal; null before it was asked. */
   compaction: SourceWindow | null;
   /** On the target; null before it was found. */
@@ -100,7 +103,7 @@ export class Follower {
   }
 
   get status(): FollowStatus {
-    const { applier, ways, head, compactions, space, retries } = this.#pipeline;
+    const { applier, ways, throttle, head, compactions, space, retries } = this.#pipeline;
     const { journal, target } = this.#options;
     const { position } = applier;
     const lag = position === undefined ? undefined : head.lag.behind(position);
@@ -120,6 +123,7 @@ export class Follower {
       ...applier.written,
       compactRevision: compactions.compacted,
       way: ways.status,
+      throttle: throttle.status,
       compaction: head.history.window(journal.position),
       leases: position === undefined ? null : this.#pipeline.leases.kept,
       retries: retries.list,
@@ -130,14 +134,14 @@ export class Follower {
   }
 
   #audits(request: AuditingRequest): Auditing {
-    const { source, target, journal, onNote, onAlarm } = this.#options;
+    const { source, target, journal, steering, onNote, onAlarm } = this.#options;
     const { clusterId, watchFrom, prefixes } = journal.state;
     return new Auditing({
       ...{ ...AUDITING_DEFAULTS, ...request },
       ...{ source, target, clusterId, watchFrom, prefixes: PrefixSet.of(prefixes) },
       folder: reportsOf(journal.directory),
       inLockstep: () => this.status.state === 'in lockstep',
-      onNote,
+      ...{ onNote, steering },
       onAlarm: (text) => {
         if (onAlarm) onAlarm(text);
         else onNote(text, true);

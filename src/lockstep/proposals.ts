@@ -120,7 +120,7 @@ export class Proposals implements Way {
   }
 
   async #send(): Promise<void> {
-    const { stopped, window } = this.options;
+    const { stopped, window, throttle } = this.options;
     const isOver = () => stopped.aborted;
     try {
       while (!isOver()) {
@@ -129,6 +129,7 @@ export class Proposals implements Way {
           await this.#moved.after(seen, stopped);
           continue;
         }
+        await throttle.turn(stopped);
         await window.gather(this.#waiting, this.#unconfirmedAmount);
         if (isOver()) return;
         const batch = this.#nextBatch();
@@ -147,10 +148,10 @@ export class Proposals implements Way {
 
   /** What may be handed over in one message. */
   #nextBatch(): Chained[] {
-    const { window } = this.options;
+    const { window, throttle } = this.options;
     const batch: Chained[] = [];
     let bytes = 0;
-    for (let next = this.#next(); next; next = this.#next()) {
+    for (let next = this.#next(); next && throttle.take(1) > 0; next = this.#next()) {
       const { data, size } = next;
       if (data) {
         this.#queued.shift();

@@ -39,6 +39,8 @@ export class SourceHead {
     private readonly source: EtcdClient,
     private readonly journal: Captured,
     private readonly key = probeKey(PrefixSet.of(journal.state.prefixes)),
+    /** Hears how long an answer took, and what it said. */
+    private readonly heard: (tookMs: number, head: Revision) => void = () => undefined,
   ) {}
 
   get isSilent(): boolean {
@@ -53,6 +55,7 @@ export class SourceHead {
   /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */
   async ask(): Promise<void> {
     const captured = this.journal.position;
+    const asked = performance.now();
     const { clusterId, revision } = await this.source.head(this.key);
     const expected = this.journal.state.clusterId;
     if (clusterId !== expected)
@@ -62,6 +65,7 @@ export class SourceHead {
         `the source's head went back to ${revision}, below ${captured}`,
         revision,
       );
+    this.heard(performance.now() - asked, revision);
     this.lag.saw(revision);
     this.history.sawHead(revision);
   }

@@ -20,6 +20,8 @@ interface TargetPollOptions {
   /** What can have come from here. */
   journalPosition: () => Position;
   trouble: TargetTrouble;
+  /** Hears how long an answer took. */
+  heard: (tookMs: number) => void;
   /** A call failed in a way that passes. */
   failed: (error: LockstepError) => void;
 }
@@ -33,7 +35,9 @@ export async function pollTarget(o: TargetPollOptions, signal: AbortSignal): Pro
   const look = async () => {
     const position = o.position();
     if (position === undefined) return;
+    const asked = performance.now();
     const { revision } = await o.target.head(CURSOR_KEY);
+    o.heard(performance.now() - asked);
     if (revision < position) throw wentBack(position, revision);
     // Nothing above the journal can come from here. Its next write would notice, too, but on an idle
     // source that may be tomorrow.

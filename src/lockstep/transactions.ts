@@ -167,6 +167,7 @@ export class Transactions implements Way {
       if (size > 0) ahead++;
       if (data.state === 'waiting') {
         if (size > 0 && !this.#mayPrecedeAnswers(stage, data, ahead)) return;
+        if (!wasSent(data) && this.#granted(1) === 0) return;
         this.#sendData(stage, data);
       }
       if (data.state === 'on its way') ahead++;
@@ -193,6 +194,14 @@ export class Transactions implements Way {
     return wait === 0;
   }
 
+  /** How many of so many revisions may be sent now; the rest has its turn later. */
+  #granted(revisions: number): number {
+    const { throttle } = this.options;
+    const granted = throttle.take(revisions);
+    if (granted < revisions) this.#wakeIn(throttle.waitMs);
+    return granted;
+  }
+
   #wakeIn(ms: number): void {
     if (this.#woken) return;
     this.#woken = true;
@@ -204,7 +213,8 @@ export class Transactions implements Way {
 
   #sendFillers(stage: Stage): void {
     for (const slot of stage.refused.splice(0)) this.#sendFiller(stage, slot);
-    for (const slot of this.#free.splice(0, stage.unsent)) {
+    const most = Math.min(stage.unsent, this.#free.length);
+    for (const slot of this.#free.splice(0, this.#granted(most))) {
       stage.unsent--;
       this.#sendFiller(stage, slot);
     }
@@ -292,4 +302,9 @@ export class Transactions implements Way {
       .finally(() => this.#onTheirWay.delete(write));
     this.#onTheirWay.add(write);
   }
+}
+
+/** Then it was refused since. */
+function wasSent({ sentAt }: Sending): boolean {
+  return sentAt > 0;
 }

@@ -3,6 +3,7 @@ import { passes } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import type { Data } from './stage.js';
+import type { Throttle } from './throttle.js';
 
 export interface Way {
   /** Whether each write puts a link (target/chain.ts), so that cursors have to count it. */
@@ -30,6 +31,8 @@ export interface Way {
 
 export interface WayOptions {
   onLanded: (write: Data | 'filler') => void;
+  /** Asked for each revision when it is sent for the first time. */
+  throttle: Throttle;
   /** Nothing more is sent once it is aborted, from outside or by `stop`. */
   stopped: AbortSignal;
   /** Called when a write has failed. */

@@ -88,6 +88,12 @@ export const follow = z.strictObject({
       .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
       .nullable(),
   }),
+  throttle: z.strictObject({
+    maxRate: count.nullable(),
+    nowRate: count.nullable(),
+    because: z.enum(['max rate', 'the source is slow', 'the target is slow']).nullable(),
+    holds: z.boolean(),
+  }),
   compaction: z
     .strictObject({
       revision,
@@ -123,6 +129,17 @@ export const follow = z.strictObject({
     })
     .nullable(),
 });
+
+export const control = {
+  throttle: z.strictObject({
+    throttle: z.strictObject({ maxRate: count.nullable(), before: count.nullable() }),
+  }),
+  audit: z.strictObject({ audit: z.strictObject({ state: z.string(), reports: z.string() }) }),
+  logLevel: z.strictObject({
+    logLevel: z.strictObject({ level: z.string(), before: z.string() }),
+  }),
+  stop: z.strictObject({ stop: z.strictObject({ stopping: z.literal(true) }) }),
+};
 
 export const mirror = z.strictObject({
   state: z.enum([

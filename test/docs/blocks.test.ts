@@ -111,6 +111,8 @@ const OF_OTHERS = [
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver
   ...['--etcd-prefix', '--etcd-servers-overrides'],
+  // curl
+  '--unix-socket',
   // node and mocha
   ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size'],
 ];

@@ -22,6 +22,7 @@ export function followStatus(other: Partial<FollowStatus> = {}): FollowStatus {
     ...{ lagRevisions: 0, lagSeconds: 0, caughtUpAt: '2026-03-01T20:01:00.000Z' },
     ...{ revisions: 10, fillers: 90, puts: 12, deletions: 3, bytes: 2048 },
     way: { by: 'transactions', where: null, why: null },
+    throttle: { maxRate: null, nowRate: null, because: null, holds: false },
     compactRevision: 4000,
     compaction: {
       ...{ revision: 4000, movedAt: '2026-03-01T20:05:00.000Z' },

@@ -36,6 +36,7 @@ export function inLockstep(): View {
       bytes: 9_830_112_400 + (Date.now() - LOADED_MS) * 950,
     },
     way: { by: 'proposals', where: 'the peer port http://10.0.1.1:2380', why: null },
+    throttle: { maxRate: null, nowRate: null, because: null, holds: false },
     progress: null,
     journal: { revision: head, bytes: 1_932_735_283, freeBytes: 128_849_018_880 },
     compaction: {
@@ -139,6 +140,7 @@ export function waitingForTarget(): View {
     lag: null,
     wrote: { revisions: 0, fillers: 0, puts: 0, deletions: 0, bytes: 0 },
     way: null,
+    throttle: null,
     compaction: { revision: HEAD - 900, movedAt: null, keepsSeconds: null, leftSeconds: null },
     leases: null,
     retries: [{ code: 'UNAVAILABLE', side: 'target', count: 38 }],
@@ -202,6 +204,7 @@ export function switching(): View {
       lag: null,
       wrote: null,
       way: null,
+      throttle: null,
       journal: null,
       compaction: null,
       leases: null,

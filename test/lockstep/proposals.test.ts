@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Proposals } from '../../src/lockstep/proposals.js';
+import { Throttle } from '../../src/lockstep/throttle.js';
 import { AdaptiveWindow, type Amount, type Window } from '../../src/lockstep/window.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import type { Chained } from '../../src/target/guard.js';
@@ -70,7 +71,7 @@ class Shrinking implements Window {
 async function follow(port: Port, window: Window, from: Revision, to: Revision): Promise<void> {
   const stop = new AbortController();
   const options = {
-    ...{ window, stopped: stop.signal, onLanded: () => undefined },
+    ...{ window, stopped: stop.signal, onLanded: () => undefined, throttle: new Throttle() },
     stop: () => {
       stop.abort();
     },
@@ -95,10 +96,8 @@ describe('proposals and their window', () => {
     const stop = new AbortController();
     const window = new AdaptiveWindow();
     const options = {
-      window,
-      stopped: stop.signal,
-      onLanded: () => undefined,
-      stop: () => undefined,
+      ...{ window, stopped: stop.signal, throttle: new Throttle() },
+      ...{ onLanded: () => undefined, stop: () => undefined },
     };
     const way = new Proposals(port, { term: TERM, revision: 10 }, options);
     // The first entry goes alone.

@@ -22,6 +22,7 @@ export function showFigures(view: View): void {
     lag(view),
     wrote(view),
     otherWay(view),
+    throttle(view),
     journal(view),
     leases(view),
     retries(view),
@@ -84,6 +85,17 @@ function otherWay({ way }: View): Figure | null {
   const { by, why } = way;
   const told = [`! ${why.message} (${why.code})`, why.hint];
   return { name: 'Written by', value: by, notes: told, mood: 'trouble' };
+}
+
+/** Told only where something bounds how fast it is written. */
+function throttle({ throttle }: View): Figure | null {
+  if (!throttle || throttle.nowRate === null) return null;
+  const { nowRate, because, holds } = throttle;
+  return {
+    name: 'Written at most',
+    value: `${count(nowRate)}/s`,
+    notes: [because, holds ? 'writes wait for it' : null],
+  };
 }
 
 function journal({ journal }: View): Figure | null {
