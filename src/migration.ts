@@ -66,6 +66,11 @@ export interface FollowRequest extends StatusesOptions {
   repair?: boolean;
   /** The target's peer ports, where it may be written through them, many revisions at once. */
   peers?: PeersOptions | undefined;
+  /**
+   * One of two followers for one target, each with a journal of its own: it writes only where the target has
+   * stood still for so long although the source went on. Default: it is alone, and writes at once.
+   */
+  standby?: { afterSeconds: number } | undefined;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
   /** Compares both sides again and again while it follows; default: it does not. */
@@ -181,7 +186,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
-    const { audit, onAlarm, peers } = request;
+    const { audit, onAlarm, peers, standby } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -195,7 +200,7 @@ export class Migration {
       const opened = (journal = await Journal.open(request.journal));
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
-        const ends = { source, sourceWatch, target, peers };
+        const ends = { source, sourceWatch, target, peers, standby };
         const told = { audit, onAlarm, onNote };
         return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });

@@ -26,6 +26,7 @@ export function followCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints', 'journal'],
     optional: [
       ...(['untilRevision', 'untilSynced', 'repair', 'auditEvery', 'auditRate'] as const),
+      ...(['standby', 'standbyAfter'] as const),
       ...PEERS,
       ...LISTENER,
       ...BOTH_ACCESS,
@@ -39,6 +40,11 @@ export function followCommand(program: Command): void {
         throw badArgument(
           '--until-revision and --until-synced exclude each other',
           'Give one of them, or none to follow until a signal.',
+        );
+      if (options.standby && (untilSynced || untilRevision !== undefined))
+        throw badArgument(
+          `--standby and ${untilSynced ? '--until-synced' : '--until-revision'} exclude each other`,
+          'One that stands by follows until a signal.',
         );
       const until: NonNullable<FollowRequest['until']> =
         untilRevision !== undefined
@@ -63,6 +69,7 @@ export function followCommand(program: Command): void {
         peers,
         onBase,
         ...audited(options),
+        standby: options.standby ? { afterSeconds: options.standbyAfter } : undefined,
         onAlarm,
         signal,
       };
@@ -99,7 +106,9 @@ function audited({
 
 type FollowFlags = Given<
   'endpoints' | 'destEndpoints' | 'journal',
-  (typeof BOTH_ACCESS)[number] | (typeof PEERS)[number] | 'listen' | 'auditEvery' | 'auditRate'
+  | (typeof BOTH_ACCESS)[number]
+  | (typeof PEERS)[number]
+  | ('listen' | 'auditEvery' | 'auditRate' | 'standby' | 'standbyAfter')
 >;
 
 /** What --repair goes on behind. */
@@ -114,7 +123,10 @@ function commandsFor(options: FollowFlags): FollowCommands {
     auditEvery === undefined
       ? ''
       : ` ${flag('auditEvery', String(auditEvery))} ${flag('auditRate', String(auditRate))}`;
-  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}`;
+  const standby = options.standby
+    ? ` --standby ${flag('standbyAfter', String(options.standbyAfter))}`
+    : '';
+  const follow = `etcd-lockstep follow ${source} ${writerFlags(options)} ${flag('journal', journal)}${audits}${standby}`;
   return {
     audit: `etcd-lockstep audit ${source} ${sideFlags('target', options)} --history`,
     repair: `${follow} --repair`,

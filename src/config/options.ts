@@ -128,6 +128,17 @@ export const OPTIONS = {
   values: onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   revision: revision("revision to compare at (default: the target's head)"),
   history: onOff('compare every event that both sides still hold, too'),
+  standby: onOff(
+    'be one of two: write only while the other follower of this target does not; each with a journal of its own',
+  ),
+  standbyAfter: withDefault(
+    '15s',
+    duration(
+      '2s',
+      '1h',
+      'take the target over when it has not moved for so long, although the source has',
+    ),
+  ),
   auditEvery: duration('1s', '720h', 'compare both sides so often while following (default: not)'),
   auditRate: withDefault(
     '4MiB',

@@ -42,6 +42,7 @@ export function followView(
     heads: { source: Math.max(sourceHead, status.journalPosition), target: position },
     wrote: wrote(status),
     way: way(status),
+    active: status.standby && status.standby.active,
     journal: {
       revision: status.journalPosition,
       bytes: status.journalBytes,
@@ -71,8 +72,11 @@ function way({ way: { by, where, why } }: FollowStatus): View['way'] {
 }
 
 /** Before it has caught up for the first time its lag is a guess. */
-function isReady({ state, caughtUpAt, lagSeconds }: FollowStatus, within: number): boolean {
+function isReady(status: FollowStatus, within: number): boolean {
+  const { state, caughtUpAt, lagSeconds, standby, trouble } = status;
   if (state === 'taken over') return true;
+  // It could take over: what it would write is there.
+  if (state === 'standby') return trouble === null && (standby?.journalLagSeconds ?? 0) <= within;
   const goesOn = state === 'in lockstep' || state === 'catching up';
   return goesOn && caughtUpAt !== null && lagSeconds !== null && lagSeconds <= within;
 }
@@ -82,8 +86,10 @@ function mood({ state, position, trouble, ...audited }: FollowStatus): Mood {
   const isAwaited = state === 'waiting for the target' && position === null;
   if (trouble && !(isAwaited && trouble.code === 'UNAVAILABLE')) return 'trouble';
   if (isDifferent(audited)) return 'trouble';
-  return state === 'in lockstep' || state === 'taken over' ? 'well' : 'working';
+  return WELL.includes(state) ? 'well' : 'working';
 }
+
+const WELL: readonly FollowStatus['state'][] = ['in lockstep', 'standby', 'taken over'];
 
 /** By what the audit that is under way has found already, or the last that was carried through. */
 function isDifferent({ audits, auditing }: Pick<View, 'audits' | 'auditing'>): boolean {
@@ -108,9 +114,20 @@ function sentence(s: FollowStatus): string {
       return `Catching up: ${behind} behind the source.`;
     case 'in lockstep':
       return `In lockstep at revision ${position ?? 0}: ${behind} behind the source.`;
+    case 'standby':
+      return standing(s);
     case 'taken over':
       return `A cutover has taken the target over at revision ${cutover?.exact ?? 0}: this follower has done its work.`;
   }
+}
+
+function standing({ standby, position, lagRevisions, lagSeconds }: FollowStatus): string {
+  if (!standby?.named)
+    return "Standing by: nobody writes to the target yet; it begins with the source's next change.";
+  const behind = `${count(lagRevisions ?? 0)} revisions, ${duration(lagSeconds ?? 0)} behind`;
+  const still =
+    standby.stillSeconds > 0 ? `; it stands still for ${duration(standby.stillSeconds)}` : '';
+  return `Standing by: the target was written last by follower ${standby.named}, and is at revision ${position ?? 0}, ${behind}${still}.`;
 }
 
 function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
@@ -132,6 +149,8 @@ function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
         text: 'Audit, as often as you like. When it is time, cut over, with the runbook beside you.',
         command: audit,
       };
+    case 'standby':
+      return { text: 'Nothing: it takes over by itself when the other one fails.', command: null };
     case 'taken over':
       return { text: 'Nothing: this need not be started again.', command: null };
     default:

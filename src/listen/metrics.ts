@@ -73,6 +73,11 @@ const GAUGES: readonly Metric[] = [
     of: ({ way }) => way?.why && [{ labels: { code: way.why.code }, value: 1 }],
   },
   {
+    name: 'active',
+    help: 'Of one of two followers that stand by for each other: whether it is the one that writes.',
+    of: ({ active }) => active,
+  },
+  {
     name: 'progress_ratio',
     help: 'How much of long work with an end is done, 0 to 1.',
     of: ({ progress }) => progress?.share,

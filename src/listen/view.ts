@@ -44,6 +44,8 @@ export interface View {
   wrote: Wrote | null;
   /** How the target is written; null where there is one way only, or nothing was written yet. */
   way: WayView | null;
+  /** Of one of two followers that stand by for each other: whether it writes. Null for whoever is alone. */
+  active: boolean | null;
   /** How far long work with an end has come. */
   progress: { share: number | null; text: string } | null;
   journal: JournalView | null;
@@ -165,6 +167,7 @@ export const STATES: Record<Viewed, readonly string[]> = {
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'standby',
     'taken over',
     'failed',
   ],

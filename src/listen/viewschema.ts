@@ -67,6 +67,8 @@ const whole = z.object({
       why: z.object({ code, message: z.string(), hint: z.string().nullable() }).nullable(),
     })
     .nullable(),
+  // An older version's has none.
+  active: z.boolean().nullable().default(null),
   progress: z.object({ share: amount.nullable(), text: z.string() }).nullable(),
   journal: z.object({ revision, bytes: amount, freeBytes: amount.nullable() }).nullable(),
   compaction: z

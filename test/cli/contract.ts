@@ -65,6 +65,7 @@ export const follow = z.strictObject({
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'standby',
     'taken over',
   ]),
   prefixes,
@@ -88,6 +89,16 @@ export const follow = z.strictObject({
       .strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() })
       .nullable(),
   }),
+  standby: z
+    .strictObject({
+      active: z.boolean(),
+      follower: z.uuid(),
+      named: z.uuid().nullable(),
+      stillSeconds: count,
+      journalLagSeconds: z.number().nonnegative(),
+      takeovers: count,
+    })
+    .nullable(),
   compaction: z
     .strictObject({
       revision,

@@ -42,6 +42,8 @@ let started = 0;
 
 export class FollowProcess {
   readonly #child: Child;
+  /** Whether it was killed from here. */
+  killed = false;
 
   constructor({ source, target, journal }: Ends, ...more: string[]) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
@@ -138,6 +140,7 @@ export class FollowProcess {
 
   /** Whatever it does. */
   async kill(): Promise<void> {
+    this.killed = true;
     this.#child.signal('SIGKILL');
     await this.#child.exit();
   }

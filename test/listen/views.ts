@@ -36,6 +36,7 @@ export function inLockstep(): View {
       bytes: 9_830_112_400 + (Date.now() - LOADED_MS) * 950,
     },
     way: { by: 'proposals', where: 'the peer port http://10.0.1.1:2380', why: null },
+    active: null,
     progress: null,
     journal: { revision: head, bytes: 1_932_735_283, freeBytes: 128_849_018_880 },
     compaction: {
