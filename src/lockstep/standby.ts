@@ -210,14 +210,14 @@ export class Standby {
     this.#captured.saw(head.lag.head);
     // As it was before the read, which is linearizable: it shows that, or what came behind it.
     const [mine, written] = [this.active, applier.position ?? 0];
-    const stock = takeStock(await target.read(), identity);
-    await head.refuseAhead(stock.position);
-    trouble.answered(stock.position);
-    const { position, cursor } = stock;
+    const { position, cursor } = takeStock(await target.read(), identity);
+    trouble.answered(position);
     if (mine && (cursor.follower !== applier.follower || position < written)) this.#turn?.abort();
     this.#saw(position, cursor.follower);
     this.#judgeFitness(position);
     this.#looked.wake();
+    // Last: a source that is silent must not hide whose the target is.
+    await head.refuseAhead(position);
   }
 
   #saw(position: Position, follower: string | null): void {

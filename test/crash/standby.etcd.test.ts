@@ -6,7 +6,8 @@
  */
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Duo, type Partner } from './duo.js';
+import { Duo, type Partner } from '../faults/duo.js';
+import type { By } from '../oracle/lockstep.js';
 import { Random } from './random.js';
 
 const BUSY_MS = 20;
@@ -72,30 +73,30 @@ function drawn(random: Random): string[] {
     .slice(0, TURNS);
 }
 
-describe('two followers stand by for each other', () => {
-  for (const by of ['transactions', 'proposals'] as const)
-    it(`by ${by}: whatever happens to them, the target ends as its source`, async function () {
-      this.timeout(120_000 + TURNS * 60_000);
-      await Random.alone((random) =>
-        Duo.with({ by, everyMs: BUSY_MS }, async (duo) => {
-          for (const one of duo.both) one.launch();
-          for (const [i, name] of drawn(random).entries()) {
-            const active = await duo.settled();
-            await TURNS_OF[name]?.(duo, active, random).catch((cause: unknown) => {
-              throw new Error(`turn ${i + 1}, ${name}:\n${String(cause)}\n${duo.tell()}`, {
-                cause,
-              });
-            });
-            await duo.settled();
-            await duo.goesOn();
-            await duo.compact();
-            if (i % COMPARED_EVERY !== COMPARED_EVERY - 1) continue;
-            await duo.exact();
-            duo.writes.start();
-          }
-          await duo.exact();
-          expect(duo.both.map(({ running }) => running.running())).to.deep.equal([true, true]);
-        }),
-      );
-    });
+async function liveThrough(by: By, random: Random): Promise<void> {
+  await Duo.with({ by, everyMs: BUSY_MS }, async (duo) => {
+    for (const one of duo.both) one.launch();
+    for (const [i, name] of drawn(random).entries()) {
+      const active = await duo.settled();
+      await TURNS_OF[name]?.(duo, active, random).catch((cause: unknown) => {
+        throw new Error(`by ${by}, turn ${i + 1}, ${name}:\n${String(cause)}`, { cause });
+      });
+      await duo.settled();
+      await duo.goesOn();
+      await duo.compact();
+      if (i % COMPARED_EVERY !== COMPARED_EVERY - 1) continue;
+      await duo.exact();
+      duo.writes.start();
+    }
+    await duo.exact();
+    expect(duo.both.map(({ running }) => running.running())).to.deep.equal([true, true]);
+  });
+}
+
+describe('two followers that stand by for each other', () => {
+  it(`${TURNS} turns by each way: whatever happens to them, the target ends as its source`, async function () {
+    this.timeout(240_000 + TURNS * 60_000);
+    const ways: By[] = ['transactions', 'proposals'];
+    await Random.together(ways.map((by) => (random) => liveThrough(by, random)));
+  });
 });

@@ -42,8 +42,8 @@ let started = 0;
 
 export class FollowProcess {
   readonly #child: Child;
-  /** Whether it was killed from here. */
-  killed = false;
+  /** Whether its end was asked for from here. */
+  toEnd = false;
 
   constructor({ source, target, journal }: Ends, ...more: string[]) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
@@ -132,6 +132,7 @@ export class FollowProcess {
 
   /** SIGTERM, and a clean end. */
   async stop(): Promise<void> {
+    this.toEnd = true;
     this.#child.signal('SIGTERM');
     await this.#child.exit();
     if (this.#child.ended() !== 'exit code 0')
@@ -140,7 +141,7 @@ export class FollowProcess {
 
   /** Whatever it does. */
   async kill(): Promise<void> {
-    this.killed = true;
+    this.toEnd = true;
     this.#child.signal('SIGKILL');
     await this.#child.exit();
   }

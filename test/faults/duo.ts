@@ -2,13 +2,13 @@
  * One source that is written, one target, and two followers that stand by for each other, each with a journal
  * and a network of its own: what is done to one of them the other does not feel.
  */
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdClient } from '../../src/wire/client.js';
-import { FollowProcess, type Mark, type Status } from '../faults/follower.js';
-import { Writes } from '../faults/writes.js';
+import { FollowProcess, type Status } from './follower.js';
+import { Writes } from './writes.js';
 import type { By } from '../oracle/lockstep.js';
 import { compareStores, takeBase } from '../oracle/lockstep.js';
 import { removeAtExit, removeFolder } from '../rig/child.js';
@@ -19,22 +19,18 @@ import { FaultProxy } from '../rig/proxy.js';
 /** The least that `--standby-after` takes: what is proven is who writes, not how soon. */
 export const AFTER_SECONDS = 2;
 /** Jitter, looks, and a machine that does other things beside. */
-export const TAKEN_OVER_WITHIN_MS = 40_000;
+export const TAKEN_OVER_WITHIN_MS = 120_000;
 const POLL_MS = 50;
 
 interface DuoOptions {
   by?: By;
   /** Of the writer, between two operations; none if it does not write by itself. */
   everyMs?: number;
-  /** Whose journal is seeded last; the target is restored from that one's base. */
-  seededLast?: 'first' | 'second';
 }
 
 /** One of the two. */
 export class Partner {
   process: FollowProcess | undefined;
-  /** Since it was launched. */
-  launched: Mark = { lines: 0, ms: 0 };
   #peerCut = false;
 
   constructor(
@@ -46,7 +42,6 @@ export class Partner {
   ) {}
 
   launch(): void {
-    this.launched = { lines: 0, ms: Date.now() };
     this.process = new FollowProcess(
       { source: this.source.endpoint, target: this.target.endpoint, journal: this.journal },
       ...['--standby', '--standby-after', `${AFTER_SECONDS}s`, '--status-interval', '200ms'],
@@ -125,20 +120,20 @@ export class Duo {
 
   /** Both are there and neither runs; the target bears nobody's name. */
   static async begin(options: DuoOptions = {}): Promise<Duo> {
-    const { by = 'transactions', everyMs, seededLast = 'second' } = options;
+    const { by = 'transactions', everyMs } = options;
     const dir = mkdtempSync(join(tmpdir(), 'duo-'));
     removeAtExit(dir);
     const source = await Etcd.start();
     const client = new EtcdClient(source.endpoint, 'source');
     const writes = new Writes(source, client, everyMs);
     await writes.once();
-    let base = '';
-    for (const one of seededLast === 'second' ? ['first', 'second'] : ['second', 'first']) {
+    for (const one of ['first', 'second']) {
       mkdirSync(join(dir, one));
-      base = await takeBase(client, join(dir, one), 'range');
+      await takeBase(client, join(dir, one), 'range');
       await writes.once();
     }
-    const target = await Etcd.startFromSnapshot(base, { args: ['--max-request-bytes=10485760'] });
+    const args = ['--max-request-bytes=10485760'];
+    const target = await Etcd.startFromSnapshot(join(dir, 'second', 'base.db'), { args });
     const partner = async (name: string) =>
       new Partner(
         join(dir, name, 'journal'),
@@ -162,6 +157,14 @@ export class Duo {
     } finally {
       await duo.remove();
     }
+  }
+
+  /** Another journal for it, of what the source has now. */
+  async reseed({ journal }: Partner): Promise<void> {
+    const folder = dirname(journal);
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    await takeBase(this.sourceClient, folder, 'range');
   }
 
   get both(): readonly [Partner, Partner] {
@@ -221,7 +224,9 @@ export class Duo {
 
   /** What both have said last, for messages. */
   tell(): string {
-    return this.both.map((one, i) => `${i + 1}: ${one.process?.tail() ?? '-'}`).join('\n');
+    const said = ({ process, last }: Partner) =>
+      [...(process?.notes().slice(-8) ?? []), JSON.stringify(last)].join('\n');
+    return this.both.map((one, i) => `${i + 1}: ${said(one)}`).join('\n');
   }
 
   async remove(): Promise<void> {
@@ -236,7 +241,7 @@ export class Duo {
   /** Nothing that is done to them may end them, but for a kill. */
   #refuseEnds(): void {
     for (const { process } of this.both)
-      if (process && !process.running() && !process.killed)
-        throw new Error(`one has ended by itself:\n${process.tail()}`);
+      if (process && !process.running() && !process.toEnd)
+        throw new Error(`one has ended by itself:\n${process.tail().slice(-2000)}`);
   }
 }
