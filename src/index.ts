@@ -27,6 +27,7 @@ export type { SeedCount } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
 export type { WayStatus } from './lockstep/ways.js';
+export type { StandbyStatus } from './lockstep/standby.js';
 export type { PeersOptions } from './target/peers.js';
 export type { SourceWindow } from './lockstep/sourcehistory.js';
 export type { LeasesKept } from './leases/keeper.js';

@@ -44,7 +44,7 @@ import type { TargetTrouble } from './targettrouble.js';
 
 /** For status, metrics and page. */
 export interface StandbyStatus {
-  /** Whether it is the one that writes. */
+  /** Whether it is the one that writes, as far as it knows. */
   active: boolean;
   /** Its own id, as a cursor names who has written it. */
   follower: string;
@@ -54,8 +54,8 @@ export interface StandbyStatus {
   stillSeconds: number;
   /** How far the journal is behind the source. */
   journalLagSeconds: number;
-  /** How often it has taken the target over since it began. */
-  takeovers: number;
+  /** How often it has begun to write since it was started. */
+  turns: number;
 }
 
 interface StandbyOptions {
@@ -97,7 +97,7 @@ export class Standby {
   #turn: AbortController | undefined;
   /** Why it could not take over, and where the target stood then. */
   #unfit: { error: LockstepError; at: Revision | undefined } | undefined;
-  #takeovers = 0;
+  #turns = 0;
 
   constructor(private readonly o: StandbyOptions) {
     this.#reset();
@@ -126,7 +126,7 @@ export class Standby {
       named: this.active ? applier.follower : this.#named,
       stillSeconds: this.active ? 0 : Math.floor(this.#stillMs / 1000),
       journalLagSeconds: this.#captured.behind(journal.position).seconds,
-      takeovers: this.#takeovers,
+      turns: this.#turns,
     };
   }
 
@@ -175,9 +175,9 @@ export class Standby {
 
   /** A write of ours has moved the cursor. */
   hasBegun(): void {
-    this.#takeovers++;
-    const from = this.#named === null ? 'nobody has before' : `taken over from ${this.#named}`;
-    this.o.onNote(`writing to the target from now on; ${from}`);
+    this.#turns++;
+    const before = this.#named === null ? 'nobody has before' : `before it was ${this.#named}`;
+    this.o.onNote(`writing to the target from now on; ${before}`);
   }
 
   async #untilDue(signal: AbortSignal): Promise<void> {

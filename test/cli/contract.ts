@@ -96,7 +96,7 @@ export const follow = z.strictObject({
       named: z.uuid().nullable(),
       stillSeconds: count,
       journalLagSeconds: z.number().nonnegative(),
-      takeovers: count,
+      turns: count,
     })
     .nullable(),
   compaction: z

@@ -29,7 +29,7 @@ async function atOnce(): Promise<void> {
     await duo.goesOn();
     await sleep(WATCHED_MS);
     expect(await duo.settled()).to.equal(active);
-    expect(duo.other(active).last?.standby?.takeovers).to.equal(0);
+    expect(duo.other(active).last?.standby?.turns).to.equal(0);
     expect(duo.other(active).last?.standby?.named).to.equal(active.last?.standby?.follower);
     await duo.exact();
   });
@@ -45,7 +45,7 @@ async function silentTarget(): Promise<void> {
     await duo.second.until('standby', ({ state, trouble }) => state === 'standby' && !trouble);
     await duo.goesOn();
     expect(duo.first.active).to.equal(true);
-    expect(duo.second.last?.standby?.takeovers).to.equal(0);
+    expect(duo.second.last?.standby?.turns).to.equal(0);
     await duo.exact();
   });
 }
@@ -73,7 +73,7 @@ async function slowFirst(): Promise<void> {
     duo.first.target.delay(400);
     await sleep(2 * WATCHED_MS);
     expect(duo.first.active).to.equal(true);
-    expect(duo.second.last?.standby?.takeovers).to.equal(0);
+    expect(duo.second.last?.standby?.turns).to.equal(0);
     duo.first.target.delay(0);
     await duo.exact();
   });
@@ -164,6 +164,36 @@ async function alone(): Promise<void> {
   });
 }
 
+/** What it has seen before it was stopped counts, and what it has not seen does not. */
+async function stoppedStandby(): Promise<void> {
+  await Duo.with({ everyMs: BUSY_MS }, async (duo) => {
+    await firstWrites(duo);
+    for (let time = 0; time < 3; time++) {
+      duo.second.signal('SIGSTOP');
+      await sleep(WATCHED_MS);
+      duo.second.signal('SIGCONT');
+      await duo.goesOn();
+      await duo.second.until('standby', ({ state, trouble }) => state === 'standby' && !trouble);
+    }
+    expect(duo.first.active).to.equal(true);
+    expect(duo.second.last?.standby?.turns).to.equal(0);
+    await duo.exact();
+  });
+}
+
+/** What no other try mends ends whoever looks, as it ends a follower that is alone. */
+async function foreign(): Promise<void> {
+  await Duo.with({ everyMs: BUSY_MS }, async (duo) => {
+    await firstWrites(duo);
+    await duo.target.ctl('put', '/elsewhere', 'theirs');
+    for (const { running } of duo.both) {
+      const { exit, error } = await running.stopped();
+      expect(exit).to.equal('exit code 5');
+      expect(error.code).to.be.oneOf(['TARGET_HEAD_OFF', 'TARGET_FOREIGN_WRITE']);
+    }
+  });
+}
+
 /** Both find that their work is done. */
 async function takenOver(): Promise<void> {
   await Duo.with({}, async (duo) => {
@@ -189,6 +219,8 @@ describe('two followers that stand by for each other', () => {
     'one whose journal begins above the target says so, until it does not': unfit,
     'the journal of a standby is compacted, and the target is not by it': journalStaysSmall,
     'a follower that is no standby takes the target, and gives it back with its end': alone,
+    'a standby that was stopped for a while has not watched meanwhile': stoppedStandby,
+    'somebody else writes to the target: both end': foreign,
     'a takeover for a cutover ends both': takenOver,
   });
 });
