@@ -29,6 +29,7 @@ export type { FollowState, FollowStatus } from './lockstep/follow.js';
 export type { WayStatus } from './lockstep/ways.js';
 export type { ThrottleStatus } from './lockstep/throttle.js';
 export type { Steering } from './lockstep/steering.js';
+export type { StandbyStatus } from './lockstep/standby.js';
 export type { PeersOptions } from './target/peers.js';
 export type { SourceWindow } from './lockstep/sourcehistory.js';
 export type { LeasesKept } from './leases/keeper.js';

@@ -75,6 +75,11 @@ export interface FollowRequest extends StatusesOptions {
    * Called once its journal is this process's alone; what it returns is called before that is given back.
    */
   onOwned?: () => Promise<() => Promise<void>>;
+  /**
+   * One of two followers for one target, each with a journal of its own: it writes only where the target has
+   * stood still for so long although the source went on. Default: it is alone, and writes at once.
+   */
+  standby?: { afterSeconds: number } | undefined;
   /** Called while a repair reads the target. */
   onBase?: OnBase;
   /** Compares both sides again and again while it follows; default: it does not. */
@@ -190,7 +195,7 @@ export class Migration {
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
     const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
-    const { audit, onAlarm, peers, maxRate, steering } = request;
+    const { audit, onAlarm, peers, maxRate, steering, standby } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
     const { target } = this.#sides;
@@ -206,7 +211,7 @@ export class Migration {
       disown = await request.onOwned?.();
       yield* statuses({ ...request, signal }, (stop) => {
         for (const client of [source, sourceWatch]) client.closeAt(stop);
-        const ends = { source, sourceWatch, target, peers, maxRate, steering };
+        const ends = { source, sourceWatch, target, peers, maxRate, steering, standby };
         const told = { audit, onAlarm, onNote };
         return new Follower({ ...ends, ...told, journal: opened, repair, until, signal: stop });
       });

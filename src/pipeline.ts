@@ -6,6 +6,8 @@
  *            └─ history lost ─► bridge ───────┘        (with --repair)
  *     beside it: the source's head, leases, compactions, a look at the target
  *
+ * Of two that stand by for each other both do all but what writes to the target (lockstep/standby.ts).
+ *
  * Each part runs by itself, and they share only the journal and where apply stands. So what is captured
  * goes on while the target is being restored, restarted or down.
  *
@@ -30,6 +32,7 @@ import { Compactions } from './lockstep/compactions.js';
 import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
+import { Standby } from './lockstep/standby.js';
 import { pollTarget } from './lockstep/targetpoll.js';
 import type { Steering } from './lockstep/steering.js';
 import { TargetTrouble } from './lockstep/targettrouble.js';
@@ -37,9 +40,10 @@ import { Throttle } from './lockstep/throttle.js';
 import { Ways } from './lockstep/ways.js';
 import { PrefixSet } from './mvcc/prefix.js';
 import type { Revision } from './mvcc/revision.js';
+import type { Position } from './position.js';
 import type { WatchLimits } from './source/limits.js';
 import { Peers, type PeersOptions } from './target/peers.js';
-import type { Identity } from './target/stock.js';
+import type { Identity, Stock } from './target/stock.js';
 import { EtcdTarget } from './target/target.js';
 import type { EtcdClient } from './wire/client.js';
 
@@ -57,6 +61,8 @@ export interface PipelineOptions {
   maxRate?: number | undefined;
   /** What is changed while it runs. */
   steering?: Steering | undefined;
+  /** One of two, which writes only where the target has stood still for so long. Unless given it is alone. */
+  standby?: { afterSeconds: number } | undefined;
   until: { kind: 'signal' } | { kind: 'synced' } | { kind: 'revision'; revision: Revision };
   onNote: OnNote;
 }
@@ -73,6 +79,8 @@ export class Pipeline {
   readonly leases: LeaseKeeper;
   readonly compactions: Compactions;
   readonly targetTrouble: TargetTrouble;
+  /** Whose turn it is, where there are two; undefined where it is alone. */
+  readonly standby: Standby | undefined;
   /** What has failed in any of them and was tried again. */
   readonly retries = new Retries();
   /** Where the journal lies. */
@@ -104,11 +112,17 @@ export class Pipeline {
     });
     this.targetTrouble = new TargetTrouble(onNote);
     const { retries } = this;
-    this.compactions = new Compactions({ ...o, retries }, this.head, () => this.applier.position);
+    this.compactions = new Compactions(
+      { ...o, retries },
+      this.head,
+      () => this.position,
+      () => this.standby?.active ?? true,
+    );
     const peers = (this.#peers = o.peers && new Peers(target, o.peers));
     this.ways = new Ways({ open: peers && (() => peers.open()), onNote });
     const last = until.kind === 'revision' ? until.revision : undefined;
-    this.applier = new Applier(new EtcdTarget(target), new JournalFeed(journal, last), {
+    const ours = new EtcdTarget(target);
+    this.applier = new Applier(ours, new JournalFeed(journal, last), {
       ...this.#identity,
       ways: this.ways,
       throttle,
@@ -119,12 +133,28 @@ export class Pipeline {
         if (error.side === 'source') this.#heldUp = { error, at: this.applier.position };
         else if (error.code !== 'PEER_PORT') this.#targetFailed(error);
       },
-      onStock: async (position) => {
-        await this.head.refuseAhead(position);
-        this.leases.begin();
-        this.targetTrouble.answered(position);
-      },
+      onStock: (stock) => this.#tookStock(stock),
+      onOwner: () => this.standby?.hasBegun(),
     });
+    this.standby =
+      o.standby &&
+      new Standby({
+        ...{ afterMs: o.standby.afterSeconds * 1000, onNote },
+        ...{ applier: this.applier, target: ours, identity: this.#identity, journal },
+        ...{ head: this.head, trouble: this.targetTrouble },
+        failed: (error) => {
+          this.#lookFailed(error);
+        },
+        onTurnOver: () => {
+          this.leases.end();
+        },
+      });
+  }
+
+  /** The target's head as far as it is known; undefined before it was read. */
+  get position(): Position | undefined {
+    const { standby, applier } = this;
+    return standby && !standby.active ? standby.position : applier.position;
   }
 
   /** Ends when `until` is fulfilled or `signal` aborts, after the write that is under way. */
@@ -150,10 +180,17 @@ export class Pipeline {
 
   async #apply(signal: AbortSignal): Promise<void> {
     try {
-      await this.applier.run(signal);
+      await (this.standby ? this.standby.takeTurns(signal) : this.applier.run(signal));
     } finally {
       this.#peers?.close();
     }
+  }
+
+  async #tookStock(stock: Stock): Promise<void> {
+    this.standby?.mayWrite(stock);
+    await this.head.refuseAhead(stock.position);
+    this.leases.begin();
+    this.targetTrouble.answered(stock.position);
   }
 
   /** Why the source keeps the target waiting where it stands. */
@@ -173,6 +210,10 @@ export class Pipeline {
   }
 
   async #pollTarget(signal: AbortSignal): Promise<void> {
+    if (this.standby) {
+      await this.standby.watch(signal);
+      return;
+    }
     const { target, journal } = this.o;
     const look = {
       ...{ target, identity: this.#identity, trouble: this.targetTrouble },
@@ -182,15 +223,19 @@ export class Pipeline {
         this.throttle.targetAnswered(tookMs);
       },
       failed: (error: LockstepError) => {
-        this.retries.count(error);
-        this.#targetFailed(error);
+        this.#lookFailed(error);
       },
     };
     await pollTarget(look, signal);
   }
 
+  #lookFailed(error: LockstepError): void {
+    this.retries.count(error);
+    if (error.side !== 'source') this.#targetFailed(error);
+  }
+
   #targetFailed(error: LockstepError): void {
-    this.targetTrouble.failed(error, this.applier.position);
+    this.targetTrouble.failed(error, this.position);
     if (hasCode(error, 'NO_LEASE')) this.leases.forget();
   }
 
@@ -199,7 +244,7 @@ export class Pipeline {
     const { until, journal } = this.o;
     while (!signal.aborted && until.kind !== 'signal') {
       // The journal has its say about where the target stands.
-      const position = Math.min(this.applier.position ?? 0, journal.position);
+      const position = Math.min(this.position ?? 0, journal.position);
       const goal = until.kind === 'revision' ? until.revision : this.head.lag.head;
       const there = this.targetTrouble.reachable && position >= goal;
       if (there && !this.compactions.owesGap) return true;

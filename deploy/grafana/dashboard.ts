@@ -202,10 +202,12 @@ const ROWS: readonly Row[] = [
       },
       {
         ...{ title: 'Written by', type: 'state-timeline', width: 8, mappings: { '1': ' ' } },
-        about: 'By transactions or proposals, and why not by proposals where they were asked for.',
+        about:
+          'By transactions or proposals, and why not by proposals where they were asked for; of two followers, when this one was.',
         queries: [
           query(`${of('way')} == 1`, '{{by}}'),
           query(of('way_trouble'), 'not by proposals: {{code}}'),
+          query(`${of('active')} == 1`, 'active'),
         ],
       },
     ],

@@ -1,6 +1,7 @@
 /** etcd-lockstep follow */
 import type { Command } from 'commander';
 import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
+import { flagOf } from '../config/options.js';
 import type { Given } from '../config/parse.js';
 import { badArgument, hasCode } from '../errors.js';
 import { followView, type FollowCommands, type TargetRead } from '../listen/followview.js';
@@ -31,6 +32,8 @@ export function followCommand(program: Command): void {
         'untilRevision',
         'untilSynced',
         'repair',
+        'standby',
+        'standbyAfter',
         'maxRate',
         'auditEvery',
         'auditRate',
@@ -49,6 +52,11 @@ export function followCommand(program: Command): void {
         throw badArgument(
           '--until-revision and --until-synced exclude each other',
           'Give one of them, or none to follow until a signal.',
+        );
+      if (options.standby && (untilSynced || untilRevision !== undefined))
+        throw badArgument(
+          `--standby and ${untilSynced ? '--until-synced' : '--until-revision'} exclude each other`,
+          'One that stands by follows until a signal.',
         );
       const until: NonNullable<FollowRequest['until']> =
         untilRevision !== undefined
@@ -77,6 +85,7 @@ export function followCommand(program: Command): void {
         ...{ peers, maxRate, steering: steered.steering, onOwned: steered.onOwned },
         onBase,
         ...audited(options),
+        standby: options.standby ? { afterSeconds: options.standbyAfter } : undefined,
         onAlarm,
         signal,
       };
@@ -115,7 +124,7 @@ type FollowFlags = Given<
   'endpoints' | 'destEndpoints' | 'journal',
   | (typeof BOTH_ACCESS)[number]
   | (typeof PEERS)[number]
-  | ('listen' | 'maxRate' | 'auditEvery' | 'auditRate')
+  | ('listen' | 'maxRate' | 'auditEvery' | 'auditRate' | 'standby' | 'standbyAfter')
 >;
 
 /** What --repair goes on behind. */
@@ -127,7 +136,7 @@ function commandsFor(options: FollowFlags): FollowCommands {
   const source = sideFlags('source', options);
   const { journal, maxRate, auditEvery, auditRate } = options;
   const again = (
-    name: 'journal' | 'maxRate' | 'auditEvery' | 'auditRate',
+    name: 'journal' | 'maxRate' | 'auditEvery' | 'auditRate' | 'standbyAfter',
     value: string | number,
   ) => flagAgain(options, name, String(value));
   const bound = maxRate === undefined ? [] : [again('maxRate', maxRate)];
@@ -135,7 +144,17 @@ function commandsFor(options: FollowFlags): FollowCommands {
     auditEvery === undefined
       ? []
       : [again('auditEvery', auditEvery), again('auditRate', auditRate)];
-  const ways = [source, writerFlags(options), again('journal', journal), ...bound, ...audits];
+  const standby = options.standby
+    ? [flagOf('standby'), again('standbyAfter', options.standbyAfter)]
+    : [];
+  const ways = [
+    source,
+    writerFlags(options),
+    again('journal', journal),
+    ...bound,
+    ...audits,
+    ...standby,
+  ];
   return {
     audit: commandAgain('audit', options, source, sideFlags('target', options), '--history'),
     repair: commandAgain('follow', options, ...ways, '--repair'),

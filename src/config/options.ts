@@ -143,7 +143,7 @@ export const OPTIONS = {
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
   ),
   maxRate: inFile(
-    'target.maxRate',
+    'follow.maxRate',
     whole(
       'n',
       1,
@@ -185,6 +185,23 @@ export const OPTIONS = {
     onOff('what a mirror has brought: compare values and leases; revisions are others there'),
   ),
   revision: revision("revision to compare at (default: the target's head)"),
+  standby: inFile(
+    'follow.standby',
+    onOff(
+      'be one of two: write only while the other follower of this target does not; each with a journal of its own',
+    ),
+  ),
+  standbyAfter: inFile(
+    'follow.standbyAfter',
+    withDefault(
+      '15s',
+      duration(
+        '2s',
+        '1h',
+        'take the target over when it has not moved for so long, although the source has',
+      ),
+    ),
+  ),
   history: inFile('audit.history', onOff('compare every event that both sides still hold, too')),
   auditEvery: inFile(
     'audit.every',

@@ -93,6 +93,12 @@ export class LeaseKeeper {
     this.#begun = true;
   }
 
+  /** It is another's, who refreshes them, and grants others meanwhile. */
+  end(): void {
+    this.#begun = false;
+    this.forget();
+  }
+
   /** Makes sure that every lease that these records name lives on the target. */
   async ensure({ records }: WholeRevision): Promise<void> {
     for (const { bytes, tombstone } of records) {
@@ -142,7 +148,9 @@ export class LeaseKeeper {
 
   async #list(): Promise<void> {
     const { list = () => this.target.leases() } = this.options;
-    for (const lease of await list()) {
+    const there = await list();
+    if (!this.#begun) return;
+    for (const lease of there) {
       if (!this.#known.has(lease)) this.#known.set(lease, { ttlSeconds: 0, dueMs: 0 });
     }
     this.#listed = true;

@@ -19,7 +19,7 @@ export function blankView(command: Viewed, { version, startedAt, events }: ViewF
     ...{ command, version, startedAt: startedAt.toISOString(), at: new Date().toISOString() },
     clusters: { source: null, target: null },
     heads: { source: null, target: null },
-    ...{ lag: null, wrote: null, way: null, throttle: null, progress: null },
+    ...{ lag: null, wrote: null, way: null, throttle: null, active: null, progress: null },
     ...{ journal: null, compaction: null, leases: null },
     retries: [],
     trouble: null,

@@ -43,6 +43,7 @@ export function followView(
     wrote: wrote(status),
     way: way(status),
     throttle: status.throttle,
+    active: status.standby && status.standby.active,
     journal: {
       revision: status.journalPosition,
       bytes: status.journalBytes,
@@ -72,8 +73,11 @@ function way({ way: { by, where, why } }: FollowStatus): View['way'] {
 }
 
 /** Before it has caught up for the first time its lag is a guess. */
-function isReady({ state, caughtUpAt, lagSeconds }: FollowStatus, within: number): boolean {
+function isReady(status: FollowStatus, within: number): boolean {
+  const { state, caughtUpAt, lagSeconds, standby, trouble } = status;
   if (state === 'taken over') return true;
+  // It could take over: what it would write is there.
+  if (state === 'standby') return trouble === null && (standby?.journalLagSeconds ?? 0) <= within;
   const goesOn = state === 'in lockstep' || state === 'catching up';
   return goesOn && caughtUpAt !== null && lagSeconds !== null && lagSeconds <= within;
 }
@@ -83,8 +87,10 @@ function mood({ state, position, trouble, ...audited }: FollowStatus): Mood {
   const isAwaited = state === 'waiting for the target' && position === null;
   if (trouble && !(isAwaited && trouble.code === 'UNAVAILABLE')) return 'trouble';
   if (isDifferent(audited)) return 'trouble';
-  return state === 'in lockstep' || state === 'taken over' ? 'well' : 'working';
+  return WELL.includes(state) ? 'well' : 'working';
 }
+
+const WELL: readonly FollowStatus['state'][] = ['in lockstep', 'standby', 'taken over'];
 
 /** By what the audit that is under way has found already, or the last that was carried through. */
 function isDifferent({ audits, auditing }: Pick<View, 'audits' | 'auditing'>): boolean {
@@ -109,6 +115,8 @@ function sentence(s: FollowStatus): string {
       return `Catching up: ${behind} behind the source${heldText(s)}.`;
     case 'in lockstep':
       return `In lockstep at revision ${position ?? 0}: ${behind} behind the source${heldText(s)}.`;
+    case 'standby':
+      return standing(s);
     case 'taken over':
       return `A cutover has taken the target over at revision ${cutover?.exact ?? 0}: this follower has done its work.`;
   }
@@ -118,6 +126,15 @@ function sentence(s: FollowStatus): string {
 function heldText({ throttle: { holds, nowRate, because } }: FollowStatus): string {
   if (!holds || nowRate === null || because === null) return '';
   return `; held to ${count(nowRate)} revisions a second (${because})`;
+}
+
+function standing({ standby, position, lagRevisions, lagSeconds }: FollowStatus): string {
+  if (!standby?.named)
+    return "Standing by: nobody writes to the target yet; it begins with the source's next change.";
+  const behind = `${count(lagRevisions ?? 0)} revisions, ${duration(lagSeconds ?? 0)} behind`;
+  const still =
+    standby.stillSeconds > 0 ? `; it stands still for ${duration(standby.stillSeconds)}` : '';
+  return `Standing by: the target was written last by follower ${standby.named}, and is at revision ${position ?? 0}, ${behind}${still}.`;
 }
 
 function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
@@ -139,6 +156,8 @@ function next(s: FollowStatus, { audit }: FollowCommands): View['next'] {
         text: 'Audit, as often as you like. When it is time, cut over, with the runbook beside you.',
         command: audit,
       };
+    case 'standby':
+      return { text: 'Nothing: it takes over by itself when the other one fails.', command: null };
     case 'taken over':
       return { text: 'Nothing: this need not be started again.', command: null };
     default:

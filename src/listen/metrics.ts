@@ -86,6 +86,11 @@ const GAUGES: readonly Metric[] = [
     of: ({ throttle }) => throttle?.holds,
   },
   {
+    name: 'active',
+    help: 'Of one of two followers that stand by for each other: whether it is the one that writes.',
+    of: ({ active }) => active,
+  },
+  {
     name: 'progress_ratio',
     help: 'How much of long work with an end is done, 0 to 1.',
     of: ({ progress }) => progress?.share,

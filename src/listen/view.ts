@@ -46,6 +46,8 @@ export interface View {
   way: WayView | null;
   /** How fast it may be written; null where nothing bounds it by nature. */
   throttle: ThrottleView | null;
+  /** Of one of two followers that stand by for each other: whether it writes. Null for whoever is alone. */
+  active: boolean | null;
   /** How far long work with an end has come. */
   progress: { share: number | null; text: string } | null;
   journal: JournalView | null;
@@ -178,6 +180,7 @@ export const STATES: Record<Viewed, readonly string[]> = {
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'standby',
     'taken over',
     'failed',
   ],

@@ -75,6 +75,8 @@ const whole = z.object({
     })
     .nullable()
     .default(null),
+  // An older version's has none.
+  active: z.boolean().nullable().default(null),
   progress: z.object({ share: amount.nullable(), text: z.string() }).nullable(),
   journal: z.object({ revision, bytes: amount, freeBytes: amount.nullable() }).nullable(),
   compaction: z

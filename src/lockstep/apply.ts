@@ -18,7 +18,8 @@
  * read*, rewrites the cursor and puts a link. If it fails, something sent earlier has landed since the read: take stock again.
  * If it succeeds, a new term has begun and everything sent earlier is void, be it ours or another
  * process's. It is also how two followers notice each other: the second one's term makes the
- * first one's next write fail, who then finds the other's name in the cursor and stops.
+ * first one's next write fail, who then finds the other's name in the cursor and stops; of two that stand
+ * by for each other it may run again later (standby.ts).
  *
  * A stock cannot tell a filler from somebody else's put to a slot. So the feed has a say: behind the
  * cursor only revisions without records may have been filled, or one was left out.
@@ -93,8 +94,10 @@ interface ApplyOptions extends Identity {
   throttle?: Throttle;
   /** By transactions no more fillers than this without a cursor; 256 unless given. */
   fillersPerCursor?: number;
-  /** Called after stock was taken of the target. */
-  onStock?: (position: Position) => void | Promise<void>;
+  /** Called after stock was taken of the target, before anything is written; what it throws ends the run. */
+  onStock?: (stock: Stock) => void | Promise<void>;
+  /** Called when a write of ours has moved a cursor that may have borne another's name. */
+  onOwner?: () => void;
 }
 
 /**
@@ -128,19 +131,26 @@ export class Applier {
     this.#throttle = options.throttle ?? new Throttle();
   }
 
+  /** Whether a write of this run has moved the cursor, and no other follower's has been seen since. */
+  get owns(): boolean {
+    return this.#owner;
+  }
+
   /** The target's head as far as it is confirmed; undefined before it was read. */
   get position(): Position | undefined {
     return this.#way?.position ?? this.#position;
   }
 
   /**
-   * Follows until `signal` aborts; writes that are under way are finished first.
+   * Follows until `signal` aborts; writes that are under way are finished first. It may run again when it
+   * has ended: it then believes nothing of what it knew.
    * @throws LockstepError for everything that another try cannot mend: see target/stock.ts, and
    *   TARGET_FOREIGN_WRITE, TARGET_TAKEN_OVER, REQUEST_TOO_LARGE
    */
   async run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(signal, this.options.pause);
     let guardFailures = 0;
+    this.#owner = false;
     while (!signal.aborted) {
       const before = this.written.revisions + this.written.fillers;
       try {
@@ -170,7 +180,7 @@ export class Applier {
     if (stock.cursor.follower === null) this.#owner = false;
     if (this.#owner && stock.cursor.follower !== this.follower)
       throw otherFollower(stock.position, stock.cursor.follower);
-    await this.options.onStock?.(stock.position);
+    await this.options.onStock?.(stock);
     this.#way = undefined;
     this.#position = stock.position;
     failpoint('lockstep.stock.taken');
@@ -247,7 +257,9 @@ export class Applier {
     if (!succeeded) throw new GuardFailed();
     if (revision !== first.revision) throw foreignWrite(first.revision, revision);
     failpoint('lockstep.cursor.remember');
+    const isNew = !this.#owner;
     this.#owner = true;
+    if (isNew) this.options.onOwner?.();
     this.#count(first);
     return link;
   }

@@ -6,6 +6,8 @@
  *
  * A gap that was bridged is compacted away as soon as the target stands behind it, since what it has
  * in between never was (base/bridge.ts).
+ *
+ * While another follower writes to the target only the journal is compacted: by what the target has, too.
  */
 import { repeat } from '../async/again.js';
 import { Lasting, type OnNote } from '../async/patience.js';
@@ -33,16 +35,21 @@ interface CompactionsOptions {
 
 export class Compactions {
   #compacted: Revision = 0;
-  /** The last compaction that was done here as far as it is allowed. */
+  /** The last compaction that was done on the target as far as it is allowed, and in the journal. */
   #done: Revision = 0;
+  #journalDone: Revision = 0;
   #refused: LockstepError | undefined;
   readonly #key: Buffer;
 
-  /** @param position where the target stands; undefined before it was read */
+  /**
+   * @param position where the target stands; undefined before it was read
+   * @param isOurs whether the target is ours to compact
+   */
   constructor(
     private readonly options: CompactionsOptions,
     private readonly head: SourceHead,
     private readonly position: () => Revision | undefined,
+    private readonly isOurs: () => boolean,
   ) {
     this.#key = probeKey(PrefixSet.of(options.journal.state.prefixes));
   }
@@ -54,13 +61,14 @@ export class Compactions {
 
   /** Why the target is not compacted; undefined while it is. */
   get trouble(): LockstepError | undefined {
-    return this.#refused;
+    return this.isOurs() ? this.#refused : undefined;
   }
 
   /** Whether the target still shows a history that was made up. */
   get owesGap(): boolean {
     const { gap } = this.options.journal.state;
-    return gap !== null && this.#done < gap.to && this.#reached() >= gap.to;
+    if (gap === null || !this.isOurs()) return false;
+    return this.#done < gap.to && this.#reached() >= gap.to;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -81,16 +89,21 @@ export class Compactions {
     this.head.history.sawCompact(compacted);
     // A target that has far to go must not keep what the source has long forgotten.
     const revision = Math.min(compacted, this.#reached());
-    if (revision <= 1 || revision <= this.#done) return;
+    const onTarget = this.isOurs() && revision > this.#done;
+    // That takes a look at every key: once for each compaction of the source is enough.
+    const inJournal = revision === compacted && revision > this.#journalDone;
+    if (revision <= 1 || !(onTarget || inJournal)) return;
     // If another source has answered, its compactions are not ours.
     await this.head.ask();
     failpoint('lockstep.compactions.begin');
-    await this.#compactTarget(revision);
+    if (onTarget) await this.#compactTarget(revision);
     failpoint('lockstep.compactions.target');
-    // That takes a look at every key: once for each compaction of the source is enough.
-    if (revision === compacted) await this.options.journal.compact(revision);
+    if (inJournal) {
+      await this.options.journal.compact(revision);
+      this.#journalDone = revision;
+    }
     failpoint('lockstep.compactions.done');
-    this.#done = revision;
+    if (onTarget) this.#done = revision;
   }
 
   /** Newer servers let only root compact. That is no reason to let the target fall behind. */

@@ -24,15 +24,7 @@ export class JournalFeed implements Feed {
     signal: AbortSignal,
   ): AsyncGenerator<Stretch> {
     const { compactRevision } = this.journal.state;
-    if (after < compactRevision)
-      throw new LockstepError(
-        'TARGET_BEHIND_JOURNAL',
-        `the target stands at revision ${after}, but the journal begins at ${compactRevision}`,
-        {
-          revision: after,
-          hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
-        },
-      );
+    if (after < compactRevision) throw behindJournal(after, compactRevision);
     if (!(await this.#reaches(after, signal))) return;
     await refuseOtherGap(this.journal, after, cursor);
     const { gap } = this.journal.state;
@@ -89,4 +81,16 @@ export class JournalFeed implements Feed {
   digestBefore(key: Buffer, revision: Revision): Promise<bigint | undefined> {
     return this.journal.digestBefore(key, revision);
   }
+}
+
+/** What comes next at the target is not in the journal any more. */
+export function behindJournal(position: Revision, compactRevision: Revision): LockstepError {
+  return new LockstepError(
+    'TARGET_BEHIND_JOURNAL',
+    `the target stands at revision ${position}, but the journal begins at ${compactRevision}`,
+    {
+      revision: position,
+      hint: 'The journal was seeded after this target. Use the journal that belongs to it, restore the target from the new base, or run with --repair: it makes the journal anew from the target.',
+    },
+  );
 }

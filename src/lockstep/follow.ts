@@ -24,6 +24,7 @@ import { TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { SOURCE_SILENT } from './sourcehead.js';
 import type { SourceWindow } from './sourcehistory.js';
 import type { ThrottleStatus } from './throttle.js';
+import type { StandbyStatus } from './standby.js';
 import type { WayStatus } from './ways.js';
 
 export interface FollowOptions extends PipelineOptions {
@@ -41,6 +42,7 @@ export type FollowState =
   | 'bridging a gap'
   | 'catching up'
   | 'in lockstep'
+  | 'standby'
   | 'taken over';
 
 /** What a follower says of itself while it runs; docs/reference.md has it as the JSON contract. */
@@ -73,10 +75,12 @@ export interface FollowStatus extends AuditingStatus {
   fillers: number;
   /** The target's compact revision as far as this process has compacted it. */
   compactRevision: Revision;
-  /** How the target is written, and why not as it should be. */
+  /** How the target is written, and why not as it should be; by nothing while another follower writes. */
   way: WayStatus;
   /** How fast it may be written, and why. */
   throttle: ThrottleStatus;
+  /** Of one of two that stand by for each other; null: it is alone. */
+  standby: StandbyStatus | null;
   /** The source's compactions, and what they leave to the journal; null before it was asked. */
   compaction: SourceWindow | null;
   /** On the target; null before it was found. */
@@ -103,9 +107,8 @@ export class Follower {
   }
 
   get status(): FollowStatus {
-    const { applier, ways, throttle, head, compactions, space, retries } = this.#pipeline;
+    const { applier, ways, throttle, head, compactions, space, retries, position } = this.#pipeline;
     const { journal, target } = this.#options;
-    const { position } = applier;
     const lag = position === undefined ? undefined : head.lag.behind(position);
     const caughtUp = position !== undefined && head.lag.caughtUp(position);
     return {
@@ -122,15 +125,22 @@ export class Follower {
       caughtUpAt: head.lag.caughtUpAt ?? null,
       ...applier.written,
       compactRevision: compactions.compacted,
-      way: ways.status,
       throttle: throttle.status,
+      way: this.#standsBy ? NO_WAY : ways.status,
+      standby: this.#pipeline.standby?.status ?? null,
       compaction: head.history.window(journal.position),
-      leases: position === undefined ? null : this.#pipeline.leases.kept,
+      leases: position === undefined || this.#standsBy ? null : this.#pipeline.leases.kept,
       retries: retries.list,
       trouble: this.#trouble.told(this.#waitsFor(lag?.revisions ?? 0)),
       cutover: this.#cutover,
       ...(this.#auditing?.status ?? { audits: [], auditing: null }),
     };
+  }
+
+  /** Another follower writes, or nobody does. */
+  get #standsBy(): boolean {
+    const { standby } = this.#pipeline;
+    return standby !== undefined && !standby.active;
   }
 
   #audits(request: AuditingRequest): Auditing {
@@ -150,11 +160,15 @@ export class Follower {
   }
 
   #waitsFor(lagRevisions: number): LockstepError | undefined {
-    const { head, intake, targetTrouble, leases, compactions, heldUp } = this.#pipeline;
+    const { head, intake, targetTrouble, leases, compactions, heldUp, standby } = this.#pipeline;
     if (this.#cutover) return undefined;
     // The source first, as in the state: whoever waits for it says for what.
     if (head.isSilent) return intake.trouble ?? SOURCE_SILENT;
     if (targetTrouble.error) return targetTrouble.error;
+    if (this.#standsBy) {
+      const captured = this.#options.journal.position >= head.lag.head;
+      return standby?.trouble ?? (captured ? undefined : intake.trouble);
+    }
     // While nothing is missing, a watch that is made anew is nobody's trouble.
     const source = lagRevisions > 0 ? (intake.trouble ?? heldUp) : undefined;
     return leases.trouble ?? source ?? compactions.trouble;
@@ -225,6 +239,9 @@ export class Follower {
     if (!targetTrouble.reachable || targetTrouble.error?.code === 'NO_SPACE')
       return 'waiting for the target';
     if (intake.bridging) return 'bridging a gap';
+    if (this.#standsBy) return 'standby';
     return caughtUp ? 'in lockstep' : 'catching up';
   }
 }
+
+const NO_WAY: WayStatus = { by: null, where: null, why: null };

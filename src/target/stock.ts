@@ -157,7 +157,7 @@ export function otherFollower(
   return refuse(
     'TARGET_TAKEN_OVER',
     `another follower${follower === null ? '' : ` (${follower})`} writes to the target`,
-    'Two followers run for one target. Let one of them run; the target is unharmed.',
+    'Two followers run for one target. Let one of them run, or both with --standby; the target is unharmed.',
     revision,
   );
 }

@@ -65,6 +65,7 @@ export const follow = z.strictObject({
     'bridging a gap',
     'catching up',
     'in lockstep',
+    'standby',
     'taken over',
   ]),
   prefixes,
@@ -94,6 +95,16 @@ export const follow = z.strictObject({
     because: z.enum(['max rate', 'the source is slow', 'the target is slow']).nullable(),
     holds: z.boolean(),
   }),
+  standby: z
+    .strictObject({
+      active: z.boolean(),
+      follower: z.uuid(),
+      named: z.uuid().nullable(),
+      stillSeconds: count,
+      journalLagSeconds: z.number().nonnegative(),
+      turns: count,
+    })
+    .nullable(),
   compaction: z
     .strictObject({
       revision,

@@ -248,6 +248,10 @@ describe('usage', () => {
       ],
       /exclude each other/,
     ],
+    'a standby with an end': [
+      ['follow', ...SOURCE, ...DEST, '--journal', journal, '--standby', '--until-synced'],
+      /--standby and --until-synced exclude each other/,
+    ],
     'another prefix in lockstep': [
       ['audit', ...SOURCE, ...DEST, '--prefix', '/a/', '--dest-prefix', '/b/'],
       /go with --values/,

@@ -42,6 +42,8 @@ let started = 0;
 
 export class FollowProcess {
   readonly #child: Child;
+  /** Whether its end was asked for from here. */
+  toEnd = false;
 
   constructor({ source, target, journal }: Ends, ...more: string[]) {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
@@ -130,6 +132,7 @@ export class FollowProcess {
 
   /** SIGTERM, and a clean end. */
   async stop(): Promise<void> {
+    this.toEnd = true;
     this.#child.signal('SIGTERM');
     await this.#child.exit();
     if (this.#child.ended() !== 'exit code 0')
@@ -138,6 +141,7 @@ export class FollowProcess {
 
   /** Whatever it does. */
   async kill(): Promise<void> {
+    this.toEnd = true;
     this.#child.signal('SIGKILL');
     await this.#child.exit();
   }

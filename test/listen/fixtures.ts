@@ -23,6 +23,7 @@ export function followStatus(other: Partial<FollowStatus> = {}): FollowStatus {
     ...{ revisions: 10, fillers: 90, puts: 12, deletions: 3, bytes: 2048 },
     way: { by: 'transactions', where: null, why: null },
     throttle: { maxRate: null, nowRate: null, because: null, holds: false },
+    standby: null,
     compactRevision: 4000,
     compaction: {
       ...{ revision: 4000, movedAt: '2026-03-01T20:05:00.000Z' },
@@ -50,6 +51,7 @@ export function followed(other: Partial<FollowStatus> = {}, readyLagSeconds?: nu
 export function nightView(): View {
   return {
     ...followed(),
+    active: true,
     ...{ command: 'cutover', state: 'running', sentence: 'Moving apiservers.', mood: 'working' },
     at: '2026-03-01T20:30:12.500Z',
     progress: { share: 0.25, text: '1 of 4' },

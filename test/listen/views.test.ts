@@ -72,6 +72,28 @@ describe('the view of follow', () => {
     expect(slower).to.deep.include({ mood: 'well', ready: true, trouble: null });
   });
 
+  it('one that stands by is well and ready while it could take over, however far the target is behind', () => {
+    const standby = {
+      ...{ active: false, follower: 'f1', named: 'f2', stillSeconds: 0 },
+      ...{ journalLagSeconds: 0.2, turns: 0 },
+    };
+    const standing = { state: 'standby', lagSeconds: 900, standby } as const;
+    const view = followed(standing);
+    expect(view).to.deep.include({ mood: 'well', ready: true, active: false });
+    expect(view.sentence).to.contain('written last by follower f2');
+    expect(view.sentence).not.to.contain('stands still');
+    const still = followed({ ...standing, standby: { ...standby, stillSeconds: 12 } });
+    expect(still.sentence).to.contain('stands still for 12.0 s');
+    const late = followed({ ...standing, standby: { ...standby, journalLagSeconds: 11 } });
+    expect(late.ready).to.equal(false);
+    const trouble = { ...AWAY, code: 'TARGET_BEHIND_JOURNAL' } as const;
+    expect(followed({ ...standing, trouble })).to.deep.include({ mood: 'trouble', ready: false });
+    const fresh = followed({ ...standing, standby: { ...standby, named: null } });
+    expect(fresh.sentence).to.contain('nobody writes to the target yet');
+    expect(followed({ standby: { ...standby, active: true } }).active).to.equal(true);
+    expect(followed().active).to.equal(null);
+  });
+
   it("an error's hint is what is to be done", () => {
     const trouble = { ...AWAY, hint: 'Make room there.' };
     expect(followed({ trouble }).next).to.deep.equal({ text: 'Make room there.', command: null });

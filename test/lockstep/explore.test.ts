@@ -83,6 +83,7 @@ class Exploration {
     private readonly followers: number,
     private readonly options: readonly Options[],
     private readonly check: (world: World) => Promise<void> | void,
+    private readonly again = 0,
   ) {}
 
   /** @param more deviations behind those of `before` */
@@ -98,8 +99,8 @@ class Exploration {
 
   /** Returns how many packets were in flight at each step. */
   async #run(deviations: readonly At[]): Promise<number[]> {
-    const { history, followers, by } = this;
-    const plan = { history, tail: 0, seeded: 1, tape: [], weather: 0, by };
+    const { history, followers, by, again } = this;
+    const plan = { history, tail: 0, seeded: 1, tape: [], weather: 0, by, again };
     const world = new World(plan, followers);
     const packets: number[] = [];
     const last = deviations.at(-1)?.step ?? -1;
@@ -145,6 +146,23 @@ describe('lockstep, explored', function () {
           checkEnds(world, 'TARGET_TAKEN_OVER');
           checkFinished(world);
         });
+        await exploration.explore(DEPTH);
+        expect(exploration.runs).to.be.greaterThan(100);
+      });
+
+      it(`${name}: exact with two that take over from each other`, async () => {
+        const all = [overtaken, killed];
+        const exploration = new Exploration(
+          history,
+          by,
+          2,
+          all,
+          (world) => {
+            checkEnds(world, 'TARGET_TAKEN_OVER');
+            checkFinished(world);
+          },
+          2,
+        );
         await exploration.explore(DEPTH);
         expect(exploration.runs).to.be.greaterThan(100);
       });

@@ -142,6 +142,16 @@ describe('lockstep, as a model', function () {
     await fc.assert(property, { numRuns: RUNS_TWO });
   });
 
+  it('is exact with two that stand by for each other, and take over from each other', async () => {
+    const property = fc.asyncProperty(plan, async (drawn) => {
+      const world = new World({ ...drawn, again: 3 }, 2);
+      await world.run();
+      checkEnds(world, 'TARGET_TAKEN_OVER');
+      checkFinished(world);
+    });
+    await fc.assert(property, { numRuns: RUNS_TWO });
+  });
+
   it('stops when somebody else has written', async () => {
     const property = fc.asyncProperty(plan, foreignWrite, async (drawn, foreign) => {
       const world = new World(drawn, 1);

@@ -11,7 +11,7 @@ import { Applier } from '../../src/lockstep/apply.js';
 import type { Pace } from '../../src/lockstep/pace.js';
 import { Ways } from '../../src/lockstep/ways.js';
 import type { Amount, Window } from '../../src/lockstep/window.js';
-import { LockstepError } from '../../src/errors.js';
+import { hasCode, LockstepError } from '../../src/errors.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import type { Revision } from '../../src/mvcc/revision.js';
 import { parseCursor } from '../../src/target/cursor.js';
@@ -37,6 +37,8 @@ export interface Plan {
   fillersPerCursor?: number;
   /** Which way the target is written; by transactions unless given. `in turns`: each term another. */
   by?: By;
+  /** Who finds that the target is another's begins anew, so often at the most: a standby, without its waiting. */
+  again?: number;
 }
 
 export type By = 'transactions' | 'proposals' | 'in turns';
@@ -121,8 +123,9 @@ class Process implements Caller, Target, PeerPort {
   readonly #applier: Applier;
   readonly #abort = new AbortController();
   #writesAfterStop = 0;
-  /** Whether it knows that the target was its own, once. */
-  #owned = false;
+  /** How often it has begun, and in which of these runs it knows that the target was its own. */
+  #run = 0;
+  readonly #owned = new Set<number>();
   /** That it has begun last. */
   #term: string | undefined;
   /** Whether an answer has told it that something landed at a wrong revision. */
@@ -133,7 +136,7 @@ class Process implements Caller, Target, PeerPort {
     private readonly network: Network,
     private readonly target: ModelTarget,
     source: Source,
-    { fillersPerCursor = FILLERS_PER_CURSOR, by = 'transactions' }: Partial<Plan>,
+    { fillersPerCursor = FILLERS_PER_CURSOR, by = 'transactions', again = 0 }: Partial<Plan>,
   ) {
     let opened = 0;
     const open = () =>
@@ -148,11 +151,21 @@ class Process implements Caller, Target, PeerPort {
       ways: new Ways({ open: by === 'transactions' ? undefined : open, restMs: () => 0 }),
       window: new SmallWindow(),
     });
+    this.#begin(again);
+  }
+
+  #begin(again: number): void {
+    this.#run++;
+    this.#knows = false;
     this.#applier.run(this.#abort.signal).then(
       () => {
         this.ended = true;
       },
       (error: unknown) => {
+        if (again > 0 && hasCode(error, 'TARGET_TAKEN_OVER') && !this.stopping) {
+          this.#begin(again - 1);
+          return;
+        }
         this.ended = true;
         this.error = error;
       },
@@ -191,9 +204,10 @@ class Process implements Caller, Target, PeerPort {
 
   async write(guard: Guard, effect: Effect): Promise<{ succeeded: boolean; revision: Revision }> {
     const effects = new Set<number>();
+    const run = this.#run;
     const serve = () => {
-      const { holder, incarnation, misled } = this.target;
-      const lost = this.#owned && holder !== null && holder !== this.#applier.follower;
+      const { incarnation, misled } = this.target;
+      const lost = this.#hasLost(run);
       const answer = this.target.write(guard, effect);
       // Who deletes a slot makes the guard of its first filler hold again; the head then tells.
       const twice = answer.succeeded && effects.has(incarnation) && !misled;
@@ -208,7 +222,7 @@ class Process implements Caller, Target, PeerPort {
       succeeded ? `done at ${revision}` : 'guard failed',
     );
     if (answer.succeeded && effect.kind === 'cursor') {
-      this.#owned = true;
+      this.#owned.add(run);
       this.#term = effect.link?.term ?? this.#term;
       this.#knows = answer.revision !== parseCursor(effect.cursor).revision;
     }
@@ -220,9 +234,11 @@ class Process implements Caller, Target, PeerPort {
       this.broken ??= 'goes on although it was told to stop';
     const what = `batch ${writes.map(describeLink).join(' ')}`;
     const effects = writes.map(() => new Set<number>());
+    const run = this.#run;
     const apply = (share: 'all' | 'half') => {
       const count = share === 'all' ? writes.length : writes.length >> 1;
-      for (const [i, write] of writes.slice(0, count).entries()) this.#apply(write, effects[i]!);
+      for (const [i, write] of writes.slice(0, count).entries())
+        this.#apply(write, effects[i]!, run);
     };
     const serve = () => {
       this.network.log(`${this.name} ${what}`, apply);
@@ -230,13 +246,19 @@ class Process implements Caller, Target, PeerPort {
     await this.#call(what, serve, () => 'taken');
   }
 
-  #apply(write: Chained, effects: Set<number>): void {
-    const { holder, incarnation, misled } = this.target;
-    const lost = this.#owned && holder !== null && holder !== this.#applier.follower;
+  #apply(write: Chained, effects: Set<number>, run: number): void {
+    const { incarnation, misled } = this.target;
+    const lost = this.#hasLost(run);
     if (!this.target.apply(write)) return;
     must(!effects.has(incarnation) || misled, () => 'one entry took effect twice');
     effects.add(incarnation);
     must(!lost, () => `${this.name} has taken the target back`);
+  }
+
+  /** Whether what was sent in this run may have no effect any more. */
+  #hasLost(run: number): boolean {
+    const { holder } = this.target;
+    return this.#owned.has(run) && holder !== null && holder !== this.#applier.follower;
   }
 
   async look(): Promise<ChainStanding> {
