@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { WAYS } from '../kube/manifests.js';
 import type { Side } from '../wire/side.js';
 import {
+  asTyped,
   choice,
   duration,
   file,
@@ -37,6 +38,8 @@ import {
   prefixes,
   reportFiles,
   resources,
+  shellCommands,
+  webhooks,
 } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
@@ -209,6 +212,17 @@ export const OPTIONS = {
   rate: withDefault('1000', whole('keys', 1, 1_000_000, 'keys to remove in a second, at most')),
   listen: listenAddress(
     'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+  ),
+  onEvent: secret(
+    list(
+      'command',
+      'shell command that is run for each event: finds it as JSON on stdin, its name in $LOCKSTEP_EVENT; again: one more',
+      shellCommands,
+      asTyped,
+    ),
+  ),
+  webhook: secret(
+    list('url', 'where each event is sent to as JSON, by POST; again: one more', webhooks, asTyped),
   ),
   readyLag: withDefault(
     '10s',
