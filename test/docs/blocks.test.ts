@@ -108,6 +108,8 @@ const OF_OTHERS = [
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver
   ...['--etcd-prefix', '--etcd-servers-overrides'],
+  // jq and curl
+  ...['--arg', '--data', '--fail', '--max-time'],
   // node and mocha
   ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size'],
 ];
