@@ -13,6 +13,8 @@ import {
   type Disposition,
   type ErrorCode,
 } from '../errors.js';
+import type { EndedBy } from '../hooks/events.js';
+import type { Hooks } from '../hooks/hooks.js';
 import { EventLog } from '../listen/eventlog.js';
 import { logger, type Logger } from './logger.js';
 import { ProgressLine } from './progressline.js';
@@ -54,6 +56,8 @@ export interface Context {
   progress: ProgressLine;
   /** The result, to stdout: the object with `-w json`, else the text. */
   print: (object: object, text: () => string) => void;
+  /** Who is told of what happens; undefined: nobody. */
+  hooks?: Hooks | undefined;
 }
 
 /** The context of a command that may take its options anew while it runs. */
@@ -102,7 +106,11 @@ export const LISTENER = ['listen', 'readyLag'] as const satisfies OptionName[];
 /** What a config file says of it is the follower's, which goes on beside a night. */
 export const FOLLOWERS = ['listen'] as const satisfies OptionName[];
 
+/** What a command takes that tells of events (hooks/). */
+export const HOOKS = ['onEvent', 'webhook'] as const satisfies OptionName[];
+
 type Talk = Given<never, (typeof COMMON)[number]>;
+type HookFlags = Given<never, (typeof HOOKS)[number]>;
 
 const taken = new WeakMap<Command, Taken>();
 
@@ -133,7 +141,7 @@ export function register<R extends OptionName, O extends OptionName>(
     // A flag that both take is given to the outer one.
     const typed = command.optsWithGlobals<Typed>();
     const load = () => loadOptions(typed, process.env, { ...spec, optional });
-    process.exitCode = await guarded(typed, load, (options, context) =>
+    process.exitCode = await guarded(spec.name, typed, load, (options, context) =>
       spec.run(
         options,
         { ...context, reread: options.fromFile && load },
@@ -163,6 +171,7 @@ function toOption(name: OptionName, help: string, isRequired: boolean): Option {
   if (isIn(SOURCE_ACCESS)(name)) option.helpGroup('Access to the source:');
   if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
   if (isIn(LISTENER)(name)) option.helpGroup('Listener:');
+  if (isIn(HOOKS)(name)) option.helpGroup('Events:');
   if (name === 'config') option.helpGroup('Config file:');
   else if (isIn(COMMON)(name)) option.helpGroup('Output:');
   return option;
@@ -182,33 +191,62 @@ export async function formatsOf(
   return { out: given('writeOut'), errors: given('logFormat') ?? given('writeOut') };
 }
 
-async function guarded<T extends Talk>(
+async function guarded<T extends Talk & HookFlags>(
+  name: string,
   typed: Typed,
   load: () => Promise<T>,
   run: (options: T, context: Context) => Promise<number | undefined>,
 ): Promise<number> {
   const json = (await formatsOf(typed)).errors === 'json';
-  let end: () => void = () => undefined;
+  let context: Context | undefined;
+  let release: () => void = () => undefined;
+  let code: number;
+  let ended: EndedBy = null;
   try {
     const options = await load();
-    const context = contextOf(options);
-    const release = stopping.heed((why) => {
-      context.log.info(why);
+    context = await contextOf(name, options);
+    const { log } = context;
+    release = stopping.heed((why) => {
+      log.info(why);
     });
-    end = () => {
-      context.progress.end();
-      release();
-    };
-    return endCode((await run(options, context)) ?? 0, json);
+    code = endCode((await run(options, context)) ?? 0, json);
   } catch (error) {
-    end();
-    return endCode(report(error, json), json);
-  } finally {
-    end();
+    context?.progress.end();
+    code = endCode(report(error, json), json);
+    ended = endedBy(error, code);
   }
+  context?.progress.end();
+  await context?.hooks?.end(code, ended);
+  release();
+  return code;
 }
 
-function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Context {
+/** Only here, as most commands have none, and to load them takes a while. */
+async function hooksOf(
+  command: string,
+  { onEvent: commands = [], webhook: urls = [] }: HookFlags,
+  { note: onNote, events }: Pick<Context, 'note' | 'events'>,
+): Promise<Hooks | undefined> {
+  if (commands.length + urls.length === 0) return undefined;
+  const { Hooks } = await import('../hooks/hooks.js');
+  const hooks = new Hooks({ commands, urls, command, onNote });
+  events.hear((level, text) => {
+    if (level === 'error') hooks.alarm(text);
+  });
+  return hooks;
+}
+
+/** As hooks are told of it. */
+function endedBy(error: unknown, exitCode: number): EndedBy {
+  if (exitCode === EXIT_INTERRUPTED) return null;
+  if (!(error instanceof LockstepError))
+    return { code: null, message: 'a bug in etcd-lockstep: its log says more', hint: null };
+  const { code, message, hint = null } = error;
+  return { code, message, hint };
+}
+
+async function contextOf(name: string, options: Talk & HookFlags): Promise<Context> {
+  const { writeOut, logLevel, logFormat, statusInterval } = options;
   const { signal, stdout, stderr } = stopping;
   const json = writeOut === 'json';
   const lineSeconds = statusInterval ?? TEXT_STATUS_SECONDS;
@@ -229,8 +267,13 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
   const log = logger(logLevel, asJson, progress.stream(), (level, text) => {
     events.add(level, text);
   });
+  const note: OnNote = (text, warn = false) => {
+    if (warn) log.warn(text);
+    else log.info(text);
+  };
   return {
-    ...{ signal, json, log, progress, events },
+    ...{ signal, json, log, note, progress, events },
+    hooks: await hooksOf(name, options, { note, events }),
     setLogLevel: (level) => {
       for (const one of [log, lines]) one.level = level;
     },
@@ -239,10 +282,6 @@ function contextOf({ writeOut, logLevel, logFormat, statusInterval }: Talk): Con
     },
     onHangup: (act) => {
       stopping.onHangup(act);
-    },
-    note: (note, warn = false) => {
-      if (warn) log.warn(note);
-      else log.info(note);
     },
     statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
     lineSeconds,

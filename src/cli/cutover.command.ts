@@ -8,7 +8,7 @@ import { overrides, resourceList } from '../cutover/switch.js';
 import { withKube } from '../kube/config.js';
 import type { CutoverRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
-import { EXIT_DIFFERENT, FOLLOWERS, LISTENER, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
 import { NIGHT_REPORT, SeenNight } from './seennight.js';
@@ -30,6 +30,7 @@ export function cutoverCommand(program: Command): void {
       'report',
       ...PEERS,
       ...LISTENER,
+      ...HOOKS,
       ...BOTH_ACCESS,
     ],
     notFromFile: FOLLOWERS,

@@ -4,7 +4,7 @@ import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
 import type { FenceReport } from '../cutover/fencealone.js';
 import type { NightEvent } from '../cutover/nightevents.js';
 import { count, fields } from '../text.js';
-import { FOLLOWERS, LISTENER, register, type Context } from './command.js';
+import { FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, needsGo } from './go.js';
 import type { Given } from '../config/parse.js';
 import type { FenceRequest } from '../migration.js';
@@ -20,7 +20,7 @@ export function fenceCommand(program: Command): void {
     description:
       "Take a drained target over from its follower, and keep its head above the source's until a signal.",
     required: ['endpoints', 'destEndpoints'],
-    optional: [...CONDUCT, ...PEERS, ...LISTENER, ...BOTH_ACCESS],
+    optional: [...CONDUCT, ...PEERS, ...LISTENER, ...HOOKS, ...BOTH_ACCESS],
     notFromFile: FOLLOWERS,
     help: { maxFreeze: 'end, with nothing changed, if the target is not found equal by then' },
     example:

@@ -10,7 +10,7 @@ import type { FollowRequest } from '../migration.js';
 import { Rate } from '../rate.js';
 import type { Phase } from '../target/cutoverstate.js';
 import { bytes, count, duration } from '../text.js';
-import { LISTENER, register } from './command.js';
+import { HOOKS, LISTENER, register } from './command.js';
 import { reportsOf } from '../auditing/folder.js';
 import { commandLine, variablesSet } from './commandline.js';
 import { collectLessOften } from './garbage.js';
@@ -40,6 +40,7 @@ export function followCommand(program: Command): void {
       ] as const),
       ...PEERS,
       ...LISTENER,
+      ...HOOKS,
       ...BOTH_ACCESS,
     ],
     help: { journal: 'directory of the journal that seed has made' },

@@ -1,9 +1,9 @@
 /** What is done by others than us: the word "go", and the operator's own commands. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { flagOf } from '../config/options.js';
 import { badArgument, LockstepError } from '../errors.js';
+import { startShell } from '../hooks/shell.js';
 import type { Context } from './command.js';
 import { stopping } from './stopping.js';
 
@@ -87,8 +87,8 @@ export class Hook {
 
 /**
  * What it prints goes to stderr by itself. Where that is lost already it goes nowhere: a script that
- * cannot print may end at its first line. It has a process group of its own: what the shell has started
- * has to end with it, or it moves an apiserver for a run that has ended.
+ * cannot print may end at its first line. Its whole group ends with us, or it moves an apiserver for a run
+ * that has ended.
  * @returns how it failed; nothing if it did not
  */
 async function shell(
@@ -97,34 +97,18 @@ async function shell(
   signal: AbortSignal,
 ): Promise<string> {
   const out = stopping.stderr.isLost ? 'ignore' : 2;
+  const started = startShell(command, env, ['ignore', out, out]);
   return new Promise((resolve) => {
-    const child = spawn('sh', ['-c', command], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', out, out],
-      detached: true,
-    });
     const stop = () => {
-      endGroup(child.pid);
+      started.signal('SIGTERM');
       resolve('ended by us');
     };
     signal.addEventListener('abort', stop, { once: true });
     // One that has fired already fires no event.
     if (signal.aborted) stop();
-    child.on('error', (error) => {
-      resolve(error.message);
-    });
-    child.on('exit', (code, by) => {
+    void started.ended.then((how) => {
       signal.removeEventListener('abort', stop);
-      resolve(code === 0 ? '' : `ended with ${by ?? `exit code ${code ?? 0}`}`);
+      resolve(how);
     });
   });
-}
-
-function endGroup(leader: number | undefined): void {
-  if (leader === undefined) return;
-  try {
-    process.kill(-leader, 'SIGTERM');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -23,17 +23,22 @@ export interface Showing {
 }
 
 /**
- * Runs `work`, and shows it from its first moment until its end where --listen is given. The last that is
- * shown of work that fails is how it has failed.
+ * Runs `work`, and shows it from its first moment until its end: to its hooks, and by HTTP where --listen is
+ * given. The last that is shown there of work that fails is how it has failed.
  * @throws LockstepError CANNOT_LISTEN before the work is begun; what the work throws
  */
 export async function listening<T>(
   { listen, readyLag }: ListenerOptions,
-  { log, note, events, signal }: Pick<Context, 'log' | 'note' | 'events' | 'signal'>,
+  {
+    log,
+    note,
+    events,
+    signal,
+    hooks,
+  }: Pick<Context, 'log' | 'note' | 'events' | 'signal' | 'hooks'>,
   { view, status, reports, mend = () => null }: Showing,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!listen) return work();
   const startedAt = new Date(Date.now() - process.uptime() * 1000);
   const facts = { version: ownVersion(), startedAt, events, readyLagSeconds: readyLag };
   let failure: { error: unknown } | undefined;
@@ -43,6 +48,8 @@ export async function listening<T>(
     if (!failure || now.state === 'failed') return now;
     return failedView(now, failure.error, mend(failure.error));
   };
+  const seen = () => (hooks ? hooks.watch({ view: shown, reports }, work) : work());
+  if (!listen) return seen();
   // Only here, as all that serves takes a while to load.
   const { Listener } = await import('../listen/listener.js');
   const listener = await Listener.open(listen, { view: shown, status, reports }, note);
@@ -52,7 +59,7 @@ export async function listening<T>(
       'whoever reaches that address can read it, names of keys too: it has no users and no TLS',
     );
   try {
-    return await work();
+    return await seen();
   } catch (error) {
     // What was given up because it had to stop has not failed.
     if (!signal.aborted) failure = { error };

@@ -9,7 +9,7 @@ import type { MirrorStatus } from '../mirror/mirrorstatus.js';
 import type { MirrorRequest } from '../plainmirror.js';
 import { Estimate, Rate } from '../rate.js';
 import { bytes, count, duration } from '../text.js';
-import { LISTENER, register } from './command.js';
+import { HOOKS, LISTENER, register } from './command.js';
 import { listening, type Showing } from './listening.js';
 import { withMirror } from './opened.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
@@ -32,7 +32,7 @@ export function mirrorCommand(program: Command): void {
         'prune',
         'allowEmpty',
       ] as const),
-      ...(['untilSynced', ...LISTENER, ...BOTH_ACCESS] as const),
+      ...(['untilSynced', ...LISTENER, ...HOOKS, ...BOTH_ACCESS] as const),
     ],
     help: {
       prefix: 'what the keys begin with that are mirrored; one (default: everything is)',

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { BOTH_ACCESS } from '../config/access.js';
 import type { RetireReport } from '../cutover/retire.js';
 import { bytes, count, fields } from '../text.js';
-import { register } from './command.js';
+import { HOOKS, register } from './command.js';
 import { withNight } from './night.js';
 
 export function retireCommand(program: Command): void {
@@ -14,6 +14,7 @@ export function retireCommand(program: Command): void {
     required: ['endpoints', 'destEndpoints'],
     optional: [
       ...(['kubeconfig', 'apiservers', 'resource', 'watch', 'rate', 'yes'] as const),
+      ...HOOKS,
       ...BOTH_ACCESS,
     ],
     help: {

@@ -6,7 +6,7 @@ import type { RollbackReport } from '../cutover/rollback.js';
 import { resourceList } from '../cutover/switch.js';
 import type { RollbackRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
-import { EXIT_DIFFERENT, FOLLOWERS, LISTENER, register, type Context } from './command.js';
+import { EXIT_DIFFERENT, FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
 import { NIGHT_REPORT, SeenNight } from './seennight.js';
@@ -25,6 +25,7 @@ export function rollbackCommand(program: Command): void {
       ...(['kubeconfig', 'apiservers', 'without', 'report'] as const),
       ...CONDUCT,
       ...LISTENER,
+      ...HOOKS,
       ...BOTH_ACCESS,
     ],
     notFromFile: FOLLOWERS,

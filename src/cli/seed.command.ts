@@ -8,7 +8,7 @@ import { Estimate, Rate } from '../rate.js';
 import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../text.js';
 import { EtcdClient } from '../wire/client.js';
-import { LISTENER, register, type Context } from './command.js';
+import { HOOKS, LISTENER, register, type Context } from './command.js';
 import { listening, type Showing } from './listening.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';
 import { commandAgain, flagAgain, sideFlags } from './typed.js';
@@ -18,7 +18,7 @@ export function seedCommand(program: Command): void {
     name: 'seed',
     description: 'Read prefixes from the live source into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
-    optional: ['from', 'allowEmpty', 'destEndpoints', ...LISTENER, ...SOURCE_ACCESS],
+    optional: ['from', 'allowEmpty', 'destEndpoints', ...LISTENER, ...HOOKS, ...SOURCE_ACCESS],
     help: {
       destEndpoints:
         'where the target will be, one URL for each member: for the commands that are printed',

@@ -47,15 +47,17 @@ export class SeenNight {
   ) {
     this.log = new NightLog({ command, margin: options.margin });
     this.reports = new Reports(command, options.report, freeName, options.fromFile);
-    context.events.onEvent = (level, text) => {
+    context.events.hear((level, text) => {
       this.log.logged(level, text);
-    };
+    });
   }
 
   /** Told whatever the night tells, besides who shows it. */
   hearing(show: (event: NightEvent) => void): (event: NightEvent) => void {
     return (event) => {
       this.log.hear(event);
+      // A step may take less than the time between two looks.
+      if (event.kind === 'step' || event.kind === 'step ended') this.context.hooks?.look();
       show(event);
     };
   }

@@ -180,6 +180,11 @@ export function list<T>(
   return { kind: 'list', value, help, schema, quote };
 }
 
+/** Of a list whose parts may have commas in them: it takes its flag several times, and nothing else. */
+export function asTyped(given: string): string[] {
+  return [given];
+}
+
 function atCommas(given: string): string[] {
   return given.split(',').map((part) => part.trim());
 }

@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { WAYS } from '../kube/manifests.js';
 import type { Side } from '../wire/side.js';
 import {
+  asTyped,
   choice,
   duration,
   file,
@@ -42,6 +43,8 @@ import {
   prefixes,
   reportFiles,
   resources,
+  shellCommands,
+  webhooks,
 } from './shapes.js';
 
 /** How to reach a side, and how to be let in. */
@@ -328,6 +331,28 @@ export const OPTIONS = {
     'listen',
     listenAddress(
       'show how it goes over HTTP: a page, metrics, health; on loopback unless a host is given (default: nowhere)',
+    ),
+  ),
+  onEvent: inFile(
+    'hooks.onEvent',
+    secret(
+      list(
+        'command',
+        'shell command that is run for each event: finds it as JSON on stdin, its name in $LOCKSTEP_EVENT; again: one more',
+        shellCommands,
+        asTyped,
+      ),
+    ),
+  ),
+  webhook: inFile(
+    'hooks.webhook',
+    secret(
+      list(
+        'url',
+        'where each event is sent to as JSON, by POST; again: one more',
+        webhooks,
+        asTyped,
+      ),
     ),
   ),
   readyLag: inFile(

@@ -73,3 +73,18 @@ export function reportFiles(parts: string[], issue: Issue): string[] {
   if (new Set(parts).size < parts.length) issue('names one file twice');
   return parts;
 }
+
+export function shellCommands(parts: string[], issue: Issue): string[] {
+  if (parts.some((part) => part.trim() === '')) issue('must not be empty');
+  return parts;
+}
+
+/** It may hold a token anywhere, so it is never repeated. */
+export function webhooks(parts: string[], issue: Issue): URL[] {
+  return parts.flatMap((part) => {
+    const url = URL.canParse(part) ? new URL(part) : undefined;
+    if (url && /^https?:$/.test(url.protocol)) return [url];
+    issue('must look like https://example.com/path');
+    return [];
+  });
+}

@@ -8,15 +8,19 @@ const KEPT = 50;
 const MAX_CHARACTERS = 2000;
 
 export class EventLog {
-  /** Hears of each as it comes. */
-  onEvent: ((level: Level, text: string) => void) | undefined;
   readonly #newest: View['events'] = [];
+  readonly #hearing: ((level: Level, text: string) => void)[] = [];
+
+  /** @param hears of each as it comes, from now on */
+  hear(hears: (level: Level, text: string) => void): void {
+    this.#hearing.push(hears);
+  }
 
   add(level: Level, text: string): void {
     const cut = text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text;
     this.#newest.unshift({ at: new Date().toISOString(), level, text: cut });
     this.#newest.splice(KEPT);
-    this.onEvent?.(level, cut);
+    for (const hears of this.#hearing) hears(level, cut);
   }
 
   /** Newest first. */

@@ -25,6 +25,8 @@ interface HttpRequest {
   socketPath?: string | undefined;
   /** Of an answer that is no success the first words are enough: it may break off behind them, or never end. */
   firstWords?: boolean;
+  /** Nothing of the answer is read but this: it may be of any length, or never end. */
+  statusOnly?: boolean;
   withinMs: number;
   maxBytes: number;
   /** Ends it at once. */
@@ -88,6 +90,13 @@ async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswe
           const text = Buffer.concat(chunks).toString();
           resolve({ status, text, dateMs: Number.isNaN(date) ? undefined : date });
         };
+        // One that breaks off, or is given up, tells it here and nowhere else.
+        answer.once('error', reject);
+        if (wanted.statusOnly) {
+          end();
+          request.destroy();
+          return;
+        }
         answer.on('data', (chunk: Buffer) => {
           chunks.push(chunk);
           bytes += chunk.length;
@@ -98,8 +107,6 @@ async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswe
           if (bytes > wanted.maxBytes)
             reject(new PeerFault(`its answer is larger than ${wanted.maxBytes} bytes`));
         });
-        // One that breaks off, or is given up, tells it here and nowhere else.
-        answer.once('error', reject);
         answer.once('end', end);
       });
       request.end(body);

@@ -623,3 +623,67 @@ export const configCheck = z.strictObject({
     unreadable: z.array(z.string()),
   }),
 });
+
+const told = {
+  version: z.literal(1),
+  id: z.string().regex(/^[0-9a-f]{16}-[1-9]\d*$/),
+  at: z.iso.datetime(),
+  host: z.string().min(1),
+  command: z.string(),
+  clusters: z.strictObject({ source: hexId.nullable(), target: hexId.nullable() }),
+  prefixes: z.array(z.string()),
+  text: z.string().min(1),
+  incident: z.string().nullable(),
+  dropped: count,
+};
+const lag = z.strictObject({ revisions: count, seconds: z.number().nonnegative() }).nullable();
+const lockstep = { ...told, revision: revision.nullable(), lag };
+
+/** What a hook is told, by its `event`. */
+export const hookEvents = {
+  'lockstep-reached': z.strictObject({
+    ...{ ...lockstep, event: z.literal('lockstep-reached'), again: z.boolean() },
+  }),
+  'lockstep-lost': z.strictObject({
+    ...{ ...lockstep, event: z.literal('lockstep-lost'), state: z.string(), trouble },
+  }),
+  trouble: z.strictObject({
+    ...{ ...told, event: z.literal('trouble'), trouble: trouble.unwrap() },
+  }),
+  'trouble-over': z.strictObject({
+    ...{ ...told, event: z.literal('trouble-over'), trouble: trouble.unwrap() },
+  }),
+  audit: z.strictObject({
+    ...{ ...told, event: z.literal('audit'), result: z.enum(['equal', 'different', 'failed']) },
+    ...{ revision: revision.nullable(), keys: count, differences: count, seconds },
+    ...{ report: z.string().nullable(), message: z.string().nullable() },
+  }),
+  step: z.strictObject({
+    ...{ ...told, event: z.literal('step'), step: z.string(), number: count, of: count },
+    ...{ state: z.enum(['begun', 'done', 'failed']), seconds: seconds.nullable() },
+    frozenAt: z.iso.datetime().nullable(),
+  }),
+  alarm: z.strictObject({ ...told, event: z.literal('alarm') }),
+  end: z.strictObject({
+    ...{ ...told, event: z.literal('end'), exitCode: count },
+    error: z
+      .strictObject({
+        code: z.string().nullable(),
+        message: z.string(),
+        hint: z.string().nullable(),
+      })
+      .nullable(),
+  }),
+};
+
+/** Any of them. */
+export const hookEvent = z.discriminatedUnion('event', [
+  hookEvents['lockstep-reached'],
+  hookEvents['lockstep-lost'],
+  hookEvents.trouble,
+  hookEvents['trouble-over'],
+  hookEvents.audit,
+  hookEvents.step,
+  hookEvents.alarm,
+  hookEvents.end,
+]);

@@ -7,6 +7,7 @@ import type { OptionSpec } from '../../src/config/kinds.js';
 import { flagOf, OPTIONS, variableOf, type OptionName } from '../../src/config/options.js';
 import { PLACES } from '../../src/config/places.js';
 import { PAGES } from '../docs/pages.js';
+import { EVENT_VARIABLE } from '../../src/hooks/events.js';
 import * as contract from './contract.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -47,6 +48,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   rollback: [contract.rollback],
   retire: [contract.retire],
   config: [contract.configCheck],
+  Events: Object.values(contract.hookEvents),
   'The cursor': [contract.cursor],
   'The state of a cutover': [contract.cutoverState, contract.owner],
   "A mirror's cursor": [contract.mirrorCursor],
@@ -90,7 +92,7 @@ describe('docs/reference.md', () => {
   });
 
   it('names no variable that there is not, on any page', () => {
-    const known = (Object.keys(OPTIONS) as OptionName[]).map(variableOf);
+    const known = [...(Object.keys(OPTIONS) as OptionName[]).map(variableOf), EVENT_VARIABLE];
     for (const page of PAGES)
       for (const [variable] of read(page).matchAll(/\b\w*LOCKSTEP_\w+/g))
         expect(known, page).to.include(variable);

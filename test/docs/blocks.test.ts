@@ -113,6 +113,8 @@ const OF_OTHERS = [
   ...['--etcd-prefix', '--etcd-servers-overrides'],
   // curl
   '--unix-socket',
+  // jq and curl
+  ...['--arg', '--data', '--fail', '--max-time'],
   // node and mocha
   ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size'],
 ];
