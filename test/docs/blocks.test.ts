@@ -107,6 +107,7 @@ const OF_OTHERS = [
   // etcdctl
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver
+  ...['--endpoint-reconciler-type', '--etcd-compaction-interval'],
   ...['--etcd-prefix', '--etcd-servers-overrides'],
   // node and mocha
   ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size'],
