@@ -9,6 +9,8 @@ export interface Block {
   /** Of its first line in the page. */
   line: number;
   language: string;
+  /** What stands behind the language; empty: nothing. */
+  name: string;
   text: string;
 }
 
@@ -23,15 +25,16 @@ export function read(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8');
 }
 
-const FENCE = /^( *)```(\w*)[^\n]*\n([\s\S]*?)^\1```$/gm;
+const FENCE = /^( *)```(\w*) *([^\n]*)\n([\s\S]*?)^\1```$/gm;
 
 export function blocksOf(page: string): Block[] {
   const text = read(page);
   return [...text.matchAll(FENCE)].map(
-    ({ 1: indent = '', 2: language = '', 3: body = '', index }) => ({
+    ({ 1: indent = '', 2: language = '', 3: name = '', 4: body = '', index }) => ({
       page,
       line: text.slice(0, index).split('\n').length + 1,
       language,
+      name,
       text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
     }),
   );
