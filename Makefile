@@ -15,6 +15,8 @@ MOCHA := $(BIN)/mocha --import=tsx --exit
 PARALLEL := --parallel --jobs 2
 K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
+TOP_PAGES := README.md README.zh-CN.md CONTRIBUTING.md SECURITY.md
+
 .PHONY: build demo bench bench-record test docs-check k8s test-k8s soak lint lint-types lint-rules lint-format format clean
 
 build: dist/.built
@@ -87,10 +89,10 @@ lint-rules: $(GEN)
 	$(BIN)/eslint --max-warnings 0 src test bench deploy
 
 lint-format: node_modules/.installed
-	$(BIN)/prettier --check --log-level warn src test bench deploy docs README.md
+	$(BIN)/prettier --check --log-level warn src test bench deploy docs $(TOP_PAGES)
 
 format:
-	$(BIN)/prettier --write --log-level warn src test bench deploy docs README.md
+	$(BIN)/prettier --write --log-level warn src test bench deploy docs $(TOP_PAGES)
 
 clean:
 	rm -rf dist src/wire/gen

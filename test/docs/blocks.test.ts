@@ -113,8 +113,9 @@ const OF_OTHERS = [
   // kube-apiserver
   ...['--endpoint-reconciler-type', '--etcd-compaction-interval'],
   ...['--etcd-prefix', '--etcd-servers-overrides'],
-  // node and mocha
-  ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size'],
+  // node, npm and mocha
+  ...['--cpu-prof', '--exit', '--import', '--max-semi-space-size', '--timeout'],
+  '--omit-lockfile-registry-resolved',
 ];
 
 function wrongIn(texts: readonly string[]): string[] {

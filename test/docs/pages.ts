@@ -1,4 +1,4 @@
-/** README and docs/ as the checks read them: blocks, inline code, tables, links. */
+/** The pages at the top and docs/ as the checks read them: blocks, inline code, tables, links. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -15,7 +15,7 @@ export interface Block {
 }
 
 export const PAGES = [
-  'README.md',
+  ...['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...readdirSync(new URL('docs/', ROOT))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
