@@ -75,21 +75,20 @@ export class Acts {
     await this.#keep('audit-different', ['audit', ...this.#ends(target)]);
   }
 
-  /** The night, and what was written late. */
+  /** The night: without a follower, as it should be, and with something that was written late. */
   async isCutOver(target: Etcd, certs: Certs): Promise<void> {
-    const follower = this.#follow(target.endpoint);
-    await follower.until(({ stderr }) => stderr.includes('in lockstep'));
     const night = await nightBetween(this.stage, target, certs);
     const kube = ['--kubeconfig', night.kubeconfig, '--apiservers', night.servers.join(',')];
-    const cutover = ['cutover', ...this.#ends(target), ...kube];
-    const hook = `${night.script} "$APISERVER" "$OVERRIDES"`;
+    const hook = ['--switch-hook', `${night.script} "$APISERVER" "$OVERRIDES"`];
+    const cutover = ['cutover', ...this.#ends(target), ...kube, ...hook, '--yes', '--watch', '1s'];
     try {
-      await this.#keep('cutover', [
-        ...[...cutover, '--switch-hook', hook, '--yes', '--watch', '1s', '--margin', '300'],
-      ]);
+      await this.#keep('cutover-not-drained', [...cutover, '--max-freeze', '3s']);
+      const follower = this.#follow(target.endpoint);
+      await follower.until(({ stderr }) => stderr.includes('in lockstep'));
+      await this.#keep('cutover', [...cutover, '--margin', '300']);
       this.#note('follow-taken-over', await follower.ended);
       await this.#change('web-1', 'written late');
-      await this.#keep('cutover-alarms', [...cutover, '--yes', '--watch', '1s']);
+      await this.#keep('cutover-alarms', cutover);
       await this.#keep('status-done', ['status', ...this.#ends(target), ...kube]);
       await this.#keep('audit-taken-over', ['audit', ...this.#ends(target)]);
     } finally {
