@@ -43,7 +43,7 @@ export class Acts {
     const target = await this.stage.etcd(this.seeded.base, this.ports);
     await follower.until(({ stderr }) => stderr.includes('in lockstep'));
     await target.kill();
-    await follower.until(({ stderr }) => stderr.split('waiting for the target').length > 2);
+    await follower.until(({ stderr }) => stderr.includes('waiting for the target; lag'));
     await target.restart();
     const changed = await this.#change('web-0');
     await follower.until(({ stderr }) => stderr.includes(`; revision ${changed};`));

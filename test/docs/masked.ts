@@ -19,14 +19,15 @@ function maskedLine(line: string): string {
 }
 
 /**
- * @param shown by a page; a line `…` stands for any number of lines
+ * @param shown by a page; a line `…` stands for any number of lines, and so does the beginning of a line of
+ *   the log: how many of them come depends on the machine
  * @param printed by the command
  * @returns the first part of what is shown that was not printed, as it was compared; undefined: all was
  */
 export function notPrinted(shown: string, printed: string): string | undefined {
   const lines = printed.split('\n').map(maskedLine);
   let from = 0;
-  for (const part of shown.trimEnd().split(/^ *…\n/m)) {
+  for (const part of shown.split(/^ *…\n|^(?=\[\d{4}-)/m).filter((text) => text !== '')) {
     const wanted = part.trimEnd().split('\n').map(maskedLine);
     const at = lines.findIndex(
       (_, i) => i >= from && wanted.every((line, j) => lines[i + j] === line),

@@ -48,6 +48,7 @@ describe(PAGE, () => {
       undefined,
     );
     expect(notPrinted('lag 1 revs\n', 'lag 1 rev\n')).to.equal('lag <n> revs');
+    expect(notPrinted('a\nc\n', 'a\nb\nc\n')).to.equal('a\nc');
     expect(notPrinted('keys 5\n…\nlag 1 rev\n', 'lag 1 rev\nkeys 5\n')).to.equal('lag <n> rev');
   });
 });
