@@ -28,6 +28,7 @@ const VOUCHED: Record<string, string[]> = {
     ...versionsIn('test/rig/get-etcd.sh', /^\[ \$# -gt 0 \] \|\| WANTED=\((.*)\)$/m),
     ...minors('src/source/limits.ts', 'FIRST_GOOD'),
     ...minors('src/plan/servers.ts', 'PROGRESS_ON_REQUEST'),
+    ...minors('src/plan/servers.ts', 'SOUND'),
   ],
   Node: [
     ...versionsIn('package.json', /"node": "(.*)"/),

@@ -1,4 +1,4 @@
-/** README and docs/ as the checks read them: blocks, inline code, tables, links. */
+/** The pages at the top and docs/ as the checks read them: blocks, inline code, tables, links. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -9,11 +9,13 @@ export interface Block {
   /** Of its first line in the page. */
   line: number;
   language: string;
+  /** What stands behind the language; empty: nothing. */
+  name: string;
   text: string;
 }
 
 export const PAGES = [
-  'README.md',
+  ...['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...readdirSync(new URL('docs/', ROOT))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -23,15 +25,16 @@ export function read(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8');
 }
 
-const FENCE = /^( *)```(\w*)[^\n]*\n([\s\S]*?)^\1```$/gm;
+const FENCE = /^( *)```(\w*) *([^\n]*)\n([\s\S]*?)^\1```$/gm;
 
 export function blocksOf(page: string): Block[] {
   const text = read(page);
   return [...text.matchAll(FENCE)].map(
-    ({ 1: indent = '', 2: language = '', 3: body = '', index }) => ({
+    ({ 1: indent = '', 2: language = '', 3: name = '', 4: body = '', index }) => ({
       page,
       line: text.slice(0, index).split('\n').length + 1,
       language,
+      name,
       text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
     }),
   );

@@ -31,7 +31,7 @@ const ALLOWED = [
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/(etcd|raft)\.proto$/,
-  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
+  /^(package\.json|README(\.zh-CN)?\.md|LICENSE|CHANGELOG\.md)$/,
 ];
 
 /** `a` of `a/b.js`, `@a/b` of `@a/b/c.js`. */
