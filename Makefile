@@ -17,7 +17,7 @@ K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
 .PHONY: build demo bench bench-record test docs-check k8s test-k8s soak lint lint-types lint-rules lint-format format clean
 
-build: dist/.built dist/src/index.d.ts
+build: dist/.built dist/src/index.d.ts dist/man/etcd-lockstep.1
 
 # The page is for the browser, and checked with its own settings
 PAGE := src/listen/page
@@ -31,6 +31,9 @@ dist/.built: $(SOURCES)
 
 dist/src/index.d.ts: $(SOURCES)
 	node --import=tsx packaging/types.ts
+
+dist/man/etcd-lockstep.1: $(SOURCES)
+	node --import=tsx packaging/manpage.ts
 
 $(GEN): proto/etcd.proto proto/raft.proto node_modules/.installed
 	@mkdir -p $(@D)

@@ -21,6 +21,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   fence: async () => (await import('./fence.command.js')).fenceCommand,
   rollback: async () => (await import('./rollback.command.js')).rollbackCommand,
   retire: async () => (await import('./retire.command.js')).retireCommand,
+  completion: async () => (await import('./completion.command.js')).completionCommand,
 };
 
 export const COMMAND_NAMES = [...Object.keys(COMMANDS), 'help', 'version'];

@@ -28,6 +28,7 @@ import { shownPrograms } from './pages.js';
 const ALLOWED = [
   /^dist\/src\/(cli\/main\.js|index\.js|index\.d\.ts)$/,
   /^dist\/src\/listen\/page\/(page\.(html|css|js)|uplot\.css)$/,
+  /^dist\/man\/etcd-lockstep\.1$/,
   /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
   /^docs\/report\.schema\.json$/,
