@@ -19,18 +19,23 @@ TOP_PAGES := README.md README.zh-CN.md CONTRIBUTING.md SECURITY.md
 
 .PHONY: build demo bench bench-record test docs-check k8s test-k8s soak lint lint-types lint-rules lint-format format clean
 
-build: dist/.built
+build: dist/.built dist/src/index.d.ts dist/man/etcd-lockstep.1
 
-# The page is for the browser, and compiled with its own settings
+# The page is for the browser, and checked with its own settings
 PAGE := src/listen/page
+SOURCES := $(GEN) tsconfig.json tsconfig.build.json package-lock.json $(wildcard packaging/*.ts) \
+	$(shell find src -type f -not -path 'src/wire/gen/*')
 
-dist/.built: $(GEN) tsconfig.json tsconfig.build.json $(shell find src -type f -not -path 'src/wire/gen/*')
-	$(BIN)/tsc -p $(PAGE)
-	cp $(PAGE)/page.html $(PAGE)/page.css dist/$(PAGE)/
-	$(BIN)/tsc -p tsconfig.build.json
-	mkdir -p dist/src/wire/gen && cp src/wire/gen/etcd.js src/wire/gen/etcd.d.ts dist/src/wire/gen/
-	chmod +x dist/src/cli/main.js
+# Bundles take seconds and are not checked: lint-types does that
+dist/.built: $(SOURCES)
+	node --import=tsx packaging/bundle.ts
 	@touch $@
+
+dist/src/index.d.ts: $(SOURCES)
+	node --import=tsx packaging/types.ts
+
+dist/man/etcd-lockstep.1: $(SOURCES)
+	node --import=tsx packaging/manpage.ts
 
 $(GEN): proto/etcd.proto proto/raft.proto node_modules/.installed
 	@mkdir -p $(@D)
@@ -87,13 +92,13 @@ lint-types: $(GEN)
 	$(BIN)/tsc --noEmit -p $(PAGE)
 
 lint-rules: $(GEN)
-	$(BIN)/eslint --max-warnings 0 src test bench deploy
+	$(BIN)/eslint --max-warnings 0 src test bench deploy packaging
 
 lint-format: node_modules/.installed
-	$(BIN)/prettier --check --log-level warn src test bench deploy docs $(TOP_PAGES)
+	$(BIN)/prettier --check --log-level warn src test bench deploy packaging docs $(TOP_PAGES)
 
 format:
-	$(BIN)/prettier --write --log-level warn src test bench deploy docs $(TOP_PAGES)
+	$(BIN)/prettier --write --log-level warn src test bench deploy packaging docs $(TOP_PAGES)
 
 clean:
 	rm -rf dist src/wire/gen

@@ -1,9 +1,8 @@
 /** A store on disk for as long as some work takes, where its data would not fit in memory. */
-import { ClassicLevel } from 'classic-level';
 import { rm } from 'node:fs/promises';
-import { ioFailed } from '../journal/level.js';
+import { ioFailed, newLevel, type Level } from '../journal/level.js';
 
-export type Scratch = ClassicLevel<Buffer, Buffer>;
+export type Scratch = Level;
 
 /**
  * Opens an empty store at `path`, and removes it when `use` has ended.
@@ -14,10 +13,7 @@ export async function withScratch<T>(
   use: (scratch: Scratch) => Promise<T>,
 ): Promise<T> {
   await rm(path, { recursive: true, force: true });
-  const scratch: Scratch = new ClassicLevel(path, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
+  const scratch: Scratch = await newLevel(path);
   try {
     await scratch.open();
     return await use(scratch);

@@ -23,6 +23,7 @@ const COMMANDS: Record<string, () => Promise<Add>> = {
   rollback: async () => (await import('./rollback.command.js')).rollbackCommand,
   retire: async () => (await import('./retire.command.js')).retireCommand,
   config: async () => (await import('./config.command.js')).configCommand,
+  completion: async () => (await import('./completion.command.js')).completionCommand,
 };
 
 export const COMMAND_NAMES = [...Object.keys(COMMANDS), 'help', 'version'];

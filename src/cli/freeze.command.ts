@@ -61,13 +61,13 @@ export function freezeCommand(program: Command): void {
   });
 }
 
-async function printObjects(
+function printObjects(
   { resource }: FreezeOptions,
   way: NonNullable<FreezeOptions['way']>,
   { print }: Context,
-): Promise<number> {
+): number {
   const objects = freezeObjects(resource, way);
-  const yaml = await toYaml(objects);
+  const yaml = toYaml(objects);
   print({ apiVersion: 'v1', kind: 'List', items: objects }, () => yaml.trimEnd());
   return 0;
 }

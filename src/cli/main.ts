@@ -37,7 +37,9 @@ const program = new Command('etcd-lockstep')
 
 const { words, command, typed } = arrange(process.argv.slice(2), COMMAND_NAMES);
 try {
-  await addCommands(program, command);
+  // All of them are loaded for the program's own help, and none for its version.
+  if (command !== undefined || !words.some((word) => word === '--version' || word === '-V'))
+    await addCommands(program, command);
   for (const one of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
     one.exitOverride();
   await program.parseAsync(words, { from: 'user' });

@@ -23,6 +23,8 @@ export interface OptionSpec<T> {
   schema: z.ZodType<T>;
   /** As it would be typed. */
   default?: string;
+  /** All that it can be, where that is a few words. */
+  choices?: readonly string[];
   /** A letter for it, as with etcdctl. */
   short?: string;
   /** Never printed, not even when it is wrong. */
@@ -61,7 +63,7 @@ export function choice<const T extends string>(
   help: string,
 ): OptionSpec<T> {
   const schema = z.enum(choices, `must be ${choices.join(' or ')}`);
-  return { kind: 'choice', value, help, schema };
+  return { kind: 'choice', value, help, schema, choices };
 }
 
 export function whole(value: string, min: number, max: number, help: string): OptionSpec<number> {

@@ -1,10 +1,14 @@
 /** Opening the journal's LevelDB, and what is said when that fails. */
-import { ClassicLevel } from 'classic-level';
+import type { ClassicLevel, OpenOptions } from 'classic-level';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, LockstepError } from '../errors.js';
 
 export type Level = ClassicLevel<Buffer, Buffer>;
+type LevelOptions = Pick<
+  OpenOptions,
+  'createIfMissing' | 'errorIfExists' | 'writeBufferSize' | 'maxOpenFiles'
+>;
 
 /** LevelDB keeps up to two of them in memory. Large values of the base do not come here (heap.ts). */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
@@ -14,11 +18,15 @@ const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
  */
 const MAX_OPEN_FILES = 74;
 
+/** Not open yet. Its native part is loaded by what needs it, and by no other command. */
+export async function newLevel(path: string, options: LevelOptions = {}): Promise<Level> {
+  const { ClassicLevel } = await import('classic-level');
+  return new ClassicLevel(path, { ...options, keyEncoding: 'buffer', valueEncoding: 'buffer' });
+}
+
 /** @throws LockstepError JOURNAL_LOCKED, JOURNAL_DAMAGED, IO */
 export async function openLevel(directory: string, create: boolean): Promise<Level> {
-  const db: Level = new ClassicLevel(directory, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
+  const db: Level = await newLevel(directory, {
     createIfMissing: create,
     errorIfExists: create,
     writeBufferSize: WRITE_BUFFER_BYTES,

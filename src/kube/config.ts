@@ -2,7 +2,8 @@
  * Apiservers, and how to be let in by them, out of a kubeconfig.
  *
  * Of @kubernetes/client-node only KubeConfig is used: it knows certificates, tokens and exec plugins.
- * It is a large package, so it is loaded where it is needed first.
+ * It is loaded where it is needed first, and by its own module: the package's index loads the models of
+ * all of Kubernetes.
  */
 import { existsSync } from 'node:fs';
 import { validateHeaderValue, type Agent } from 'node:http';
@@ -59,7 +60,7 @@ export async function withKube<T>(
 async function readKubeConfig(file: string | undefined): Promise<KubeConfig> {
   if (file !== undefined && !existsSync(file))
     throw badArgument(`--kubeconfig ${file}: no such file`, 'Check its path.');
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const config = new KubeConfig();
   try {
     if (file === undefined) config.loadFromDefault();
@@ -84,7 +85,7 @@ async function credentialsFor(
   user: User,
   url: string,
 ): Promise<() => Promise<Credentials>> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const config = new KubeConfig();
   // The package refuses http:// where certificates are to be checked.
   const skipTLSVerify = cluster.skipTLSVerify || url.startsWith('http:');

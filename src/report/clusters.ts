@@ -7,30 +7,41 @@ import type { Side } from '../wire/side.js';
 const hexId = z.string().regex(/^[0-9a-f]{1,16}$/);
 const revision = z.number().int().nonnegative();
 
-/** The schema of {@link ClusterFacts}. */
-export const clusterFacts = z.strictObject({
+/** One etcd, as it was when the report was made. A type, for JSON takes no interface. */
+export type ClusterFacts = {
   /** Hexadecimal, as etcdctl prints it; so are the members' ids. */
-  cluster: hexId,
+  cluster: string;
   /** Of the etcd that was asked. */
-  version: z.string(),
+  version: string;
   /** When the report was made; null where it did not answer any more. */
+  head: number | null;
+  members: {
+    id: string;
+    /** Empty for one that has never started. */
+    name: string;
+    clientUrls: string[];
+    /** Null where it was not among the endpoints, did not answer, or told nothing to this user. */
+    version: string | null;
+  }[];
+  /** Why there are no members; null: there are. */
+  membersUnknown: string | null;
+};
+
+/** The schema of {@link ClusterFacts}. */
+export const clusterFacts: z.ZodType<ClusterFacts> = z.strictObject({
+  cluster: hexId,
+  version: z.string(),
   head: revision.nullable(),
   members: z.array(
     z.strictObject({
       id: hexId,
-      /** Empty for one that has never started. */
       name: z.string(),
       clientUrls: z.array(z.string()),
-      /** Null where it was not among the endpoints, did not answer, or told nothing to this user. */
       version: z.string().nullable(),
     }),
   ),
-  /** Why there are no members; null: there are. */
   membersUnknown: z.string().nullable(),
 });
-
-/** One etcd, as it was when the report was made. */
-export type ClusterFacts = z.infer<typeof clusterFacts>;
 
 /** What an audit knows of an etcd. */
 interface Known {

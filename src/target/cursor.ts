@@ -13,28 +13,40 @@ import { Tally } from '../mvcc/tally.js';
 export const CURSOR_KEY = Buffer.from(`${OWN_PREFIX}cursor`);
 export const CURSOR_FORMAT = 1;
 
-const schema = z.object({
-  format: z.literal(CURSOR_FORMAT),
+/** What a target says of itself while it is in lockstep. */
+export interface Cursor {
+  format: typeof CURSOR_FORMAT;
   /** Cluster id of the source, hexadecimal; null in a base cropped from a file, which has none. */
+  source: string | null;
+  prefixes: string[];
+  /** The revision that it was written at; a copy of the key elsewhere gives itself away by it. */
+  revision: number;
+  /** Live keys under the prefixes. */
+  keys: number;
+  /** The sum of their digests (mvcc/tally.ts). */
+  checksum: string;
+  /** Writes to slots and chain up to this cursor, its own included: with their versions they account for the head. */
+  ownWrites: number;
+  /** Revisions whose history here is not the source's, only its outcome is; null: there are none. */
+  gap: { after: number; to: number } | null;
+  /** Random id of the process that wrote it; null from seal. */
+  follower: string | null;
+  /** When, by the writer's clock. For people. */
+  at: string;
+}
+
+const schema: z.ZodType<Cursor> = z.object({
+  format: z.literal(CURSOR_FORMAT),
   source: z.string().nullable(),
   prefixes: z.array(z.string()).min(1),
-  /** The revision that it was written at; a copy of the key elsewhere gives itself away by it. */
   revision: z.number().int().positive(),
-  /** Live keys under the prefixes, and the sum of their digests (mvcc/tally.ts). */
   keys: z.number().int().nonnegative(),
   checksum: z.string().regex(/^[0-9a-f]{16}$/),
-  /** Writes to slots and chain up to this cursor, its own included: with their versions they account for the head. */
   ownWrites: z.number().int().nonnegative(),
-  /** Revisions whose history here is not the source's, only its outcome is; null: there are none. */
   gap: z.object({ after: z.number().int(), to: z.number().int() }).nullable(),
-  /** Random id of the process that wrote it; null from seal. */
   follower: z.string().nullable(),
-  /** When, by the writer's clock. For people. */
   at: z.string(),
 });
-
-/** What a target says of itself while it is in lockstep. */
-export type Cursor = z.infer<typeof schema>;
 
 export function encodeCursor(cursor: Cursor): Buffer {
   return Buffer.from(JSON.stringify(cursor));

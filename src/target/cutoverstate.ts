@@ -33,27 +33,39 @@ const PHASES = [
   'retired',
 ] as const;
 
-const schema = z.object({
-  format: z.literal(CUTOVER_FORMAT),
-  phase: z.enum(PHASES),
-  source: z.string(),
-  prefixes: z.array(z.string()).min(1),
+/** How far a night has come. */
+export type Phase = (typeof PHASES)[number];
+
+export interface CutoverState {
+  format: typeof CUTOVER_FORMAT;
+  phase: Phase;
+  /** Cluster id of the source, hexadecimal. */
+  source: string;
+  prefixes: string[];
   /**
    * What Kubernetes keeps under the prefixes, as kubectl names it: what was frozen, what is moved, what
    * every later command has to look at. Empty where a prefix is no folder of Kubernetes' (`fence`).
    */
-  resources: z.array(z.string()),
+  resources: string[];
   /** What the target held when it was taken over: keys, and the sum of their digests. */
+  keys: number;
+  checksum: string;
+  /** When writes were found to be refused everywhere; null where somebody else takes care of that. */
+  frozenAt: string | null;
+  fencedAt: string;
+}
+
+const schema: z.ZodType<CutoverState> = z.object({
+  format: z.literal(CUTOVER_FORMAT),
+  phase: z.enum(PHASES),
+  source: z.string(),
+  prefixes: z.array(z.string()).min(1),
+  resources: z.array(z.string()),
   keys: z.number().int().nonnegative(),
   checksum: z.string(),
-  /** When writes were found to be refused everywhere; null where somebody else takes care of that. */
   frozenAt: z.string().nullable(),
   fencedAt: z.string(),
 });
-
-export type CutoverState = z.infer<typeof schema>;
-/** How far a night has come. */
-export type Phase = CutoverState['phase'];
 
 /** The state as it stands on the target. */
 export interface StoredCutover {

@@ -216,7 +216,10 @@ export class EtcdClient {
     }
   }
 
-  /** One transaction; `revision` is the head after it, which is its own if it wrote anything. */
+  /**
+   * One transaction; `revision` is the head after it, which is its own if it wrote anything.
+   * @internal speaks in generated messages, as do the two below: the library's declarations leave them out
+   */
   async txn(
     request: pb.TxnRequest.$Properties,
   ): Promise<{ succeeded: boolean; revision: Revision }> {
@@ -290,12 +293,16 @@ export class EtcdClient {
   /**
    * A stream for watches. A stale token shows in the answer to a request only, so whoever opens one
    * makes a unary call first.
+   * @internal
    */
   async watch(): Promise<WatchStream> {
     return this.#transport.bidirectional(METHODS.watch);
   }
 
-  /** The Snapshot stream's blobs, in order; sha256 is the last 32 bytes. */
+  /**
+   * The Snapshot stream's blobs, in order; sha256 is the last 32 bytes.
+   * @internal
+   */
   snapshot(): AsyncGenerator<pb.SnapshotResponse> {
     return this.#transport.serverStream(METHODS.snapshot, {});
   }

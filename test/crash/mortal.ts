@@ -1,27 +1,18 @@
 /**
- * The built command line in processes that are there before they are needed. Node takes half a second
- * to load what the command stands on; a process here has loaded it and waits for its arguments, so
- * that the next follower starts where the last one died, at once.
+ * The built command line in processes that are there before they are needed: Node has started in each,
+ * and waits for its arguments, so that the next follower starts soon after the last one died.
  *
- * It is `node main.js` all the same: only what `--import` names is put in front, and that waits. It
- * must not load src/failpoint.ts, which reads the environment when it is loaded; a fail point that
- * is never met fails the tests, so that would not go unnoticed.
+ * It is `node main.js` all the same: only what `--import` names is put in front, and that waits. The
+ * environment is set by then, and src/failpoint.ts reads it after that; a fail point that is never met
+ * fails the tests, so it would not go unnoticed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const DIST = new URL('../../dist/src/', import.meta.url).href;
-const MAIN = fileURLToPath(new URL('cli/main.js', DIST));
-const LOADED_BEFORE = [
-  'cli/command.js',
-  'wire/client.js',
-  'source/watch.js',
-  'base/snapshot.js',
-].map((file) => DIST + file);
+const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const WAIT = `
-  await Promise.all(${JSON.stringify(LOADED_BEFORE)}.map((url) => import(url)));
   await new Promise((go) => {
     process.once('message', ({ args, env }) => {
       process.argv.push(...args);
@@ -74,7 +65,7 @@ export class Mortal {
     });
   }
 
-  /** A process that has loaded everything and waits. */
+  /** A process that waits. */
   static async waiting(): Promise<Mortal> {
     if (!existsSync(MAIN)) throw new Error('dist/ is missing; run `make build`');
     const wait = `data:text/javascript,${encodeURIComponent(WAIT)}`;

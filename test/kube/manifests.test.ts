@@ -54,7 +54,7 @@ describe('kube: manifests', () => {
     it(`${way}: YAML is the same as JSON`, async () => {
       const { loadAllYaml } = await import('@kubernetes/client-node');
       const objects = freezeObjects([PODS, LEASES], way);
-      const read = loadAllYaml(await toYaml(objects)) as unknown[];
+      const read = loadAllYaml(toYaml(objects)) as unknown[];
       expect(JSON.parse(JSON.stringify(read))).to.deep.equal(objects);
     });
   }

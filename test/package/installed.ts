@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -111,6 +112,24 @@ export async function install(tarball: string): Promise<string> {
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }\n');
   return folder;
+}
+
+/** What a package takes on the disk together with all that npm installs for it. */
+export function megabytesOf(folder: string): number {
+  const packages = new Map<string, number>();
+  const add = (at: string): void => {
+    if (packages.has(at)) return;
+    const files = readdirSync(at, { recursive: true, withFileTypes: true });
+    const sizes = files.filter((file) => file.isFile());
+    packages.set(
+      at,
+      sizes.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0),
+    );
+    const { dependencies = {} } = manifestOf(at) as Partial<Manifest>;
+    for (const name of Object.keys(dependencies)) add(join(ROOT, 'node_modules', name));
+  };
+  add(folder);
+  return [...packages.values()].reduce((sum, bytes) => sum + bytes, 0) / 1e6;
 }
 
 /** As strict as a program can be, and its declarations looked at, too. */

@@ -1,6 +1,7 @@
 /** What `npm pack` makes of a fresh clone, installed where nothing else is: it runs, compiles, and works. */
 import { expect } from 'chai';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { Running } from '../cli/run.js';
@@ -15,6 +16,7 @@ import {
   install,
   listed,
   manifestOf,
+  megabytesOf,
   npx,
   pack,
   ROOT,
@@ -24,8 +26,10 @@ import { nightBetween } from './night.js';
 import { shownPrograms } from './pages.js';
 
 const ALLOWED = [
-  /^dist\/src\/[^.]+(\.command)?(\.d\.ts|\.js)$/,
-  /^dist\/src\/listen\/page\/page\.(html|css)$/,
+  /^dist\/src\/(cli\/main\.js|index\.js|index\.d\.ts)$/,
+  /^dist\/src\/listen\/page\/(page\.(html|css|js)|uplot\.css)$/,
+  /^dist\/man\/etcd-lockstep\.1$/,
+  /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
   /^docs\/report\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
@@ -38,6 +42,11 @@ const ALLOWED = [
 function packageOf(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 }
+
+/** Above each module in a bundle stands where it comes from. */
+const HELD = /^ *(?:\/\/ |")(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//gm;
+/** Of @kubernetes/client-node alone there were 55. */
+const INSTALLED_MB = 20;
 
 describe('the package', () => {
   let files: Packed[];
@@ -63,9 +72,9 @@ describe('the package', () => {
       ).to.be.true;
     const { bin } = manifestOf(ROOT);
     expect(names).to.include.members([...Object.values(bin), 'LICENSE', 'CHANGELOG.md']);
-    expect(names).to.include.members(['dist/src/index.d.ts', 'dist/src/wire/gen/etcd.js']);
-    const page = ['page.html', 'page.css', 'page.js'].map((name) => `dist/src/listen/page/${name}`);
-    expect(names).to.include.members(page);
+    expect(names).to.include.members(['dist/src/index.js', 'dist/src/index.d.ts']);
+    const page = ['page.html', 'page.css', 'page.js', 'uplot.css'];
+    expect(names).to.include.members(page.map((name) => `dist/src/listen/page/${name}`));
     for (const path of Object.values(bin))
       expect(files.find((file) => file.path === path)?.executable, path).to.be.true;
   });
@@ -81,16 +90,29 @@ describe('the package', () => {
 
   it('imports what it declares, and declares what it imports', () => {
     const imported = new Set<string>();
-    for (const { path } of files.filter(({ path }) => path.startsWith('dist/'))) {
+    for (const path of ['dist/src/cli/main.js', 'dist/src/index.js', 'dist/src/index.d.ts']) {
       const text = readFileSync(installed(path), 'utf8');
       for (const { fileName } of ts.preProcessFile(text).importedFiles)
-        if (!/^(\.|node:)/.test(fileName)) imported.add(packageOf(fileName));
-      // What the page imports is found on the disk, and served.
-      for (const [, path = ''] of text.matchAll(/, resolve\('([^']+)'\)/g))
-        imported.add(packageOf(path));
+        if (!isBuiltin(fileName)) imported.add(packageOf(fileName));
     }
     const { dependencies } = manifestOf(ROOT);
-    expect([...imported].sort()).to.deep.equal(Object.keys(dependencies).sort());
+    expect([...imported]).to.deep.equal(Object.keys(dependencies));
+  });
+
+  it('is small where it is installed, with all that comes along', () => {
+    expect(megabytesOf(installed(''))).to.be.below(INSTALLED_MB);
+  });
+
+  it('hands on the licenses of what it holds', () => {
+    const licenses = readFileSync(installed('dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+    const held = ['cli/main.js', 'index.js', 'listen/page/page.js'].flatMap((path) => [
+      ...readFileSync(installed(`dist/src/${path}`), 'utf8').matchAll(HELD),
+    ]);
+    const names = new Set(held.map(([, name = '']) => name));
+    expect([...names]).to.include.members(['zod', '@grpc/grpc-js', 'rxjs', 'uplot', 'pino']);
+    for (const name of names) expect(licenses).to.match(new RegExp(`^${name} \\d.*\\(`, 'm'));
+    for (const part of licenses.split(/^-{80}$/m).slice(1))
+      expect(part).to.match(/copyright|license/i);
   });
 
   it('runs by npx', async () => {

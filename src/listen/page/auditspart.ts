@@ -1,7 +1,7 @@
 /** The last audits, with links to their reports, and one that is under way. */
 import type { AuditOutcome } from '../../auditing/outcome.js';
 import type { View } from '../view.js';
-import { count, duration } from './amounts.js';
+import { count, duration } from '../../text.js';
 import { bar, make, place, type Content } from './elements.js';
 import { running } from './times.js';
 

@@ -1,6 +1,6 @@
 /** The figures of the moment: both heads, lag, what was written, journal, leases, what was tried again. */
 import type { View } from '../view.js';
-import { bytes, count, duration } from './amounts.js';
+import { bytes, count, duration } from '../../text.js';
 import { make, place, type Content } from './elements.js';
 import { rough } from './times.js';
 

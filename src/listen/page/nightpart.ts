@@ -1,6 +1,6 @@
 /** The night of a cutover or a rollback: its steps, how long writes are refused, fence, apiservers, alarms. */
 import type { ApiServerView, NightStepView, NightView, View } from '../view.js';
-import { count, duration } from './amounts.js';
+import { count, duration } from '../../text.js';
 import { bar, byId, make, place, prose, type Content } from './elements.js';
 import { running, timeElement } from './times.js';
 

@@ -1,9 +1,9 @@
 /** Lag, rates and journal over the last minutes or hours, each in a plot of its own, by uPlot. */
-import { bytes, count, duration } from './amounts.js';
+import uPlot from 'uplot';
+import { bytes, count, duration } from '../../text.js';
 import { byId, fill, make, setText } from './elements.js';
 import { SPANS, type Plotted, type PlottedSamples, type Span } from './plotted.js';
 import { timeOfDay } from './times.js';
-import uPlot from './uplot.js';
 
 const HEIGHT = 132;
 

@@ -8,7 +8,7 @@
  * When nothing new comes any more the process's time stands still here, and with it all that runs on the
  * page: how long it would be now, nobody knows.
  */
-import { duration } from './amounts.js';
+import { duration } from '../../text.js';
 import { make } from './elements.js';
 
 /** Views come each second. What is older than this is shown as old. */
