@@ -55,7 +55,12 @@ describe('pass', () => {
     progress: Progress,
     { rate = FAST, onPage = () => Promise.resolve() } = {},
   ): Promise<void> {
-    const pace = () => new Pace(() => rate, () => true, new AbortController().signal);
+    const pace = () =>
+      new Pace(
+        () => rate,
+        () => true,
+        new AbortController().signal,
+      );
     return new Pass({
       source: { client: source, pace: pace() },
       target: { client: target, pace: pace() },
