@@ -28,7 +28,7 @@ export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
 export type { WayStatus } from './lockstep/ways.js';
 export type { ThrottleStatus } from './lockstep/throttle.js';
-export type { Steering } from './lockstep/steering.js';
+export type { Steering } from './steering.js';
 export type { PeersOptions } from './target/peers.js';
 export type { SourceWindow } from './lockstep/sourcehistory.js';
 export type { LeasesKept } from './leases/keeper.js';

@@ -31,7 +31,7 @@ import { JournalFeed } from './lockstep/feed.js';
 import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { pollTarget } from './lockstep/targetpoll.js';
-import type { Steering } from './lockstep/steering.js';
+import type { Steering } from './steering.js';
 import { TargetTrouble } from './lockstep/targettrouble.js';
 import { Throttle } from './lockstep/throttle.js';
 import { Ways } from './lockstep/ways.js';
