@@ -155,7 +155,7 @@ class Pulse {
   noProgress = false;
   bug: { error: unknown } | undefined;
   #askedMs: number | undefined;
-  #listeningSince: number | undefined = Date.now();
+  #listeningSince: number | undefined = performance.now();
   /** When the first question was asked; undefined once one was answered, or it is known why not. */
   #unheardSince: number | undefined;
   readonly #timer: NodeJS.Timeout;
@@ -166,7 +166,7 @@ class Pulse {
     private readonly stream: WatchStream,
     private readonly reader: { readonly position: Position },
   ) {
-    if (options.limits.progressIsProof) this.#unheardSince = Date.now();
+    if (options.limits.progressIsProof) this.#unheardSince = performance.now();
     this.#timer = setInterval(() => {
       this.#ask();
       if (isOver(this.#unheardSince, UNHEARD_MS)) {
@@ -211,7 +211,7 @@ class Pulse {
 
   /** The reader waits for the next message from now on. */
   listen(): void {
-    this.#listeningSince = Date.now();
+    this.#listeningSince = performance.now();
   }
 
   stop(): void {
@@ -220,7 +220,7 @@ class Pulse {
 
   /** One question at a time, so that they do not pile up on a slow stream. */
   #ask(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (this.#askedMs !== undefined && now - this.#askedMs < PROGRESS_ANSWER_MS) return;
     this.#askedMs = now;
     this.stream.send({ progressRequest: {} });
@@ -228,7 +228,7 @@ class Pulse {
 }
 
 function isOver(sinceMs: number | undefined, ms: number): boolean {
-  return sinceMs !== undefined && Date.now() - sinceMs >= ms;
+  return sinceMs !== undefined && performance.now() - sinceMs >= ms;
 }
 
 function losesEvents({ version, progressIsProof }: WatchLimits): boolean {
