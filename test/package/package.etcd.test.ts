@@ -31,7 +31,7 @@ const ALLOWED = [
   /^dist\/man\/etcd-lockstep\.1$/,
   /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
-  /^docs\/report\.schema\.json$/,
+  /^docs\/(config|report)\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/(etcd|raft)\.proto$/,
