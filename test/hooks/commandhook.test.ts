@@ -75,7 +75,7 @@ describe('a command that is told of an event', () => {
     });
 
   it('that became another user’s, and so may not be ended, is not waited for', async () => {
-    const { kill } = process;
+    const kill = process.kill.bind(process);
     process.kill = () => {
       throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
     };
