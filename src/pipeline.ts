@@ -88,6 +88,8 @@ export class Pipeline {
   readonly #peers: Peers | undefined;
   /** What the target must be a copy of. */
   readonly #identity: Identity;
+  /** Of each answer of the target's that was looked for: how long it took. */
+  readonly #heard: (tookMs: number) => void;
   /** What the source did not answer when the target was to be written, and where that stood then. */
   #heldUp: { error: LockstepError; at: Revision | undefined } | undefined;
 
@@ -122,6 +124,9 @@ export class Pipeline {
     this.ways = new Ways({ open: peers && (() => peers.open()), onNote });
     const last = until.kind === 'revision' ? until.revision : undefined;
     const ours = new EtcdTarget(target);
+    this.#heard = (tookMs) => {
+      throttle.targetAnswered(tookMs);
+    };
     this.applier = new Applier(ours, new JournalFeed(journal, last), {
       ...this.#identity,
       ways: this.ways,
@@ -141,7 +146,7 @@ export class Pipeline {
       new Standby({
         ...{ afterMs: o.standby.afterSeconds * 1000, onNote },
         ...{ applier: this.applier, target: ours, identity: this.#identity, journal },
-        ...{ head: this.head, trouble: this.targetTrouble },
+        ...{ head: this.head, trouble: this.targetTrouble, heard: this.#heard },
         failed: (error) => {
           this.#lookFailed(error);
         },
@@ -219,9 +224,7 @@ export class Pipeline {
       ...{ target, identity: this.#identity, trouble: this.targetTrouble },
       position: () => this.applier.position,
       journalPosition: () => journal.position,
-      heard: (tookMs: number) => {
-        this.throttle.targetAnswered(tookMs);
-      },
+      heard: this.#heard,
       failed: (error: LockstepError) => {
         this.#lookFailed(error);
       },

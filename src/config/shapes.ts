@@ -83,8 +83,19 @@ export function shellCommands(parts: string[], issue: Issue): string[] {
 export function webhooks(parts: string[], issue: Issue): URL[] {
   return parts.flatMap((part) => {
     const url = URL.canParse(part) ? new URL(part) : undefined;
-    if (url && /^https?:$/.test(url.protocol)) return [url];
-    issue('must look like https://example.com/path');
+    if (!url || !/^https?:$/.test(url.protocol)) issue('must look like https://example.com/path');
+    else if (!isDecodable(url)) issue('must have %25 for a % in its user or password');
+    else return [url];
     return [];
   });
+}
+
+/** Node throws at each request otherwise. */
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -11,7 +11,7 @@ import type { View } from '../listen/view.js';
 /** Each kind, and when it comes. */
 export const EVENTS = {
   'lockstep-reached':
-    'The target has all that the source has: for the first time, or again after `lockstep-lost`.',
+    'The target has all that the source has: for the first time (of a standby: since it writes), or again after `lockstep-lost`.',
   'lockstep-lost': 'It has not, for 30 s.',
   trouble: 'Something has stood in the way for 30 s (in a night: at once). Once for each code.',
   'trouble-over': 'A trouble that was told has been over for as long.',

@@ -21,6 +21,8 @@ const THERE: Partial<Record<View['command'], string>> = {
 };
 /** Lockstep is not lost there: its time is over. */
 const ENDED = ['taken over', 'failed'];
+/** The target is another's, who tells of it, under the same incident. */
+const OTHERS = 'standby';
 
 /** In a night: nobody waits there until it has lasted, and its view tells only what has. */
 const AT_ONCE_MS = 1;
@@ -34,7 +36,7 @@ export function incidentOf({ command, clusters }: Pick<View, 'command' | 'cluste
 
 export class Happenings {
   #reached = false;
-  readonly #lost: Steady;
+  #lost: Steady;
   readonly #troubles = new Map<ErrorCode, { steady: Steady; told: Trouble; incident: string }>();
   #auditedAt: string | undefined;
   #auditFailed = false;
@@ -63,6 +65,11 @@ export class Happenings {
 
   #lockstep(view: View, nowMs: number): Happened[] {
     const { state, heads, lag, sentence: text, trouble } = view;
+    if (state === OTHERS) {
+      this.#reached = false;
+      this.#lost = new Steady(this.lastsMs);
+      return [];
+    }
     const there = THERE[view.command] === state;
     const about = {
       ...{ text, revision: heads.target, lag, incident: `${incidentOf(view)}/lockstep` },

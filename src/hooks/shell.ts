@@ -8,7 +8,7 @@ export interface Shell {
   child: ChildProcess;
   /** How it failed; nothing if it did not. Never rejects. */
   ended: Promise<string>;
-  /** Sends a signal to all of it; of what has ended already nothing is said. */
+  /** Sends a signal to all of it; of what has ended already, or is another user's (sudo), nothing is said. */
   signal: (name: NodeJS.Signals) => void;
 }
 
@@ -42,6 +42,7 @@ function signalGroup(leader: number | undefined, name: NodeJS.Signals): void {
   try {
     process.kill(-leader, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
   }
 }

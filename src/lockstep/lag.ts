@@ -1,4 +1,9 @@
-/** How far behind: in revisions, and in seconds since the source was where we are. */
+/**
+ * How far behind: in revisions, and in seconds since the source was where we are.
+ *
+ * Times are of performance.now(): a machine's clock that is set back would make a lag of minutes a negative
+ * one, and silence none.
+ */
 import type { Revision } from '../mvcc/revision.js';
 
 interface Sample {
@@ -30,7 +35,7 @@ export class LagClock {
    */
   caughtUp(position: Revision): boolean {
     const passedFirst = position >= (this.#firstHead ?? Number.MAX_SAFE_INTEGER);
-    const caughtUp = passedFirst && this.#secondsBehind(position, Date.now()) < CAUGHT_UP_SECONDS;
+    const caughtUp = passedFirst && this.#secondsBehind(position) < CAUGHT_UP_SECONDS;
     if (caughtUp) this.#caughtUpAt ??= new Date().toISOString();
     return caughtUp;
   }
@@ -41,12 +46,12 @@ export class LagClock {
   }
 
   /** Seconds since the source has answered. */
-  silence(nowMs = Date.now()): number {
+  silence(nowMs = performance.now()): number {
     return this.#seenMs === undefined ? 0 : (nowMs - this.#seenMs) / 1000;
   }
 
   /** The source answered with this head. */
-  saw(head: Revision, atMs = Date.now()): void {
+  saw(head: Revision, atMs = performance.now()): void {
     this.#firstHead ??= head;
     this.#seenMs = atMs;
     if (head > this.#head) this.#samples.push({ head, atMs });
@@ -57,14 +62,14 @@ export class LagClock {
   }
 
   /** Lag of a target at `position`. Seconds are 0 when it stands at the last head that was seen. */
-  behind(position: Revision, nowMs = Date.now()): { revisions: number; seconds: number } {
+  behind(position: Revision, nowMs = performance.now()): { revisions: number; seconds: number } {
     return {
       revisions: Math.max(0, this.#head - position),
       seconds: Math.round(this.#secondsBehind(position, nowMs) * 10) / 10,
     };
   }
 
-  #secondsBehind(position: Revision, nowMs: number): number {
+  #secondsBehind(position: Revision, nowMs = performance.now()): number {
     while (this.#samples[0] && this.#samples[0].head <= position) this.#samples.shift();
     const [first] = this.#samples;
     return first ? (nowMs - first.atMs) / 1000 : 0;

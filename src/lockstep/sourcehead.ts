@@ -49,11 +49,17 @@ export class SourceHead {
 
   /** @param told hears how each question has ended */
   async run(signal: AbortSignal, told: Attempts): Promise<void> {
-    await repeat(POLL_MS, signal, () => this.ask(), told);
+    const ask = async () => {
+      await this.ask();
+    };
+    await repeat(POLL_MS, signal, ask, told);
   }
 
-  /** @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back */
-  async ask(): Promise<void> {
+  /**
+   * @returns its head
+   * @throws LockstepError SOURCE_CHANGED for another cluster, or a head that went back
+   */
+  async ask(): Promise<Revision> {
     const captured = this.journal.position;
     const asked = performance.now();
     const { clusterId, revision } = await this.source.head(this.key);
@@ -68,6 +74,7 @@ export class SourceHead {
     this.heard(performance.now() - asked, revision);
     this.lag.saw(revision);
     this.history.sawHead(revision);
+    return revision;
   }
 
   /**
@@ -77,11 +84,12 @@ export class SourceHead {
   async refuseAhead(position: Revision): Promise<void> {
     if (position <= Math.max(this.lag.head, this.journal.position)) return;
     // Another follower may have brought it there since the source was asked: ask again.
-    await this.ask();
-    if (position <= this.lag.head) return;
+    // The answer itself: one to another question, sent before this one, may have come just behind it.
+    const head = await this.ask();
+    if (position <= head) return;
     throw new LockstepError(
       'TARGET_AHEAD',
-      `the target stands at revision ${position}, the source only at ${this.lag.head}`,
+      `the target stands at revision ${position}, the source only at ${head}`,
       {
         revision: position,
         hint: 'Was the source restored from a backup, or has the target been cut over already? If the source is right, seed again into a new journal and a new target.',

@@ -68,6 +68,8 @@ interface StandbyOptions {
   journal: Pick<Journal, 'position' | 'state'>;
   head: SourceHead;
   trouble: TargetTrouble;
+  /** Hears how long a look took that was answered. */
+  heard: (tookMs: number) => void;
   /** A look at the target failed in a way that passes. */
   failed: (error: LockstepError) => void;
   /** A turn has ended: nothing of the target is ours any more. */
@@ -206,11 +208,14 @@ export class Standby {
   }
 
   async #look(): Promise<void> {
-    const { applier, target, identity, head, trouble } = this.o;
+    const { applier, target, identity, head, trouble, heard } = this.o;
     this.#captured.saw(head.lag.head);
     // As it was before the read, which is linearizable: it shows that, or what came behind it.
     const [mine, written] = [this.active, applier.position ?? 0];
-    const { position, cursor } = takeStock(await target.read(), identity);
+    const asked = performance.now();
+    const state = await target.read();
+    heard(performance.now() - asked);
+    const { position, cursor } = takeStock(state, identity);
     trouble.answered(position);
     if (mine && (cursor.follower !== applier.follower || position < written)) this.#turn?.abort();
     this.#saw(position, cursor.follower);

@@ -158,7 +158,7 @@ class Pulse {
   noProgress = false;
   bug: { error: unknown } | undefined;
   #askedMs: number | undefined;
-  #listeningSince: number | undefined = Date.now();
+  #listeningSince: number | undefined = performance.now();
   /** When the first question was asked; undefined once one was answered, or it is known why not. */
   #unheardSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -170,7 +170,7 @@ class Pulse {
     private readonly reader: { readonly position: Position },
   ) {
     const { limits, urgent } = options;
-    if (limits.progressIsProof) this.#unheardSince = Date.now();
+    if (limits.progressIsProof) this.#unheardSince = performance.now();
     this.#begin();
     urgent?.addEventListener('abort', this.#begin);
   }
@@ -225,7 +225,7 @@ class Pulse {
 
   /** The reader waits for the next message from now on. */
   listen(): void {
-    this.#listeningSince = Date.now();
+    this.#listeningSince = performance.now();
   }
 
   stop(): void {
@@ -235,7 +235,7 @@ class Pulse {
 
   /** One question at a time, so that they do not pile up on a slow stream. */
   #ask(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (this.#askedMs !== undefined && now - this.#askedMs < PROGRESS_ANSWER_MS) return;
     this.#askedMs = now;
     this.stream.send({ progressRequest: {} });
@@ -243,7 +243,7 @@ class Pulse {
 }
 
 function isOver(sinceMs: number | undefined, ms: number): boolean {
-  return sinceMs !== undefined && Date.now() - sinceMs >= ms;
+  return sinceMs !== undefined && performance.now() - sinceMs >= ms;
 }
 
 function losesEvents({ version, progressIsProof }: WatchLimits): boolean {

@@ -74,6 +74,18 @@ describe('a command that is told of an event', () => {
       if (existsSync(file('pid'))) await isGone();
     });
 
+  it('that became another user’s, and so may not be ended, is not waited for', async () => {
+    const kill = process.kill.bind(process);
+    process.kill = () => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    };
+    try {
+      expect(await tell('sleep 3', SHORT_MS)).to.equal('was ended: it took more than 0.3 s');
+    } finally {
+      process.kill = kill;
+    }
+  });
+
   it('that floods its output: stdout goes nowhere, too much on stderr ends it', async () => {
     expect(await tell('head -c 100000000 /dev/zero')).to.equal('');
     const failed = await tell(`echo $$ > ${file('pid')}; yes >&2`);

@@ -142,6 +142,7 @@ describe('hooks of a follower', () => {
     for (const [flag, given] of [
       ['--webhook', 'ftp://hooks/t0ken'],
       ['--webhook', 't0ken'],
+      ['--webhook', 'http://me:100%t0ken@127.0.0.1:1/'],
       ['--on-event', ' '],
     ] as const) {
       const ended = await run(['follow', '--endpoints', 'http://127.0.0.1:1', flag, given]);

@@ -59,6 +59,19 @@ describe('what has happened', () => {
     }
   });
 
+  it('a follower that stands by tells neither that lockstep is lost nor that it is reached', () => {
+    const looking = new Looking();
+    const standing = followed({ state: 'standby', lagRevisions: 40, lagSeconds: 3 });
+    looking.at(followed());
+    expect(looking.at(standing, 30)).to.deep.equal([]);
+    // When it writes again it says so, and so takes back what the other one may have told before its end.
+    expect(names(looking.at(followed(), 30))).to.deep.equal(['lockstep-reached']);
+    // It is cut off, which it tells, and finds the other one's name when it is back.
+    const away = followed({ state: 'waiting for the target' });
+    expect(names(looking.at(away, 30))).to.deep.equal(['lockstep-lost']);
+    expect(looking.at(standing, 30)).to.deep.equal([]);
+  });
+
   it('trouble: each code that lasts, once, with an incident of its own, and its end', () => {
     const looking = new Looking();
     const away = (code: 'UNAVAILABLE' | 'NO_SPACE') =>

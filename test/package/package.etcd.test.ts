@@ -31,7 +31,7 @@ const ALLOWED = [
   /^dist\/man\/etcd-lockstep\.1$/,
   /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
-  /^docs\/report\.schema\.json$/,
+  /^docs\/(config|report)\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
   /^deploy\/(container\/Containerfile|kubernetes\/[a-z]+\.yaml)$/,
   /^deploy\/systemd\/(etcd-lockstep-follow@\.service|pods\.env|sysusers\.conf)$/,
