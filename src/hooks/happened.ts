@@ -21,6 +21,8 @@ const THERE: Partial<Record<View['command'], string>> = {
 };
 /** Lockstep is not lost there: its time is over. */
 const ENDED = ['taken over', 'failed'];
+/** There the follower that writes says how it is with lockstep; what this one has told of it is closed by that. */
+const STANDS_BY = 'standby';
 
 /** In a night: nobody waits there until it has lasted, and its view tells only what has. */
 const AT_ONCE_MS = 1;
@@ -63,6 +65,7 @@ export class Happenings {
 
   #lockstep(view: View, nowMs: number): Happened[] {
     const { state, heads, lag, sentence: text, trouble } = view;
+    if (state === STANDS_BY) return [];
     const there = THERE[view.command] === state;
     const about = {
       ...{ text, revision: heads.target, lag, incident: `${incidentOf(view)}/lockstep` },

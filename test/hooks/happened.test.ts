@@ -59,6 +59,20 @@ describe('what has happened', () => {
     }
   });
 
+  it('one that stands by says nothing of lockstep, whatever it was before', () => {
+    const standby = followed({ state: 'standby' });
+    const behind = followed({ state: 'standby', lagRevisions: 40, lagSeconds: 90 });
+    const looking = new Looking();
+    expect(looking.at(standby, 30)).to.deep.equal([]);
+    expect(names(looking.at(followed()))).to.deep.equal(['lockstep-reached']);
+    expect([...looking.at(standby, 30), ...looking.at(behind, 30)]).to.deep.equal([]);
+    expect(looking.at(followed(), 30)).to.deep.equal([]);
+    const away = followed({ state: 'waiting for the target', lagRevisions: 40, lagSeconds: 3 });
+    expect(names(looking.at(away, 30))).to.deep.equal(['lockstep-lost']);
+    expect(looking.at(standby, 30)).to.deep.equal([]);
+    expect(names(looking.at(followed(), 30))).to.deep.equal(['lockstep-reached']);
+  });
+
   it('trouble: each code that lasts, once, with an incident of its own, and its end', () => {
     const looking = new Looking();
     const away = (code: 'UNAVAILABLE' | 'NO_SPACE') =>
