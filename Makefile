@@ -83,6 +83,7 @@ soak: build etcd
 	LIVES=200 $(MOCHA) test/differential.etcd.test.ts test/repair/lives.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/mirror/random.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/faults/load.etcd.test.ts -g slow
+	SOAK=1 $(MOCHA) test/week/week.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 300000 test/faults/batches.etcd.test.ts test/faults/peermembers.etcd.test.ts
 
 lint: lint-types lint-rules lint-format
