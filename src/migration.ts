@@ -37,7 +37,7 @@ import { Journal } from './journal/journal.js';
 import type { ApiServer } from './kube/api.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
-import type { Steering } from './lockstep/steering.js';
+import type { Steering } from './steering.js';
 import { nightStatus, type KubeStatus } from './proof/nightstatus.js';
 import { describeClusters, describeUnknown, type ClusterFacts } from './report/clusters.js';
 import type { PeersOptions } from './target/peers.js';

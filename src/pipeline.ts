@@ -34,7 +34,7 @@ import { Intake } from './lockstep/intake.js';
 import { HEAD_UNKNOWN, SourceHead } from './lockstep/sourcehead.js';
 import { Standby } from './lockstep/standby.js';
 import { pollTarget } from './lockstep/targetpoll.js';
-import type { Steering } from './lockstep/steering.js';
+import type { Steering } from './steering.js';
 import { TargetTrouble } from './lockstep/targettrouble.js';
 import { Throttle } from './lockstep/throttle.js';
 import { Ways } from './lockstep/ways.js';

@@ -150,6 +150,7 @@ const ROWS: readonly Row[] = [
         about: 'What this process writes to the target, per second.',
         queries: [
           query(perSecond('written_revisions_total'), 'revisions'),
+          query(of('throttle_revisions_per_second'), 'at most: {{because}}'),
           query(perSecond('written_fillers_total'), 'fillers'),
           query(perSecond('written_puts_total'), 'puts'),
           query(perSecond('written_deletions_total'), 'deletions'),
@@ -203,11 +204,12 @@ const ROWS: readonly Row[] = [
       {
         ...{ title: 'Written by', type: 'state-timeline', width: 8, mappings: { '1': ' ' } },
         about:
-          'By transactions or proposals, and why not by proposals where they were asked for; of two followers, when this one was.',
+          'By transactions or proposals, and why not by proposals where they were asked for; when it was held back; of two followers, when this one wrote.',
         queries: [
           query(`${of('way')} == 1`, '{{by}}'),
           query(of('way_trouble'), 'not by proposals: {{code}}'),
           query(`${of('active')} == 1`, 'active'),
+          query(`${of('throttled')} == 1`, 'held back'),
         ],
       },
     ],

@@ -19,7 +19,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import type { AuditOutcome } from './outcome.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Steering } from '../lockstep/steering.js';
+import type { Steering } from '../steering.js';
 import { describeClusters } from '../report/clusters.js';
 import type { MadeWith } from '../report/madeby.js';
 import { damagedNotes } from '../source/damaged.js';

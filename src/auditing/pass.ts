@@ -38,10 +38,11 @@ import { prefixRange, type KeyRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { LookedAgain } from '../report/besidefacts.js';
 import { foundOf, type FoundDifference } from '../report/found.js';
-import { readPages, type Page, type PagePace } from '../source/pages.js';
+import { readPages, type Page } from '../source/pages.js';
 import { CURSOR_KEY, parseCursor, type Cursor } from '../target/cursor.js';
 import { CUTOVER_KEY, parseCutover, TargetCutOver } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
+import type { Pace } from './pace.js';
 import type { Progress } from './progress.js';
 
 /** So many differences are looked at again, and named; the others are counted. */
@@ -54,7 +55,7 @@ const MAX_RANGES = 720;
 /** One side, and how fast it may be read. */
 export interface PassSide {
   client: EtcdClient;
-  pace: PagePace;
+  pace: Pace;
 }
 
 export interface PassOptions {

@@ -28,7 +28,7 @@ import { recordBytes } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compactrevision.js';
 import type { WatchLimits } from '../source/limits.js';
-import { readPages, type Page } from '../source/pages.js';
+import { readPages, type Page, type PagePace } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
 import { Cropper, SnapshotFile } from './snapshot.js';
 
@@ -83,12 +83,14 @@ export async function startJournal(
 /**
  * Reads the base to its end; goes on where a killed one was, page by page. An aborted `signal` ends
  * it with an error at the next page.
+ * @param pace of pages; unless given they are read as fast as they are used
  */
 export async function readBase(
   client: EtcdClient,
   journal: Journal,
   onBase: OnBase,
   signal: AbortSignal,
+  pace?: PagePace,
 ): Promise<void> {
   const { base } = journal.state;
   if (base.done) return;
@@ -97,14 +99,19 @@ export async function readBase(
     onBase(count);
   };
   if (base.how === 'snapshot') await loadFromStream(client, journal, checked);
-  else await readRange(client, journal, checked);
+  else await readRange(client, journal, checked, pace);
 }
 
-async function readRange(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
+async function readRange(
+  client: EtcdClient,
+  journal: Journal,
+  onBase: OnBase,
+  pace: PagePace | undefined,
+): Promise<void> {
   const count = noBase();
   while (!journal.state.base.done) {
     try {
-      await readRangeFrom(client, journal, count, onBase);
+      await readRangeFrom(client, journal, count, onBase, pace);
     } catch (error) {
       if (!hasCode(error, 'COMPACTED')) throw error;
       const base = rangeProgress(journal);
@@ -121,6 +128,7 @@ async function readRangeFrom(
   journal: Journal,
   count: BaseCount,
   onBase: OnBase,
+  pace: PagePace | undefined,
 ): Promise<void> {
   let base = rangeProgress(journal);
   const prefixes = journal.state.prefixes;
@@ -129,7 +137,7 @@ async function readRangeFrom(
     for (let i = base.prefix; i < prefixes.length; i++) {
       const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
       const range = prefixRange(prefixes[i] ?? '');
-      for await (const page of readPages(client, range, base.pinned, from)) {
+      for await (const page of readPages(client, range, base.pinned, from, false, pace)) {
         const next = page.next?.toString('base64') ?? null;
         base = { ...base, prefix: next === null ? i + 1 : i, next };
         base.done = base.prefix === prefixes.length;

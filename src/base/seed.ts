@@ -26,6 +26,7 @@ import { refuseEmpty } from '../source/nokeys.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Sealed } from './basefile.js';
 import { noBase, readBase, startJournal, type BaseCount } from './read.js';
+import { SeedPace } from './seedpace.js';
 import { seal } from './seal.js';
 
 /** What has been read from the source so far, by this run. */
@@ -161,7 +162,7 @@ async function fill(
       base = count;
       report();
     };
-    await readBase(client, journal, onBase, stopped);
+    await readBase(client, journal, onBase, stopped, new SeedPace(onNote, stopped));
     until = (await client.head(probeKey(prefixes))).revision;
     // The watch may stand there already and have nothing more to say.
     stopIfThere();

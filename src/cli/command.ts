@@ -281,7 +281,7 @@ async function contextOf(name: string, options: Talk & HookFlags): Promise<Conte
       stopping.stop(why);
     },
     onHangup: (act) => {
-      stopping.onHangup(act);
+      stopping.onHangup(() => void act());
     },
     statusSeconds: statusInterval ?? JSON_STATUS_SECONDS,
     lineSeconds,

@@ -9,7 +9,7 @@ import { socketOf } from '../control/socketpath.js';
 import type { Controls, StatusAnswer } from '../control/controls.js';
 import { LockstepError } from '../errors.js';
 import { reportsOf } from '../auditing/folder.js';
-import type { Steering } from '../lockstep/steering.js';
+import type { Steering } from '../steering.js';
 import type { FollowRequest } from '../migration.js';
 import { bytes, count, duration } from '../text.js';
 import type { Context } from './command.js';

@@ -3,6 +3,7 @@
  * nothing of what the file names to be there: it may be made for another machine.
  */
 import { accessSync, constants } from 'node:fs';
+import { LockstepError } from '../errors.js';
 import { peersOf, sourceConnection, targetConnection } from './access.js';
 import type { ConfigFile } from './configfile.js';
 import type { OptionSpec } from './kinds.js';
@@ -49,7 +50,7 @@ interface CommandOptions extends Taken {
 /** Files that a command makes. */
 const MADE: readonly OptionName[] = ['out', 'report', 'writeConfig'];
 
-/** @throws LockstepError BAD_CONFIG, BAD_ARGUMENT for the first value that is not right */
+/** @throws LockstepError BAD_CONFIG, BAD_ARGUMENT that has all that is not right */
 export async function checkConfig(
   file: ConfigFile,
   environment: NodeJS.ProcessEnv,
@@ -57,13 +58,21 @@ export async function checkConfig(
 ): Promise<ConfigCheck> {
   const found = new Map<OptionName, Found>();
   const values: Partial<Record<OptionName, unknown>> = {};
+  const faults: LockstepError[] = [];
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     if (name === 'config') continue;
     const one = find(name, {}, environment, file);
     if (!one) continue;
     found.set(name, one);
-    values[name] = parse(name, one);
+    try {
+      values[name] = parse(name, one);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      faults.push(error);
+    }
   }
+  const [first] = faults;
+  if (first) throw first.as({ message: faults.map(({ message }) => message).join('\n  ') });
   const unreadable = [...found].flatMap(([name, { given, called }]) => {
     const [path = ''] = given;
     return isRead(name) && !canRead(path) ? [`${called} ${path}`] : [];

@@ -26,6 +26,7 @@ import {
   type Document,
   type Node,
   type Scalar,
+  type YAMLError,
   type YAMLMap,
 } from 'yaml';
 import { LockstepError } from '../errors.js';
@@ -113,11 +114,12 @@ class Reader {
         },
       });
       if (aliases > MAX_ALIASES) this.faults.push(`${path} has more than ${MAX_ALIASES} aliases`);
-      for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-        const what =
-          code === 'DUPLICATE_KEY' ? 'the key is there twice' : `no YAML: ${withoutText(message)}`;
-        this.#faultAt(pos[0], what);
-      }
+      const wrong = [...document.errors, ...document.warnings];
+      const twice = wrong.filter(({ code }) => code === 'DUPLICATE_KEY');
+      for (const { pos } of twice) this.#faultAt(pos[0], 'the key is there twice');
+      // The first one makes the others.
+      const first = wrong.find((one) => !twice.includes(one));
+      if (first) this.#faultAt(first.pos[0], noYaml(first, text));
       return document;
     } catch (error) {
       // What is nested thousands of times over.
@@ -220,6 +222,9 @@ function noSuchKey(path: string): string {
 }
 
 /** Behind a colon, and in quotes, the library shows what it has read. */
-function withoutText(message: string): string {
-  return message.replace(/(:| sequence \\|  |").*$/s, '').trim();
+function noYaml({ message, pos: [at] }: YAMLError, text: string): string {
+  const what = message.replace(/(:| sequence \\|  |").*$/s, '').trim();
+  // The commonest slip: `{password: ${NAME}}`, where the first brace that closes is the variable's.
+  const isVariable = text.slice(0, at + 1).endsWith('${');
+  return `no YAML: ${what}${isVariable ? '; between braces and brackets a ${NAME} needs quotes' : ''}`;
 }

@@ -100,7 +100,7 @@ export const OPTIONS = {
     'prefixes',
     list(
       'prefixes',
-      String.raw`keys to move, e.g. /registry/pods/; a comma in a prefix is \,`,
+      String.raw`keys to move, e.g. /registry/pods/; typed, a comma in a prefix is \,`,
       prefixes,
       splitPrefixes,
       quotePrefix,

@@ -13,8 +13,8 @@ export const EVENTS = {
   'lockstep-reached':
     'The target has all that the source has: for the first time, or again after `lockstep-lost`.',
   'lockstep-lost': 'It has not, for 30 s.',
-  trouble: 'Something has stood in the way for 30 s. Once for each code.',
-  'trouble-over': 'A trouble that was told has been over for 30 s.',
+  trouble: 'Something has stood in the way for 30 s (in a night: at once). Once for each code.',
+  'trouble-over': 'A trouble that was told has been over for as long.',
   audit:
     'An audit of `--audit-every`, or that of a cutover, has ended. Of failures in a row only the first.',
   step: 'A step of a cutover, a rollback or a fence begins, is done, or has failed.',

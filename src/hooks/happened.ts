@@ -22,6 +22,9 @@ const THERE: Partial<Record<View['command'], string>> = {
 /** Lockstep is not lost there: its time is over. */
 const ENDED = ['taken over', 'failed'];
 
+/** In a night: nobody waits there until it has lasted, and its view tells only what has. */
+const AT_ONCE_MS = 1;
+
 type Trouble = NonNullable<View['trouble']>;
 
 /** What several events have in common that are about one thing: who opens a ticket closes it by that. */
@@ -84,7 +87,8 @@ export class Happenings {
     const now = view.mood === 'trouble' && view.state !== 'failed' ? view.trouble : null;
     if (now && !this.#troubles.has(now.code)) {
       const incident = `${incidentOf(view)}/trouble/${now.code}`;
-      this.#troubles.set(now.code, { steady: new Steady(this.lastsMs), told: now, incident });
+      const steady = new Steady(view.night ? AT_ONCE_MS : this.lastsMs);
+      this.#troubles.set(now.code, { steady, told: now, incident });
     }
     return [...this.#troubles].flatMap(([code, one]): Happened[] => {
       if (now?.code === code) one.told = now;

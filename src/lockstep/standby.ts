@@ -183,14 +183,14 @@ export class Standby {
   async #untilDue(signal: AbortSignal): Promise<void> {
     const isOver = () => signal.aborted;
     while (!isOver()) {
-      const seen = this.#looked.generation;
+      // What was seen before the last turn has ended says nothing any more.
+      await this.#looked.after(this.#looked.generation, signal);
       const position = this.#position;
       if (position !== undefined && this.#isDue(position)) {
         this.#due = { position, ms: performance.now() };
         if (this.#named !== null) this.#tellTakingOver(position);
         return;
       }
-      await this.#looked.after(seen, signal);
     }
   }
 

@@ -32,8 +32,8 @@ export interface PagePace {
   keys: number;
   /** Resolves when the next page may be asked for. */
   turn(): Promise<void>;
-  /** So many came. */
-  took(bytes: number): void;
+  /** So many came, in so many milliseconds. */
+  took(bytes: number, tookMs: number): void;
 }
 
 /** As fast as they are used. */
@@ -109,10 +109,11 @@ async function readSpan(
   while (true) {
     const limit = pace.keys;
     await pace.turn();
+    const asked = performance.now();
     try {
       const { rows, count, more } = await client.range({ ...query, limit });
       const bytes = rows.reduce((sum, row) => sum + row.length, 0);
-      pace.took(bytes);
+      pace.took(bytes, performance.now() - asked);
       if (rows.length > 0) pace.keys = nextSize(limit, (pace.pageBytes / bytes) * rows.length);
       const [first, last] = [rows[0] && keyOf(rows[0]), rows.at(-1)];
       spans.took({ first, last: last && keyOf(last), rows: rows.length, count, more, limit });

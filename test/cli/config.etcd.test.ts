@@ -97,11 +97,26 @@ describe('a config file, from plan to audit', () => {
 
   it('nothing but a journal: no command can run, which is a finding', async () => {
     const little = join(stage.dir, 'little.yaml');
-    writeFileSync(little, 'journal: pods.journal\nkubernetes: {kubeconfig: none.conf}\n');
+    writeFileSync(
+      little,
+      'journal: pods.journal\nlisten: 2390\nkubernetes: {kubeconfig: none.conf}\n',
+    );
     const { code, stdout } = await run(['config', 'check', '-f', little]);
     expect(code).to.equal(1);
     expect(stdout).to.match(/^RIGHT, BUT TOO LITTLE/);
+    // A night goes on beside the follower, which has that port.
+    expect(stdout).to.match(/--listen +2390 +\S+little\.yaml:2 listen +seed follow mirror\n/);
     expect(stdout).to.match(/Not readable here.*\n.*kubernetes\.kubeconfig \S+none\.conf/);
+  });
+
+  it('all values that are wrong are told at once', async () => {
+    const wrong = join(stage.dir, 'values.yaml');
+    writeFileSync(wrong, 'cutover: {margin: 1e3}\nlisten: here\n');
+    const { code, stderr } = await run(['config', 'check', '-f', wrong], { LOCKSTEP_QUIET: 'no' });
+    expect(code).to.equal(2);
+    for (const what of ['cutover.margin "1e3"', 'listen "here"', 'LOCKSTEP_QUIET "no"'])
+      expect(stderr).to.contain(`${what}: must`);
+    expect(stderr).to.contain('[BAD_CONFIG]');
   });
 
   it('what does not go together is told by its keys, and a secret by nobody', async () => {

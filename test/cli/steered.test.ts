@@ -26,7 +26,8 @@ class Command {
       },
     };
     this.steered = new Steered(given, context, () => undefined);
-    this.steered.heedHangups(given, reread && (() => new Promise((r) => r(reread()))));
+    // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to be a rejection
+    this.steered.heedHangups(given, reread && (async () => reread()));
   }
 }
 

@@ -4,7 +4,15 @@ import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { arrange } from '../../src/cli/arrange.js';
 import { restoreCommands } from '../../src/cli/restore.js';
-import { nameFor, prefixFlags, quoted, sideFlags, writerFlags } from '../../src/cli/typed.js';
+import {
+  commandAgain,
+  flagAgain,
+  nameFor,
+  prefixFlags,
+  quoted,
+  sideFlags,
+  writerFlags,
+} from '../../src/cli/typed.js';
 import { PEERS } from '../../src/config/access.js';
 import { parseOptions } from '../../src/config/parse.js';
 
@@ -59,6 +67,20 @@ describe('printed commands', () => {
     };
     const { typed } = arrange(words(`follow ${writerFlags(given)}`), ['follow']);
     expect(parseOptions(typed, {}, ['destEndpoints'], PEERS)).to.deep.equal(given);
+  });
+
+  it('with a config file only what it does not give, and no blank too much', () => {
+    const options = {
+      ...{ endpoints: ['http://a:1'], destEndpoints: ['http://b:2'], destUser: 'root' },
+      fromFile: { path: 'my pods.yaml', names: new Set(['endpoints', 'journal'] as const) },
+    };
+    const sides = [sideFlags('source', options), sideFlags('target', options)];
+    const journal = flagAgain(options, 'journal', 'j');
+    const command = commandAgain('follow', options, ...sides, journal, '--repair');
+    expect(command).to.equal(
+      "etcd-lockstep follow -f 'my pods.yaml' --dest-endpoints http://b:2 --dest-user root --repair",
+    );
+    expect(words(command).slice(2, 4)).to.deep.equal(['-f', 'my pods.yaml']);
   });
 
   it('prefixes are read as they were', () => {

@@ -74,6 +74,8 @@ describe('usage', () => {
       ...SOURCE_ACCESS,
       ...TARGET_ACCESS,
     ],
+    config: [],
+    watch: [],
   } as const;
 
   it('without a command: the help, and exit 2', async () => {
@@ -109,6 +111,7 @@ describe('usage', () => {
       expect(stderr).to.equal('');
       for (const name of [
         ...names,
+        'config',
         'writeOut',
         'logLevel',
         'logFormat',

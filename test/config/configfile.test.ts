@@ -139,6 +139,11 @@ describe('a config file', () => {
     ['a tab', 'source:\n\tendpoints: a\n', ':2:1: no YAML: Tabs are not allowed as indentation'],
     ['two documents', 'journal: a\n---\nbase: b\n', 'no YAML:'],
     ['a tag', 'journal: !secret hunter2\n', ':1:10: no YAML: Unresolved tag'],
+    [
+      'a variable between braces',
+      'source: {password: ${HUNTER}}\n',
+      ':1:21: no YAML: Unexpected flow-map-start at node end; between braces and brackets a ${NAME} needs quotes',
+    ],
     ['an alias of nothing', 'journal: *hunter2\n', ':1:10: an alias'],
     ['an alias of itself', 'source: &a\n  endpoints: *a\n', 'source.endpoints: must be'],
     [

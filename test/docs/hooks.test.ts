@@ -164,7 +164,7 @@ describe('docs/hooks.md: who is told', () => {
   beforeEach(() => {
     host = new Host({
       cat: 'echo s3cret',
-      mail: `exec tee ${'${0%/bin/*}'}/mail > /dev/null`,
+      mail: 'exec tee "${0%/bin/*}/mail" > /dev/null',
       curl: 'while [ $# -gt 1 ]; do [ "$1" = --data ] && sent=$2; shift; done; printf %s "$sent" > "${0%/bin/*}/sent"',
     });
   });

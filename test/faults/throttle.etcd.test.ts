@@ -81,7 +81,11 @@ describe('held back', () => {
           side === 'source'
             ? [proxy.endpoint, target.endpoint]
             : [stage.source.endpoint, proxy.endpoint];
-        const args = [...stage.followArgs(seeded.journal, to, from), '--max-rate', '300'];
+        const args = [
+          ...[...stage.followArgs(seeded.journal, to, from), '--max-rate', '300'],
+          // By transactions a target that answers slowly slows them down by itself.
+          ...(side === 'target' ? ['--dest-peers', 'members'] : []),
+        ];
         const follower = new Running(args, {}, KILLED_AFTER_MS);
         const head = await stage.head();
         await follower.line(

@@ -84,6 +84,15 @@ describe('what has happened', () => {
     expect(new Looking().at(waiting, 30)).to.deep.equal([]);
   });
 
+  it('in a night trouble is told at once, and that it is over', () => {
+    const looking = new Looking();
+    const night = { ...nightView(), audits: [], trouble: null };
+    looking.at(night, 3);
+    const away = { ...night, mood: 'trouble', trouble: TROUBLE } as const;
+    expect(names(looking.at(away, 2))).to.deep.equal(['trouble']);
+    expect(names(looking.at(night, 2))).to.deep.equal(['trouble-over']);
+  });
+
   it('audits: each that has ended since it began, in their order; failures in a row once', () => {
     const looking = new Looking();
     const before = { ...AUDIT, at: '2026-03-01T19:00:00.000Z' };

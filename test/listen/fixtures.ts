@@ -55,6 +55,7 @@ export function nightView(): View {
     ...{ command: 'cutover', state: 'running', sentence: 'Moving apiservers.', mood: 'working' },
     at: '2026-03-01T20:30:12.500Z',
     progress: { share: 0.25, text: '1 of 4' },
+    throttle: { maxRate: 500, nowRate: 500, because: 'max rate', holds: true },
     way: {
       ...{ by: 'transactions', where: null },
       why: { code: 'PEER_PORT', message: 'the peer port http://a:2380: refused', hint: null },

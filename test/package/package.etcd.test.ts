@@ -33,6 +33,8 @@ const ALLOWED = [
   /^docs\/[a-z-]+\.(md|svg)$/,
   /^docs\/report\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
+  /^deploy\/(container\/Containerfile|kubernetes\/[a-z]+\.yaml)$/,
+  /^deploy\/systemd\/(etcd-lockstep-follow@\.service|pods\.env|sysusers\.conf)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/(etcd|raft)\.proto$/,
   /^(package\.json|README(\.zh-CN)?\.md|LICENSE|CHANGELOG\.md)$/,
