@@ -49,6 +49,7 @@ export class LiveAudit {
   readonly #target: Waiting;
   readonly #moved = new Wakeup();
   readonly #ended = new AbortController();
+  readonly #urgent = new AbortController();
   #lastEvent: Revision;
 
   private constructor(
@@ -90,6 +91,11 @@ export class LiveAudit {
     return this.#lastEvent;
   }
 
+  /** Somebody waits for what it finds next: from now on it asks both sides more often how far they are. */
+  hurry(): void {
+    this.#urgent.abort();
+  }
+
   /**
    * What was found equal counts, and nothing behind it is looked at any more: a target that is taken over
    * has revisions of its own, and a late write on the source is not on it.
@@ -115,7 +121,10 @@ export class LiveAudit {
     const { version, clusterId } = side.status;
     const limits = watchLimits(version);
     const begin = () => Promise.resolve({ after: into.position, limits });
-    const watch = { prefixes, clusterId, begin, signal, onNote, told: new Patience(onNote) };
+    const watch = {
+      ...{ prefixes, clusterId, begin, signal, onNote, told: new Patience(onNote) },
+      urgent: this.#urgent.signal,
+    };
     const take = async (batch: WatchBatch) => this.#take(batch, into, signal);
     await lastValueFrom(revisions$(side.client, watch, take), { defaultValue: undefined });
   }

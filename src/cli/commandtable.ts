@@ -1,11 +1,17 @@
 /** All commands with their flags, as data: what completions and the manual page are made of. */
 import { Command } from 'commander';
 import type { OptionSpec } from '../config/kinds.js';
-import { flagOf, OPTIONS, type OptionName } from '../config/options.js';
+import { flagOf, OPTIONS, placeOf, type OptionName } from '../config/options.js';
 import { addCommands } from './commands.js';
 
-/** What may stand where a value belongs; `any`: nothing that could be offered. */
-export type Offered = 'any' | 'files' | 'folders' | readonly string[];
+/**
+ * What may stand where a value belongs; `any`: nothing that could be offered; `config`: what the config file
+ * that stands on the line has at this place (`config get`).
+ */
+export type Offered = 'any' | 'files' | 'folders' | readonly string[] | { config: string };
+
+/** What is chosen from the things of a migration. Addresses are not among them: bash cuts words at a colon. */
+const FROM_CONFIG: readonly OptionName[] = ['prefix', 'resource'];
 
 export interface ListedOption {
   /** `--until-revision` */
@@ -54,7 +60,9 @@ function listed(command: Command, name: string): ListedCommand {
 
 function listedOption(name: OptionName, help: string): ListedOption {
   const { kind, short, value, choices }: OptionSpec<unknown> = OPTIONS[name];
-  const offered = choices ?? (kind === 'file' ? 'files' : kind === 'folder' ? 'folders' : 'any');
+  const names = kind === 'file' ? 'files' : kind === 'folder' ? 'folders' : 'any';
+  const config = FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
+  const offered = choices ?? (config === undefined ? names : { config });
   return { flag: flagOf(name), short, value: kind === 'switch' ? undefined : value, help, offered };
 }
 

@@ -12,12 +12,13 @@ import { badArgument } from '../errors.js';
 import { table } from '../text.js';
 import { COMMON, register, takenBy } from './command.js';
 import { addCommands } from './commands.js';
+import { configGetCommand } from './configget.command.js';
 
 /** No command that needs anything has all of it. */
 const EXIT_NOTHING_RUNS = 1;
 
 export function configCommand(program: Command): void {
-  register(program, {
+  const config = register(program, {
     name: 'config',
     description:
       'Check a config file: what each command would use, from where, and what it lacks. Asks nobody, changes nothing.',
@@ -25,12 +26,13 @@ export function configCommand(program: Command): void {
     required: ['config'],
     optional: [],
     example: 'etcd-lockstep config check -f pods.yaml',
-    run: async ({ config }, { print }, action) => {
-      if (action !== 'check') throw badArgument(`config ${action}: no such action`, 'It is check.');
-      const file = await readConfig(config, process.env);
+    run: async ({ config: path }, { print }, action) => {
+      if (action !== 'check')
+        throw badArgument(`config ${action}: no such action`, 'It is check, or get.');
+      const file = await readConfig(path, process.env);
       const commands = await everyCommand();
       const check = await checkConfig(file, process.env, commands);
-      const { path, sha256 } = file;
+      const { sha256 } = file;
       // Those that need nothing always can.
       const demanding = commands.filter(({ required }) => required.length > 0);
       const ready = demanding.some(({ command }) =>
@@ -40,6 +42,7 @@ export function configCommand(program: Command): void {
       return ready ? 0 : EXIT_NOTHING_RUNS;
     },
   });
+  configGetCommand(config);
 }
 
 /** Those that take more than what says how a command talks. */

@@ -36,6 +36,7 @@ export interface DrainOptions {
  */
 export async function untilQuiet(options: DrainOptions): Promise<Revision> {
   const { source, key, audit, quietMs, signal } = options;
+  audit.hurry();
   for (let before = await source.head(key); ;) {
     await pause(quietMs, signal);
     // Ended early, it proves nothing: whoever has been told to stop would take the target over.

@@ -50,10 +50,13 @@ export interface WatchOptions {
   signal: AbortSignal;
   /** Told that the whole key space is watched from now on, and why. */
   onNote?: OnNote;
+  /** From its abort on it is asked ten times as often how far the store is: somebody waits for that. */
+  urgent?: AbortSignal;
 }
 
 /** How often a progress answer is asked for. */
 const PROGRESS_INTERVAL_MS = 100;
+const URGENT_INTERVAL_MS = 10;
 /** Asked again after so long: etcd drops the question while the watch has not caught up. */
 const PROGRESS_ANSWER_MS = 1000;
 /** One that has answered none for so long may never do. */
@@ -158,7 +161,7 @@ class Pulse {
   #listeningSince: number | undefined = Date.now();
   /** When the first question was asked; undefined once one was answered, or it is known why not. */
   #unheardSince: number | undefined;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly client: EtcdClient,
@@ -166,18 +169,29 @@ class Pulse {
     private readonly stream: WatchStream,
     private readonly reader: { readonly position: Position },
   ) {
-    if (options.limits.progressIsProof) this.#unheardSince = Date.now();
-    this.#timer = setInterval(() => {
-      this.#ask();
-      if (isOver(this.#unheardSince, UNHEARD_MS)) {
-        this.#unheardSince = undefined;
-        this.#look(() => this.#dropsQuestions());
-      }
-      if (!isOver(this.#listeningSince, SILENCE_MS)) return;
-      this.listen();
-      this.#look(() => this.#isBehind());
-    }, PROGRESS_INTERVAL_MS);
+    const { limits, urgent } = options;
+    if (limits.progressIsProof) this.#unheardSince = Date.now();
+    this.#begin();
+    urgent?.addEventListener('abort', this.#begin);
   }
+
+  /** From now on, as often as it is worth now. */
+  readonly #begin = (): void => {
+    clearInterval(this.#timer);
+    const isUrgent = this.options.urgent?.aborted === true;
+    this.#timer = setInterval(this.#tick, isUrgent ? URGENT_INTERVAL_MS : PROGRESS_INTERVAL_MS);
+  };
+
+  readonly #tick = (): void => {
+    this.#ask();
+    if (isOver(this.#unheardSince, UNHEARD_MS)) {
+      this.#unheardSince = undefined;
+      this.#look(() => this.#dropsQuestions());
+    }
+    if (!isOver(this.#listeningSince, SILENCE_MS)) return;
+    this.listen();
+    this.#look(() => this.#isBehind());
+  };
 
   /** Cancels the stream where it is of no use, or nobody can tell. */
   #look(useless: () => Promise<boolean>): void {
@@ -215,6 +229,7 @@ class Pulse {
   }
 
   stop(): void {
+    this.options.urgent?.removeEventListener('abort', this.#begin);
     clearInterval(this.#timer);
   }
 

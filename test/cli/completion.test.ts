@@ -1,9 +1,10 @@
 /** The scripts of `completion`, asked by the shells themselves; bash is everywhere, zsh and fish where they are. */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { listCommands } from '../../src/cli/commandtable.js';
 import { removeAtExit } from '../rig/child.js';
 import { errorOf, run } from './run.js';
@@ -20,7 +21,7 @@ COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _etcd_lockstep; printf '%s\\n' "\${COMPR
 /** A shell on a terminal of its own, for zsh completes nowhere else; what it would offer is printed. */
 const ZSH = `
 zmodload zsh/zpty; zpty z zsh -f -i
-send() { zpty -w z "$1" }
+send() { zpty -w z "$1" }; : >$3/offered
 send 'PS1=; autoload -U compinit; compinit -u -D; source '$1
 send 'compadd() { local -a found; builtin compadd -O found "$@"; print -rl -- "<"$^found">" >>'$3'/offered; builtin compadd "$@" }'
 send 'echo re''ady'; while zpty -r z said && [[ $said != *ready* ]]; do :; done
@@ -40,9 +41,17 @@ const SHELLS: Record<string, Ask> = {
     ),
 };
 
+/** The scripts ask the command by its name. */
+const BIN = newFolder();
+symlinkSync(
+  fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url)),
+  join(BIN, 'etcd-lockstep'),
+);
+
 function ask(cwd: string, program: string, ...args: string[]): string[] {
+  const env = { ...process.env, PATH: `${BIN}:${process.env['PATH'] ?? ''}` };
   const { stdout, stderr, status } = spawnSync(program, args, {
-    ...{ cwd, encoding: 'utf8', timeout: 60_000 },
+    ...{ cwd, env, encoding: 'utf8', timeout: 60_000 },
   });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
   return stdout.split('\n').filter((one) => one !== '');
@@ -108,6 +117,20 @@ for (const [shell, offeredBy] of Object.entries(SHELLS))
       expect(unquoted('seed --journal ')).to.deep.equal(['a journal']);
       expect(offered('seed --endpoints ')).to.deep.equal([]);
       expect(unquoted('audit verify ')).to.include('a base.db');
+    });
+
+    it('resources and prefixes of the config file that stands on the line', () => {
+      writeFileSync(
+        join(folder, 'pods.yaml'),
+        'prefixes: [/registry/pods/, /registry/leases/]\nkubernetes: {resources: [pods, leases]}\n',
+      );
+      expect(offered('cutover -f pods.yaml --resource ')).to.have.members(['pods', 'leases']);
+      expect(offered('cutover --config pods.yaml --resource p')).to.deep.equal(['pods']);
+      expect(offered('seed -f pods.yaml --prefix ').map((one) => `${one}/`)).to.have.members([
+        ...['/registry/pods/', '/registry/leases/'],
+      ]);
+      expect(offered('cutover -f none.yaml --resource ')).to.deep.equal([]);
+      expect(offered('cutover --resource ')).to.deep.equal([]);
     });
   });
 

@@ -95,18 +95,34 @@ describe('a config file, from plan to audit', () => {
     expect(status.stdout).to.contain(`With: -f ${file}\n`);
   });
 
-  it('nothing but a journal: no command can run, which is a finding', async () => {
+  it('nothing but where to listen: no command can run, which is a finding', async () => {
     const little = join(stage.dir, 'little.yaml');
-    writeFileSync(
-      little,
-      'journal: pods.journal\nlisten: 2390\nkubernetes: {kubeconfig: none.conf}\n',
-    );
+    writeFileSync(little, 'listen: 2390\nkubernetes: {kubeconfig: none.conf}\n');
     const { code, stdout } = await run(['config', 'check', '-f', little]);
     expect(code).to.equal(1);
     expect(stdout).to.match(/^RIGHT, BUT TOO LITTLE/);
     // A night goes on beside the follower, which has that port.
-    expect(stdout).to.match(/--listen +2390 +\S+little\.yaml:2 listen +seed follow mirror\n/);
+    expect(stdout).to.match(/--listen +2390 +\S+little\.yaml:1 listen +seed follow mirror\n/);
     expect(stdout).to.match(/Not readable here.*\n.*kubernetes\.kubeconfig \S+none\.conf/);
+  });
+
+  it('config get prints what the file gives for a key, and no secret', async () => {
+    const few = join(stage.dir, 'few.yaml');
+    writeFileSync(few, 'prefixes: [/a/, /b/]\ntarget: {user: me, password: secret}\n');
+    const get = (key: string, ...more: string[]) => run(['config', 'get', key, '-f', few, ...more]);
+    expect(await get('prefixes')).to.include({ code: 0, stdout: '/a/\n/b/\n' });
+    const json = await get('prefixes', '-w', 'json');
+    expect(contract.configGet.parse(whole(json.stdout)[0]).get.values).to.deep.equal([
+      '/a/',
+      '/b/',
+    ]);
+    expect(await get('journal')).to.include({ code: 1, stdout: '' });
+    const secret = await get('target.password');
+    expect(secret).to.include({ code: 2, stdout: '' });
+    expect(secret.stderr).to.contain('never printed').and.not.contain('"secret"');
+    const none = await get('prefix');
+    expect(none.code).to.equal(2);
+    expect(none.stderr).to.contain('prefixes is one');
   });
 
   it('all values that are wrong are told at once', async () => {

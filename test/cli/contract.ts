@@ -624,6 +624,10 @@ export const configCheck = z.strictObject({
   }),
 });
 
+export const configGet = z.strictObject({
+  get: z.strictObject({ key: z.string(), values: z.array(z.string()).nullable() }),
+});
+
 const told = {
   version: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{16}-[1-9]\d*$/),

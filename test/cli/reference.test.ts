@@ -47,7 +47,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   cutover: [contract.step, contract.alarm, contract.cutover],
   rollback: [contract.rollback],
   retire: [contract.retire],
-  config: [contract.configCheck],
+  config: [contract.configCheck, contract.configGet],
   Events: Object.values(contract.hookEvents),
   'The cursor': [contract.cursor],
   'The state of a cutover': [contract.cutoverState, contract.owner],

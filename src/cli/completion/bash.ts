@@ -8,6 +8,15 @@ export function bashScript(commands: readonly ListedCommand[]): string {
   const outer = commands.filter(({ name }) => !name.includes(' '));
   const values = valueCases(commands.flatMap(({ options }) => options));
   return `# bash completion for etcd-lockstep
+_etcd_lockstep_config() {
+  local i file=$LOCKSTEP_CONFIG
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "\${COMP_WORDS[i]}" in
+      -f|--config) file=\${COMP_WORDS[i+1]}; [[ $file == = ]] && file=\${COMP_WORDS[i+2]} ;;
+    esac
+  done
+  [[ -n $file ]] && "\${COMP_WORDS[0]}" config get "$1" -f "$file" 2>/dev/null
+}
 _etcd_lockstep() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= word i
   COMPREPLY=()
@@ -64,7 +73,10 @@ function atCommand(command: ListedCommand, commands: readonly ListedCommand[]): 
 function reply(offered: Offered): string {
   if (offered === 'any') return ':';
   if (offered === 'files') return names('-f');
-  return offered === 'folders' ? names('-d') : words(offered);
+  if (offered === 'folders') return names('-d');
+  if ('config' in offered)
+    return `COMPREPLY=($(compgen -W "$(_etcd_lockstep_config ${offered.config})" -- "$cur"))`;
+  return words(offered);
 }
 
 /** Names with blanks stay whole, and are quoted by readline. */

@@ -4,6 +4,19 @@ import type { ListedCommand, ListedOption, Offered } from '../commandtable.js';
 export function fishScript(commands: readonly ListedCommand[]): string {
   const outer = commands.filter(({ name }) => !name.includes(' '));
   return `# fish completion for etcd-lockstep
+function __etcd_lockstep_config
+  set -l file $LOCKSTEP_CONFIG
+  set -l words (commandline -opc)
+  for i in (seq (count $words))
+    switch $words[$i]
+      case -f --config
+        set file $words[(math $i + 1)]
+      case '--config=*'
+        set file (string replace -- --config= '' $words[$i])
+    end
+  end
+  test -n "$file"; and etcd-lockstep config get $argv[1] -f $file 2>/dev/null
+end
 complete -c etcd-lockstep -f
 ${outer.map(({ name, help }) => line('__fish_use_subcommand', `-a ${name}`, help)).join('\n')}
 ${line('__fish_use_subcommand', '-a help', 'what a command does, and its flags')}
@@ -44,6 +57,7 @@ function values(offered: Offered): string {
   if (offered === 'any') return '-f';
   if (offered === 'files') return '-F';
   if (offered === 'folders') return "-f -a '(__fish_complete_directories)'";
+  if ('config' in offered) return `-f -a '(__etcd_lockstep_config ${offered.config})'`;
   return `-f -a '${offered.join(' ')}'`;
 }
 

@@ -14,6 +14,19 @@ ${outer.map(({ name, help }) => `    ${quoted(`${name}:${help}`)}`).join('\n')}
   _describe command commands
 }
 
+_etcd_lockstep_config() {
+  local i file=$LOCKSTEP_CONFIG
+  for ((i = 1; i < CURRENT; i++)); do
+    case $words[i] in
+      -f|--config) file=$words[i+1] ;;
+      --config=*) file=\${words[i]#--config=} ;;
+    esac
+  done
+  [[ -n $file ]] || return
+  local -a given=(\${(f)"$(etcd-lockstep config get $1 -f $file 2>/dev/null)"})
+  compadd -a given
+}
+
 _etcd-lockstep() {
   local context state state_descr line
   local -A opt_args
@@ -59,7 +72,9 @@ function flagSpec({ flag, short, value, help, offered }: ListedOption): string {
 function actionOf(offered: Offered): string {
   if (offered === 'any') return ' ';
   if (offered === 'files') return '_files';
-  return offered === 'folders' ? '_files -/' : `(${offered.join(' ')})`;
+  if (offered === 'folders') return '_files -/';
+  if ('config' in offered) return `{_etcd_lockstep_config ${offered.config}}`;
+  return `(${offered.join(' ')})`;
 }
 
 function quoted(text: string): string {
