@@ -31,13 +31,13 @@ const ALLOWED = [
   /^dist\/man\/etcd-lockstep\.1$/,
   /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^docs\/[a-z-]+\.(md|svg)$/,
-  /^docs\/report\.schema\.json$/,
+  /^docs\/(config|report)\.schema\.json$/,
   /^deploy\/(README\.md|prometheus\/alerts\.yaml|grafana\/etcd-lockstep\.json)$/,
   /^deploy\/(container\/Containerfile|kubernetes\/[a-z]+\.yaml)$/,
   /^deploy\/systemd\/(etcd-lockstep-follow@\.service|pods\.env|sysusers\.conf)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/(etcd|raft)\.proto$/,
-  /^(package\.json|README(\.zh-CN)?\.md|LICENSE|CHANGELOG\.md)$/,
+  /^(package\.json|README(\.zh-CN)?\.md|LICENSE|(CHANGELOG|CONTRIBUTING|SECURITY)\.md)$/,
 ];
 
 /** `a` of `a/b.js`, `@a/b` of `@a/b/c.js`. */
