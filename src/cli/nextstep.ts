@@ -26,7 +26,10 @@ export function nextStep(
   }
 }
 
-function nightStep({ phase, owner }: CutoverStatus, kube: KubeStatus | null): string {
+function nightStep({ phase, owner, resources }: CutoverStatus, kube: KubeStatus | null): string {
+  // Cutover and rollback move apiservers: who has fenced other keys moves his own clients.
+  if (phase === 'fenced' && resources.length === 0)
+    return "Move your clients here, while the head here is above the source's; `etcd-lockstep fence` keeps it so. When the last one has moved, nothing is left to do.";
   const ends = owner ? ` Whoever has the night (${owner}) ends by that.` : '';
   const open = kube?.frozen === null ? 'WRITES ARE NOT FROZEN. ' : '';
   switch (phase) {

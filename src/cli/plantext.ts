@@ -17,10 +17,7 @@ export function planText(plan: Plan, steps: readonly PlanStep[], config?: string
     `To be moved at its revisions: ${plan.prefixes.join(', ')}`,
     fields(movedRows(plan)),
     '',
-    "The apiservers' flag (the same for all, with what it has already; takes a restart; in quotes in a shell):",
-    `  '--etcd-servers-overrides=${plan.overrides}'`,
-    ...whyLines(plan),
-    '',
+    ...flagLines(plan),
     'Checks:',
     ...plan.checks.flatMap(checkLines),
     '',
@@ -89,6 +86,17 @@ function movedRows({ contents, rates, window, estimates }: Plan): [string, strin
       'fence',
       `a margin of ${estimates.fenceMargin} revisions: ten seconds of the source's, and no less than 1,000; the fence keeps it until the last apiserver has moved`,
     ],
+  ];
+}
+
+/** None where nothing is of Kubernetes. */
+function flagLines(plan: Plan): string[] {
+  if (plan.overrides === '') return [];
+  return [
+    "The apiservers' flag (the same for all, with what it has already; takes a restart; in quotes in a shell):",
+    `  '--etcd-servers-overrides=${plan.overrides}'`,
+    ...whyLines(plan),
+    '',
   ];
 }
 

@@ -13,6 +13,8 @@ import { DeadOnes, doesNotAnswer } from '../proof/dead.js';
 import { movedBy, type Moved } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { refuseItself } from '../proof/othersource.js';
+import { measureBehind } from '../source/behind.js';
+import { CURSOR_KEY } from '../target/cursor.js';
 import { refuseCutOver, type StoredCutover } from '../target/cutoverstate.js';
 import { otherRun } from '../target/nightowner.js';
 import { takeStock } from '../target/stock.js';
@@ -34,6 +36,8 @@ export interface Checked {
 
 /** A follower that is further behind has not caught up yet. */
 const MAX_LAG_REVISIONS = 5000;
+/** How long a target that lacks something may stand still. Less than pods may be frozen for nothing. */
+const STANDS_STILL_SECONDS = 2;
 
 /** @throws LockstepError NOT_DRAINED where the target lags behind, and what stock, etcds and apiservers say */
 export async function preflight(options: CutoverOptions): Promise<Checked> {
@@ -47,7 +51,8 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
   await refuseItself(source, target, state, key);
   const { position } = takeStock(state, identity);
-  if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision);
+  if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision, '');
+  if (revision > position) await refuseStandingStill(options, revision);
   const moved = movedBy(identity.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
   await Promise.all(
@@ -121,10 +126,28 @@ export function ownedWarnings(of: { stored: StoredCutover }, who: string | undef
   ];
 }
 
-function behind(position: Revision, head: Revision): LockstepError {
+/**
+ * A target that nobody brings on would be waited for with writes frozen. One that has everything may have
+ * nobody, too: that shows only when the source goes on.
+ */
+async function refuseStandingStill(
+  { target, signal }: CutoverOptions,
+  head: Revision,
+): Promise<void> {
+  let position = 0;
+  const { seconds, moves } = await measureBehind(
+    () => Promise.resolve(head),
+    async () => (position = (await target.head(CURSOR_KEY)).revision),
+    STANDS_STILL_SECONDS,
+    signal,
+  );
+  if (seconds === null && !moves) throw behind(position, head, ', and does not come on');
+}
+
+function behind(position: Revision, head: Revision, how: string): LockstepError {
   return new LockstepError(
     'NOT_DRAINED',
-    `the target stands at revision ${position}, ${head - position} behind the source`,
+    `the target stands at revision ${position}, ${head - position} behind the source${how}`,
     {
       revision: position,
       hint: 'Start `etcd-lockstep follow`, wait until it says "in lockstep", and run the same command again. Nothing was changed.',

@@ -107,3 +107,32 @@ describe('status, a check', () => {
     expect(stderr).to.contain('--max-lag needs the source');
   });
 });
+
+describe("keys that are not Kubernetes'", () => {
+  const prefix = '/shop/';
+  let stage: Stage;
+  before(async () => {
+    stage = await Stage.start();
+    await stage.source.ctl('put', `${prefix}a`, 'v');
+  });
+  after(() => stage.end());
+
+  it('plan has no flag of the apiservers', async () => {
+    const ends = ['--endpoints', stage.source.endpoint];
+    const { code, stdout } = await run(['plan', ...ends, '--prefix', prefix, '--sample', '0.1']);
+    expect(code).to.equal(0);
+    expect(stdout).to.contain('Checks:').and.not.to.contain('--etcd-servers-overrides');
+  });
+
+  it('status of a fenced target names neither cutover nor rollback', async () => {
+    const { journal, base } = await stage.seed({ prefixes: [prefix] });
+    const fenced = await stage.etcd(base);
+    await stage.follow(journal, fenced, '--until-synced');
+    const ends = ['--endpoints', stage.source.endpoint, '--dest-endpoints', fenced.endpoint];
+    const ended = await run(['fence', ...ends, '--once', '--yes', '--quiet', '50ms']);
+    expect(ended.code, ended.stderr).to.equal(0);
+    const { stdout } = await run(['status', ...ends]);
+    expect(stdout).to.contain('Next: Move your clients here').and.contain('`etcd-lockstep fence`');
+    expect(stdout).not.to.match(/etcd-lockstep (cutover|rollback)/);
+  });
+});

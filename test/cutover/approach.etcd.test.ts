@@ -5,6 +5,7 @@
  * What it catches. Each of these was put into src/cutover, found, and taken out again:
  *   the wait for the source's watch, and for both; the freeze not proven before the takeover, or behind it
  *   no second preflight; a freeze of others passed by; a list of any revision, number or content taken
+ *   no look whether somebody brings the target on
  *   writes let in although the takeover had landed, or nobody knew; no look for the target as the source
  */
 import { expect } from 'chai';
@@ -190,9 +191,26 @@ describe('proofs of the approach', () => {
     await ended;
   });
 
+  it('nobody follows, and little is missing: NOT_DRAINED before anything is frozen, also behind go', async () => {
+    const ended = night.cutover({
+      go: async () => {
+        await night.follower.end();
+        await night.foreign('source', 1);
+      },
+    });
+    expect(await refused(ended, 'NOT_DRAINED')).to.contain(
+      '1 behind the source, and does not come on',
+    );
+    expect(night.steps).to.deep.equal(['preflight', 'audit']);
+    expect(await refused(night.cutover(), 'NOT_DRAINED')).to.contain('does not come on');
+    expect(night.steps).to.deep.equal(['preflight']);
+  });
+
   it('the follower is late: what it has not brought yet is waited for', async () => {
-    await night.follower.end();
-    await night.put('source', 'default/late');
+    night.once(isFreeze, async () => {
+      await night.follower.end();
+      await night.put('source', 'default/late');
+    });
     expect(await refused(night.cutover({ maxFreezeSeconds: 0.6 }), 'NOT_DRAINED')).to.contain(
       'equal',
     );

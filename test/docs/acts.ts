@@ -75,16 +75,23 @@ export class Acts {
     await this.#keep('audit-different', ['audit', ...this.#ends(target)]);
   }
 
-  /** The night: without a follower, as it should be, and with something that was written late. */
+  /** The night: without a follower, with one that dies, as it should be, and with a late write. */
   async isCutOver(target: Etcd, certs: Certs): Promise<void> {
     const night = await nightBetween(this.stage, target, certs);
     const kube = ['--kubeconfig', night.kubeconfig, '--apiservers', night.servers.join(',')];
     const hook = ['--switch-hook', `${night.script} "$APISERVER" "$OVERRIDES"`];
     const cutover = ['cutover', ...this.#ends(target), ...kube, ...hook, '--yes', '--watch', '1s'];
     try {
+      await this.#keep('cutover-nobody-follows', cutover);
+      const dies = await this.#inLockstep(target);
+      night.atFreeze = async () => {
+        dies.signal('SIGTERM');
+        await dies.ended;
+        await this.stage.foreign(1);
+      };
       await this.#keep('cutover-not-drained', [...cutover, '--max-freeze', '3s']);
-      const follower = this.#follow(target.endpoint);
-      await follower.until(({ stderr }) => stderr.includes('in lockstep'));
+      delete night.atFreeze;
+      const follower = await this.#inLockstep(target);
       await this.#keep('cutover', [...cutover, '--margin', '300']);
       this.#note('follow-taken-over', await follower.ended);
       await this.#change('web-1', 'written late');
@@ -104,6 +111,12 @@ export class Acts {
     const ends = ['--endpoints', this.stage.source.endpoint, '--dest-endpoints', target];
     const { journal } = this.seeded;
     return new Running(['follow', ...ends, '--journal', journal, '--status-interval', '1s']);
+  }
+
+  async #inLockstep({ endpoint }: Etcd): Promise<Running> {
+    const follower = this.#follow(endpoint);
+    await follower.until(({ stderr }) => stderr.includes('in lockstep'));
+    return follower;
   }
 
   async #change(name: string, value = 'v2'): Promise<number> {

@@ -70,7 +70,7 @@ describeKube('cutover: aborted, killed, and back', () => {
       const steps = whole(running.stdout).map((line) => (line as { step: { name: string } }).step);
       return steps.some((step) => step.name === name);
     };
-    await running.until(() => at('audit'));
+    await running.until(() => at('freeze'));
     await move.lockstep.follower.kill();
     await running.until(() => at('compare'));
     expect(await frozen()).to.equal(true);

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EtcdClient } from '../../src/wire/client.js';
 import type { Stage } from '../cli/stage.js';
-import { listedFrom } from '../cutover/servedfrom.js';
+import { isFreeze, listedFrom } from '../cutover/servedfrom.js';
 import { FakeApiServer, writeKubeconfig } from '../kube/fake.js';
 import { FakeCluster } from '../kube/fakecluster.js';
 import type { Certs } from '../rig/certs.js';
@@ -19,6 +19,8 @@ export interface NightBetween {
   script: string;
   /** What the script was run with, line by line. */
   moved: () => string[];
+  /** Waited for before the first write is refused. */
+  atFreeze?: () => Promise<void>;
   close: () => void;
 }
 
@@ -36,17 +38,19 @@ export async function nightBetween(
   writeFileSync(script, `#!/bin/sh\necho "$1 $2" >> ${moves}\n`);
   chmodSync(script, 0o755);
   const moved = () => (existsSync(moves) ? readFileSync(moves, 'utf8').trim().split('\n') : []);
-  for (const fake of fakes)
-    fake.override = (asked) => {
-      const isMoved = moved().some((line) => line.startsWith(`${fake.url} `));
-      return listedFrom(isMoved ? there : stage.client, asked);
-    };
   const servers = fakes.map(({ url }) => url);
-  return {
+  const night: NightBetween = {
     ...{ source: stage.source.endpoint, servers, script, moved },
     kubeconfig: writeKubeconfig(certs, servers[0]!),
     close: () => {
       for (const one of [...fakes, there]) one.close();
     },
   };
+  for (const fake of fakes)
+    fake.override = async (asked) => {
+      if (isFreeze(asked)) await night.atFreeze?.();
+      const isMoved = moved().some((line) => line.startsWith(`${fake.url} `));
+      return listedFrom(isMoved ? there : stage.client, asked);
+    };
+  return night;
 }

@@ -37,7 +37,7 @@ const ALLOWED = [
   /^deploy\/systemd\/(etcd-lockstep-follow@\.service|pods\.env|sysusers\.conf)$/,
   /^docs\/pictures\/[a-z-]+\.png$/,
   /^proto\/(etcd|raft)\.proto$/,
-  /^(package\.json|README(\.zh-CN)?\.md|LICENSE|CHANGELOG\.md)$/,
+  /^(package\.json|README(\.zh-CN)?\.md|LICENSE|(CHANGELOG|CONTRIBUTING|SECURITY)\.md)$/,
 ];
 
 /** `a` of `a/b.js`, `@a/b` of `@a/b/c.js`. */
