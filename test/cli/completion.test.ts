@@ -18,15 +18,18 @@ read -ra COMP_WORDS <<<"\${line//=/ = }"; [[ $line == *[\\ =] ]] && COMP_WORDS+=
 [[ $line == *= ]] && unset 'COMP_WORDS[-1]'
 COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _etcd_lockstep; printf '%s\\n' "\${COMPREPLY[@]}"`;
 
-/** A shell on a terminal of its own, for zsh completes nowhere else; what it would offer is printed. */
+/**
+ * A shell on a terminal of its own, for zsh completes nowhere else; what it would offer is printed. What is
+ * waited for is not what was typed, as that may be echoed before it is read.
+ */
 const ZSH = `
 zmodload zsh/zpty; zpty z zsh -f -i
 send() { zpty -w z "$1" }; : >$3/offered
-send 'PS1=; autoload -U compinit; compinit -u -D; source '$1
+send 'autoload -U compinit; compinit -u -D; source '$1
 send 'compadd() { local -a found; builtin compadd -O found "$@"; print -rl -- "<"$^found">" >>'$3'/offered; builtin compadd "$@" }'
-send 'echo re''ady'; while zpty -r z said && [[ $said != *ready* ]]; do :; done
+send 'PS1=rea""dy'; while zpty -r -t z said || sleep 0.05; do [[ $said == *ready* ]] && break; done
 zpty -w -n z "$2"$'\\t'
-send $'\\x15echo de''ad'; while zpty -r -t z said || sleep 0.05; do [[ $said == *dead* ]] && break; done
+send $'\\x15echo de""ad'; while zpty -r -t z said || sleep 0.05; do [[ $said == *dead* ]] && break; done
 cat $3/offered`;
 
 const SHELLS: Record<string, Ask> = {

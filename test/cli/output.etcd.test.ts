@@ -139,7 +139,7 @@ describe('output that cannot be written', () => {
     if (!disk) this.skip();
     try {
       const path = join(disk.path, 'out');
-      writeFileSync(path, `${JSON.stringify('.'.repeat(2000))}\n`);
+      writeFileSync(path, `${JSON.stringify('.'.repeat(200))}\n`);
       disk.leave(0);
       const ended = await run([...follow(), '-w', 'json'], {}, { stdout: path });
       expect(ended.code, ended.stderr).to.equal(6);

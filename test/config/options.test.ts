@@ -89,8 +89,11 @@ describe('options', () => {
     expect(yes).to.equal(false);
   });
 
-  it('every list takes commas, and several flags', () => {
-    for (const name of NAMES.filter((name) => OPTIONS[name].kind === 'list')) {
+  it('every list takes commas, and several flags; but for what may have commas in it', () => {
+    const whole: OptionName[] = ['onEvent', 'webhook'];
+    for (const name of whole) expect(typed(name, 'http://a/,b', 'http://c/')).to.have.lengthOf(2);
+    const lists = NAMES.filter((name) => OPTIONS[name].kind === 'list' && !whole.includes(name));
+    for (const name of lists) {
       const [a, b] = TWO[name] ?? ['http://a:1', 'http://b:2'];
       expect(typed(name, `${a},${b}`), name).to.deep.equal(typed(name, a, b));
     }

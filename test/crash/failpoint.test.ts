@@ -12,13 +12,15 @@ describe('a fail point', () => {
     ' data.send',
   ])
     it(`spelt "${wrong}" is an error at start-up, not a test of nothing`, async () => {
-      const { code, stderr } = await run(['--version'], { LOCKSTEP_FAILPOINT: wrong });
+      const { code, stderr } = await run(['follow', '--help'], { LOCKSTEP_FAILPOINT: wrong });
       expect(code).to.equal(70);
       expect(stderr).to.include(`there is no fail point "${wrong}"`);
     });
 
   it('that a command does not come past changes nothing', async () => {
-    const { code } = await run(['--version'], { LOCKSTEP_FAILPOINT: 'target.data.send:3:20' });
+    const { code } = await run(['follow', '--help'], {
+      LOCKSTEP_FAILPOINT: 'target.data.send:3:20',
+    });
     expect(code).to.equal(0);
   });
 });
