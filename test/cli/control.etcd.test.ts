@@ -175,9 +175,8 @@ describe('control', () => {
   it('where there can be none it goes on without, and says why', async () => {
     writeFileSync(socket(), 'a file of somebody');
     const running = await follower();
-    expect(running.stderr).to.contain(
-      `no control socket at ${socket()}: something else lies there`,
-    );
+    const why = `no control socket at ${socket()}: something else lies there`;
+    await running.until(({ stderr }) => stderr.includes(why));
     running.signal('SIGTERM');
     expect((await running.ended).code).to.equal(0);
     expect(readFileSync(socket(), 'utf8')).to.equal('a file of somebody');
@@ -187,9 +186,9 @@ describe('control', () => {
     renameSync(seeded.journal, deep);
     seeded.journal = deep;
     const other = await follower();
-    expect(other.stderr).to.match(
-      /no control socket at .*: its path has 1\d\d bytes, and a socket's can have 107/,
-    );
+    const tooLong =
+      /no control socket at .*: its path has 1\d\d bytes, and a socket's can have 107/;
+    await other.until(({ stderr }) => tooLong.test(stderr));
     const refused = await control('status', '-w', 'json');
     expect(refused.code).to.equal(2);
     expect(errorOf(refused)).to.deep.include({ code: 'BAD_PATH', side: 'this machine' });

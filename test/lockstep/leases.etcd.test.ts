@@ -112,7 +112,14 @@ describe('leases on the target', () => {
       const ids = Array.from({ length: 20 }, (_, i) => BigInt(2001 + i));
       for (const id of ids) await client.leaseGrant(id, 600);
       await eventually(async () => (await client.leaseInfo(2001n))!.leftSeconds < 599);
-      expect([...(await through.leaseKeepAlive(ids))].sort()).to.deep.equal(ids);
+      // The proxy counts a question behind the one that asks for it, and may have its answer before that: then
+      // it keeps it. The keeper asks again, too, before it calls anything trouble.
+      const refreshed = new Set<bigint>();
+      await eventually(async () => {
+        for (const id of await through.leaseKeepAlive(ids)) refreshed.add(id);
+        return refreshed.size === ids.length;
+      });
+      expect([...refreshed].sort()).to.deep.equal(ids);
       for (const id of ids) expect((await client.leaseInfo(id))?.leftSeconds).to.be.at.least(598);
     } finally {
       through.close();
