@@ -5,6 +5,8 @@ const MASKS: [RegExp, string][] = [
   [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>'],
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, '<time>'],
   [/\b[0-9a-f]{13,16}\b/g, '<sum>'],
+  // A target that goes may close the connection, or refuse the next one.
+  [/(WARN: target \S+): .*; trying again\./g, '$1: <why>; trying again.'],
   // A follower may learn of it in any of these.
   [/ for a cutover \((fenced|switched|done)\)/g, ' for a cutover (<phase>)'],
   [/ on \S+ \(pid/g, ' on <host> (pid'],
