@@ -66,11 +66,14 @@ async function silentSource(): Promise<void> {
   });
 }
 
-/** Each of its writes takes most of the time that the other one waits for a sign of it. */
+/**
+ * Each of its writes takes a good part of the time that the other one waits for a sign of it; not most of it,
+ * or a machine that is busy for a second makes it one that stands still.
+ */
 async function slowFirst(): Promise<void> {
   await Duo.with({ everyMs: BUSY_MS }, async (duo) => {
     await firstWrites(duo);
-    duo.first.target.delay(400);
+    duo.first.target.delay(200);
     await sleep(2 * WATCHED_MS);
     expect(duo.first.active).to.equal(true);
     expect(duo.second.last?.standby?.turns).to.equal(0);
