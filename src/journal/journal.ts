@@ -187,7 +187,8 @@ export class Journal implements RevisionLog {
       this.#shown = { position, lastRevision };
       this.appended.wake();
     };
-    if (before === 'shown' && isSmall(linked)) {
+    const early = before === 'shown' && isSmall(linked);
+    if (early) {
       this.#unwritten = linked;
       show();
     }
@@ -202,8 +203,8 @@ export class Journal implements RevisionLog {
         }
     });
     this.#unwritten = [];
-    if (this.#shown.position !== position || this.#shown.lastRevision !== lastRevision) show();
-    else this.appended.wake();
+    if (early) this.appended.wake();
+    else show();
     failpoint('journal.append.done');
   }
 

@@ -2,20 +2,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BackOff } from '../../src/lockstep/backoff.js';
+import { ownClock } from './clock.js';
 
 const QUICK = 2;
 const SLOW = 400;
 
 describe('back-off', () => {
-  let nowMs = 0;
-  const now = performance.now.bind(performance);
-  beforeEach(() => {
-    nowMs = 1000;
-    performance.now = () => nowMs;
-  });
-  afterEach(() => {
-    performance.now = now;
-  });
+  const clock = ownClock();
 
   /** A source that is polled twice a second, and a target that is written as fast as it may be. */
   class Scene {
@@ -27,7 +20,7 @@ describe('back-off', () => {
     /** @param wish revisions a second that there are to write */
     go(seconds: number, tookMs: number, wish: number): void {
       for (let i = 0; i < seconds * 2; i++) {
-        nowMs += 500;
+        clock.nowMs += 500;
         this.#head += this.sourceRate / 2;
         this.backOff.source(tookMs, this.#head, Math.min(wish, this.rate));
       }
@@ -97,7 +90,7 @@ describe('back-off', () => {
   it('of two slow sides the slower bounds it', () => {
     const backOff = new BackOff();
     const poll = (sourceMs: number, targetMs: number) => {
-      nowMs += 1000;
+      clock.nowMs += 1000;
       backOff.source(sourceMs, 1, 4000);
       backOff.target(targetMs, 4000);
     };
@@ -124,7 +117,7 @@ describe('back-off', () => {
         const backOff = new BackOff();
         let head = 1;
         return answers.every(({ restMs, tookMs, written, more, source }) => {
-          nowMs += restMs;
+          clock.nowMs += restMs;
           head += more;
           if (source) backOff.source(tookMs, head, written);
           else backOff.target(tookMs, written);

@@ -2,17 +2,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Throttle } from '../../src/lockstep/throttle.js';
+import { ownClock } from './clock.js';
 
 describe('the throttle', () => {
-  let nowMs = 0;
-  const now = performance.now.bind(performance);
-  beforeEach(() => {
-    nowMs = 1000;
-    performance.now = () => nowMs;
-  });
-  afterEach(() => {
-    performance.now = now;
-  });
+  const clock = ownClock();
 
   it('never grants more than the rate in any time, and what a tenth of a second is worth', () => {
     const steps = fc.array(
@@ -26,8 +19,8 @@ describe('the throttle', () => {
       fc.property(fc.integer({ min: 1, max: 2000 }), steps, (rate, steps) => {
         const throttle = new Throttle(() => rate);
         const granted = steps.map(({ restMs, asks }) => {
-          nowMs += restMs;
-          return { atMs: nowMs, count: throttle.take(asks) };
+          clock.nowMs += restMs;
+          return { atMs: clock.nowMs, count: throttle.take(asks) };
         });
         const burst = Math.max(1, rate * 0.1);
         for (const [i, from] of granted.entries()) {
@@ -50,13 +43,13 @@ describe('the throttle', () => {
         fc.integer({ min: 1, max: 64 }),
         (rate, most) => {
           const throttle = new Throttle(() => rate);
-          const [from, seconds] = [nowMs, 20];
+          const [from, seconds] = [clock.nowMs, 20];
           let sum = 0;
-          while (nowMs < from + seconds * 1000) {
+          while (clock.nowMs < from + seconds * 1000) {
             for (let granted = most; granted === most;) sum += granted = throttle.take(most);
             // Never in the past, nor so late that a change would not be noticed.
             expect(throttle.waitMs).to.be.within(10, 100);
-            nowMs += throttle.waitMs;
+            clock.nowMs += throttle.waitMs;
           }
           return sum >= Math.floor(rate * seconds * 0.95) - 1;
         },
@@ -68,11 +61,11 @@ describe('the throttle', () => {
     let rate: number | null = null;
     const throttle = new Throttle(() => rate);
     expect(throttle.take(1_000_000)).to.equal(1_000_000);
-    nowMs += 60_000;
+    clock.nowMs += 60_000;
     rate = 100;
     expect(throttle.take(500)).to.equal(10);
     rate = 1000;
-    nowMs += 50;
+    clock.nowMs += 50;
     expect(throttle.take(500)).to.equal(50);
     rate = null;
     expect(throttle.take(500)).to.equal(500);
@@ -84,13 +77,13 @@ describe('the throttle', () => {
     const none = { maxRate: null, nowRate: null, because: null, holds: false };
     expect(throttle.status).to.deep.equal(none);
     rate = 100;
-    nowMs += 1000;
+    clock.nowMs += 1000;
     const bound = { maxRate: 100, nowRate: 100, because: 'max rate' };
     throttle.take(10);
     expect(throttle.status).to.deep.equal({ ...bound, holds: false });
     throttle.take(1);
     expect(throttle.status).to.deep.equal({ ...bound, holds: true });
-    nowMs += 3000;
+    clock.nowMs += 3000;
     expect(throttle.status).to.deep.equal({ ...bound, holds: false });
   });
 });

@@ -1,21 +1,14 @@
 /** How much is proposed at once, and when it is given up; by a clock of its own. */
 import { expect } from 'chai';
 import { AdaptiveWindow } from '../../src/lockstep/window.js';
+import { ownClock } from './clock.js';
 
 const NONE = { entries: 0, bytes: 0 };
 const fillers = (entries: number) => ({ entries, bytes: 0 });
 const records = (entries: number) => ({ entries, bytes: entries * 4096 });
 
 describe('the window of proposals', () => {
-  let nowMs = 0;
-  const now = performance.now.bind(performance);
-  beforeEach(() => {
-    nowMs = 1000;
-    performance.now = () => nowMs;
-  });
-  afterEach(() => {
-    performance.now = now;
-  });
+  const clock = ownClock();
 
   /** Entries without records that may be unconfirmed. */
   function widthOf(window: AdaptiveWindow): number {
@@ -69,10 +62,10 @@ describe('the window of proposals', () => {
     const inVain = () => window.looked(1, { moved: false, unconfirmed: fillers(5), tookMs: 1 });
     expect(inVain(), 'nothing was taken').to.equal(false);
     window.sent(6);
-    nowMs += 900;
+    clock.nowMs += 900;
     expect(inVain()).to.equal(false);
     window.sent(9);
-    nowMs += 200;
+    clock.nowMs += 200;
     expect(inVain()).to.equal(true);
     window.begin();
     window.sent(4);
@@ -83,7 +76,7 @@ describe('the window of proposals', () => {
     const window = new AdaptiveWindow();
     window.sent(100);
     for (let confirmed = 1; confirmed < 50; confirmed++) {
-      nowMs += 900;
+      clock.nowMs += 900;
       const moved = { moved: true, unconfirmed: fillers(50), tookMs: 900 };
       expect(window.looked(confirmed, moved)).to.equal(false);
     }
