@@ -181,14 +181,12 @@ function isIn(names: readonly OptionName[]): (name: OptionName) => boolean {
   return (name) => names.includes(name);
 }
 
-/** How results and errors are written, also where the options are wrong. */
-export async function formatsOf(
-  typed: Typed,
-): Promise<{ out: string | undefined; errors: string | undefined }> {
+/** How errors are written where the options are wrong. */
+export async function errorsAsJson(typed: Typed): Promise<boolean> {
   // What is wrong with it is told by who needs it.
   const file = await loadConfig(typed, process.env).catch(() => undefined);
   const given = (name: OptionName) => find(name, typed, process.env, file)?.given.at(-1);
-  return { out: given('writeOut'), errors: given('logFormat') ?? given('writeOut') };
+  return (given('logFormat') ?? given('writeOut')) === 'json';
 }
 
 async function guarded<T extends Talk & HookFlags>(
@@ -197,13 +195,14 @@ async function guarded<T extends Talk & HookFlags>(
   load: () => Promise<T>,
   run: (options: T, context: Context) => Promise<number | undefined>,
 ): Promise<number> {
-  const json = (await formatsOf(typed)).errors === 'json';
+  let json: boolean | undefined;
   let context: Context | undefined;
   let release: () => void = () => undefined;
   let code: number;
   let ended: EndedBy = null;
   try {
     const options = await load();
+    json = (options.logFormat ?? options.writeOut) === 'json';
     context = await contextOf(name, options);
     const { log } = context;
     release = stopping.heed((why) => {
@@ -212,6 +211,8 @@ async function guarded<T extends Talk & HookFlags>(
     code = endCode((await run(options, context)) ?? 0, json);
   } catch (error) {
     context?.progress.end();
+    // Where the options are wrong nothing is known of them but this.
+    json ??= await errorsAsJson(typed);
     code = endCode(report(error, json), json);
     ended = endedBy(error, code);
   }

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { ownVersion } from '../ownversion.js';
 import { arrange } from './arrange.js';
-import { endCode, EXIT_USAGE, formatsOf, tell } from './command.js';
+import { endCode, errorsAsJson, EXIT_USAGE, tell } from './command.js';
 import { addCommands, COMMAND_NAMES } from './commands.js';
 import { guardProcess, stopping } from './stopping.js';
 import { usageError } from './usage.js';
@@ -52,7 +52,7 @@ setTimeout(() => process.exit(), ENDS_WITHIN_MS).unref();
 
 /** Help and version are no errors. */
 async function endOf(error: unknown): Promise<number> {
-  const json = (await formatsOf(typed)).errors === 'json';
+  const json = await errorsAsJson(typed);
   if (!(error instanceof CommanderError)) {
     stopping.bug(error);
     return endCode(EXIT_USAGE, json);

@@ -4,6 +4,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { LockstepError } from '../../src/errors.js';
 import { Ways } from '../../src/lockstep/ways.js';
 import type { PeerPort } from '../../src/target/peerport.js';
+import { ownClock } from './clock.js';
 
 const port = (where: string): PeerPort => ({
   where,
@@ -13,17 +14,11 @@ const port = (where: string): PeerPort => ({
 const trouble = (what = 'nothing comes') => new LockstepError('PEER_PORT', what);
 
 describe('ways', () => {
-  let nowMs = 0;
-  const now = performance.now.bind(performance);
+  const clock = ownClock();
   const notes: string[] = [];
   const onNote = (note: string) => void notes.push(note);
   beforeEach(() => {
-    nowMs = 1000;
-    performance.now = () => nowMs;
     notes.length = 0;
-  });
-  afterEach(() => {
-    performance.now = now;
   });
 
   it('fails once after a long time: another member at once, and nothing is told but that', async () => {
@@ -32,7 +27,7 @@ describe('ways', () => {
     for (const where of ['a', 'a', 'b']) {
       expect(await ways.forTerm()).to.have.property('where', where);
       ways.worked();
-      nowMs += 60_000;
+      clock.nowMs += 60_000;
       ways.failed(trouble());
     }
     expect(notes.map((note) => note.split(' ').at(-1))).to.deep.equal(['a', 'b']);
@@ -42,15 +37,15 @@ describe('ways', () => {
     const ways = new Ways({ open: () => Promise.resolve(port('a')), onNote });
     const rests: number[] = [];
     for (let i = 0; i < 5; i++) {
-      const from = nowMs;
+      const from = clock.nowMs;
       while (!(await ways.forTerm())) {
-        nowMs += 500;
+        clock.nowMs += 500;
         ways.hasOpened();
         await settled();
       }
-      rests.push(nowMs - from);
+      rests.push(clock.nowMs - from);
       ways.worked();
-      nowMs += 5000;
+      clock.nowMs += 5000;
       ways.failed(trouble());
     }
     expect(rests).to.deep.equal([0, 0, 1000, 2000, 4000]);
@@ -66,7 +61,7 @@ describe('ways', () => {
     };
     const ways = new Ways({ open, onNote });
     expect(await ways.forTerm()).to.equal(undefined);
-    nowMs += 1000;
+    clock.nowMs += 1000;
     for (let i = 0; i < 3; i++) {
       expect(ways.hasOpened()).to.equal(false);
       expect(await ways.forTerm()).to.equal(undefined);
@@ -85,7 +80,7 @@ describe('ways', () => {
     const open = () => Promise.reject(tries++ === 0 ? trouble() : broken);
     const ways = new Ways({ open, onNote });
     await ways.forTerm();
-    nowMs += 1000;
+    clock.nowMs += 1000;
     expect(ways.hasOpened()).to.equal(false);
     await settled();
     expect(() => ways.hasOpened()).to.throw(broken);
