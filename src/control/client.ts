@@ -1,6 +1,7 @@
 /** Asks the control socket of a running command. */
 import { request } from 'node:http';
 import type { z } from 'zod';
+import { within } from '../async/within.js';
 import { ERROR_CODES, LockstepError, type ErrorCode } from '../errors.js';
 import { refusal } from './controls.js';
 import { pathFault } from './socketpath.js';
@@ -49,37 +50,33 @@ async function answered(
   signal: AbortSignal,
 ): Promise<string> {
   const text = body && JSON.stringify(body);
-  const timeout = AbortSignal.timeout(ANSWERS_WITHIN_MS);
-  try {
-    return await new Promise((resolve, reject) => {
-      const sent = request({
-        socketPath,
-        method,
-        path,
-        signal: AbortSignal.any([signal, timeout]),
-      });
-      sent.once('error', reject);
-      sent.once('response', (response) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        response.once('error', reject);
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > MOST_ANSWER_BYTES) sent.destroy(strange(socketPath));
-          else chunks.push(chunk);
+  return within(ANSWERS_WITHIN_MS, signal, async (over, isLate) => {
+    try {
+      return await new Promise((resolve, reject) => {
+        const sent = request({ socketPath, method, path, signal: over });
+        sent.once('error', reject);
+        sent.once('response', (response) => {
+          const chunks: Buffer[] = [];
+          let bytes = 0;
+          response.once('error', reject);
+          response.on('data', (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes > MOST_ANSWER_BYTES) sent.destroy(strange(socketPath));
+            else chunks.push(chunk);
+          });
+          response.once('end', () => {
+            resolve(Buffer.concat(chunks).toString());
+          });
         });
-        response.once('end', () => {
-          resolve(Buffer.concat(chunks).toString());
-        });
+        if (text !== undefined) sent.setHeader('content-type', 'application/json');
+        sent.end(text);
       });
-      if (text !== undefined) sent.setHeader('content-type', 'application/json');
-      sent.end(text);
-    });
-  } catch (error) {
-    if (timeout.aborted && !signal.aborted)
-      throw unavailable(`${socketPath} does not answer`, 'Is the process stopped, or very busy?');
-    throw told(socketPath, error);
-  }
+    } catch (error) {
+      if (isLate())
+        throw unavailable(`${socketPath} does not answer`, 'Is the process stopped, or very busy?');
+      throw told(socketPath, error);
+    }
+  });
 }
 
 function told(socket: string, error: unknown): unknown {

@@ -7,7 +7,8 @@
  *
  * Tried and dropped: cockatiel's retry, whose rests do not end with the command.
  */
-import { Backoff, pause } from '../async/again.js';
+import { Backoff, pause, type Rest } from '../async/again.js';
+import { within } from '../async/within.js';
 import { ownVersion } from '../ownversion.js';
 import { exchange } from '../wire/http.js';
 import { machineRoots } from '../wire/machineroots.js';
@@ -35,15 +36,17 @@ export async function post(
   signal: AbortSignal,
   withinMs = TOLD_WITHIN_MS,
 ): Promise<string> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-  const backoff = new Backoff(over, (attempt, until) => pause(FIRST_REST_MS * 2 ** attempt, until));
-  const isOver = () => over.aborted;
-  while (true) {
-    const { failed, passes } = await tryOnce(url, body, over);
-    if (!passes) return failed;
-    await backoff.rest();
-    if (isOver()) return failed;
-  }
+  return within(withinMs, signal, async (over) => {
+    const rest: Rest = (attempt, until) => pause(FIRST_REST_MS * 2 ** attempt, until);
+    const backoff = new Backoff(over, rest);
+    const isOver = () => over.aborted;
+    while (true) {
+      const { failed, passes } = await tryOnce(url, body, over);
+      if (!passes) return failed;
+      await backoff.rest();
+      if (isOver()) return failed;
+    }
+  });
 }
 
 async function tryOnce(

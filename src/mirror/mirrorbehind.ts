@@ -5,6 +5,7 @@
  * Where nothing of its prefix changes a mirror moves its cursor once a minute at most (tail.ts). So what
  * counts is the last change of that prefix behind the cursor, which a watch from there on finds.
  */
+import { within } from '../async/within.js';
 import { hasCode } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { MIRRORS_PREFIX, prefixRange } from '../mvcc/prefix.js';
@@ -41,22 +42,14 @@ export async function mirrorBehind(
   const { clusterId, version } = await source.status();
   if (cursor.source !== clusterId) return null;
   if (cursor.revision === null) return { seconds: null, moves: null };
-  // No AbortSignal.timeout within AbortSignal.any: Node 20 may collect it before its time has come.
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    late.abort();
-  }, withinSeconds * 1000);
-  const stop = AbortSignal.any([signal, late.signal]);
-  const goal = () => lastChange(source, cursor, { clusterId, version, signal: stop });
   const position = async () => {
     const { rows } = await target.few({ key });
     return rows[0] ? (parseMirror(key, parseKeyValue(rows[0]).value).revision ?? 0) : 0;
   };
-  try {
-    return await measureBehind(goal, position, withinSeconds, signal);
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(withinSeconds * 1000, signal, (stop) => {
+    const goal = () => lastChange(source, cursor, { clusterId, version, signal: stop });
+    return measureBehind(goal, position, withinSeconds, signal);
+  });
 }
 
 /**

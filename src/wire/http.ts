@@ -7,6 +7,7 @@
  */
 import { request as http, type Agent } from 'node:http';
 import { request as https, type RequestOptions } from 'node:https';
+import { within } from '../async/within.js';
 import { addressOf } from './address.js';
 import type { TlsMaterial } from './connection.js';
 import { asPeerFault, PeerFault } from './peerfault.js';
@@ -46,21 +47,15 @@ export interface HttpAnswer {
  * @throws PeerFault where no whole answer comes in time, or one that is too long
  */
 export async function exchange(url: URL, request: HttpRequest): Promise<HttpAnswer> {
-  const { withinMs, signal } = request;
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    late.abort();
-  }, withinMs);
-  const over = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-  try {
-    return await send(url, { ...request, signal: over });
-  } catch (error) {
-    if (late.signal.aborted && !signal?.aborted)
+  const { withinMs, signal = new AbortController().signal } = request;
+  return within(withinMs, signal, async (over, isLate) => {
+    try {
+      return await send(url, { ...request, signal: over });
+    } catch (error) {
+      if (!isLate()) throw error;
       throw new PeerFault(`no whole answer in ${withinMs / 1000} s`, { cause: error });
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+    }
+  });
 }
 
 async function send(url: URL, wanted: HttpRequest, tries = 2): Promise<HttpAnswer> {
