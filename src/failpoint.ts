@@ -16,10 +16,11 @@ const FAILPOINTS = [
   'journal.append.done',
   // journal/compaction.ts
   'journal.compact.batch',
+  'journal.compact.moved',
   // base/read.ts
   'base.blob',
-  'base.batch',
-  'base.page',
+  // base/runwriter.ts
+  'base.run',
   // base/adopt.ts
   'base.adopt.begin',
   'base.adopt.removed',

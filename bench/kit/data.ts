@@ -121,7 +121,7 @@ export async function snapshotOf(keys: number, values: Values): Promise<string> 
   db.put(Buffer.from('finishedCompactRev'), compact);
   db.put(Buffer.from('scheduledCompactRev'), compact);
   db.endBucket();
-  await appendChecksum(part, db.finish());
+  await appendChecksum(part, await db.finish());
   renameSync(part, path);
   return path;
 }

@@ -17,7 +17,7 @@ import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
 import { encodeKeyValue, leaseOf, toLong } from '../mvcc/keyvalue.js';
-import type { WholeRevision } from '../mvcc/record.js';
+import type { Record } from '../mvcc/record.js';
 import { encodeRevision, type Revision } from '../mvcc/revision.js';
 import type { Tally } from '../mvcc/tally.js';
 import { syncFolder } from '../newfile.js';
@@ -59,7 +59,7 @@ export class BaseFile {
   readonly #part: string;
   readonly #db: BoltWriter;
   readonly #leases = new Set<bigint>();
-  #last = { revision: 0, records: 0 };
+  #last = { main: 0, sub: 0 };
 
   constructor(private readonly out: string) {
     this.#part = `${out}.part`;
@@ -68,15 +68,14 @@ export class BaseFile {
     this.#db.beginBucket('key');
   }
 
-  /** Adds a revision above the one before. */
-  add({ revision, records }: WholeRevision): void {
-    for (const [sub, { tombstone, bytes }] of records.entries()) {
-      this.#db.put(encodeRevision(revision, sub, tombstone), bytes);
-      const lease = leaseOf(bytes);
-      if (lease !== 0n) this.#leases.add(lease);
-    }
-    this.rows += records.length;
-    this.#last = { revision, records: records.length };
+  /** Adds a row behind the one before: at the same revision or above. */
+  add({ main, tombstone, bytes }: Omit<Record, 'sub' | 'key'>): void {
+    const sub = main === this.#last.main ? this.#last.sub + 1 : 0;
+    this.#db.put(encodeRevision(main, sub, tombstone), bytes);
+    const lease = leaseOf(bytes);
+    if (lease !== 0n) this.#leases.add(lease);
+    this.rows++;
+    this.#last = { main, sub };
     failpoint('base.seal.row');
   }
 
@@ -84,12 +83,12 @@ export class BaseFile {
   async publish(facts: BaseFacts, leaseTtl: LeaseTtl): Promise<Sealed> {
     const { head, compactRevision, tally } = facts;
     const cursor = cursorOf(facts);
-    const sub = this.#last.revision === head ? this.#last.records : 0;
+    const sub = this.#last.main === head ? this.#last.sub + 1 : 0;
     this.#db.put(encodeRevision(head, sub), cursorRow(cursor));
     this.#db.endBucket();
     await this.#writeLeases(leaseTtl);
     this.#writeMeta(compactRevision);
-    const dataBytes = this.#db.finish();
+    const dataBytes = await this.#db.finish();
     failpoint('base.seal.checksum');
     const fileBytes = await appendChecksum(this.#part, dataBytes);
     rename(this.#part, this.out);
@@ -106,8 +105,8 @@ export class BaseFile {
   }
 
   /** Removes what was written; harmless after `publish`. */
-  abort(): void {
-    this.#db.abort();
+  async abort(): Promise<void> {
+    await this.#db.abort();
     rmSync(this.#part, { force: true });
   }
 

@@ -8,7 +8,7 @@
  * into the base as it is met. Only which rows are superseded is not known before the end; hardly
  * any file has such rows (census.ts), and then the walk is made once more without them.
  *
- * It gives the base that a seed of the same moment gives, row for row; see journal/layout.ts for the
+ * It gives the base that a seed of the same moment gives, row for row; see journal/run.ts for the
  * order inside compacted revisions. Dropped: the way through a journal, as a seed goes it, which
  * sorts what is sorted and writes each row five times.
  */
@@ -59,7 +59,7 @@ export async function crop(options: CropOptions): Promise<Cropped> {
     const counted = await takeCensus(file, base, options);
     const { tally, resources, superseded } = counted;
     if (superseded.size > 0) {
-      base.abort();
+      await base.abort();
       base = new BaseFile(out);
       let row = 0;
       await writeRows(file, base, options, () => !superseded.has(row++));
@@ -72,7 +72,7 @@ export async function crop(options: CropOptions): Promise<Cropped> {
     );
     return { sealed, resources, snapshotBytes: file.bytes, snapshotBytesInUse: file.bytesInUse };
   } finally {
-    base?.abort();
+    await base?.abort();
     file.close();
   }
 }
@@ -126,7 +126,7 @@ async function writeRows(
   let walked = 0;
   let open: WholeRevision = { revision: 0, records: [] };
   const close = () => {
-    if (open.records.length > 0) base.add(inOrder(open, file.compactRevision));
+    for (const record of inOrder(open, file.compactRevision)) base.add(record);
   };
   for (const rows of file.rows()) {
     for (const row of rows) {
@@ -155,8 +155,7 @@ async function writeRows(
 }
 
 /** Below the compact revision rows lie by key, as where only a Range has seen them. */
-function inOrder(whole: WholeRevision, compactRevision: number): WholeRevision {
-  if (whole.records.length === 1 || whole.revision >= compactRevision) return whole;
-  const byKey = (a: Record, b: Record) => a.key.compare(b.key) || a.sub - b.sub;
-  return { ...whole, records: whole.records.toSorted(byKey) };
+function inOrder({ revision, records }: WholeRevision, compactRevision: number): Record[] {
+  if (records.length === 1 || revision >= compactRevision) return records;
+  return records.toSorted((a, b) => a.key.compare(b.key) || a.sub - b.sub);
 }

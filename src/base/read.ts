@@ -19,17 +19,16 @@ import { pause } from '../async/again.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
-import type { Row } from '../journal/layout.js';
 import { ioFailed } from '../journal/level.js';
+import { RunBuffer } from '../journal/runbuffer.js';
 import type { BaseProgress } from '../journal/state.js';
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { modRevisionOf } from '../mvcc/keyvalue.js';
 import { PrefixSet, prefixRange, probeKey } from '../mvcc/prefix.js';
-import { recordBytes } from '../mvcc/record.js';
-import type { Revision } from '../mvcc/revision.js';
 import { compactRevision } from '../source/compactrevision.js';
 import type { WatchLimits } from '../source/limits.js';
-import { readPages, type Page, type PagePace } from '../source/pages.js';
+import { readPages, type PagePace } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
+import { RunWriter } from './runwriter.js';
 import { Cropper, SnapshotFile } from './snapshot.js';
 
 /** What has been read so far; counts are of this run. */
@@ -48,9 +47,6 @@ export function noBase(): BaseCount {
 export type OnBase = (count: BaseCount) => void;
 
 const REPIN_MS = 100;
-/** So many pages may be on their way to the disk while the next one is read; they share fsyncs. */
-const PAGES_WRITTEN = 2;
-const LOAD_BATCH_BYTES = 4 * 1024 * 1024;
 /** A snapshot comes in blobs of 32 KiB; a write for each would cost more than all else. */
 const WRITE_BYTES = 1024 * 1024;
 
@@ -118,7 +114,7 @@ async function readRange(
       const pinned = await compactRevision(client, probeKey(PrefixSet.of(journal.state.prefixes)));
       // Another member may answer that has not compacted yet.
       if (pinned <= base.pinned) await pause(REPIN_MS);
-      await journal.addBase([], { ...base, pinned }, pinned);
+      await journal.addBase(new RunBuffer(), { ...base, pinned }, pinned);
     }
   }
 }
@@ -131,8 +127,8 @@ async function readRangeFrom(
   pace: PagePace | undefined,
 ): Promise<void> {
   let base = rangeProgress(journal);
-  const prefixes = journal.state.prefixes;
-  const writing: Promise<void>[] = [];
+  const { prefixes, watchFrom } = journal.state;
+  const runs = new RunWriter(journal);
   try {
     for (let i = base.prefix; i < prefixes.length; i++) {
       const from = base.next === null ? undefined : Buffer.from(base.next, 'base64');
@@ -141,42 +137,26 @@ async function readRangeFrom(
         const next = page.next?.toString('base64') ?? null;
         base = { ...base, prefix: next === null ? i + 1 : i, next };
         base.done = base.prefix === prefixes.length;
-        const rows = baseRows(page, journal.state.watchFrom);
-        if (writing.length === PAGES_WRITTEN) await writing.shift();
-        const written = writePage(journal, rows, base);
-        // Its failure is thrown when it is its turn.
-        written.catch(() => undefined);
-        writing.push(written);
+        for (const bytes of page.rows) {
+          count.bytes += bytes.length;
+          const main = modRevisionOf(bytes);
+          if (main < watchFrom) runs.add({ main, sub: 0, tombstone: false, bytes, byKey: true });
+        }
         count.keys += page.rows.length;
-        count.bytes += page.rows.reduce((sum, row) => sum + row.length, 0);
         count.remaining = page.remaining - page.rows.length;
+        if (runs.isFull || base.done) await runs.write(base);
         onBase(count);
       }
     }
   } finally {
-    await Promise.all(writing);
+    await runs.end();
   }
-}
-
-async function writePage(journal: Journal, rows: Row[], base: BaseProgress): Promise<void> {
-  await journal.addBase(rows, base);
-  failpoint('base.page');
 }
 
 function rangeProgress(journal: Journal): BaseProgress & { how: 'range' } {
   const { base } = journal.state;
   if (base.how !== 'range') throw new Error('this journal reads its base from a snapshot');
   return base;
-}
-
-function baseRows(page: Page, watchFrom: Revision): Row[] {
-  const rows: Row[] = [];
-  for (const bytes of page.rows) {
-    const { key, modRevision } = parseKeyValue(bytes);
-    if (modRevision < watchFrom)
-      rows.push({ main: modRevision, sub: 0, tombstone: false, key, bytes, byKey: true });
-  }
-  return rows;
 }
 
 async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
@@ -207,27 +187,24 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
 async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase): Promise<void> {
   const cropper = new Cropper(PrefixSet.of(journal.state.prefixes), file.compactRevision);
   const count = noBase();
-  let batch: Row[] = [];
-  let bytes = 0;
-  const flush = async (done: boolean) => {
-    await journal.addBase(batch, { how: 'snapshot', done }, file.compactRevision);
-    failpoint('base.batch');
-    count.keys += batch.length;
-    count.bytes += bytes;
+  const runs = new RunWriter(journal);
+  const write = async (done: boolean) => {
+    await runs.write({ how: 'snapshot', done }, file.compactRevision);
     onBase(count);
-    batch = [];
-    bytes = 0;
   };
-  for (const leaf of file.rows())
-    for (const row of cropper.crop(leaf)) {
-      if (row.main >= journal.state.watchFrom) continue;
-      // A row of the file keeps all that lies around it in memory, and ours may be few.
-      const own = Buffer.from(row.bytes);
-      batch.push({ ...row, bytes: own, key: keyOf(own) });
-      bytes += recordBytes(row);
-      if (bytes >= LOAD_BATCH_BYTES) await flush(false);
-    }
-  await flush(true);
+  try {
+    for (const leaf of file.rows())
+      for (const row of cropper.crop(leaf)) {
+        if (row.main >= journal.state.watchFrom) continue;
+        runs.add(row);
+        count.keys++;
+        count.bytes += row.bytes.length;
+        if (runs.isFull) await write(false);
+      }
+    await write(true);
+  } finally {
+    await runs.end();
+  }
 }
 
 /** Streams a snapshot to `path`; its sha256 is checked when it is opened. */

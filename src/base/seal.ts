@@ -29,14 +29,14 @@ export async function seal(journal: Journal, options: SealOptions): Promise<Seal
   const tally = await journal.compact(compactRevision);
   const base = new BaseFile(out);
   try {
-    for await (const batch of journal.everything()) {
-      for (const revision of batch) base.add(revision);
+    for await (const rows of journal.everything()) {
+      for (const row of rows) base.add(row);
       signal.throwIfAborted();
       onRow?.(base.rows);
     }
     return await base.publish({ source, prefixes, head, compactRevision, tally, gap }, leaseTtl);
   } catch (error) {
-    base.abort();
+    await base.abort();
     throw error;
   }
 }

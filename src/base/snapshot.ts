@@ -7,7 +7,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import { BoltFile, type BoltBucket } from '../bolt/boltreader.js';
 import { LockstepError } from '../errors.js';
-import type { Row } from '../journal/layout.js';
+import type { BaseRow } from '../journal/run.js';
 import { keyOf, toBigInt } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { decodeRevision, type Revision, type RowRevision } from '../mvcc/revision.js';
@@ -84,7 +84,7 @@ export class SnapshotFile {
   }
 }
 
-/** Rows of our prefixes, with subs counted among them alone; see journal/layout.ts for `byKey`. */
+/** Rows of our prefixes, with subs counted among them alone; see journal/run.ts for `byKey`. */
 export class Cropper {
   #main = 0;
   #sub = 0;
@@ -94,14 +94,14 @@ export class Cropper {
     private readonly compactRevision: Revision,
   ) {}
 
-  crop(rows: readonly RawRow[]): Row[] {
+  crop(rows: readonly RawRow[]): BaseRow[] {
     return rows.filter((row) => this.prefixes.covers(row.key)).map((row) => this.#row(row));
   }
 
-  #row({ revision: { main, tombstone }, key, bytes }: RawRow): Row {
+  #row({ revision: { main, tombstone }, bytes }: RawRow): BaseRow {
     if (main !== this.#main) this.#sub = 0;
     this.#main = main;
-    return { main, sub: this.#sub++, tombstone, key, bytes, byKey: main < this.compactRevision };
+    return { main, sub: this.#sub++, tombstone, bytes, byKey: main < this.compactRevision };
   }
 }
 

@@ -53,14 +53,14 @@ export class BoltWriter {
    * has no valid meta page.
    * @returns its size in bytes
    */
-  finish(): number {
+  async finish(): Promise<number> {
     if (this.#open) throw new Error(`bucket ${this.#open.name} has not ended`);
     return this.#out.finish(this.#buckets.finish());
   }
 
   /** Closes the file as it is and leaves its deletion to the caller. Harmless after `finish`. */
-  abort(): void {
-    this.#out.close();
+  async abort(): Promise<void> {
+    await this.#out.close();
   }
 
   #current(): { name: string; tree: TreeBuilder } {

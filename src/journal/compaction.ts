@@ -2,42 +2,55 @@
  * Compaction of the journal: one scan of its index.
  *
  *     index ─► superseded rows ─► deleted from LevelDB
- *         └──► used bytes of each file of the heap ─► files that are hardly used are given up
+ *         └──► used bytes of each run ─► runs that are hardly used are given up
  *
- * A file of the heap goes as a whole. When less than half of it is used, what is used moves into
- * LevelDB, where later compactions drop it row by row. So the heap is never more than twice what of
- * the base is still in use, and each message moves at most once.
+ * A run goes as a whole. When less than half of it is used, what is used moves into a new one together with
+ * what other such runs have left. So runs are never more than twice what of the base is still in use, and of
+ * each two rows that move one has gone.
  */
 import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
-import type { Heap } from './heap.js';
-import type { IndexEntry, Mark, Row } from './layout.js';
-import { putRow, removeRow, type RowBatch } from './rowbatch.js';
+import type { IndexEntry, Mark } from './layout.js';
+import { movePlace, removeRow, type RowBatch } from './rowbatch.js';
+import { RunBuffer } from './runbuffer.js';
+import type { Living } from './runreader.js';
+import type { Runs } from './runs.js';
 
 /** A journal, as far as its compaction goes. */
 interface Compactable {
-  heap: Heap;
+  runs: Runs;
   /** The index entries of one key after another, each oldest first; some keys at a time. */
   keys: () => AsyncIterable<IndexEntry[][]>;
-  rows: (entries: readonly IndexEntry[]) => Promise<Row[]>;
-  write: (fill: (batch: RowBatch, mark: Mark) => void, sync: boolean) => Promise<void>;
+  living: Living;
+  /** @param how `runs`: the last run that counts */
+  write: (
+    fill: (batch: RowBatch, mark: Mark) => void,
+    how?: { sync?: boolean; runs?: number | undefined },
+  ) => Promise<void>;
 }
 
 const DELETES_PER_BATCH = 250;
-const MOVED_BYTES = 1024 * 1024;
-/** A file of the heap is given up when less than this part of it is used. */
+/** A run is given up when less than this part of it is used. */
 const USED_ENOUGH = 0.5;
+
+/** What a compaction has seen. */
+interface Compacted {
+  /** At its position. */
+  tally: Tally;
+  /** Runs of which every row still counts. */
+  whole: ReadonlySet<number>;
+}
 
 /**
  * Drops what is superseded at `revision`, and deletions below it.
- * @returns the tally at `position`
+ * @param position what the tally is of
  */
 export async function compactRows(
   journal: Compactable,
   revision: Revision,
   position: Revision,
-): Promise<Tally> {
+): Promise<Compacted> {
   const tally = new Tally();
   const used = new Map<number, number>();
   let doomed: IndexEntry[] = [];
@@ -45,7 +58,7 @@ export async function compactRows(
     failpoint('journal.compact.batch');
     await journal.write((batch, mark) => {
       for (const entry of doomed) removeRow(batch, mark, entry);
-    }, false);
+    });
     doomed = [];
   };
   for await (const keys of journal.keys()) {
@@ -62,36 +75,34 @@ export async function compactRows(
     if (doomed.length >= DELETES_PER_BATCH) await flush();
   }
   await flush();
-  const { sizes, current } = journal.heap;
+  const { sizes } = journal.runs;
   const wasteful = [...sizes]
-    .filter(([file, size]) => file !== current && (used.get(file) ?? 0) < size * USED_ENOUGH)
+    .filter(([file, size]) => (used.get(file) ?? 0) < size * USED_ENOUGH)
     .map(([file]) => file);
-  if (wasteful.length > 0) await giveUp(journal, new Set(wasteful));
-  return tally;
+  if (wasteful.length > 0) await giveUp(journal, wasteful);
+  const whole = [...used].filter(([file, bytes]) => sizes.get(file) === bytes);
+  return { tally, whole: new Set(whole.map(([file]) => file)) };
 }
 
-async function giveUp(journal: Compactable, files: ReadonlySet<number>): Promise<void> {
-  let moving: IndexEntry[] = [];
-  let bytes = 0;
-  const move = async () => {
-    const rows = await journal.rows(moving);
-    await journal.write((batch, mark) => {
-      for (const entry of moving) removeRow(batch, mark, entry);
-      for (const row of rows) putRow(batch, mark, { ...row, place: undefined });
-    }, false);
-    moving = [];
-    bytes = 0;
+async function giveUp(journal: Compactable, files: readonly number[]): Promise<void> {
+  const moving = new RunBuffer();
+  const moveAll = async () => {
+    const run = await journal.runs.write(moving);
+    failpoint('journal.compact.moved');
+    const move = (batch: RowBatch) => {
+      for (const entry of run?.entries ?? []) movePlace(batch, entry);
+    };
+    await journal.write(move, { runs: run?.file });
+    moving.clear();
   };
-  for await (const keys of journal.keys())
-    for (const entry of keys.flat()) {
-      if (!entry.place || !files.has(entry.place.file)) continue;
-      moving.push(entry);
-      bytes += entry.place.bytes;
-      if (bytes >= MOVED_BYTES) await move();
+  for await (const rows of journal.runs.merged(files, () => journal.living))
+    for (const row of rows) {
+      moving.add(row);
+      if (moving.isFull) await moveAll();
     }
-  await move();
-  // That nothing points there any more has to be on disk before a file goes. Cut short here, the next
-  // compaction finds files of which nothing is used.
-  await journal.write(() => undefined, true);
-  for (const file of files) journal.heap.remove(file);
+  await moveAll();
+  // That nothing points there any more has to be on disk before a run goes. Cut short here, the next
+  // compaction finds runs of which nothing is used.
+  await journal.write(() => undefined, { sync: true });
+  for (const file of files) journal.runs.remove(file);
 }

@@ -13,7 +13,8 @@
  * shown to readers while LevelDB still writes it: a pod is sooner at the target, and after kill -9 it is
  * as after that power cut. Not what bridges a gap: bridged again, it would be another history.
  *
- * Messages of the base lie beside LevelDB (heap.ts), all else in it.
+ * Rows of the base lie in runs beside LevelDB (runs.ts), all else in it. They all lie below `watchFrom`, what
+ * came by the watch from there on.
  *
  * Nothing that is read is believed: rows carry checks, captured revisions are linked, and the mark
  * that is written with every batch counts and sums all rows (layout.ts). A byte that changed on disk
@@ -29,12 +30,11 @@ import { Wakeup } from '../async/wakeup.js';
 import type { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
-import type { WholeRevision } from '../mvcc/record.js';
+import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import { proven, type Position } from '../position.js';
 import { compactRows } from './compaction.js';
-import { Heap } from './heap.js';
 import { JournalReader } from './journalreader.js';
 import * as layout from './layout.js';
 import {
@@ -51,10 +51,12 @@ import {
 } from './level.js';
 import type { JournalRevision, RevisionLog } from './log.js';
 import { RecentRevisions } from './recent.js';
-import { checkWhole, putRow, RowSum, Joiner, type RowBatch } from './rowbatch.js';
+import { checkWhole, Joiner, putBaseRow, putRow, RowSum, type RowBatch } from './rowbatch.js';
+import type { RunBuffer } from './runbuffer.js';
+import { Runs } from './runs.js';
 import type { BaseProgress, Gap, JournalState } from './state.js';
 
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * Of what {@link Journal.revisions} yields at once. With a megabyte it takes half as much processor time
@@ -66,10 +68,13 @@ const BATCH_BYTES = 64 * 1024;
 const SHOWN_RECORDS = 64;
 const SHOWN_BYTES = 128 * 1024;
 
+/** A row as a base has it; its sub is told by the rows before it. */
+export type StoredRow = Omit<Record, 'sub'>;
+
 export class Journal implements RevisionLog {
   readonly appended = new Wakeup();
   readonly #db: Level;
-  readonly #heap: Heap;
+  readonly #runs: Runs;
   readonly #reader: JournalReader;
   readonly #recent: RecentRevisions;
   #state: JournalState;
@@ -81,6 +86,8 @@ export class Journal implements RevisionLog {
   /** Writes stand in line: each builds on the mark that the one before has left. */
   #lastWrite: Promise<void> = Promise.resolve();
   #lastBase: Promise<void> = Promise.resolve();
+  /** Runs of which the last compaction has seen that every row counts. */
+  #whole: ReadonlySet<number> = new Set();
   /** What is written behind half a record, LevelDB may skip together with it when it reads its log. */
   #failed: LockstepError | undefined;
 
@@ -91,8 +98,8 @@ export class Journal implements RevisionLog {
     mark: layout.Mark,
   ) {
     this.#db = db;
-    this.#heap = new Heap(directory);
-    this.#reader = new JournalReader(directory, db, this.#heap);
+    this.#runs = new Runs(directory, state.runs);
+    this.#reader = new JournalReader(directory, db, this.#runs);
     this.#recent = new RecentRevisions(mark.position);
     this.#state = state;
     this.#mark = mark;
@@ -117,7 +124,14 @@ export class Journal implements RevisionLog {
     const db = await openLevel(directory, true);
     failpoint('journal.create.half');
     const { clusterId, prefixes } = identity;
-    const state = { format: FORMAT, clusterId, prefixes: [...prefixes.list], gap: null, ...start };
+    const state = {
+      format: FORMAT,
+      clusterId,
+      prefixes: [...prefixes.list],
+      runs: 0,
+      gap: null,
+      ...start,
+    };
     const mark = { position: start.watchFrom - 1, lastRevision: 0, rows: 0, sum: 0n };
     const journal = new Journal(directory, db, state, mark);
     await journal.#write(() => undefined, { change: (begun) => begun, sync: true });
@@ -198,7 +212,7 @@ export class Journal implements RevisionLog {
       for (const { previous, records } of linked)
         for (const [i, record] of records.entries()) {
           const link = i === 0 ? { previous, records: records.length } : undefined;
-          putRow(batch, mark, { ...record, byKey: false }, link);
+          putRow(batch, mark, record, link);
           this.#appendedBytes += record.bytes.length;
         }
     });
@@ -209,27 +223,24 @@ export class Journal implements RevisionLog {
   }
 
   /**
-   * Stores rows of the base and how far it has come, as one. No row may come twice. The next call may be
-   * made before this one has ended; where one fails, those behind it fail, too.
+   * Stores rows of the base as a run, and how far it has come, as one. No row may come twice, and none from
+   * `watchFrom` on. The next call may be made before this one has ended; where one fails, those behind it
+   * fail, too.
+   * @param rows left as they are until this has ended
    */
-  addBase(
-    rows: Iterable<layout.Row>,
-    base: BaseProgress,
-    compactRevision?: Revision,
-  ): Promise<void> {
-    // In the order that they will be read in, as far as it goes.
-    const sorted = [...rows].sort((a, b) => a.main - b.main);
-    const placed = this.#heap.append(sorted.map((row) => row.bytes));
-    this.#lastBase = Promise.all([placed, this.#lastBase]).then(async ([places]) => {
+  addBase(rows: RunBuffer, base: BaseProgress, compactRevision?: Revision): Promise<void> {
+    const placed = this.#runs.write(rows);
+    this.#lastBase = Promise.all([placed, this.#lastBase]).then(async ([run]) => {
+      this.#whole = new Set();
       const change = (state: JournalState) => ({
         ...state,
         base,
+        runs: run?.file ?? state.runs,
         compactRevision: compactRevision ?? state.compactRevision,
       });
       await this.#write(
         (batch, mark) => {
-          for (const [i, row] of sorted.entries())
-            putRow(batch, mark, { ...row, place: places[i] });
+          for (const entry of run?.entries ?? []) putBaseRow(batch, mark, entry);
         },
         { change, sync: base.done },
       );
@@ -246,11 +257,13 @@ export class Journal implements RevisionLog {
   }
 
   async *revisions(from: Revision, to: Revision): AsyncGenerator<JournalRevision[]> {
+    if (from < this.#state.watchFrom)
+      throw new Error(`revisions ${from} < ${this.#state.watchFrom}: that is the base's`);
     if (to > this.position) await this.#written();
-    yield* this.#read(from, to, new RowSum());
+    yield* this.#watched(from, to, new RowSum());
   }
 
-  async *#read(from: Revision, to: Revision, sum: RowSum): AsyncGenerator<JournalRevision[]> {
+  async *#watched(from: Revision, to: Revision, sum: RowSum): AsyncGenerator<JournalRevision[]> {
     const joiner = new Joiner((revision) => {
       if (!checkWhole(revision, this.#state))
         throw damaged(this.directory, `revision ${revision.revision} is not whole`);
@@ -258,10 +271,10 @@ export class Journal implements RevisionLog {
     const bounds = { gte: layout.rowBound(from), lt: layout.rowBound(to + 1) };
     for await (const entries of this.#reader.entries(bounds))
       for (const [key, value] of entries) {
-        const stored = layout.decodeRow(key, value, this.#heap.read);
+        const stored = layout.decodeRow(key, value);
         if (!stored) throw damaged(this.directory, 'a row is not as it was written');
         sum.add(stored.check);
-        joiner.add(stored);
+        joiner.add(stored.row, stored.link);
         if (joiner.bytes >= BATCH_BYTES) yield joiner.take();
       }
     joiner.end();
@@ -274,13 +287,20 @@ export class Journal implements RevisionLog {
   }
 
   /**
-   * Every revision up to the position, in batches, and the proof that no row is missing. Nothing may be written
-   * to the journal meanwhile.
+   * Every row up to the position, in order, in batches of up to some hundred KiB, and the proof that none is
+   * missing. Rows of a batch are good until the next one is asked for. Nothing may be written to the journal
+   * meanwhile.
    * @throws LockstepError JOURNAL_DAMAGED, at the end, too
    */
-  async *everything(): AsyncGenerator<JournalRevision[]> {
+  async *everything(): AsyncGenerator<readonly StoredRow[]> {
     const sum = new RowSum();
-    yield* this.#read(0, this.position, sum);
+    const living = (file: number) => (this.#whole.has(file) ? undefined : this.#reader.living);
+    for await (const rows of this.#runs.merged([...this.#runs.sizes.keys()], living)) {
+      for (const row of rows) sum.add(row.check);
+      yield rows;
+    }
+    for await (const revisions of this.#watched(this.#state.watchFrom, this.position, sum))
+      yield revisions.flatMap(({ records }) => records);
     if (!sum.equals(this.#mark)) throw damaged(this.directory, 'rows are missing');
   }
 
@@ -295,7 +315,7 @@ export class Journal implements RevisionLog {
   async rowBefore(key: Buffer, revision: Revision): Promise<Buffer | undefined> {
     const entry = await this.#reader.newestBefore(key, revision);
     if (!entry || entry.tombstone) return undefined;
-    return (await this.#reader.rows([entry]))[0]?.bytes;
+    return this.#reader.message(entry);
   }
 
   /** Every key that lives at `revision`, with its digest, in no particular order. */
@@ -330,16 +350,22 @@ export class Journal implements RevisionLog {
         }),
         sync: true,
       });
-    return compactRows(
+    const { tally, whole } = await compactRows(
       {
-        heap: this.#heap,
+        runs: this.#runs,
         keys: () => this.#reader.keys(),
-        rows: (entries) => this.#reader.rows(entries),
-        write: (fill, sync) => this.#write(fill, { sync }),
+        living: this.#reader.living,
+        write: (fill, { sync = false, runs } = {}) =>
+          this.#write(fill, {
+            sync,
+            ...(runs === undefined ? {} : { change: (state) => ({ ...state, runs }) }),
+          }),
       },
       revision,
       position,
     );
+    this.#whole = whole;
+    return tally;
   }
 
   /** Bytes on disk. */
@@ -350,7 +376,7 @@ export class Journal implements RevisionLog {
   async close(): Promise<void> {
     await this.#lastBase.catch(() => undefined);
     await this.#lastWrite;
-    await this.#heap.close();
+    await this.#runs.close();
     await this.#db.close();
   }
 

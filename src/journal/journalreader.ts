@@ -1,12 +1,14 @@
 /**
- * What LevelDB and the heap hold, read back and checked: rows, and the index of which key has which.
+ * What LevelDB and the runs hold, read back and checked: rows, and the index of which key has which.
  *
  * Some entries at a time, the next ones read ahead; a promise for each would cost more than the rest.
  */
+import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
-import type { Heap } from './heap.js';
 import * as layout from './layout.js';
 import { damaged, unreadable, type Level } from './level.js';
+import type { Living } from './runreader.js';
+import type { Runs } from './runs.js';
 
 /** Bytes that one read takes out of LevelDB at once. */
 const READ_BYTES = 1024 * 1024;
@@ -18,7 +20,7 @@ export class JournalReader {
   constructor(
     private readonly directory: string,
     private readonly db: Level,
-    private readonly heap: Heap,
+    private readonly runs: Runs,
   ) {}
 
   /** Keys and values as they are stored. */
@@ -74,17 +76,30 @@ export class JournalReader {
     if (last.length > 0) yield [last];
   }
 
-  /** The rows of index entries. */
-  async rows(entries: readonly layout.IndexEntry[]): Promise<layout.Row[]> {
-    const keys = entries.map(layout.rowKey);
-    const values = await this.db.getMany(keys);
-    return entries.map((entry, i) => {
-      const [key, value] = [keys[i], values[i]];
-      const stored = key && value && layout.decodeRow(key, value, this.heap.read);
-      if (!stored) throw damaged(this.directory, 'a row is missing or not as it was written');
-      return { ...stored.row, sub: entry.sub, byKey: entry.byKey, place: stored.place };
-    });
+  /** The message of an index entry's row. */
+  async message(entry: layout.IndexEntry): Promise<Buffer> {
+    const row = entry.place ? this.runs.read(entry.place) : await this.#watched(entry);
+    if (row?.key.equals(entry.key) && row.main === entry.main) return row.bytes;
+    throw damaged(this.directory, 'a row is missing or not as it was written');
   }
+
+  async #watched({ main, sub }: layout.IndexEntry): Promise<Record | undefined> {
+    const key = layout.rowKey(main, sub);
+    const value = await this.db.get(key);
+    return value && layout.decodeRow(key, value)?.row;
+  }
+
+  /** Those that the index still has, at the place where they are. */
+  readonly living: Living = async (rows) => {
+    const keys = rows.map(({ key, main, sub }) => layout.indexKey(key, main, sub));
+    const values = await this.db.getMany(keys);
+    return rows.filter((row, i) => {
+      const [key, value] = [keys[i], values[i]];
+      if (!key || !value) return false;
+      const { place } = this.#indexEntry([key, value]);
+      return place?.file === row.place.file && place.offset === row.place.offset;
+    });
+  };
 
   #indexEntry([key, value]: [Buffer, Buffer]): layout.IndexEntry {
     const entry = layout.decodeIndex(key, value);

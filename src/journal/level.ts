@@ -10,7 +10,7 @@ type LevelOptions = Pick<
   'createIfMissing' | 'errorIfExists' | 'writeBufferSize' | 'maxOpenFiles'
 >;
 
-/** LevelDB keeps up to two of them in memory. Large values of the base do not come here (heap.ts). */
+/** LevelDB keeps up to two of them in memory. Rows of the base do not come here (runs.ts). */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
 /**
  * LevelDB maps each open table (2 MiB) into memory, a thousand of them by default; this is the least
@@ -109,9 +109,9 @@ export function refuseOther(directory: string): void {
   if (!statSync(directory).isDirectory() || !onlyOwnFiles(directory)) throw notOurs(directory);
 }
 
-/** Names that LevelDB gives to its files, ours of the heap, and of a snapshot that is being read. */
+/** Names that LevelDB gives to its files, our runs, and a snapshot that is being read. */
 const OWN_FILES =
-  /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|dbtmp|heap)|snapshot\.part)$/;
+  /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|dbtmp|run)|snapshot\.part)$/;
 
 /** Whether nothing but a journal, or the beginning of one, can lie in the directory. */
 function onlyOwnFiles(directory: string): boolean {

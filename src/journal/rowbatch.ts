@@ -2,6 +2,7 @@
 import type { ChainedBatch } from 'classic-level';
 import { recordBytes, type Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
+import { digest } from '../mvcc/tally.js';
 import * as layout from './layout.js';
 import type { Level } from './level.js';
 import type { JournalRevision } from './log.js';
@@ -24,23 +25,38 @@ export class RowSum {
   }
 }
 
-/** Stores a row and its index entry, and adds it to the mark. */
-export function putRow(
-  batch: RowBatch,
-  mark: layout.Mark,
-  row: layout.Row,
-  link?: layout.Link,
-): void {
+/** Stores a row that came by the watch and its index entry, and adds it to the mark. */
+export function putRow(batch: RowBatch, mark: layout.Mark, row: Record, link?: layout.Link): void {
   const { key, value, check } = layout.encodeRow(row, link);
-  const index = layout.encodeIndex(row, check);
+  const index = layout.encodeIndex({
+    ...{ key: row.key, main: row.main, sub: row.sub, tombstone: row.tombstone },
+    ...{ digest: row.tombstone ? 0n : digest(row.bytes), check, place: undefined },
+  });
   batch.put(key, value).put(index.key, index.value);
+  add(mark, check);
+}
+
+/** Stores the index entry of a row that lies in a run, and adds it to the mark. */
+export function putBaseRow(batch: RowBatch, mark: layout.Mark, entry: layout.IndexEntry): void {
+  movePlace(batch, entry);
+  add(mark, entry.check);
+}
+
+/** It lies there now. */
+export function movePlace(batch: RowBatch, entry: layout.IndexEntry): void {
+  const { key, value } = layout.encodeIndex(entry);
+  batch.put(key, value);
+}
+
+function add(mark: layout.Mark, check: bigint): void {
   mark.rows++;
   mark.sum = BigInt.asUintN(64, mark.sum + check);
 }
 
-/** The inverse of {@link putRow}. */
+/** The inverse of both; what lies in a run stays there, and counts no more. */
 export function removeRow(batch: RowBatch, mark: layout.Mark, entry: layout.IndexEntry): void {
-  batch.del(layout.rowKey(entry)).del(layout.indexKey(entry.key, entry.main, entry.sub));
+  if (!entry.place) batch.del(layout.rowKey(entry.main, entry.sub));
+  batch.del(layout.indexKey(entry.key, entry.main, entry.sub));
   mark.rows--;
   mark.sum = BigInt.asUintN(64, mark.sum - entry.check);
 }
@@ -75,11 +91,11 @@ export class Joiner {
     return this.#bytes;
   }
 
-  add({ row, link }: { row: Omit<Record, 'sub'>; link: layout.Link | undefined }): void {
-    if (this.#open && this.#open.revision !== row.main) this.end();
-    this.#open ??= { revision: row.main, records: [] };
+  add({ main, tombstone, key, bytes }: Omit<Record, 'sub'>, link?: layout.Link): void {
+    if (this.#open && this.#open.revision !== main) this.end();
+    this.#open ??= { revision: main, records: [] };
     if (link) this.#open.link = link;
-    this.#open.records.push({ ...row, sub: this.#open.records.length });
+    this.#open.records.push({ main, sub: this.#open.records.length, tombstone, key, bytes });
   }
 
   /** The last row has come. */

@@ -28,6 +28,8 @@ export interface JournalState {
   /** Records from here on come from the watch alone; below it from the base. */
   watchFrom: Revision;
   base: BaseProgress;
+  /** The last run of the base that counts; 0 before the first (runs.ts). */
+  runs: number;
   /** Superseded rows at or below it are gone or on their way out. */
   compactRevision: Revision;
   /** The last gap that was bridged; an older one has been compacted away since. */

@@ -13,11 +13,11 @@ import { compareRows, liveAt, readRaw, rowsOfFile, type RawRow } from '../oracle
 import { cropFile, tempDir } from './sources.js';
 
 /** A snapshot with these rows and compact revisions, checksum and all. */
-function writeSnapshot(
+async function writeSnapshot(
   file: string,
   rows: readonly RawRow[],
   compact: { scheduled: number; finished: number },
-): string {
+): Promise<string> {
   const writer = BoltWriter.create(file);
   writer.beginBucket('key');
   for (const { key, value } of rows) writer.put(key, value);
@@ -27,7 +27,7 @@ function writeSnapshot(
     writer.put(Buffer.from('finishedCompactRev'), encodeRevision(compact.finished, 0));
   writer.put(Buffer.from('scheduledCompactRev'), encodeRevision(compact.scheduled, 0));
   writer.endBucket();
-  writer.finish();
+  await writer.finish();
   appendFileSync(file, createHash('sha256').update(readFileSync(file)).digest());
   return file;
 }
@@ -64,7 +64,10 @@ describe('crop', () => {
       put(8, 0, Buffer.from('/registry/foreign'), 6, 2),
     ];
     for (const finished of [0, 3]) {
-      const from = writeSnapshot(join(dir, `half-${finished}`), rows, { scheduled: 6, finished });
+      const from = await writeSnapshot(join(dir, `half-${finished}`), rows, {
+        scheduled: 6,
+        finished,
+      });
       const base = await cropFile(from, join(dir, `half-${finished}.db`), ['/registry/pods/']);
       const cropped = readRaw(base);
       expect([cropped.scheduled, cropped.finished]).to.deep.equal([6, 6]);
@@ -77,7 +80,7 @@ describe('crop', () => {
     const rows = [put(2, 0, POD('a')), put(9, 0, Buffer.from('/registry/foreign'))];
     for (const scheduled of [5, 9, 12]) {
       const compact = { scheduled, finished: scheduled };
-      const from = writeSnapshot(join(dir, `head-${scheduled}`), rows, compact);
+      const from = await writeSnapshot(join(dir, `head-${scheduled}`), rows, compact);
       const base = await cropFile(from, join(dir, `head-${scheduled}.db`), ['/registry/pods/']);
       expect(rowsOfFile(base, ['/registry/pods/']).head).to.equal(Math.max(9, scheduled));
     }
@@ -89,7 +92,7 @@ describe('crop', () => {
     writeFileSync(join(folder, 'out.db.census', 'census'), 'half of one');
     writeFileSync(join(folder, 'out.db.part'), 'half of one');
     const compact = { scheduled: 2, finished: 2 };
-    const from = writeSnapshot(join(dir, 'killed.snap'), [put(2, 0, POD('a'))], compact);
+    const from = await writeSnapshot(join(dir, 'killed.snap'), [put(2, 0, POD('a'))], compact);
     await cropFile(from, join(folder, 'out.db'), ['/registry/pods/']);
     expect(readdirSync(folder)).to.deep.equal(['out.db']);
   });

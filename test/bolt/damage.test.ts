@@ -45,12 +45,12 @@ describe('bolt reader on damaged files', function () {
   const written = path.join(dir, 'written');
   const real = path.join(dir, 'real');
 
-  before(() => {
+  before(async () => {
     const rows = Array.from({ length: 600 }, (_, i): Row => [
       numberedKey(i, 500),
       Buffer.alloc(i % 100 === 0 ? 50_000 : i, i),
     ]);
-    writeBuckets(
+    await writeBuckets(
       written,
       new Map([
         ['a', rows.slice(0, 3)],

@@ -19,7 +19,7 @@ export function tempDir(): string {
 }
 
 /** Writes a database in place of whatever is at `file`; returns the size that the writer tells. */
-export function writeBuckets(file: string, buckets: Buckets): number {
+export async function writeBuckets(file: string, buckets: Buckets): Promise<number> {
   fs.rmSync(file, { force: true });
   const writer = BoltWriter.create(file);
   for (const [name, rows] of buckets) {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Failpoint } from '../../src/failpoint.js';
+import { RUN_BYTES } from '../../src/journal/runbuffer.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { errorOf } from '../cli/run.js';
 import { PREFIXES, type Op } from '../oracle/history.js';
@@ -20,20 +21,20 @@ import { Random, SOAK } from './random.js';
 
 type From = 'range' | 'snapshot';
 
-/** In the order in which a seed comes past them; a base is read page by page, the journal begun once. */
+/** In the order in which a seed comes past them; a base is read run by run, the journal begun once. */
 const BEFORE_SEAL: Record<From, Failpoint[]> = {
   range: [
     'journal.create.half',
-    'base.page',
-    'base.page',
-    'base.page',
+    'base.run',
+    'base.run',
+    'base.run',
     'journal.append.begin',
     'journal.append.done',
   ],
   snapshot: [
     'journal.create.half',
     'base.blob',
-    'base.batch',
+    'base.run',
     'journal.append.begin',
     'journal.append.done',
   ],
@@ -48,6 +49,7 @@ const SEAL: Failpoint[] = [
 ];
 /** Rows with history, sealed one revision after another. */
 const SEALED_AT_LEAST = 30;
+const LARGE_BYTES = 1024 * 1024;
 const ROUNDS = SOAK;
 
 const CHANGES: Op[] = [
@@ -122,8 +124,12 @@ describe('a seed dies', function () {
     source = await Etcd.start({ version: '3.5.16' });
     client = new EtcdClient(source.endpoint, 'source');
     writer = new HistoryWriter(source, client);
-    // Several pages of keys at the compact revision, several batches of old rows above it.
+    // Several runs of rows at the compact revision, several batches of old rows above it.
     await writer.all([{ kind: 'lease', keys: 1200 }, ...CHANGES]);
+    for (let n = 0; n < 3 * RUN_BYTES; n += LARGE_BYTES) {
+      const key = Buffer.from(`/registry/pods/large/${n}`);
+      await client.txn({ success: [{ requestPut: { key, value: Buffer.alloc(LARGE_BYTES) } }] });
+    }
     await writer.apply({ kind: 'compact', percent: 100 });
   });
   after(async () => {

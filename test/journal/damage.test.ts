@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Journal } from '../../src/journal/journal.js';
+import { RunBuffer } from '../../src/journal/runbuffer.js';
 import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { proven } from '../../src/position.js';
 import { damages, Reader, suffer, type Damage, type Outcome } from './damage.js';
@@ -36,7 +37,7 @@ async function build(directory: string): Promise<Map<number, Reading>> {
     compactRevision: START - 1,
   });
   const base = KEYS.map((key, i) => baseRow(1 + i, key, 4000));
-  await journal.addBase(base, { how: 'snapshot', done: true });
+  await journal.addBase(RunBuffer.of(base), { how: 'snapshot', done: true });
   model.add(base);
   for (let main = START; main < START + REVISIONS; main++) {
     const key = KEYS[main % KEYS.length]!;
@@ -92,14 +93,14 @@ describe('a damaged journal', () => {
 
   it('with a bit flipped in the files that say which files belong to it is refused', async () => {
     const all = damages(directory, PLACES).filter(
-      ({ what, file }) => what === 'flip' && !/\.(ldb|log|heap)$/.test(file),
+      ({ what, file }) => what === 'flip' && !/\.(ldb|log|run)$/.test(file),
     );
     expect(await wrongAfter(all, ['refused'])).to.deep.equal([]);
   }).timeout(60_000);
 
   it('with a bit flipped in a message of the base is refused', async () => {
     const all = damages(directory, PLACES).filter(
-      ({ what, file }) => what === 'flip' && file.endsWith('.heap'),
+      ({ what, file }) => what === 'flip' && file.endsWith('.run'),
     );
     expect(all.length).to.equal(PLACES);
     expect(await wrongAfter(all, ['refused'])).to.deep.equal([]);

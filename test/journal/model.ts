@@ -1,5 +1,5 @@
 /** The journal's behaviour in a few lines: a list of rows. */
-import type { Row } from '../../src/journal/layout.js';
+import type { Row } from './rows.js';
 import { digest, Tally } from '../../src/mvcc/tally.js';
 
 export class Model {

@@ -4,7 +4,7 @@
  */
 import { LockstepError } from '../../src/errors.js';
 import { Journal } from '../../src/journal/journal.js';
-import { readRevisions } from './rows.js';
+import { readRows } from './rows.js';
 
 export interface Reading {
   position: number;
@@ -19,7 +19,7 @@ async function read(directory: string): Promise<Answer> {
   try {
     journal = await Journal.open(directory);
     const { position } = journal;
-    const rows = await readRevisions(journal.everything());
+    const rows = await readRows(journal.everything());
     const { keys, hex } = await journal.tally(position);
     return { reading: { position, rows, keys, checksum: hex } };
   } catch (error) {

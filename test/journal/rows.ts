@@ -1,9 +1,14 @@
 /** Rows for journal tests, and everything that a journal says about itself. */
-import type { Row } from '../../src/journal/layout.js';
+import type { StoredRow } from '../../src/journal/journal.js';
 import { encodeKeyValue } from '../../src/mvcc/keyvalue.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
-import type { WholeRevision } from '../../src/mvcc/record.js';
+import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import { describe } from './model.js';
+
+/** One of the base, or of the watch. */
+export interface Row extends Record {
+  byKey: boolean;
+}
 
 export const IDENTITY = { clusterId: 'c0ffee', prefixes: PrefixSet.of(['/p/']) };
 
@@ -40,5 +45,11 @@ export async function readRevisions(
         if (record.sub !== i || record.main !== revision) throw new Error('sub or main is off');
         out.push(describe(record));
       }
+  return out;
+}
+
+export async function readRows(batches: AsyncIterable<readonly StoredRow[]>): Promise<string[]> {
+  const out: string[] = [];
+  for await (const rows of batches) out.push(...rows.map(describe));
   return out;
 }
