@@ -16,15 +16,47 @@ const READ_BYTES = 1024 * 1024;
  */
 export async function verifyChecksum(path: string): Promise<number> {
   const size = sizeOf(path);
-  if (size % SECTOR_BYTES !== SHA256_BYTES || size === SHA256_BYTES)
-    throw withoutChecksum(path, size);
-  const dataBytes = size - SHA256_BYTES;
+  const dataBytes = dataBytesOf(path, size);
   const stored: Buffer[] = [];
   for await (const chunk of createReadStream(path, { start: dataBytes }))
     stored.push(chunk as Buffer);
   if (!(await hashFile(path, dataBytes)).equals(Buffer.concat(stored)))
     throw knownOther(path) ?? damaged(path);
   return dataBytes;
+}
+
+function dataBytesOf(path: string, size: number): number {
+  if (size % SECTOR_BYTES !== SHA256_BYTES || size === SHA256_BYTES)
+    throw withoutChecksum(path, size);
+  return size - SHA256_BYTES;
+}
+
+/** The same of a file that is just being written, as it comes. */
+export class ComingChecksum {
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+  /** The last bytes so far: of the checksum, if no more come. */
+  #last = Buffer.alloc(0);
+
+  add(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    const more = bytes.length < SHA256_BYTES ? Buffer.concat([this.#last, bytes]) : bytes;
+    if (more === bytes) this.#hash.update(this.#last);
+    const cut = Math.max(0, more.length - SHA256_BYTES);
+    this.#hash.update(more.subarray(0, cut));
+    this.#last = Buffer.from(more.subarray(cut));
+  }
+
+  /**
+   * All has come.
+   * @param path for messages
+   * @returns and throws as {@link verifyChecksum} does
+   */
+  verify(path: string): number {
+    const dataBytes = dataBytesOf(path, this.#bytes);
+    if (!this.#hash.digest().equals(this.#last)) throw damaged(path);
+    return dataBytes;
+  }
 }
 
 /**

@@ -13,10 +13,12 @@
  * **snapshot**: W is the head + 1 before the snapshot is asked for. The file brings everything up to
  * its own head; what lies at W or above in it also comes from the watch and is left out.
  */
-import { open, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { pause } from '../async/again.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, isSystemError, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
 import { ioFailed } from '../journal/level.js';
@@ -28,6 +30,7 @@ import { compactRevision } from '../source/compactrevision.js';
 import type { WatchLimits } from '../source/limits.js';
 import { readPages, type PagePace } from '../source/pages.js';
 import type { EtcdClient } from '../wire/client.js';
+import { ComingChecksum } from './checksum.js';
 import { RunWriter } from './runwriter.js';
 import { Cropper, SnapshotFile } from './snapshot.js';
 
@@ -47,8 +50,8 @@ export function noBase(): BaseCount {
 export type OnBase = (count: BaseCount) => void;
 
 const REPIN_MS = 100;
-/** A snapshot comes in blobs of 32 KiB; a write for each would cost more than all else. */
-const WRITE_BYTES = 1024 * 1024;
+/** A snapshot comes in blobs of 32 KiB; so many of them may wait for the disk. */
+const WAITING_BYTES = 4 * 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
 export async function startJournal(
@@ -161,8 +164,8 @@ function rangeProgress(journal: Journal): BaseProgress & { how: 'range' } {
 
 async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
   const path = join(journal.directory, 'snapshot.part');
-  const bytes = await download(client, path, onBase);
-  const file = await SnapshotFile.open(path);
+  const dataBytes = await download(client, path, onBase);
+  const file = SnapshotFile.openVerified(path, dataBytes);
   try {
     if (file.head < journal.state.watchFrom - 1)
       throw new LockstepError(
@@ -175,7 +178,7 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
         },
       );
     await loadSnapshot(file, journal, ({ keys }) => {
-      onBase({ keys, bytes, remaining: undefined });
+      onBase({ keys, bytes: dataBytes, remaining: undefined });
     });
   } finally {
     file.close();
@@ -207,35 +210,27 @@ async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase
   }
 }
 
-/** Streams a snapshot to `path`; its sha256 is checked when it is opened. */
+/**
+ * Streams a snapshot to `path`.
+ * @returns the bytes in front of its sha256, which is checked on the way
+ */
 async function download(client: EtcdClient, path: string, onBase: OnBase): Promise<number> {
-  const failed = (cause: unknown) => {
-    throw ioFailed(path, cause);
-  };
-  const file = await open(path, 'w');
+  const checksum = new ComingChecksum();
   const count = noBase();
-  try {
-    let blobs: Uint8Array[] = [];
-    let waiting = 0;
-    const write = async () => {
-      await file.appendFile(Buffer.concat(blobs)).catch(failed); // write() may write a part and say nothing
-      blobs = [];
-      waiting = 0;
-    };
+  const coming = async function* () {
     for await (const { blob } of client.snapshot()) {
-      blobs.push(blob);
-      waiting += blob.length;
-      if (waiting >= WRITE_BYTES) await write();
+      checksum.add(blob);
+      yield blob;
       failpoint('base.blob');
       count.bytes += blob.length;
       onBase(count);
     }
-    await write();
-    return count.bytes;
+  };
+  try {
+    await pipeline(coming, createWriteStream(path, { highWaterMark: WAITING_BYTES }));
+    return checksum.verify(path);
   } catch (error) {
     await rm(path, { force: true });
-    throw error;
-  } finally {
-    await file.close();
+    throw isSystemError(error) ? ioFailed(path, error) : error;
   }
 }

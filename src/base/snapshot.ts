@@ -35,7 +35,15 @@ export class SnapshotFile {
    * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
    */
   static async open(path: string): Promise<SnapshotFile> {
-    const dataBytes = await verifyChecksum(path);
+    return SnapshotFile.openVerified(path, await verifyChecksum(path));
+  }
+
+  /**
+   * Opens one whose checksum has been checked.
+   * @param dataBytes in front of the checksum
+   * @throws as {@link open}
+   */
+  static openVerified(path: string, dataBytes: number): SnapshotFile {
     const bolt = BoltFile.open(path, { dataBytes });
     try {
       const compact = Math.max(
