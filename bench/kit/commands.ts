@@ -1,6 +1,6 @@
 /** The programs that are compared, each as a process, as a user would start it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FollowStatus } from '../../src/lockstep/follow.js';
@@ -39,13 +39,22 @@ export async function lockstep(
   return { result: JSON.parse(last) as unknown, usage };
 }
 
-/** Seconds that a process of ours needs to read the pods of both, at the same time. */
-export async function readBoth(folder: string, source: string, target: string): Promise<number> {
-  const script = join(import.meta.dirname, 'read-both.ts');
-  const command = [process.execPath, '--import=tsx', script, PODS, source, target];
+/** Seconds that a process of ours needs to read the pods of each by pages, all at the same time. */
+export async function readByRange(folder: string, ...endpoints: string[]): Promise<number> {
+  const script = join(import.meta.dirname, 'read-by-range.ts');
+  const command = [process.execPath, '--import=tsx', script, PODS, ...endpoints];
   const { child, out } = start(folder, command);
   await measured(child, command.join(' '));
   return Number(readFileSync(out, 'utf8'));
+}
+
+/** `etcdctl snapshot save`, to its end. */
+export async function saveSnapshot(folder: string, endpoint: string): Promise<Usage> {
+  const file = join(folder, `saved-${++made}.db`);
+  const saving = [binaries().etcdctl, '--endpoints', endpoint, 'snapshot', 'save', file];
+  const usage = await run(folder, saving);
+  rmSync(file);
+  return usage;
 }
 
 /** A program that runs until it is ended. */

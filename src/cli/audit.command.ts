@@ -13,6 +13,7 @@ import { Rate } from '../rate.js';
 import { Collector } from '../report/collect.js';
 import { bytes, count, duration, table } from '../text.js';
 import { EXIT_DIFFERENT, register } from './command.js';
+import { collectLessOften } from './garbage.js';
 import { withMigration, withMirror } from './opened.js';
 import { Reports } from './reports.js';
 import { valuesText } from './valuestext.js';
@@ -57,6 +58,7 @@ export function auditCommand(program: Command): void {
           '--values goes with neither --revision nor --history',
           "Leave them out: the mirror's cursor names the revisions, and its history is its own.",
         );
+      collectLessOften();
       const reports = new Reports('audit', options.report, undefined, options.fromFile);
       const collector = reports.wanted ? new Collector() : undefined;
       const rate = new Rate();

@@ -9,6 +9,7 @@ import { slashWarnings } from '../source/slash.js';
 import { bytes, count, duration, fields } from '../text.js';
 import { EtcdClient } from '../wire/client.js';
 import { HOOKS, LISTENER, register, type Context } from './command.js';
+import { collectLessOften } from './garbage.js';
 import { listening, type Showing } from './listening.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';
 import { commandAgain, flagAgain, sideFlags } from './typed.js';
@@ -28,6 +29,7 @@ export function seedCommand(program: Command): void {
     example:
       'etcd-lockstep seed --endpoints http://10.0.0.1:2379 --prefix /registry/pods/ --journal pods.journal --out base.db',
     run: (options, context) => {
+      collectLessOften();
       const standing: SeedStanding = {
         ...{ prefixes: options.prefix.list, read: undefined, sealed: undefined },
       };

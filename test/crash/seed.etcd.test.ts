@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { pause } from '../../src/async/again.js';
 import type { Failpoint } from '../../src/failpoint.js';
 import { RUN_BYTES } from '../../src/journal/runbuffer.js';
 import { EtcdClient } from '../../src/wire/client.js';
@@ -25,7 +26,6 @@ type From = 'range' | 'snapshot';
 const BEFORE_SEAL: Record<From, Failpoint[]> = {
   range: [
     'journal.create.half',
-    'base.run',
     'base.run',
     'base.run',
     'journal.append.begin',
@@ -50,6 +50,7 @@ const SEAL: Failpoint[] = [
 /** Rows with history, sealed one revision after another. */
 const SEALED_AT_LEAST = 30;
 const LARGE_BYTES = 1024 * 1024;
+const CHANGED_EVERY_MS = 100;
 const ROUNDS = SOAK;
 
 const CHANGES: Op[] = [
@@ -79,8 +80,17 @@ class Seeding {
     const flags = PREFIXES.flatMap((prefix) => ['--prefix', prefix]);
     const ends = ['--endpoints', this.source.endpoint, '--journal', this.journal];
     const args = ['seed', ...ends, ...flags, '--out', this.out, '--from', this.from, '-w', 'json'];
-    const [death] = await Promise.all([this.pool.run(args, env), this.writer.all(CHANGES)]);
-    return death;
+    let over = false;
+    const dying = this.pool.run(args, env).finally(() => {
+      over = true;
+    });
+    const isOver = () => over;
+    // So long that something comes by the watch, too.
+    do {
+      await this.writer.all(CHANGES);
+      await pause(CHANGED_EVERY_MS);
+    } while (!isOver());
+    return dying;
   }
 
   async dieAt(name: Failpoint, passings: number): Promise<void> {
@@ -125,11 +135,11 @@ describe('a seed dies', function () {
     client = new EtcdClient(source.endpoint, 'source');
     writer = new HistoryWriter(source, client);
     // Several runs of rows at the compact revision, several batches of old rows above it.
-    await writer.all([{ kind: 'lease', keys: 1200 }, ...CHANGES]);
-    for (let n = 0; n < 3 * RUN_BYTES; n += LARGE_BYTES) {
+    for (let n = 0; n < 2 * RUN_BYTES; n += LARGE_BYTES) {
       const key = Buffer.from(`/registry/pods/large/${n}`);
       await client.txn({ success: [{ requestPut: { key, value: Buffer.alloc(LARGE_BYTES) } }] });
     }
+    await writer.all([{ kind: 'lease', keys: 1200 }, ...CHANGES]);
     await writer.apply({ kind: 'compact', percent: 100 });
   });
   after(async () => {

@@ -1,6 +1,6 @@
 /**
- * What an audit cannot do without: both sides, read by paged Range at the same time.
- * `node --import=tsx read-both.ts PREFIX SOURCE TARGET` prints the seconds that it took.
+ * What a seed and an audit cannot do without: a side, or both at the same time, read by paged Range.
+ * `node --import=tsx read-by-range.ts PREFIX ENDPOINT…` prints the seconds that it took.
  */
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import { readPages } from '../../src/source/pages.js';
