@@ -59,7 +59,7 @@ export async function startJournal(
   client: EtcdClient,
   directory: string,
   identity: { clusterId: string; prefixes: PrefixSet },
-  how: BaseProgress['how'],
+  how: 'range' | 'snapshot',
   limits: WatchLimits,
 ): Promise<Journal> {
   if (how === 'range') {
@@ -204,13 +204,17 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
 }
 
 /** Puts a snapshot's rows of our prefixes below `watchFrom` into the journal. */
-async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase): Promise<void> {
+export async function loadSnapshot(
+  file: SnapshotFile,
+  journal: Journal,
+  onBase: OnBase,
+): Promise<void> {
   const cropper = new Cropper(PrefixSet.of(journal.state.prefixes), file.compactRevision);
   const count = noBase();
   let batch: Row[] = [];
   let bytes = 0;
   const flush = async (done: boolean) => {
-    await journal.addBase(batch, { how: 'snapshot', done }, file.compactRevision);
+    await journal.addBase(batch, { ...journal.state.base, done }, file.compactRevision);
     failpoint('base.batch');
     count.keys += batch.length;
     count.bytes += bytes;
@@ -218,7 +222,7 @@ async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase
     batch = [];
     bytes = 0;
   };
-  for (const leaf of file.rows())
+  for await (const leaf of file.rowsAtEase())
     for (const row of cropper.crop(leaf)) {
       if (row.main >= journal.state.watchFrom) continue;
       // A row of the file keeps all that lies around it in memory, and ours may be few.
