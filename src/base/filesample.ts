@@ -3,7 +3,7 @@
  *
  *   oldest   its first keys, of any resource: namespaces, roles, service accounts hardly ever change
  *   spread   of ours, the keys whose hashes are the smallest: each has the same chance
- *   newest   its last rows: histories that begin alike and then part are seen to differ there
+ *   newest   its last rows, and the last of ours: histories that begin alike and then part differ there
  *
  * Each is as it was at the file's head: a later row of the same key takes the earlier one's place. None
  * is missed, since a key that is among the smallest in the end was among them whenever it came.
@@ -11,8 +11,7 @@
  * Of a row its digest is kept: memory stays flat, however large values are. Our own keys are left out, so
  * that a base, and the snapshot of a target in lockstep, are as good as the source's.
  */
-import type { PrefixSet } from '../mvcc/prefix.js';
-import { OWN_PREFIX } from '../mvcc/prefix.js';
+import { OWN_PREFIX, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest } from '../mvcc/tally.js';
 import type { OnRead } from './checksum.js';
@@ -69,6 +68,8 @@ class Sampler {
   /** Every hash in {@link #spread} that will stay is below it. */
   #bound = 1n << 64n;
   readonly #newest: RawRow[] = [];
+  /** For a user who may read nothing else. */
+  readonly #newestOurs: RawRow[] = [];
 
   constructor(private readonly prefixes: PrefixSet) {}
 
@@ -77,12 +78,12 @@ class Sampler {
     const name = row.key.toString('latin1');
     if (this.#oldest.size < OLDEST || this.#oldest.has(name)) this.#oldest.set(name, sampled(row));
     if (this.prefixes.covers(row.key)) this.#seeOurs(row, name);
-    this.#newest.push(row);
-    if (this.#newest.length > NEWEST) this.#newest.shift();
+    keepLast(this.#newest, row);
   }
 
   #seeOurs(row: RawRow, name: string): void {
     this.#ours++;
+    keepLast(this.#newestOurs, row);
     const hash = digest(row.key);
     if (hash >= this.#bound) return;
     this.#spread.set(name, { hash, row: sampled(row) });
@@ -95,10 +96,16 @@ class Sampler {
   end(): FileSample {
     const picked = new Map(this.#oldest);
     for (const [name, { row }] of this.#spread) picked.set(name, row);
-    for (const row of this.#newest) picked.set(row.key.toString('latin1'), sampled(row));
+    for (const row of [...this.#newestOurs, ...this.#newest])
+      picked.set(row.key.toString('latin1'), sampled(row));
     const rows = [...picked.values()].sort((a, b) => b.revision - a.revision);
     return { rows, ours: this.#ours };
   }
+}
+
+function keepLast(rows: RawRow[], row: RawRow): void {
+  rows.push(row);
+  if (rows.length > NEWEST) rows.shift();
 }
 
 /** A row that keeps nothing of its page in memory. */
