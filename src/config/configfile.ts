@@ -158,8 +158,10 @@ class Reader {
     );
     const isPath = kind === 'file' || kind === 'folder';
     const typed = (text: string) => {
-      if (isPath && !choices.includes(text)) return this.#besideFile(text);
-      return isList ? quote(text) : text;
+      if (!isPath || choices.includes(text)) return isList ? quote(text) : text;
+      const path = this.#besideFile(text);
+      // What was `./snapshot` is still no word.
+      return choices.includes(path) ? `./${path}` : path;
     };
     const given = filled.map(({ text }) => typed(text));
     this.values.set(name, {
