@@ -116,7 +116,7 @@ function notes(
       : `${same} of ${keys} keys that were asked for are the same at the source, the others tell nothing`;
   const found: [string, boolean] = reachesBack
     ? [
-        `${path} ends at revision ${head}, and the source's history reaches back to it; ${same} of ${keys} keys that were asked for are what the source had there`,
+        `${path} ends at revision ${head}, and the source's history reaches back to it; ${same} of ${keys} keys that were asked for are what the source had there${same < keys ? ', the others its user may not read' : ''}`,
         same < keys,
       ]
     : [

@@ -16,6 +16,7 @@ import { PREFIXES, type Op } from '../oracle/history.js';
 import { compareStores } from '../oracle/lockstep.js';
 import { compareRows, rowsOf, rowsOfFile } from '../oracle/rows.js';
 import { HistoryWriter } from '../oracle/writer.js';
+import { enableAuth } from '../rig/auth.js';
 import { Etcd, newestVersion, startFromSnapshot, versions } from '../rig/etcd.js';
 import { cropFile, dataRows, HISTORY, seedOptions, Source, takeBase, tempDir } from './sources.js';
 
@@ -288,6 +289,24 @@ describe('seed --from FILE refuses', () => {
     await source.writer.all(SINCE);
     await source.client.compact(source.writer.head);
     await refuses(source, others, 'GAP_NOT_EXACT');
+  });
+
+  it('another cluster’s, for a user who may only read the prefixes; of the own one those speak alone', async () => {
+    const one = await started([...HISTORY, ...STABLE]);
+    const other = await started([...STABLE, ...HISTORY]);
+    const file = await snapshot(one, 'restricted');
+    const another = await snapshot(other, 'restricted-other');
+    const [key = ''] = PREFIXES.slice(-1);
+    const roles = [{ name: 'pods', permissions: [{ kind: 'read', key, prefix: true }] as const }];
+    const login = { name: 'reader', password: 'secret' };
+    await enableAuth(one.etcd, [{ ...login, roles }]);
+    const client = new EtcdClient({ endpoints: [one.etcd.endpoint], user: login }, 'source');
+    clients.push(client);
+    const prefixes = PrefixSet.of([key]);
+    const { notes, sealed } = await fromFile(client, dir, file, { prefixes });
+    expect(notes.join()).to.match(/ there, the others its user may not read$/);
+    expect(sealed.keys).to.be.greaterThan(10);
+    await refuses({ ...one, client }, another, 'SNAPSHOT_OTHER', { prefixes });
   });
 
   it('no prefix without keys, unless that is meant', async () => {
