@@ -30,6 +30,7 @@ const CODES = {
   NO_SNAPSHOT: ['usage', 'this machine'],
   SNAPSHOT_DAMAGED: ['usage', 'this machine'],
   SNAPSHOT_NO_CHECKSUM: ['usage', 'this machine'],
+  SNAPSHOT_OTHER: ['usage', 'this machine'],
   JOURNAL_DAMAGED: ['reseed', 'this machine'],
   JOURNAL_LOCKED: ['usage', 'this machine'],
   JOURNAL_OTHER: ['usage', 'this machine'],

@@ -23,7 +23,7 @@ export type { Ends } from './ends.js';
 export type { Connection, TlsFiles } from './wire/connection.js';
 export type { Side } from './wire/side.js';
 export { PrefixSet } from './mvcc/prefix.js';
-export type { SeedCount } from './base/seed.js';
+export type { SeedCount, SeedFrom } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
 export type { WayStatus } from './lockstep/ways.js';

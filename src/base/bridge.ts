@@ -46,6 +46,8 @@ export interface Bridged extends Gap {
   deletions: number;
 }
 
+type OnKeys = (keys: number) => void;
+
 /** How often it is begun anew because the source compacted while it was read. */
 const MAX_STARTS = 5;
 const APPEND_BYTES = 4 * 1024 * 1024;
@@ -55,6 +57,7 @@ const BATCH = 1000;
 /**
  * Brings the journal from its position to the source's compact revision; nothing else may append to
  * it meanwhile. Memory stays flat: the plan lies in a scratch store beside the journal.
+ * @param onRead called with how many keys were read from the source
  * @returns undefined where there is no gap
  * @throws LockstepError GAP_NOT_EXACT for a key that cannot be made exact; the journal is as it was
  */
@@ -62,6 +65,7 @@ export async function bridge(
   client: EtcdClient,
   journal: Journal,
   signal: AbortSignal,
+  onRead: OnKeys = () => undefined,
 ): Promise<Bridged | undefined> {
   const key = probeKey(PrefixSet.of(journal.state.prefixes));
   for (let start = 1; ; start++) {
@@ -69,7 +73,7 @@ export async function bridge(
     if (gap.to <= gap.after) return undefined;
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
-        const bridged = await plan(client, journal, gap, scratch, signal);
+        const bridged = await plan(client, journal, gap, scratch, signal, onRead);
         failpoint('base.bridge.planned');
         await journal.declareGap(gap);
         failpoint('base.bridge.declared');
@@ -82,6 +86,11 @@ export async function bridge(
   }
 }
 
+/** What to tell of it. */
+export function bridgedNote({ after, to, puts, deletions }: Bridged): string {
+  return `bridged revisions ${after + 1} to ${to} with ${puts} puts and ${deletions} deletions: at ${to} every key is as on the source, the history in between is not`;
+}
+
 /** Reads the source at `gap.to` and writes into the scratch store which records lead there. */
 async function plan(
   client: EtcdClient,
@@ -89,6 +98,7 @@ async function plan(
   gap: Gap,
   scratch: Scratch,
   signal: AbortSignal,
+  onRead: OnKeys,
 ): Promise<Bridged> {
   const planned = new BridgePlan(scratch);
   const source = new Tally();
@@ -96,6 +106,7 @@ async function plan(
   for await (const { now, bytes } of rowsAt(client, journal, gap.to)) {
     signal.throwIfAborted();
     source.add(digest(bytes));
+    onRead(source.keys);
     await planned.see(now.key);
     // Looking up what it was costs most; whether all others are as they were, the sum tells.
     if (now.modRevision <= gap.after) continue;

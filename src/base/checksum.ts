@@ -9,18 +9,21 @@ import { knownOther, SECTOR_BYTES, sizeOf, withoutChecksum } from './otherfile.j
 const SHA256_BYTES = 32;
 const READ_BYTES = 1024 * 1024;
 
+/** Called for each block that was read: so many bytes of all. */
+export type OnRead = (bytes: number, of: number) => void;
+
 /**
  * Checks the checksum.
  * @returns the number of bytes in front of it
  * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, IO
  */
-export async function verifyChecksum(path: string): Promise<number> {
+export async function verifyChecksum(path: string, onRead?: OnRead): Promise<number> {
   const size = sizeOf(path);
   const dataBytes = dataBytesOf(path, size);
   const stored: Buffer[] = [];
   for await (const chunk of createReadStream(path, { start: dataBytes }))
     stored.push(chunk as Buffer);
-  if (!(await hashFile(path, dataBytes)).equals(Buffer.concat(stored)))
+  if (!(await hashFile(path, dataBytes, onRead)).equals(Buffer.concat(stored)))
     throw knownOther(path) ?? damaged(path);
   return dataBytes;
 }
@@ -89,7 +92,7 @@ async function syncFile(path: string): Promise<void> {
 }
 
 /** Gives way to other work after each block. */
-async function hashFile(path: string, bytes: number): Promise<Buffer> {
+async function hashFile(path: string, bytes: number, onRead?: OnRead): Promise<Buffer> {
   const hash = createHash('sha256');
   const file = await open(path, 'r');
   const block = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -100,6 +103,7 @@ async function hashFile(path: string, bytes: number): Promise<Buffer> {
       if (bytesRead === 0) break;
       hash.update(block.subarray(0, bytesRead));
       at += bytesRead;
+      onRead?.(at, bytes);
     }
   } finally {
     await file.close();

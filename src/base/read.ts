@@ -58,7 +58,7 @@ export async function startJournal(
   client: EtcdClient,
   directory: string,
   identity: { clusterId: string; prefixes: PrefixSet },
-  how: BaseProgress['how'],
+  how: 'range' | 'snapshot',
   limits: WatchLimits,
 ): Promise<Journal> {
   if (how === 'range') {
@@ -187,16 +187,20 @@ async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBa
 }
 
 /** Puts a snapshot's rows of our prefixes below `watchFrom` into the journal. */
-async function loadSnapshot(file: SnapshotFile, journal: Journal, onBase: OnBase): Promise<void> {
+export async function loadSnapshot(
+  file: SnapshotFile,
+  journal: Journal,
+  onBase: OnBase,
+): Promise<void> {
   const cropper = new Cropper(PrefixSet.of(journal.state.prefixes), file.compactRevision);
   const count = noBase();
   const runs = new RunWriter(journal);
   const write = async (done: boolean) => {
-    await runs.write({ how: 'snapshot', done }, file.compactRevision);
+    await runs.write({ ...journal.state.base, done }, file.compactRevision);
     onBase(count);
   };
   try {
-    for (const leaf of file.rows())
+    for await (const leaf of file.rowsAtEase())
       for (const row of cropper.crop(leaf)) {
         if (row.main >= journal.state.watchFrom) continue;
         runs.add(row);

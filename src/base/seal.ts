@@ -18,14 +18,16 @@ interface SealOptions {
 }
 
 /**
- * Compacts the journal to its compact revision and publishes the base. Nothing may be written to
+ * Compacts the journal to its compact revision, and over a gap that was bridged, and publishes the base. Nothing may be written to
  * the journal meanwhile.
  * @throws LockstepError JOURNAL_DAMAGED, IO
  */
 export async function seal(journal: Journal, options: SealOptions): Promise<Sealed> {
   const { out, source, leaseTtl, onRow, signal } = options;
   const head = journal.position;
-  const { compactRevision, prefixes, gap } = journal.state;
+  const { prefixes, gap } = journal.state;
+  // What was made up over a gap is nobody's history.
+  const compactRevision = Math.max(journal.state.compactRevision, gap?.to ?? 0);
   const tally = await journal.compact(compactRevision);
   const base = new BaseFile(out);
   try {

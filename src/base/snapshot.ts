@@ -4,6 +4,7 @@
  * Everything is read out of the file itself. A Get before or after a snapshot names some other
  * revision than the one the snapshot holds.
  */
+import { setImmediate } from 'node:timers/promises';
 import protobuf from 'protobufjs/minimal.js';
 import { BoltFile, type BoltBucket } from '../bolt/boltreader.js';
 import { LockstepError } from '../errors.js';
@@ -11,13 +12,16 @@ import type { BaseRow } from '../journal/run.js';
 import { keyOf, toBigInt } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import { decodeRevision, type Revision, type RowRevision } from '../mvcc/revision.js';
-import { verifyChecksum } from './checksum.js';
+import { verifyChecksum, type OnRead } from './checksum.js';
 
 export interface RawRow {
   revision: RowRevision;
   key: Buffer;
   bytes: Buffer;
 }
+
+/** Of rows that are read between two looks at what else there is to do. */
+const STEP_BYTES = 8 * 1024 * 1024;
 
 export class SnapshotFile {
   private constructor(
@@ -32,10 +36,11 @@ export class SnapshotFile {
 
   /**
    * Checks the sha256 at the end of the file and opens it.
+   * @param onRead called while it is checked
    * @throws LockstepError NO_SNAPSHOT, SNAPSHOT_NO_CHECKSUM, SNAPSHOT_DAMAGED, BOLT_DAMAGED, IO
    */
-  static async open(path: string): Promise<SnapshotFile> {
-    return SnapshotFile.openVerified(path, await verifyChecksum(path));
+  static async open(path: string, onRead?: OnRead): Promise<SnapshotFile> {
+    return SnapshotFile.openVerified(path, await verifyChecksum(path, onRead));
   }
 
   /**
@@ -75,9 +80,27 @@ export class SnapshotFile {
       }));
   }
 
+  /** The same, giving way to other work now and then: what a file holds is there at once, however large. */
+  async *rowsAtEase(): AsyncGenerator<RawRow[]> {
+    let walked = 0;
+    for (const rows of this.rows()) {
+      yield rows;
+      walked += rows.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      if (walked < STEP_BYTES) continue;
+      walked = 0;
+      await setImmediate();
+    }
+  }
+
   /** Bytes of pages that hold rows; known after {@link rows} was read to its end. */
   get bytesInUse(): number {
     return this.keys?.bytesWalked ?? 0;
+  }
+
+  /** Ids of the members that its cluster had, hexadecimal; a base that we have made has none. */
+  memberIds(): string[] {
+    const leaves = this.bolt.bucket('members')?.leaves() ?? [];
+    return [...leaves].flat().map(({ key }) => key.toString());
   }
 
   /** TTL in seconds of every lease in it. */

@@ -8,7 +8,13 @@ import { addCommands } from './commands.js';
  * What may stand where a value belongs; `any`: nothing that could be offered; `config`: what the config file
  * that stands on the line has at this place (`config get`).
  */
-export type Offered = 'any' | 'files' | 'folders' | readonly string[] | { config: string };
+export type Offered =
+  | 'any'
+  | 'files'
+  | 'folders'
+  | readonly string[]
+  | { config: string }
+  | { wordsOrFiles: readonly string[] };
 
 /** What is chosen from the things of a migration. Addresses are not among them: bash cuts words at a colon. */
 const FROM_CONFIG: readonly OptionName[] = ['prefix', 'resource'];
@@ -62,7 +68,8 @@ function listedOption(name: OptionName, help: string): ListedOption {
   const { kind, short, value, choices }: OptionSpec<unknown> = OPTIONS[name];
   const names = kind === 'file' ? 'files' : kind === 'folder' ? 'folders' : 'any';
   const config = FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
-  const offered = choices ?? (config === undefined ? names : { config });
+  const words = choices && (kind === 'file' ? { wordsOrFiles: choices } : choices);
+  const offered = words ?? (config === undefined ? names : { config });
   return { flag: flagOf(name), short, value: kind === 'switch' ? undefined : value, help, offered };
 }
 

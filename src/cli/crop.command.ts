@@ -6,6 +6,7 @@ import { slashWarning } from '../source/slash.js';
 import { bytes, count, fields, table } from '../text.js';
 import { register } from './command.js';
 import { HERE, restoreCommands, restoreText } from './restore.js';
+import { quoted } from './typed.js';
 
 export function cropCommand(program: Command): void {
   register(program, {
@@ -59,7 +60,7 @@ export function cropCommand(program: Command): void {
             ['checksum', sealed.checksum],
           ]),
           '',
-          'A base cropped from a file can be restored, but not followed into; use seed for that.',
+          `A base cropped from a file can be restored, but not followed into; use seed --from ${quoted(snapshot)} for that.`,
           restoreText(restore, destEndpoints),
         ].join('\n'),
       );

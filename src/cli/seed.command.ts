@@ -17,7 +17,8 @@ import { commandAgain, flagAgain, sideFlags } from './typed.js';
 export function seedCommand(program: Command): void {
   register(program, {
     name: 'seed',
-    description: 'Read prefixes from the live source into a journal and seal a base from it.',
+    description:
+      'Read prefixes from the live source, or from a snapshot file of it, into a journal and seal a base from it.',
     required: ['endpoints', 'prefix', 'journal', 'out'],
     optional: ['from', 'allowEmpty', 'destEndpoints', ...LISTENER, ...HOOKS, ...SOURCE_ACCESS],
     help: {
@@ -32,6 +33,7 @@ export function seedCommand(program: Command): void {
       collectLessOften();
       const standing: SeedStanding = {
         ...{ prefixes: options.prefix.list, read: undefined, sealed: undefined },
+        file: typeof options.from === 'object' ? options.from.file : undefined,
       };
       const showing: Showing = {
         view: (facts) => seedView(facts, standing, followCommand(options)),
@@ -75,6 +77,10 @@ async function seedFrom(
     onBase: (now) => {
       standing.read = now;
       progress.show(() => readingLine(now, rate.per(now.bytes), estimate));
+    },
+    onCheck: (share) => {
+      standing.checked = share;
+      progress.show(() => `checking the file: ${Math.floor(share * 100)}%`);
     },
     onSeal: (rows) => {
       standing.sealed = rows;
@@ -129,10 +135,11 @@ function followCommand(options: SeedFlags): string {
 
 /** Keys that are left as they are come by pages, the others and all history by the watch beside. */
 function readingLine(
-  { keys, bytes: read, remaining, watched }: SeedCount,
+  { keys, bytes: read, remaining, watched, bridged }: SeedCount,
   bytesPerSecond: number,
   estimate: Estimate,
 ): string {
+  if (bridged !== undefined) return `bridging the gap: ${count(bridged)} keys read`;
   const paged = remaining === undefined ? undefined : keys / Math.max(keys + remaining, 1);
   const percent = (share: number) => `${Math.floor(share * 100)}%`;
   return [

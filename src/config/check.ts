@@ -75,7 +75,7 @@ export async function checkConfig(
   if (first) throw first.as({ message: faults.map(({ message }) => message).join('\n  ') });
   const unreadable = [...found].flatMap(([name, { given, called }]) => {
     const [path = ''] = given;
-    return isRead(name) && !canRead(path) ? [`${called} ${path}`] : [];
+    return isRead(name, path) && !canRead(path) ? [`${called} ${path}`] : [];
   });
   const { fromFile } = parseOptions({}, environment, [], [], file);
   await checkTogether({ ...(values as Partial<Options>), ...(fromFile ? { fromFile } : {}) });
@@ -86,9 +86,9 @@ export async function checkConfig(
   };
 }
 
-function isRead(name: OptionName): boolean {
-  const { kind }: OptionSpec<unknown> = OPTIONS[name];
-  return kind === 'file' && !MADE.includes(name);
+function isRead(name: OptionName, path: string): boolean {
+  const { kind, choices = [] }: OptionSpec<unknown> = OPTIONS[name];
+  return kind === 'file' && !MADE.includes(name) && !choices.includes(path);
 }
 
 function canRead(path: string): boolean {

@@ -148,7 +148,7 @@ class Reader {
   }
 
   #option(name: OptionName, place: string, key: Scalar, node: unknown): void {
-    const { kind, quote = String }: OptionSpec<unknown> = OPTIONS[name];
+    const { kind, quote = String, choices = [] }: OptionSpec<unknown> = OPTIONS[name];
     const isList = kind === 'list' && isSeq(node);
     const written = this.#written(place, key, isList ? node.items : [node], kind === 'list');
     const filled = written.map((text) =>
@@ -157,7 +157,12 @@ class Reader {
       }),
     );
     const isPath = kind === 'file' || kind === 'folder';
-    const typed = (text: string) => (isPath ? this.#besideFile(text) : isList ? quote(text) : text);
+    const typed = (text: string) => {
+      if (!isPath || choices.includes(text)) return isList ? quote(text) : text;
+      const path = this.#besideFile(text);
+      // What was `./snapshot` is still no word.
+      return choices.includes(path) ? `./${path}` : path;
+    };
     const given = filled.map(({ text }) => typed(text));
     this.values.set(name, {
       given,

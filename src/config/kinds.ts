@@ -23,7 +23,7 @@ export interface OptionSpec<T> {
   schema: z.ZodType<T>;
   /** As it would be typed. */
   default?: string;
-  /** All that it can be, where that is a few words. */
+  /** All that it can be, where that is a few words; of a file, words that name none. */
   choices?: readonly string[];
   /** A letter for it, as with etcdctl. */
   short?: string;
@@ -64,6 +64,17 @@ export function choice<const T extends string>(
 ): OptionSpec<T> {
   const schema = z.enum(choices, `must be ${choices.join(' or ')}`);
   return { kind: 'choice', value, help, schema, choices };
+}
+
+/** One of a few words, or else a file; one that is called so is given with its folder: `./snapshot`. */
+export function wordOrFile<const T extends string>(
+  value: string,
+  choices: readonly T[],
+  help: string,
+): OptionSpec<T | { file: string }> {
+  const word = z.enum(choices);
+  const path = nonEmpty.transform((file) => ({ file }));
+  return { kind: 'file', value, help, schema: z.union([word, path]), choices };
 }
 
 export function whole(value: string, min: number, max: number, help: string): OptionSpec<number> {

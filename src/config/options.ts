@@ -32,6 +32,7 @@ import {
   text,
   whole,
   withDefault,
+  wordOrFile,
   type OptionSpec,
 } from './kinds.js';
 import { isMisread, quotePrefix, splitPrefixes } from './prefixlist.js';
@@ -116,10 +117,10 @@ export const OPTIONS = {
     'seed.from',
     withDefault(
       'range',
-      choice(
+      wordOrFile(
         'way',
         ['range', 'snapshot'],
-        'how to read the base: range (pages of the prefixes) or snapshot (the whole store, cropped)',
+        'how to read the base: range (pages of the prefixes), snapshot (the whole store, cropped), or a snapshot file: a backup of last night, say',
       ),
     ),
   ),

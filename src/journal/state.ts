@@ -4,6 +4,8 @@ import type { Revision } from '../mvcc/revision.js';
 /** How far the base has been read. */
 export type BaseProgress =
   | { how: 'snapshot'; done: boolean }
+  /** `file`: its name, as it was given. */
+  | { how: 'file'; done: boolean; file: string }
   | {
       how: 'range';
       done: boolean;

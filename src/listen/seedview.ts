@@ -7,6 +7,9 @@ import type { View } from './view.js';
 /** How far a seed has come. */
 export interface SeedStanding {
   prefixes: readonly string[];
+  /** The snapshot file that the base comes from, where it comes from one, and how much was checked, 0 to 1. */
+  file?: string | undefined;
+  checked?: number;
   /** Of this run; undefined before anything was read. */
   read: SeedCount | undefined;
   /** Rows in the base so far; undefined before it is sealed. */
@@ -17,13 +20,13 @@ export interface SeedStanding {
 export function seedView(facts: ViewFacts, standing: SeedStanding, follow: string): View {
   const { prefixes, read, sealed } = standing;
   const isSealing = sealed !== undefined;
-  const text = isSealing ? `${count(sealed)} rows sealed` : readText(read);
+  const text = isSealing ? `${count(sealed)} rows sealed` : readingText(standing);
   return {
     ...blankView('seed', facts),
     state: isSealing ? 'sealing' : 'reading',
     sentence: isSealing
       ? `The base is being written: ${text}.`
-      : `The source is being read: ${text}.`,
+      : `${standing.file ?? 'The source'} is being read: ${text}.`,
     ...{ mood: 'working', ready: true, prefixes: [...prefixes] },
     progress: { share: isSealing || !read ? null : shareOf(read), text },
     next: {
@@ -33,8 +36,10 @@ export function seedView(facts: ViewFacts, standing: SeedStanding, follow: strin
   };
 }
 
-function readText(read: SeedCount | undefined): string {
-  return read ? `${count(read.keys)} keys, ${bytes(read.bytes)}` : 'nothing yet';
+function readingText({ read, checked }: SeedStanding): string {
+  if (read?.bridged !== undefined) return `${count(read.bridged)} keys of the source, over the gap`;
+  if (read) return `${count(read.keys)} keys, ${bytes(read.bytes)}`;
+  return checked === undefined ? 'nothing yet' : `${Math.floor(checked * 100)}% checked`;
 }
 
 /** Pages and the watch beside them: it is done when both are. */

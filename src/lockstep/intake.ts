@@ -1,6 +1,6 @@
 /** How the watch on the source fares while following, and bridges over gaps in its history. */
 import type { Attempts, OnNote } from '../async/patience.js';
-import { bridge, type Bridged } from '../base/bridge.js';
+import { bridge, bridgedNote } from '../base/bridge.js';
 import type { LockstepError } from '../errors.js';
 import type { Journal } from '../journal/journal.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -54,8 +54,4 @@ export class Intake implements Attempts {
       this.#bridging = false;
     }
   }
-}
-
-function bridgedNote({ after, to, puts, deletions }: Bridged): string {
-  return `bridged revisions ${after + 1} to ${to} with ${puts} puts and ${deletions} deletions: at ${to} every key is as on the source, the history in between is not`;
 }

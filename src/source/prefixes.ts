@@ -19,10 +19,17 @@ export async function* readPrefixes(
     yield* readPages(client, range, revision, range.key, keysOnly);
 }
 
-/** How many keys there are now, prefix by prefix. */
-export async function countKeys(client: EtcdClient, prefixes: PrefixSet): Promise<number> {
+/**
+ * How many keys there are, prefix by prefix.
+ * @param revision 0: now
+ */
+export async function countKeys(
+  client: EtcdClient,
+  prefixes: PrefixSet,
+  revision = 0,
+): Promise<number> {
   let keys = 0;
   for (const range of prefixes.list.map(prefixRange))
-    keys += (await client.range({ ...range, countOnly: true })).count;
+    keys += (await client.range({ ...range, revision, countOnly: true })).count;
   return keys;
 }

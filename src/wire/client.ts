@@ -139,6 +139,11 @@ export class EtcdClient {
     return this.#cluster.heard;
   }
 
+  /** As they were given. */
+  get endpoints(): readonly string[] {
+    return this.#connection.endpoints;
+  }
+
   /** Each endpoint on a connection of its own, for what has to be asked of every member. */
   each(): EtcdClient[] {
     return this.#connection.endpoints.map(

@@ -88,8 +88,8 @@ export function seedOptions(
 ): SeedOptions {
   return {
     prefixes: PrefixSet.of(PREFIXES),
-    journal: join(dir, `${from}.journal`),
-    out: join(dir, `${from}.db`),
+    journal: join(dir, `${nameOf(from)}.journal`),
+    out: join(dir, `${nameOf(from)}.db`),
     from,
     // What is written by chance may not have come to each of the prefixes.
     allowEmpty: true,
@@ -98,6 +98,10 @@ export function seedOptions(
     signal: AbortSignal.timeout(30_000),
     ...more,
   };
+}
+
+function nameOf(from: SeedOptions['from']): string {
+  return typeof from === 'string' ? from : 'file';
 }
 
 export async function takeBase(

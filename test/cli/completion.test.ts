@@ -109,13 +109,16 @@ for (const [shell, offeredBy] of Object.entries(SHELLS))
     });
 
     it('what a flag takes: words, files, folders, or nothing that could be known', () => {
-      expect(offered('seed --from ')).to.have.members(['range', 'snapshot']);
-      expect(offered('seed --from=').map((one) => one.replace('--from=', ''))).to.have.members([
-        'range',
-        'snapshot',
-      ]);
       expect(offered('status -w ')).to.have.members(['text', 'json']);
+      expect(
+        offered('status --write-out=').map((one) => one.replace('--write-out=', '')),
+      ).to.have.members(['text', 'json']);
       const unquoted = (line: string) => offered(line).map((one) => one.replaceAll('\\', ''));
+      const ways = ['range', 'snapshot', 'a base.db'];
+      expect(unquoted('seed --from ')).to.include.members(ways);
+      expect(unquoted('seed --from=').map((one) => one.replace('--from=', ''))).to.include.members(
+        ways,
+      );
       expect(unquoted('seed --out ')).to.include.members(['a base.db', 'a journal']);
       expect(unquoted('seed --journal ')).to.deep.equal(['a journal']);
       expect(offered('seed --endpoints ')).to.deep.equal([]);

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { ClassicLevel } from 'classic-level';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Etcd } from '../rig/etcd.js';
 import * as contract from './contract.js';
 import { errorOf, run, whole } from './run.js';
 import { PODS, Stage } from './stage.js';
@@ -38,6 +39,29 @@ describe('seed', () => {
       expect(sealed.restore).to.have.lengthOf(2);
       expect(sealed.restore[0]).to.contain(sealed.out);
     });
+
+  it('--from FILE -w json: the same; another --from is refused with nothing made', async () => {
+    const file = join(stage.dir, 'backup.db');
+    await stage.source.ctl('snapshot', 'save', file);
+    const { code, stdout, stderr } = await run(
+      seed('file', '--prefix', PODS, '--from', file, '-w', 'json'),
+    );
+    expect(code, stderr).to.equal(0);
+    const sealed = contract.seed.parse(whole(stdout)[0]);
+    expect(sealed).to.deep.include({ head: 6, compactRevision: 1, keys: 2, rows: 3, leases: 0 });
+    expect(stderr).to.contain('history reaches back to it; 4 of 4 keys');
+    const other = await Etcd.start();
+    try {
+      for (let i = 0; i < 8; i++) await other.ctl('put', `${PODS}a`, `${i}`);
+      const args = seed('other', '--prefix', PODS, '--from', file, '-w', 'json');
+      const ended = await run(args.with(args.indexOf('--endpoints') + 1, other.endpoint));
+      expect(ended.code, ended.stderr).to.equal(2);
+      expect(errorOf(ended)).to.include({ code: 'SNAPSHOT_OTHER' });
+      expect(readdirSync(stage.dir).filter((name) => name.startsWith('other'))).to.deep.equal([]);
+    } finally {
+      await other.remove();
+    }
+  });
 
   it('the text names the next steps', async () => {
     const { code, stdout, stderr } = await run(seed('text', '--prefix', PODS));
@@ -162,7 +186,7 @@ describe('crop', () => {
     const { code, stdout } = await crop(snapshot, 'text.db');
     expect(code).to.equal(0);
     expect(stdout).to.match(/\/registry\/podtemplates\/ +1 /);
-    expect(stdout).to.contain('not followed into');
+    expect(stdout).to.contain(`not followed into; use seed --from ${snapshot} for that`);
   });
 
   it('warns of a prefix without its slash', async () => {

@@ -215,7 +215,10 @@ describe('usage', () => {
       ['status', '--dest-endpoints', 'root:hunter2@a:1'],
       /must not hold a user/,
     ],
-    'an unknown way to read': [seed(...SOURCE, '--from', 'magic'), /must be range or snapshot/],
+    'an unknown way to read, and no file': [
+      seed(...SOURCE, '--from', 'magic'),
+      /cannot read magic: .*--from takes range, snapshot, or the path of a snapshot file/s,
+    ],
     'a number out of its bounds': [
       ['mirror', ...SOURCE, ...DEST, '--max-txn-ops', '2'],
       /--max-txn-ops "2": must be a whole number from 8 to 65536/,

@@ -61,6 +61,17 @@ describe('a config file', () => {
     expect([...fromFile!.names]).to.include.members(['endpoints', 'margin', 'listen']);
   });
 
+  it('of a word or a file: words stay what they are, a file lies beside it, also one that is called so', () => {
+    const from = (text: string) => options(`seed: {from: ${text}}`).from;
+    expect([from('range'), from('snapshot')]).to.deep.equal(['range', 'snapshot']);
+    expect(from('night.db')).to.deep.equal({ file: 'a/night.db' });
+    expect(from('/night.db')).to.deep.equal({ file: '/night.db' });
+    expect(from('./range')).to.deep.equal({ file: 'a/range' });
+    const { values } = parseConfig('seed: {from: ./range}', 'pods.yaml', {});
+    expect(values.get('from')?.given).to.deep.equal(['./range']);
+    expect(options('seed:', { from: ['./range'] }).from).to.deep.equal({ file: './range' });
+  });
+
   it('a flag wins over a variable, that over the file, and that over the default', () => {
     const env = { LOCKSTEP_MARGIN: '3' };
     const file = 'cutover: {margin: 2}';

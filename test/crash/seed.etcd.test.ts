@@ -20,7 +20,8 @@ import { differsFromSource } from './exact.js';
 import { Pool, type Death } from './mortal.js';
 import { Random, SOAK } from './random.js';
 
-type From = 'range' | 'snapshot';
+/** `file`: a snapshot file, behind whose head the source has compacted. */
+type From = 'range' | 'snapshot' | 'file';
 
 /** In the order in which a seed comes past them; a base is read run by run, the journal begun once. */
 const BEFORE_SEAL: Record<From, Failpoint[]> = {
@@ -38,6 +39,15 @@ const BEFORE_SEAL: Record<From, Failpoint[]> = {
     'journal.append.begin',
     'journal.append.done',
   ],
+  file: [
+    'journal.create.half',
+    'base.run',
+    'base.bridge.planned',
+    'base.bridge.declared',
+    // Of the bridge's own: the watch has nothing before.
+    'journal.append.begin',
+    'journal.append.done',
+  ],
 };
 const SEAL: Failpoint[] = [
   'journal.compact.batch',
@@ -47,6 +57,8 @@ const SEAL: Failpoint[] = [
   'base.seal.rename',
   'base.seal.renamed',
 ];
+/** A base that comes from a file is sealed as any other. */
+const SEAL_OF: Record<From, Failpoint[]> = { range: SEAL, snapshot: SEAL, file: SEAL.slice(-2) };
 /** Rows with history, sealed one revision after another. */
 const SEALED_AT_LEAST = 30;
 const LARGE_BYTES = 1024 * 1024;
@@ -70,7 +82,7 @@ class Seeding {
     private readonly pool: Pool,
     private readonly source: Etcd,
     private readonly writer: HistoryWriter,
-    private readonly from: From,
+    private readonly from: string,
   ) {
     removeAtExit(this.dir);
   }
@@ -128,6 +140,9 @@ describe('a seed dies', function () {
   let source: Etcd;
   let client: EtcdClient;
   let writer: HistoryWriter;
+  const dir = mkdtempSync(join(tmpdir(), 'crash-seed-file-'));
+  removeAtExit(dir);
+  const file = join(dir, 'backup.db');
   before(async function () {
     if (!haveVersion('3.5.16')) this.skip();
     pool = new Pool(2);
@@ -140,20 +155,23 @@ describe('a seed dies', function () {
       await client.txn({ success: [{ requestPut: { key, value: Buffer.alloc(LARGE_BYTES) } }] });
     }
     await writer.all([{ kind: 'lease', keys: 1200 }, ...CHANGES]);
+    await source.ctl('snapshot', 'save', file);
+    await writer.all(CHANGES);
     await writer.apply({ kind: 'compact', percent: 100 });
   });
   after(async () => {
     await pool.end();
     client.close();
     await source.remove();
+    removeFolder(dir);
   });
 
   async function dieAllAlong(from: From, random: Random): Promise<void> {
-    const seeding = new Seeding(pool, source, writer, from);
+    const seeding = new Seeding(pool, source, writer, from === 'file' ? file : from);
     try {
       writeFileSync(`${seeding.out}.part`, 'half of something');
       for (const name of BEFORE_SEAL[from]) await seeding.dieAt(name, 1);
-      for (const name of SEAL)
+      for (const name of SEAL_OF[from])
         await seeding.dieAt(
           name,
           name === 'base.seal.row' ? random.between(1, SEALED_AT_LEAST) : 1,
@@ -172,6 +190,7 @@ describe('a seed dies', function () {
       await Random.together([
         (random) => dieAllAlong('range', random),
         (random) => dieAllAlong('snapshot', random),
+        (random) => dieAllAlong('file', random),
       ]);
   });
 });

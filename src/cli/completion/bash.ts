@@ -76,6 +76,7 @@ function reply(offered: Offered): string {
   if (offered === 'folders') return names('-d');
   if ('config' in offered)
     return `COMPREPLY=($(compgen -W "$(_etcd_lockstep_config ${offered.config})" -- "$cur"))`;
+  if ('wordsOrFiles' in offered) return `${words(offered.wordsOrFiles)}; ${names('-f')}`;
   return words(offered);
 }
 

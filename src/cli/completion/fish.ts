@@ -58,6 +58,7 @@ function values(offered: Offered): string {
   if (offered === 'files') return '-F';
   if (offered === 'folders') return "-f -a '(__fish_complete_directories)'";
   if ('config' in offered) return `-f -a '(__etcd_lockstep_config ${offered.config})'`;
+  if ('wordsOrFiles' in offered) return `-F -a '${offered.wordsOrFiles.join(' ')}'`;
   return `-f -a '${offered.join(' ')}'`;
 }
 

@@ -74,6 +74,7 @@ function actionOf(offered: Offered): string {
   if (offered === 'files') return '_files';
   if (offered === 'folders') return '_files -/';
   if ('config' in offered) return `{_etcd_lockstep_config ${offered.config}}`;
+  if ('wordsOrFiles' in offered) return `{compadd ${offered.wordsOrFiles.join(' ')}; _files}`;
   return `(${offered.join(' ')})`;
 }
 
