@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, placeOf, type OptionName } from '../config/options.js';
+import { MIGRATIONS } from '../config/places.js';
 import { addCommands } from './commands.js';
 
 /**
@@ -61,9 +62,13 @@ function listed(command: Command, name: string): ListedCommand {
 function listedOption(name: OptionName, help: string): ListedOption {
   const { kind, short, value, choices }: OptionSpec<unknown> = OPTIONS[name];
   const names = kind === 'file' ? 'files' : kind === 'folder' ? 'folders' : 'any';
-  const config = FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
+  const config = name === 'migration' ? MIGRATIONS : placeInConfig(name);
   const offered = choices ?? (config === undefined ? names : { config });
   return { flag: flagOf(name), short, value: kind === 'switch' ? undefined : value, help, offered };
+}
+
+function placeInConfig(name: OptionName): string | undefined {
+  return FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
 }
 
 /** An action, or a shell, is one of those that its help names. */

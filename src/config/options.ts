@@ -374,6 +374,10 @@ export const OPTIONS = {
     ...file('config file of the migration, YAML; flags and variables win over what it says'),
     short: 'f',
   },
+  migration: text(
+    'name',
+    'which of the migrations that the config file has; none needed where it has one',
+  ),
   writeConfig: file('write a config file for all that comes after: no secrets; must not exist'),
   writeOut: {
     ...inFile(

@@ -603,6 +603,7 @@ export const configCheck = z.strictObject({
   config: z.strictObject({
     path: z.string(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    migration: z.string().nullable(),
     ready: z.boolean(),
     options: z.array(
       z.strictObject({
