@@ -227,6 +227,11 @@ export const OPTIONS = {
     '24h',
     'a check: exit code 1 unless the target has by then what the source has now',
   ),
+  split: list(
+    'names',
+    'resources that get an etcd each, as kubectl names them: pods,leases,events',
+    resources,
+  ),
   sample: withDefault(
     '10s',
     duration('1ms', '24h', 'how long the source is watched to see what it writes'),

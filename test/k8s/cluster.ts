@@ -62,11 +62,8 @@ export class Cluster {
     this.client = new KubeClient(pki, balancer.url);
     this.kubeconfig = writeKubeconfig(pki, 'admin', balancer.url, pki.admin);
     if (options.bare !== true) {
-      this.scheduler = this.#component('kube-scheduler', []);
-      this.controllers = this.#component('kube-controller-manager', [
-        `--controllers=${CONTROLLERS.join(',')}`,
-        `--service-account-private-key-file=${pki.serviceAccounts.key}`,
-      ]);
+      this.scheduler = this.#scheduler('kube-scheduler');
+      this.controllers = this.#controllers('kube-controller-manager');
     }
   }
 
@@ -145,8 +142,28 @@ export class Cluster {
     });
   }
 
-  #component(program: 'kube-scheduler' | 'kube-controller-manager', args: string[]): Component {
-    return new Component(this.pki, program, program, [
+  /** A scheduler and controllers more, which do nothing as long as the first ones hold their leases. */
+  standbys(): Component[] {
+    return [this.#scheduler('standby-scheduler'), this.#controllers('standby-controllers')];
+  }
+
+  #scheduler(name: string): Component {
+    return this.#component('kube-scheduler', name, []);
+  }
+
+  #controllers(name: string): Component {
+    return this.#component('kube-controller-manager', name, [
+      `--controllers=${CONTROLLERS.join(',')}`,
+      `--service-account-private-key-file=${this.pki.serviceAccounts.key}`,
+    ]);
+  }
+
+  #component(
+    program: 'kube-scheduler' | 'kube-controller-manager',
+    name: string,
+    args: string[],
+  ): Component {
+    return new Component(this.pki, program, name, [
       `--kubeconfig=${this.kubeconfig}`,
       '--port=0', // no server of its own, neither here nor with TLS
       '--secure-port=0',
