@@ -46,7 +46,8 @@ export function configCommand(program: Command): void {
         const ready = canAnyRun(commands, check);
         allReady &&= ready;
         const of = { path, sha256: file.sha256, migration: one.migration ?? null };
-        print({ config: { ...of, ready, ...check } }, () => checkText(of, ready, check));
+        const gap = one === checked[0]?.one ? '' : '\n';
+        print({ config: { ...of, ready, ...check } }, () => gap + checkText(of, ready, check));
       }
       return allReady ? 0 : EXIT_NOTHING_RUNS;
     },

@@ -52,6 +52,10 @@ export function writtenSplit(
   const common = [
     ...[given('endpoints'), ...SOURCE_ACCESS.map(given)],
     ...KUBE,
+    {
+      ...({ name: 'oldApiservers', value: undefined } as const),
+      example: ['https://OLD-1:6443', 'https://OLD-2:6443'],
+    },
     { name: 'flipHook', value: undefined, example: '/etc/etcd-lockstep/flip.sh' } as const,
     { name: 'margin', value: plan.estimates.fenceMargin } as const,
   ];

@@ -26,7 +26,7 @@ export interface ClusterOptions {
   readonly etcd?: Etcd;
   /** Default 2, at most 3. */
   readonly apiservers?: number;
-  /** More flags of every apiserver at its first start. */
+  /** More flags of every apiserver, at each start. */
   readonly args?: readonly string[];
   /** Without scheduler and controllers: enough for what only asks the API. Default false. */
   readonly bare?: boolean;
@@ -48,12 +48,14 @@ export class Cluster {
   readonly scheduler: Component | undefined;
   readonly controllers: Component | undefined;
   readonly #ownEtcd: boolean;
+  readonly #args: readonly string[];
 
   private constructor(
     options: ClusterOptions,
     { pki, etcd, apiservers, balancer }: Pick<Cluster, 'pki' | 'etcd' | 'apiservers' | 'balancer'>,
   ) {
     this.#ownEtcd = options.etcd === undefined;
+    this.#args = options.args ?? [];
     this.pki = pki;
     this.etcd = etcd;
     this.apiservers = apiservers;
@@ -104,7 +106,7 @@ export class Cluster {
    */
   async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
     this.without(apiserver);
-    await apiserver.restart(args);
+    await apiserver.restart([...this.#args, ...args]);
     this.balancer.use(...this.#pool);
   }
 
