@@ -30,6 +30,8 @@ const LEASES = '/registry/leases/';
 /** Above any head of a source, as plan prints it. */
 const BUMP = 1_000_000_000;
 const NODES = 3;
+/** Leaders count by the clock, and the machine is busy: there is no need for many pods here. */
+const FEW = { workload: { still: 8, replicas: 3, writers: 1, pauseMs: 100 } };
 /** The flip runs a command of ours, on a machine that is busy; leaders give up after ten. */
 const SOON_SECONDS = 10;
 
@@ -67,7 +69,7 @@ describeKube('a split in four', () => {
   let config: string;
 
   before(async () => {
-    scene = await Scene.start();
+    scene = await Scene.start(FEW);
     standbys = scene.cluster.standbys();
     watchers = await Watchers.begin(scene.cluster, NODES);
     events = await emptyAbove(scene.cluster.pki.dir);
@@ -140,7 +142,7 @@ describeKube('a split in four', () => {
     const night = ['cutover', '-f', config, '--migration', 'pods', '--yes', '-w', 'json'];
     const hooks = ['--old-apiservers', old.join(','), '--flip-hook', flip.command, '--watch', '1'];
     const urls = warm.map(({ url }) => url).join(',');
-    await scene.workload.more(100);
+    await scene.workload.more(30);
     const ended = await new Running([...night, ...hooks, '--apiservers', urls], {}, 240_000).ended;
     flip.close();
     expect(ended.code, ended.stderr).to.equal(0);
@@ -153,7 +155,7 @@ describeKube('a split in four', () => {
     // The one that ran on has lost its place to the one that was waited for.
     expect((await mirror.ended).code).to.equal(5);
 
-    await scene.workload.more(100);
+    await scene.workload.more(30);
     await watchers.untilTold(flipped);
     await scene.workload.stop();
     expect(watchers.wrong).to.deep.equal([]);
@@ -187,7 +189,7 @@ describeKube('pods and leases into one etcd, in one freeze', () => {
   let flipped = 0;
 
   before(async () => {
-    scene = await Scene.start();
+    scene = await Scene.start(FEW);
     const { cluster } = scene;
     standbys = cluster.standbys();
     watchers = await Watchers.begin(cluster, NODES);
@@ -209,7 +211,7 @@ describeKube('pods and leases into one etcd, in one freeze', () => {
 
   it('moves both at their revisions, no leader and no node is lost', async () => {
     const { source, target } = move.lockstep;
-    await scene.workload.more(100);
+    await scene.workload.more(30);
     const old = scene.cluster.apiservers.map(({ url }) => url).join(',');
     const flags = ['--old-apiservers', old, '--flip-hook', flip.command];
     const ended = await move.run('cutover', { flags, apiservers: warm });
@@ -224,7 +226,7 @@ describeKube('pods and leases into one etcd, in one freeze', () => {
         await rows(source, prefix),
       );
 
-    await scene.workload.more(100);
+    await scene.workload.more(30);
     await watchers.untilTold(flipped);
     await scene.workload.stop();
     expect(watchers.wrong).to.deep.equal([]);
