@@ -151,7 +151,7 @@ async function rolling(cluster: Cluster): Promise<Move> {
 }
 
 async function prewarmed(cluster: Cluster, { target, follower }: Lockstep): Promise<Move> {
-  const warm = await prewarm(cluster, target);
+  const warm = await prewarm(cluster, `/pods#${target.endpoint}`);
   await follower.until('near', ({ state }) => state === 'in lockstep');
   const hook = await Hook.on(() => flipTo(cluster, warm));
   const end = async () => {

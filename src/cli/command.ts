@@ -96,6 +96,7 @@ const WAYS_TO_TYPE = `Lists take commas, or the flag again; switches take =false
 /** What every command takes: its config file, and how it talks. */
 export const COMMON = [
   'config',
+  'migration',
   'writeOut',
   'logLevel',
   'logFormat',
@@ -128,7 +129,8 @@ export function register<R extends OptionName, O extends OptionName>(
   spec: CommandSpec<R, O>,
 ): Command {
   const { required, help = {}, argument } = spec;
-  const common = COMMON.filter((name) => !isIn(required)(name));
+  const own: readonly OptionName[] = [...required, ...spec.optional];
+  const common = COMMON.filter((name) => !own.includes(name));
   const optional = [...spec.optional, ...common];
   const command = program.command(spec.name).description(spec.description);
   if (argument) command.argument(`<${argument[0]}>`, argument[1]);
@@ -172,7 +174,7 @@ function toOption(name: OptionName, help: string, isRequired: boolean): Option {
   if (isIn(TARGET_ACCESS)(name)) option.helpGroup('Access to the target:');
   if (isIn(LISTENER)(name)) option.helpGroup('Listener:');
   if (isIn(HOOKS)(name)) option.helpGroup('Events:');
-  if (name === 'config') option.helpGroup('Config file:');
+  if (name === 'config' || name === 'migration') option.helpGroup('Config file:');
   else if (isIn(COMMON)(name)) option.helpGroup('Output:');
   return option;
 }
@@ -181,10 +183,12 @@ function isIn(names: readonly OptionName[]): (name: OptionName) => boolean {
   return (name) => names.includes(name);
 }
 
+const TALK = ['logFormat', 'writeOut'] as const satisfies OptionName[];
+
 /** How errors are written where the options are wrong. */
 export async function errorsAsJson(typed: Typed): Promise<boolean> {
   // What is wrong with it is told by who needs it.
-  const file = await loadConfig(typed, process.env).catch(() => undefined);
+  const file = await loadConfig(typed, process.env, TALK).catch(() => undefined);
   const given = (name: OptionName) => find(name, typed, process.env, file)?.given.at(-1);
   return (given('logFormat') ?? given('writeOut')) === 'json';
 }

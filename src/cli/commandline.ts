@@ -13,8 +13,13 @@ import { quoted } from './typed.js';
  */
 export function commandLine(command: string, args: readonly string[], config?: FromFile): string {
   const { words } = arrange(args, [command]);
-  const behind = config ? [`# config ${quoted(config.path)}, sha256 ${config.sha256}`] : [];
+  const behind = config ? [comment(config)] : [];
   return ['etcd-lockstep', ...words.map(shown).map(quoted), ...behind].join(' ');
+}
+
+function comment({ path, migration, sha256 }: FromFile): string {
+  const which = migration === undefined ? '' : `, migration ${migration}`;
+  return `# config ${quoted(path)}${which}, sha256 ${sha256}`;
 }
 
 /** Names of the variables that options may have been taken from. */

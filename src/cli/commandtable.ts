@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { OptionSpec } from '../config/kinds.js';
 import { flagOf, OPTIONS, placeOf, type OptionName } from '../config/options.js';
+import { MIGRATIONS } from '../config/places.js';
 import { addCommands } from './commands.js';
 
 /**
@@ -67,10 +68,14 @@ function listed(command: Command, name: string): ListedCommand {
 function listedOption(name: OptionName, help: string): ListedOption {
   const { kind, short, value, choices }: OptionSpec<unknown> = OPTIONS[name];
   const names = kind === 'file' ? 'files' : kind === 'folder' ? 'folders' : 'any';
-  const config = FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
+  const config = name === 'migration' ? MIGRATIONS : placeInConfig(name);
   const words = choices && (kind === 'file' ? { wordsOrFiles: choices } : choices);
   const offered = words ?? (config === undefined ? names : { config });
   return { flag: flagOf(name), short, value: kind === 'switch' ? undefined : value, help, offered };
+}
+
+function placeInConfig(name: OptionName): string | undefined {
+  return FROM_CONFIG.includes(name) ? placeOf(name) : undefined;
 }
 
 /** An action, or a shell, is one of those that its help names. */

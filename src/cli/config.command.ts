@@ -7,6 +7,8 @@ import {
   type ConfigCheck,
 } from '../config/check.js';
 import { readConfig, type Taken } from '../config/load.js';
+import type { ConfigFile } from '../config/configfile.js';
+import { oneMigration } from '../config/migrations.js';
 import type { OptionName } from '../config/options.js';
 import { badArgument } from '../errors.js';
 import { table } from '../text.js';
@@ -24,25 +26,44 @@ export function configCommand(program: Command): void {
       'Check a config file: what each command would use, from where, and what it lacks. Asks nobody, changes nothing.',
     argument: ['action', 'check'],
     required: ['config'],
-    optional: [],
+    optional: ['migration'],
     example: 'etcd-lockstep config check -f pods.yaml',
-    run: async ({ config: path }, { print }, action) => {
+    run: async ({ config: path, migration }, { print }, action) => {
       if (action !== 'check')
         throw badArgument(`config ${action}: no such action`, 'It is check, or get.');
       const file = await readConfig(path, process.env);
       const commands = await everyCommand();
-      const check = await checkConfig(file, process.env, commands);
-      const { sha256 } = file;
-      // Those that need nothing always can.
-      const demanding = commands.filter(({ required }) => required.length > 0);
-      const ready = demanding.some(({ command }) =>
-        check.commands.some((one) => one.command === command && one.ready),
-      );
-      print({ config: { path, sha256, ready, ...check } }, () => checkText(path, ready, check));
-      return ready ? 0 : EXIT_NOTHING_RUNS;
+      const every = [...file.migrations.keys()];
+      const names = migration !== undefined || every.length === 0 ? [migration] : every;
+      // What is wrong with one of them is told before anything is said of the others.
+      const checked: { one: ConfigFile; check: ConfigCheck }[] = [];
+      for (const name of names) {
+        const one = oneMigration(file, name, []);
+        checked.push({ one, check: await checkConfig(one, process.env, commands) });
+      }
+      let allReady = true;
+      for (const { one, check } of checked) {
+        const ready = canAnyRun(commands, check);
+        allReady &&= ready;
+        const of = { path, sha256: file.sha256, migration: one.migration ?? null };
+        const gap = one === checked[0]?.one ? '' : '\n';
+        print({ config: { ...of, ready, ...check } }, () => gap + checkText(of, ready, check));
+      }
+      return allReady ? 0 : EXIT_NOTHING_RUNS;
     },
   });
   configGetCommand(config);
+}
+
+/** Of those that need anything: the others always can. */
+function canAnyRun(
+  commands: readonly (Taken & { command: string })[],
+  check: ConfigCheck,
+): boolean {
+  const demanding = commands.filter(({ required }) => required.length > 0);
+  return demanding.some(({ command }) =>
+    check.commands.some((one) => one.command === command && one.ready),
+  );
 }
 
 /** Those that take more than what says how a command talks. */
@@ -60,7 +81,7 @@ async function everyCommand(): Promise<(Taken & { command: string })[]> {
 
 /** For people; docs/reference.md shows it. */
 export function checkText(
-  path: string,
+  { path, migration }: { path: string; migration: string | null },
   ready: boolean,
   { options, commands, unreadable }: ConfigCheck,
 ): string {
@@ -71,7 +92,7 @@ export function checkText(
     one.commands.length === commands.length ? 'all' : one.commands.join(' '),
   ]);
   return [
-    `${ready ? 'RIGHT' : 'RIGHT, BUT TOO LITTLE FOR ANY COMMAND'}: ${path}`,
+    `${ready ? 'RIGHT' : 'RIGHT, BUT TOO LITTLE FOR ANY COMMAND'}: ${path}${migration === null ? '' : `, migration ${migration}`}`,
     table([['', 'value', 'from', 'used by'], ...rows]),
     '',
     ...commands.map(readyLine),

@@ -1,9 +1,9 @@
 /** etcd-lockstep config get */
 import type { Command } from 'commander';
 import type { OptionSpec } from '../config/kinds.js';
-import { readConfig } from '../config/load.js';
+import { readConfig, readMigration } from '../config/load.js';
 import { flagOf, OPTIONS } from '../config/options.js';
-import { nearest, PLACES } from '../config/places.js';
+import { MIGRATIONS, nearest, PLACES } from '../config/places.js';
 import { badArgument } from '../errors.js';
 import { EXIT_DIFFERENT, register } from './command.js';
 
@@ -13,11 +13,20 @@ export function configGetCommand(config: Command): void {
     name: 'get',
     description:
       'Print what a config file gives for one key, a value a line; nothing, and exit code 1, where it has none.',
-    argument: ['key', 'a key of the file: kubernetes.resources'],
+    argument: ['key', 'a key of the file: kubernetes.resources; or migrations, for their names'],
     required: ['config'],
-    optional: [],
+    optional: ['migration'],
     example: 'etcd-lockstep config get prefixes -f pods.yaml',
-    run: async ({ config: path }, { json, print }, key) => {
+    run: async ({ config: path, migration }, { json, print }, key) => {
+      const told = (values: readonly string[] | undefined) => {
+        if (json || values)
+          print({ get: { key, values: values ?? null } }, () => values?.join('\n') ?? '');
+        return values ? 0 : EXIT_DIFFERENT;
+      };
+      if (key === MIGRATIONS) {
+        const { migrations } = await readConfig(path, process.env);
+        return told(migrations.size > 0 ? [...migrations.keys()] : undefined);
+      }
       const name = PLACES.get(key);
       if (!name) throw noSuchKey(key);
       const { secret }: OptionSpec<unknown> = OPTIONS[name];
@@ -26,10 +35,8 @@ export function configGetCommand(config: Command): void {
           `${key} is a secret, which is never printed`,
           `Give it to the command by the file, as ${flagOf(name)}.`,
         );
-      const values = (await readConfig(path, process.env)).values.get(name)?.given;
-      if (json || values)
-        print({ get: { key, values: values ?? null } }, () => values?.join('\n') ?? '');
-      return values ? 0 : EXIT_DIFFERENT;
+      const file = await readMigration(path, process.env, { migration, taken: [name] });
+      return told(file.values.get(name)?.given);
     },
   });
 }

@@ -7,15 +7,18 @@ import {
   sourceConnection,
   targetConnection,
 } from '../config/access.js';
+import { flagOf, type Options } from '../config/options.js';
 import { refuseSame } from '../ends.js';
 import { badArgument } from '../errors.js';
 import { checkNewFile, writeWhole } from '../newfile.js';
+import type { Part } from '../plan/parts.js';
 import { makePlan, type Plan, type PlanProgress } from '../plan/plan.js';
 import { Rate } from '../rate.js';
 import { bytes, count, duration } from '../text.js';
 import { register } from './command.js';
 import { planSteps } from './plansteps.js';
 import { planText } from './plantext.js';
+import { splitSteps } from './splitsteps.js';
 import type { Again } from './typed.js';
 
 /** At least one check says stop. */
@@ -31,7 +34,7 @@ export function planCommand(program: Command): void {
       'Look at both sides and say what to move, how, and what is in the way. Changes nothing.',
     required: ['endpoints'],
     optional: [
-      ...(['destEndpoints', 'prefix', 'sample', 'journal', 'out', 'writeConfig'] as const),
+      ...(['destEndpoints', 'prefix', 'split', 'sample', 'journal', 'out', 'writeConfig'] as const),
       ...PEERS,
       ...BOTH_ACCESS,
     ],
@@ -49,6 +52,7 @@ export function planCommand(program: Command): void {
           '--write-config and --config exclude each other',
           'There is a config file already; mend that one.',
         );
+      refuseBesideSplit(options);
       if (writeConfig !== undefined) checkNewFile(writeConfig, '--write-config');
       const source = await sourceConnection(options);
       const target = destEndpoints && (await targetConnection({ ...options, destEndpoints }));
@@ -59,6 +63,7 @@ export function planCommand(program: Command): void {
         target,
         peers: peersOf(options),
         prefixes: options.prefix,
+        split: options.split,
         sampleSeconds: options.sample,
         onProgress: (now) => {
           progress.show(() => progressLine(now, rate));
@@ -66,7 +71,9 @@ export function planCommand(program: Command): void {
         signal,
       });
       const known = writeConfig === undefined ? {} : await write(writeConfig, plan, options);
-      const steps = planSteps(plan, { ...options, ...known });
+      const steps = isSplit(plan)
+        ? splitSteps(plan, writeConfig)
+        : planSteps(plan, { ...options, ...known });
       const stop = plan.checks.some(({ verdict }) => verdict === 'stop');
       print({ ...plan, steps, stop, config: writeConfig ?? null }, () =>
         planText(plan, steps, writeConfig),
@@ -76,11 +83,29 @@ export function planCommand(program: Command): void {
   });
 }
 
+/** A part's own things are said in its migration, and looked at by a plan for that one. */
+const NOT_WITH_SPLIT = ['destEndpoints', 'destPeers', 'prefix', 'journal', 'out'] as const;
+
+function refuseBesideSplit(options: Partial<Options>): void {
+  const [first] = NOT_WITH_SPLIT.filter((name) => options[name] !== undefined);
+  if (options.split === undefined || first === undefined) return;
+  throw badArgument(
+    `--split and ${flagOf(first)} exclude each other`,
+    'Write a config file with --split and --write-config, fill in where each etcd is, and plan each migration: --config FILE --migration NAME.',
+  );
+}
+
+function isSplit(plan: Plan): plan is Plan & { parts: Part[] } {
+  return plan.parts !== null;
+}
+
 /** @returns what the commands that are printed need not be told any more */
 async function write(path: string, plan: Plan, options: Again): Promise<Pick<Again, 'fromFile'>> {
   // Only here, as YAML takes a while to load.
-  const { writtenConfig } = await import('./writtenconfig.js');
-  const { text, fromFile } = writtenConfig(path, plan, options);
+  const { writtenConfig, writtenSplit } = await import('./writtenconfig.js');
+  const { text, fromFile } = isSplit(plan)
+    ? writtenSplit(path, plan, options)
+    : writtenConfig(path, plan, options);
   // Planning takes a while, too.
   checkNewFile(path, '--write-config');
   writeWhole(path, text, OWNER_ONLY);

@@ -1,8 +1,10 @@
 /** A plan for people: what is there, what to do with it, what is in the way, and the steps. */
 import { rate } from '../plan/estimates.js';
+import type { Part } from '../plan/parts.js';
 import type { Plan, PlannedFolder } from '../plan/plan.js';
 import { bytes, count, duration, fields, table } from '../text.js';
 import type { PlanStep } from './plansteps.js';
+import { percent } from './splitsteps.js';
 
 /** Resources that are listed; in JSON there are all. */
 const MAX_LISTED = 25;
@@ -14,8 +16,9 @@ export function planText(plan: Plan, steps: readonly PlanStep[], config?: string
     'What the source holds, and what to do with it:',
     resourceTable(plan),
     '',
-    `To be moved at its revisions: ${plan.prefixes.join(', ')}`,
-    fields(movedRows(plan)),
+    ...(plan.parts
+      ? ['Each of these gets an etcd of its own:', partTable(plan.parts)]
+      : [`To be moved at its revisions: ${plan.prefixes.join(', ')}`, fields(movedRows(plan))]),
     '',
     ...flagLines(plan),
     'Checks:',
@@ -57,6 +60,23 @@ function resourceTable({ folders, rates }: Plan): string {
           ],
         ];
   return table([['folder', 'keys', 'size', 'rev/s', 'way', 'resource'], ...rows, ...more]);
+}
+
+/** What each holds, and what its etcd has to take until the move is over. */
+function partTable(parts: readonly Part[]): string {
+  const perSecond = (n: number | null) => (n === null ? '?' : rate(n));
+  const rows = parts.map((part) => [
+    part.name,
+    part.way,
+    count(part.keys),
+    `${part.exact ? '' : '~'}${bytes(part.bytes)}`,
+    perSecond(part.perSecond),
+    part.share === null ? '?' : percent(part.share),
+    `${perSecond(part.etcdPerSecond)} writes/s${part.needsPeers ? ', by proposals' : ''}`,
+    part.seedSeconds === null ? 'none' : `about ${duration(part.seedSeconds)}`,
+  ]);
+  const head = ['part', 'way', 'keys', 'size', 'rev/s', 'of all', 'its etcd takes', 'seed'];
+  return table([head, ...rows]);
 }
 
 function movedRows({ contents, rates, window, estimates }: Plan): [string, string][] {
@@ -128,13 +148,14 @@ function stepLines({ step, what, commands }: PlanStep, i: number): string[] {
   ];
 }
 
-function verdictLine({ checks, target }: Plan): string {
+function verdictLine({ checks, target, parts }: Plan): string {
   const of = (verdict: string) => checks.filter((c) => c.verdict === verdict).map((c) => c.check);
   const stops = of('stop');
   const warns = of('warn');
   if (stops.length > 0) return `STOP: mend this first: ${stops.join(', ')}.`;
   const look = warns.length > 0 ? `; look at ${warns.join(', ')}` : '';
-  const asked = target ? '' : ' The target was not asked: add --dest-endpoints when there is one.';
+  const asked =
+    target || parts ? '' : ' The target was not asked: add --dest-endpoints when there is one.';
   return `Nothing stands in the way${look}.${asked}`;
 }
 

@@ -23,7 +23,9 @@ export function flag(name: OptionName, value: string): string {
 }
 
 /** What a command was given that is to be given to the next one. */
-export type Again = Partial<Options> & { fromFile?: Pick<FromFile, 'path' | 'names'> };
+export type Again = Partial<Options> & {
+  fromFile?: Pick<FromFile, 'path' | 'migration' | 'names'>;
+};
 
 /**
  * The next command: what its config file gives is not said once more.
@@ -35,8 +37,10 @@ export function commandAgain(name: string, options: Again, ...parts: string[]): 
 
 /** Its flags alone, the file before the others. */
 export function flagsOf({ fromFile }: Again, ...parts: string[]): string {
-  const file = fromFile ? `-f ${quoted(fromFile.path)}` : '';
-  return joined([file, ...parts]);
+  if (!fromFile) return joined(parts);
+  const { path, migration } = fromFile;
+  const which = migration === undefined ? '' : flag('migration', migration);
+  return joined([`-f ${quoted(path)}`, which, ...parts]);
 }
 
 function joined(parts: readonly string[]): string {

@@ -13,6 +13,7 @@ import { SOURCE_ACCESS, TARGET_ACCESS } from '../config/access.js';
 import type { OptionSpec } from '../config/kinds.js';
 import { OPTIONS, placeOf, variableOf, type OptionName } from '../config/options.js';
 import type { FromFile } from '../config/parse.js';
+import { etcdOf, type Part } from '../plan/parts.js';
 import type { Plan } from '../plan/plan.js';
 import { filesOf, movedResources, placeholder } from './plansteps.js';
 import type { Again } from './typed.js';
@@ -34,38 +35,111 @@ interface WrittenConfig {
 
 /** @param path that it will have */
 export function writtenConfig(path: string, plan: Plan, options: Again): WrittenConfig {
-  const entries = entriesOf(plan, options).filter(
-    ({ value, example }) => value !== undefined || example !== undefined,
-  );
+  const entries = entriesOf(plan, options);
+  return {
+    text: [...head(path), ...sectionsOf(entries), ''].join('\n'),
+    fromFile: { path, names: namesOf(entries) },
+  };
+}
+
+/** Of a split: what all parts share, and a migration for each that is copied. */
+export function writtenSplit(
+  path: string,
+  plan: Plan & { parts: readonly Part[] },
+  options: Again,
+): WrittenConfig {
+  const given = (name: OptionName): Entry => ({ name, value: valueOf(name, options) });
+  const common = [
+    ...[given('endpoints'), ...SOURCE_ACCESS.map(given)],
+    ...KUBE,
+    {
+      ...({ name: 'oldApiservers', value: undefined } as const),
+      example: ['https://OLD-1:6443', 'https://OLD-2:6443'],
+    },
+    { name: 'flipHook', value: undefined, example: '/etc/etcd-lockstep/flip.sh' } as const,
+    { name: 'margin', value: plan.estimates.fenceMargin } as const,
+  ];
+  const copied = plan.parts.filter(({ way }) => way !== 'configuration');
+  const migrations = copied.flatMap((part, i) => [
+    ...['', `  # ${part.way}: ${part.why}`, `  ${part.name}:`],
+    ...sectionsOf(entriesOfPart(part, FIRST_PORT + i))
+      .slice(1)
+      .map((line) => (line === '' ? '' : `    ${line}`)),
+  ]);
+  const several = copied.length === 0 ? [] : ['', 'migrations:', ...migrations.slice(1)];
+  return {
+    text: [...head(path, copied[0]?.name), ...sectionsOf(common), ...several, ''].join('\n'),
+    fromFile: { path, names: namesOf(common) },
+  };
+}
+
+function namesOf(entries: readonly Entry[]): Set<OptionName> {
+  return new Set(entries.filter(({ value }) => value !== undefined).map(({ name }) => name));
+}
+
+/** Each below its section, an empty line before that. */
+function sectionsOf(entries: readonly Entry[]): string[] {
   const sections = new Map<string, Entry[]>();
   for (const entry of entries) {
+    if (entry.value === undefined && entry.example === undefined) continue;
     const [section = '', key] = (placeOf(entry.name) ?? '').split('.');
     const at = key === undefined ? '' : section;
     sections.set(at, [...(sections.get(at) ?? []), entry]);
   }
-  const lines = [...sections].flatMap(([section, of]) => [
+  return [...sections].flatMap(([section, of]) => [
     '',
     ...(section === ''
       ? of.flatMap(linesOf)
       : [`${section}:`, ...of.flatMap(linesOf).map(indented)]),
   ]);
-  return {
-    text: [...head(path), ...lines, ''].join('\n'),
-    fromFile: {
-      path,
-      names: new Set(entries.filter(({ value }) => value !== undefined).map(({ name }) => name)),
-    },
-  };
 }
 
-function head(path: string): string[] {
+/** @param first of several migrations; undefined: the file is one */
+function head(path: string, first?: string): string[] {
   const schema = schemaPath();
+  const which = first === undefined ? '' : ` --migration ${first}`;
   return [
     ...(schema === undefined ? [] : [`# yaml-language-server: $schema=${schema}`]),
-    `# A migration, for every command: etcd-lockstep COMMAND -f ${basename(path)}`,
+    first === undefined
+      ? `# A migration, for every command: etcd-lockstep COMMAND -f ${basename(path)}`
+      : `# Migrations of one source, for every command: etcd-lockstep COMMAND -f ${basename(path)}${which}`,
     `# etcd-lockstep config check -f ${basename(path)} says what each would use.`,
     '# Flags win over LOCKSTEP_… variables, and those over this file; relative paths are its folder’s.',
     '# In a value ${NAME} is what the variable NAME holds: so a password need not stand here.',
+  ];
+}
+
+const KUBE: readonly Entry[] = [
+  { name: 'kubeconfig', value: undefined, example: 'admin.conf' },
+  {
+    name: 'apiservers',
+    value: undefined,
+    example: ['https://APISERVER-1:6443', 'https://APISERVER-2:6443'],
+  },
+];
+
+/** Where each shows how it goes: they may run on one machine. */
+const FIRST_PORT = 2390;
+
+function entriesOfPart(part: Part, port: number): Entry[] {
+  const { name, way, folder, needsPeers } = part;
+  const to: Entry = { name: 'destEndpoints', value: undefined, example: [etcdOf(part)] };
+  const prefix: Entry = { name: 'prefix', value: [folder] };
+  const listen: Entry = { name: 'listen', value: undefined, example: `127.0.0.1:${port}` };
+  if (way !== 'lockstep') return [to, prefix, listen];
+  return [
+    to,
+    // As a value only where it cannot do without: the port has to be reached from here.
+    {
+      name: 'destPeers',
+      ...(needsPeers ? { value: 'members' } : { value: undefined }),
+      example: 'members',
+    },
+    prefix,
+    { name: 'journal', value: `${name}.journal` },
+    { name: 'out', value: `${name}.db` },
+    listen,
+    { name: 'auditEvery', value: undefined, example: '1h' },
   ];
 }
 
@@ -91,12 +165,7 @@ function entriesOf(plan: Plan, options: Again): Entry[] {
 
 function nightOf({ estimates }: Plan, resources: readonly string[]): Entry[] {
   return [
-    { name: 'kubeconfig', value: undefined, example: 'admin.conf' },
-    {
-      name: 'apiservers',
-      value: undefined,
-      example: ['https://APISERVER-1:6443', 'https://APISERVER-2:6443'],
-    },
+    ...KUBE,
     { name: 'resource', value: resources },
     { name: 'switchHook', value: undefined, example: '/etc/etcd-lockstep/move.sh' },
     { name: 'margin', value: estimates.fenceMargin },

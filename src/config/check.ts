@@ -125,13 +125,14 @@ function checkedOption(
       [...required, ...optional].includes(name) && !(from === 'file' && notFromFile.includes(name)),
   );
   if (users.length === 0 || from === 'flag') return [];
+  const value = from === 'file' ? file.values.get(name) : undefined;
   return [
     {
       flag: flagOf(name),
-      place: placeOf(name) ?? null,
+      place: value?.place ?? placeOf(name) ?? null,
       value: shown.map((one) => shownValue(name, one)).join(','),
       from,
-      line: from === 'file' ? (file.values.get(name)?.line ?? null) : null,
+      line: value?.line ?? null,
       variable: from === 'variable' ? variableOf(name) : null,
       commands: users.map(({ command }) => command),
     },

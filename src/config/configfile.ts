@@ -1,5 +1,6 @@
 /**
- * The config file of a migration: one for all its commands, of which each takes what it knows.
+ * The config file of a migration: one for all its commands, of which each takes what it knows. Or of
+ * several, which have a part in common (migrations.ts).
  *
  *     text ─► YAML nodes ─► for each key its option in the table ─► what that was given, as if typed
  *
@@ -32,7 +33,7 @@ import {
 import { LockstepError } from '../errors.js';
 import type { OptionSpec } from './kinds.js';
 import { OPTIONS, type OptionName } from './options.js';
-import { nearest, PLACES, SECTIONS } from './places.js';
+import { MIGRATIONS, nearest, PLACES, SECTIONS } from './places.js';
 import { substitute } from './substitute.js';
 
 /** What one option was given. */
@@ -43,7 +44,13 @@ export interface FileValue {
   shown: readonly string[];
   /** From 1. */
   line: number;
+  /** Its key: `source.endpoints`, `migrations.pods.journal`. */
+  place: string;
+  /** What is wrong with it where it counts: a variable that only another migration needs is not missed. */
+  fault?: string;
 }
+
+export type FileValues = ReadonlyMap<OptionName, FileValue>;
 
 /** A file that is in order; what its values are worth is not looked at yet. */
 export interface ConfigFile {
@@ -51,8 +58,16 @@ export interface ConfigFile {
   path: string;
   /** Of its bytes, hexadecimal. */
   sha256: string;
-  values: ReadonlyMap<OptionName, FileValue>;
+  /** Of the migration that it is for; what all of them share, as long as none was chosen. */
+  values: FileValues;
+  /** What each of its migrations has for itself; none where the file is one migration. */
+  migrations: ReadonlyMap<string, FileValues>;
+  /** The one that was chosen. */
+  migration?: string;
 }
+
+/** As a shell takes it without quotes. */
+const MIGRATION_NAME = /^[A-Za-z0-9][\w.-]*$/;
 
 /** More than any list of anchors that a person writes; each costs a walk through the file. */
 const MAX_ALIASES = 100;
@@ -65,11 +80,12 @@ export function parseConfig(
   text: string,
   path: string,
   environment: NodeJS.ProcessEnv,
-): Pick<ConfigFile, 'values'> {
+): Pick<ConfigFile, 'values' | 'migrations'> {
   const reader = new Reader(path, environment);
   reader.read(text);
   if (reader.faults.length > 0) throw badConfig(reader.faults.join('\n  '));
-  return { values: reader.values };
+  const { values, migrations } = reader;
+  return { values, migrations };
 }
 
 export function badConfig(message: string, cause?: unknown): LockstepError {
@@ -79,8 +95,16 @@ export function badConfig(message: string, cause?: unknown): LockstepError {
   });
 }
 
+/** Where in the file a key is looked at: in what all share, or in one migration. */
+interface Part {
+  values: Map<OptionName, FileValue>;
+  /** In front of its keys: `migrations.pods.` */
+  within: string;
+}
+
 class Reader {
   readonly values = new Map<OptionName, FileValue>();
+  readonly migrations = new Map<string, Map<OptionName, FileValue>>();
   readonly faults: string[] = [];
   readonly #lines = new LineCounter();
   #document: Document | undefined;
@@ -97,7 +121,7 @@ class Reader {
     const { contents } = document;
     if (contents === null || (isScalar(contents) && contents.value === null))
       this.faults.push(`${this.path} is empty`);
-    else if (isMap(contents)) this.#section(contents, '');
+    else if (isMap(contents)) this.#section(contents, '', { values: this.values, within: '' });
     else this.#fault(contents, 'no config file: it begins with keys, such as source: and target:');
   }
 
@@ -129,33 +153,60 @@ class Reader {
     }
   }
 
-  /** @param at its path; empty: the whole file */
-  #section({ items }: YAMLMap, at: string): void {
+  /** @param at its path within the part; empty: all of that */
+  #section({ items }: YAMLMap, at: string, part: Part): void {
     for (const { key, value } of items) {
-      if (!isScalar(key) || typeof key.value !== 'string') {
+      if (!isWord(key)) {
         this.#fault(key, 'a key must be a word');
         continue;
       }
       const path = at === '' ? key.value : `${at}.${key.value}`;
       const name = PLACES.get(path);
       const node = this.#resolved(value);
-      if (name !== undefined) this.#option(name, path, key, node);
-      else if (!SECTIONS.has(path)) this.#fault(key, noSuchKey(path));
+      const place = part.within + path;
+      if (name !== undefined) this.#option(name, part, { place, key, node });
+      else if (place === MIGRATIONS) this.#migrations(key, node);
+      else if (!SECTIONS.has(path)) this.#fault(key, noSuchKey(path, part.within));
       // One whose keys are all commented out has nothing below it.
-      else if (isMap(node)) this.#section(node, path);
-      else if (!isEmpty(node)) this.#fault(key, `${path}: its keys must stand below it, indented`);
+      else if (isMap(node)) this.#section(node, path, part);
+      else if (!isEmpty(node)) this.#fault(key, mustBeBelow(place));
     }
   }
 
-  #option(name: OptionName, place: string, key: Scalar, node: unknown): void {
+  #migrations(at: Scalar, node: unknown): void {
+    if (!isMap(node)) {
+      if (!isEmpty(node)) this.#fault(at, mustBeBelow(MIGRATIONS));
+      return;
+    }
+    for (const { key, value } of node.items) {
+      if (!isWord(key) || !MIGRATION_NAME.test(key.value)) {
+        this.#fault(key, 'a migration must have a name of letters, digits, dots and dashes');
+        continue;
+      }
+      const within = `${MIGRATIONS}.${key.value}`;
+      const values = new Map<OptionName, FileValue>();
+      this.migrations.set(key.value, values);
+      const own = this.#resolved(value);
+      if (isMap(own)) this.#section(own, '', { values, within: `${within}.` });
+      else if (!isEmpty(own)) this.#fault(key, mustBeBelow(within));
+    }
+  }
+
+  #option(
+    name: OptionName,
+    { values, within }: Part,
+    { place, key, node }: { place: string; key: Scalar; node: unknown },
+  ): void {
     const { kind, quote = String, choices = [] }: OptionSpec<unknown> = OPTIONS[name];
     const isList = kind === 'list' && isSeq(node);
     const written = this.#written(place, key, isList ? node.items : [node], kind === 'list');
+    const faults: string[] = [];
     const filled = written.map((text) =>
       substitute(text, this.environment, (what) => {
-        this.#fault(key, `${place}: ${what}`);
+        faults.push(this.#at(key.range?.[0] ?? 0, `${place}: ${what}`));
       }),
     );
+    if (within === '') this.#tell(faults);
     const isPath = kind === 'file' || kind === 'folder';
     const typed = (text: string) => {
       if (!isPath || choices.includes(text)) return isList ? quote(text) : text;
@@ -164,10 +215,12 @@ class Reader {
       return choices.includes(path) ? `./${path}` : path;
     };
     const given = filled.map(({ text }) => typed(text));
-    this.values.set(name, {
+    values.set(name, {
       given,
       shown: filled.map(({ filled: isFilled }, i) => (isFilled ? written[i] : given[i]) ?? ''),
       line: this.#lines.linePos(key.range?.[0] ?? 0).line,
+      place,
+      ...(faults.length > 0 ? { fault: faults.join('\n  ') } : {}),
     });
   }
 
@@ -199,9 +252,16 @@ class Reader {
   }
 
   #faultAt(offset: number, what: string): void {
+    this.#tell([this.#at(offset, what)]);
+  }
+
+  #at(offset: number, what: string): string {
     const { line, col } = this.#lines.linePos(offset);
-    const fault = `${this.path}:${line}:${col}: ${what}`;
-    if (!this.faults.includes(fault)) this.faults.push(fault);
+    return `${this.path}:${line}:${col}: ${what}`;
+  }
+
+  #tell(faults: readonly string[]): void {
+    this.faults.push(...new Set(faults.filter((one) => !this.faults.includes(one))));
   }
 }
 
@@ -220,10 +280,19 @@ function isEmpty(node: unknown): boolean {
   return node === null || node === undefined || (isScalar(node) && node.value === null);
 }
 
+function isWord(key: unknown): key is Scalar<string> {
+  return isScalar(key) && typeof key.value === 'string';
+}
+
 /** One that is like no key at all may be a secret that got there. */
-function noSuchKey(path: string): string {
+function noSuchKey(path: string, within: string): string {
   const meant = nearest(path);
-  return meant === undefined ? 'no such key' : `${path}: no such key; the nearest is ${meant}`;
+  if (meant === undefined || (within !== '' && meant === MIGRATIONS)) return 'no such key';
+  return `${within}${path}: no such key; the nearest is ${within}${meant}`;
+}
+
+function mustBeBelow(place: string): string {
+  return `${place}: its keys must stand below it, indented`;
 }
 
 /** Behind a colon, and in quotes, the library shows what it has read. */

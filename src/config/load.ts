@@ -1,10 +1,10 @@
 /** Options with their config file: what was typed, the environment and a path to what they mean. */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { isSystemError, LockstepError } from '../errors.js';
+import { badArgument, isSystemError, LockstepError } from '../errors.js';
 import { bytes } from '../text.js';
 import type { ConfigFile } from './configfile.js';
-import type { OptionName } from './options.js';
+import { variableOf, type OptionName } from './options.js';
 import { parseOptions, type Given, type Typed } from './parse.js';
 
 /** Hundreds of times what a migration has to say. */
@@ -24,21 +24,49 @@ export async function loadOptions<R extends OptionName, O extends OptionName>(
   environment: NodeJS.ProcessEnv,
   { required, optional, notFromFile }: Taken<R, O>,
 ): Promise<Given<R, O>> {
-  const file = await loadConfig(typed, environment);
+  const isGiven = (name: OptionName) =>
+    typed[name] !== undefined || environment[variableOf(name)] !== undefined;
+  const fromFile = [...required, ...optional].filter(
+    (name) => !isGiven(name) && !notFromFile?.includes(name),
+  );
+  const file = await loadConfig(typed, environment, fromFile);
   const ours = file && without(file, notFromFile);
   return parseOptions(typed, environment, required, optional, ours);
 }
 
 /**
- * The file that is named by a flag or its variable; undefined where none is.
+ * The file that is named by a flag or its variable, as the migration that is named so sees it; undefined
+ * where there is no file.
+ * @param taken options that it may give
  * @throws LockstepError BAD_ARGUMENT, BAD_CONFIG
  */
 export async function loadConfig(
   typed: Typed,
   environment: NodeJS.ProcessEnv,
+  taken: readonly OptionName[],
 ): Promise<ConfigFile | undefined> {
-  const { config } = parseOptions(typed, environment, [], ['config']);
-  return config === undefined ? undefined : readConfig(config, environment);
+  const { config, migration } = parseOptions(typed, environment, [], ['config', 'migration']);
+  if (config !== undefined) return readMigration(config, environment, { migration, taken });
+  if (migration === undefined) return undefined;
+  throw badArgument(
+    `--migration ${migration}: there is no config file to look for it in`,
+    'Add -f FILE, or leave --migration (or LOCKSTEP_MIGRATION) out.',
+  );
+}
+
+/**
+ * As {@link readConfig}, for one migration.
+ * @throws LockstepError BAD_ARGUMENT, BAD_CONFIG
+ */
+export async function readMigration(
+  path: string,
+  environment: NodeJS.ProcessEnv,
+  { migration, taken }: { migration?: string | undefined; taken: readonly OptionName[] },
+): Promise<ConfigFile> {
+  const file = await readConfig(path, environment);
+  // Only here, as YAML takes a while to load.
+  const { oneMigration } = await import('./migrations.js');
+  return oneMigration(file, migration, taken);
 }
 
 /** What of a file a command takes. */
@@ -49,7 +77,10 @@ function without(file: ConfigFile, names: readonly OptionName[] = []): ConfigFil
   };
 }
 
-/** @throws LockstepError BAD_CONFIG */
+/**
+ * All of a file, with every migration that it has.
+ * @throws LockstepError BAD_CONFIG
+ */
 export async function readConfig(
   path: string,
   environment: NodeJS.ProcessEnv,

@@ -228,6 +228,11 @@ export const OPTIONS = {
     '24h',
     'a check: exit code 1 unless the target has by then what the source has now',
   ),
+  split: list(
+    'names',
+    'resources that get an etcd each, as kubectl names them: pods,leases,events',
+    resources,
+  ),
   sample: withDefault(
     '10s',
     duration('1ms', '24h', 'how long the source is watched to see what it writes'),
@@ -375,6 +380,10 @@ export const OPTIONS = {
     ...file('config file of the migration, YAML; flags and variables win over what it says'),
     short: 'f',
   },
+  migration: text(
+    'name',
+    'which of the migrations that the config file has; none needed where it has one',
+  ),
   writeConfig: file('write a config file for all that comes after: no secrets; must not exist'),
   writeOut: {
     ...inFile(

@@ -17,6 +17,8 @@ export interface FromFile {
   path: string;
   /** Of its bytes, hexadecimal. */
   sha256: string;
+  /** Of several in it, the one that this is about. */
+  migration?: string;
   names: ReadonlySet<OptionName>;
 }
 
@@ -68,9 +70,10 @@ export function parseOptions<R extends OptionName, O extends OptionName>(
 }
 
 function fromFile(file: ConfigFile, typed: Typed, environment: NodeJS.ProcessEnv): FromFile {
-  const { path, sha256, values } = file;
+  const { path, sha256, migration, values } = file;
   const wins = (name: OptionName) => find(name, typed, environment, file)?.from === 'file';
-  return { path, sha256, names: new Set([...values.keys()].filter(wins)) };
+  const names = new Set([...values.keys()].filter(wins));
+  return { path, sha256, ...(migration === undefined ? {} : { migration }), names };
 }
 
 /** @returns undefined for what is given nowhere and has no default */
@@ -87,8 +90,8 @@ export function find(
     return { from: 'variable', ...once(variable), called: variableOf(name) };
   const value = file?.values.get(name);
   if (file && value) {
-    const { given, shown, line } = value;
-    const called = `${file.path}:${line}: ${placeOf(name) ?? ''}`;
+    const { given, shown, line, place } = value;
+    const called = `${file.path}:${line}: ${place}`;
     return { from: 'file', given, shown, called };
   }
   const { default: fallback }: OptionSpec<unknown> = OPTIONS[name];

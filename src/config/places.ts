@@ -17,6 +17,9 @@ export const SECTIONS: ReadonlySet<string> = new Set(
   [...PLACES.keys()].flatMap((place) => place.split('.').slice(0, -1)),
 );
 
+/** Below it stand the names of migrations, and below each what a file has (migrations.ts). */
+export const MIGRATIONS = 'migrations';
+
 /** Letters more, less or others, in what is taken for a slip. */
 const MAX_FAR = 3;
 
@@ -28,7 +31,7 @@ const MAX_FAR = 3;
 export function nearest(path: string): string | undefined {
   const typed = plain(path);
   const key = plain(path.split('.').at(-1) ?? '');
-  const ranked = [...PLACES.keys(), ...SECTIONS].map((place) => {
+  const ranked = [...PLACES.keys(), ...SECTIONS, MIGRATIONS].map((place) => {
     const name = PLACES.get(place);
     const ways = [
       distance(typed, plain(place)),
@@ -39,7 +42,18 @@ export function nearest(path: string): string | undefined {
     return { place, far: Math.min(...ways) };
   });
   const best = ranked.reduce((a, b) => (b.far < a.far ? b : a));
-  return best.far <= Math.min(Math.max(1, key.length / 3), MAX_FAR) + 0.5 ? best.place : undefined;
+  return best.far <= mostFar(key) + 0.5 ? best.place : undefined;
+}
+
+/** The same of a few names. */
+export function nearestOf(typed: string, names: readonly string[]): string | undefined {
+  const ranked = names.map((name) => ({ name, far: distance(plain(typed), plain(name)) }));
+  const near = ranked.filter(({ far }) => far <= mostFar(typed)).sort((a, b) => a.far - b.far);
+  return near[0]?.name;
+}
+
+function mostFar(typed: string): number {
+  return Math.min(Math.max(1, typed.length / 3), MAX_FAR);
 }
 
 /** Without what is easily typed otherwise. */

@@ -66,7 +66,11 @@ export async function preflight(options: CutoverOptions): Promise<Checked> {
   const standing = await Freeze.find(all);
   return {
     ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },
-    warnings: [...(await endpointWarnings(options)), ...frozenWarnings(standing)],
+    warnings: [
+      ...(await endpointWarnings(options)),
+      ...leaseWarnings(moved, oldApiservers.length > 0),
+      ...frozenWarnings(standing),
+    ],
   };
 }
 
@@ -100,6 +104,16 @@ export async function endpointWarnings({
         (address) =>
           `the pre-warmed apiserver at ${address} is in the cluster's own list, so clients inside write there already; start it with --endpoint-reconciler-type=none`,
       ),
+  ];
+}
+
+/** Who renews a lease is refused, too: what a restart inside the freeze means for leaders and nodes. */
+export function leaseWarnings(moved: readonly Moved[], prewarmed: boolean): string[] {
+  const isLease = ({ resource: { group, resource } }: Moved) =>
+    group === 'coordination.k8s.io' && resource === 'leases';
+  if (prewarmed || !moved.some(isLease)) return [];
+  return [
+    'leases are frozen, too, until the last apiserver has restarted: leaders give up after 10 s without a renewal, and nodes are Unknown after 40 s; with pre-warmed apiservers (--old-apiservers) it is a second or two',
   ];
 }
 

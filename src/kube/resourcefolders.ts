@@ -61,6 +61,24 @@ for (const [group, names] of Object.entries(COMPILED_IN))
     RESOURCE_OF.set(OTHER_FOLDERS[resource] ?? name, resource);
   }
 
+/** A resource as the flag has it, and its folder below the root: `coordination.k8s.io/leases`, `leases/`. */
+export interface CompiledIn {
+  resource: string;
+  folder: string;
+}
+
+/**
+ * What somebody means who names a resource as kubectl does; the group may be left out.
+ * @returns undefined for what is none that apiservers can have in an etcd of its own
+ */
+export function compiledIn({ group, resource }: Resource): CompiledIn | undefined {
+  const all = [...RESOURCE_OF].map(([folder, name]) => ({ resource: name, folder: `${folder}/` }));
+  return (
+    all.find((one) => one.resource === `${group}/${resource}`) ??
+    (group === '' ? all.find((one) => one.resource.endsWith(`/${resource}`)) : undefined)
+  );
+}
+
 /** What lies in a folder. */
 type Folder =
   /** `resource` as the flag has it: `/pods`, `apps/deployments` */

@@ -96,6 +96,14 @@ export function estimate(
 }
 
 /**
+ * Revisions a second that go by transactions to a target near by, of a source that writes so.
+ * @param share of the revisions that have keys of ours, 0 to 1
+ */
+export function nearTransactionsPerSecond(share: number): number {
+  return 1 / secondsARevision(PACE, share, NEAR_SECONDS);
+}
+
+/**
  * What the target has to have room for: the keys, and what is written between two compactions, a row
  * of our own for each revision among it.
  */

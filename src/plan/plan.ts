@@ -7,6 +7,7 @@
  * One thing after the other, so that what is timed is not disturbed by what else we do.
  */
 import { badArgument, hasCode, LockstepError } from '../errors.js';
+import type { Resource } from '../kube/resource.js';
 import { probeKey, PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { answersProgress } from '../source/progressproof.js';
@@ -21,6 +22,14 @@ import { readContents, type Contents, type ContentsProgress } from './contents.j
 import * as data from './data.js';
 import { estimate, pace, targetBytes, type Estimates } from './estimates.js';
 import { measureFolders, type FolderSize } from './foldersizes.js';
+import {
+  allOverrides,
+  askedParts,
+  planParts,
+  seededFolders,
+  type AskedPart,
+  type Part,
+} from './parts.js';
 import { sampleRates, type Activity, type Rates } from './rates.js';
 import * as servers from './servers.js';
 import { overrides, resources, split, type Split } from './split.js';
@@ -34,6 +43,8 @@ export interface PlanOptions {
   target: Connection | undefined;
   /** Pods where there is none. */
   prefixes: PrefixSet | undefined;
+  /** Resources that get an etcd each, in place of prefixes and a target. */
+  split?: readonly Resource[] | undefined;
   /** The target's peer ports, where it may be written through them. */
   peers?: PeersOptions | undefined;
   sampleSeconds: number;
@@ -65,6 +76,8 @@ export interface Plan {
   rates: Omit<Rates, 'byFolder'>;
   window: Window;
   estimates: Estimates;
+  /** Of a split; null where one etcd is planned. */
+  parts: Part[] | null;
   /** Value of kube-apiserver's --etcd-servers-overrides. */
   overrides: string;
   checks: Check[];
@@ -93,7 +106,9 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   try {
     onProgress({ step: 'members' });
     const root = await findReadableRoot(source, options.prefixes);
-    const prefixes = options.prefixes ?? PrefixSet.of([root + PODS_FOLDER]);
+    const parts = options.split && askedParts(options.split, root);
+    const prefixes =
+      options.prefixes ?? PrefixSet.of(parts ? seededFolders(parts) : [root + PODS_FOLDER]);
     const key = probeKey(prefixes);
     const head = await readableHead(source, key, options.prefixes !== undefined);
     const members = await askMembers(from, 'source', key, signal);
@@ -109,7 +124,7 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     ];
     signal.throwIfAborted();
     return {
-      ...compile(facts, to?.endpoints),
+      ...compile(facts, to?.endpoints, parts),
       checks,
       source: { head, members: members.members },
       target: targetMembers ? { members: targetMembers.members } : null,
@@ -159,14 +174,23 @@ async function readSource(
 function compile(
   facts: Facts,
   endpoints: readonly string[] | undefined,
+  asked: readonly AskedPart[] | undefined,
 ): Omit<Plan, 'checks' | 'source' | 'target'> {
   const { root, prefixes, contents, rates, window, estimates } = facts;
-  const folders = planFolders(facts);
+  const folders = planFolders(
+    facts,
+    asked?.map(({ resource }) => resource),
+  );
   const { byFolder: _, ...totals } = rates;
-  const lockstep = endpoints ?? TO_BE_NAMED.lockstep;
+  const servers = { ...TO_BE_NAMED, lockstep: endpoints ?? TO_BE_NAMED.lockstep };
+  const { seedSeconds } = estimates;
+  const parts = asked ? planParts(asked, { folders, rates, contents, seedSeconds }) : null;
   return {
     ...{ root, prefixes: [...prefixes.list], folders, contents, rates: totals, window, estimates },
-    overrides: overrides(folders, { ...TO_BE_NAMED, lockstep }),
+    parts,
+    overrides: parts
+      ? allOverrides(parts)
+      : overrides(folders, ({ way }) => (way === 'stays' ? [] : servers[way])),
   };
 }
 
@@ -295,7 +319,10 @@ async function checkTarget(
  * Sizes that were read whole take the place of those that were guessed. What has appeared since they
  * were taken has no size, but is being written.
  */
-function planFolders({ sizes, prefixes, root, contents, rates }: Facts): PlannedFolder[] {
+function planFolders(
+  { sizes, prefixes, root, contents, rates }: Facts,
+  asked: readonly string[] | undefined,
+): PlannedFolder[] {
   const known = new Map(sizes.map((size) => [size.folder, size]));
   for (const { prefix: folder, keys, bytes } of contents.prefixes)
     known.set(folder, { folder, keys, bytes, exact: true });
@@ -303,7 +330,7 @@ function planFolders({ sizes, prefixes, root, contents, rates }: Facts): Planned
     for (const folder of rates.byFolder.keys())
       if (!known.has(folder)) known.set(folder, { folder, keys: 0, bytes: 0, exact: false });
   const quiet = { revisions: 0, events: 0, bytes: 0 };
-  return split([...known.values()], prefixes, root)
+  return split([...known.values()], prefixes, root, asked)
     .map((planned) => ({
       ...planned,
       activity: rates.everything ? (rates.byFolder.get(planned.folder) ?? quiet) : null,

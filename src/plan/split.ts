@@ -5,7 +5,7 @@ import { check, ok, stop, warn, type Check, type Finding } from './check.js';
 import type { FolderSize } from './foldersizes.js';
 
 /** How a resource gets to its own etcd, or that it does not. */
-type SplitWay =
+export type SplitWay =
   /** At the same revisions: what this tool is for. */
   | 'lockstep'
   /** Objects that live for an hour and that nobody needs to find again: nothing is copied. */
@@ -24,50 +24,71 @@ export interface Split extends FolderSize {
 const WHY: Record<'/events' | 'coordination.k8s.io/leases', Pick<Split, 'way' | 'why'>> = {
   '/events': {
     way: 'configuration',
-    why: "they expire within an hour: point the apiservers at an empty etcd whose revisions begin above the source's head (docs/cutover.md, a split in four)",
+    why: "they expire within an hour: point the apiservers at an empty etcd whose revisions begin above the source's head (docs/split.md)",
   },
   'coordination.k8s.io/leases': {
     way: 'mirror',
-    why: "renewed every few seconds: a plain copy is enough, into an etcd whose revisions begin above the source's head, or the node controller sees no renewal any more (docs/cutover.md, a split in four)",
+    why: "renewed every few seconds: a plain copy is enough, into an etcd whose revisions begin above the source's head, or the node controller sees no renewal any more (docs/split.md)",
   },
 };
 
-export function split(folders: readonly FolderSize[], prefixes: PrefixSet, root: string): Split[] {
-  return folders.map((size) => ({ ...size, ...wayOf(size.folder, prefixes, root) }));
+const LOCKSTEP = {
+  way: 'lockstep',
+  why: 'asked for: kept at its revisions, audited key by key',
+} as const;
+
+/** How a resource that is to be split off gets to its own etcd. */
+export function wayFor(resource: string): Pick<Split, 'way' | 'why'> {
+  return resource === '/events' || resource === 'coordination.k8s.io/leases'
+    ? WHY[resource]
+    : LOCKSTEP;
 }
 
-function wayOf(folder: string, prefixes: PrefixSet, root: string): Omit<Split, keyof FolderSize> {
+/** @param asked resources that are to be split off; undefined: the prefixes, and what is worth it besides */
+export function split(
+  folders: readonly FolderSize[],
+  prefixes: PrefixSet,
+  root: string,
+  asked?: readonly string[],
+): Split[] {
+  return folders.map((size) => ({ ...size, ...wayOf(size.folder, prefixes, root, asked) }));
+}
+
+function wayOf(
+  folder: string,
+  prefixes: PrefixSet,
+  root: string,
+  asked: readonly string[] | undefined,
+): Omit<Split, keyof FolderSize> {
   const found = lookUp(folder, root);
   const resource = found.kind === 'resource' || found.kind === 'custom' ? found.resource : null;
-  if (prefixes.list.includes(folder))
-    return {
-      resource,
-      way: 'lockstep',
-      why: 'asked for: kept at its revisions, audited key by key',
-    };
-  if (resource === '/events' || resource === 'coordination.k8s.io/leases')
-    return { resource, ...WHY[resource] };
+  if (asked) {
+    if (resource !== null && asked.includes(resource)) return { resource, ...wayFor(resource) };
+  } else {
+    if (prefixes.list.includes(folder)) return { resource, ...LOCKSTEP };
+    if (resource === '/events' || resource === 'coordination.k8s.io/leases')
+      return { resource, ...WHY[resource] };
+  }
   if (found.kind === 'custom')
     return { resource, way: 'stays', why: 'no flag moves custom resources and API services' };
   if (found.kind === 'internal') return { resource, way: 'stays', why: found.why };
   return { resource, way: 'stays', why: '' };
 }
 
-/** Where each way's etcd is: the target's endpoints, or a name to be replaced. */
-interface Servers {
-  lockstep: readonly string[];
-  configuration: readonly string[];
-  mirror: readonly string[];
-}
-
 /**
  * The value of `--etcd-servers-overrides`: one entry a resource, commas between them, semicolons between
  * the members of one etcd.
+ * @param servers the etcd of each: its endpoints, or a name to be replaced
  */
-export function overrides(splits: readonly Split[], servers: Servers): string {
+export function overrides<S extends Pick<Split, 'resource' | 'way'>>(
+  splits: readonly S[],
+  servers: (split: S) => readonly string[],
+): string {
   return splits
-    .flatMap(({ resource, way }) =>
-      resource === null || way === 'stays' ? [] : [`${resource}#${servers[way].join(';')}`],
+    .flatMap((one) =>
+      one.resource === null || one.way === 'stays'
+        ? []
+        : [`${one.resource}#${servers(one).join(';')}`],
     )
     .join(',');
 }

@@ -138,6 +138,17 @@ for (const [shell, offeredBy] of Object.entries(SHELLS))
       expect(offered('cutover -f none.yaml --resource ')).to.deep.equal([]);
       expect(offered('cutover --resource ')).to.deep.equal([]);
     });
+
+    it('migrations of that file, and what the one on the line has', () => {
+      writeFileSync(
+        join(folder, 'split.yaml'),
+        'migrations: {pods: {prefixes: [/p/]}, leases: {prefixes: [/l/]}}\n',
+      );
+      expect(offered('follow -f split.yaml --migration ')).to.have.members(['pods', 'leases']);
+      expect(offered('follow -f split.yaml --migration l')).to.deep.equal(['leases']);
+      expect(offered('seed -f split.yaml --migration leases --prefix ')).to.deep.equal(['/l']);
+      expect(offered('seed -f split.yaml --prefix ')).to.deep.equal([]);
+    });
   });
 
 describe('completion', () => {

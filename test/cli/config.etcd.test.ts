@@ -125,6 +125,38 @@ describe('a config file, from plan to audit', () => {
     expect(none.stderr).to.contain('prefixes is one');
   });
 
+  it('of several migrations each is checked, and a command is for one of them', async () => {
+    const split = join(stage.dir, 'split.yaml');
+    const { endpoint } = stage.source;
+    writeFileSync(
+      split,
+      `source: {endpoints: ["${endpoint}"]}\nmigrations:\n  pods: {journal: p, base: p.db, prefixes: [${PODS}]}\n  leases: {target: {endpoints: http://a:1}}\n`,
+    );
+    const json = await run(['config', 'check', '-f', split, '-w', 'json']);
+    expect(json.code, json.stderr).to.equal(0);
+    const checked = whole(json.stdout).map((line) => contract.configCheck.parse(line).config);
+    expect(checked.map(({ migration }) => migration)).to.deep.equal(['pods', 'leases']);
+    const can = checked.map(({ commands }) =>
+      ['seed', 'mirror'].map((name) => commands.find(({ command }) => command === name)?.ready),
+    );
+    expect(can).to.deep.equal([
+      [true, false],
+      [false, true],
+    ]);
+    const text = await run(['config', 'check', '-f', split, '--migration', 'pods']);
+    expect(text.stdout).to.match(/^RIGHT: \S+split\.yaml, migration pods\n/);
+    expect(text.stdout).to.match(/split\.yaml:3 migrations\.pods\.journal/);
+    const get = (...args: string[]) => run(['config', 'get', ...args, '-f', split]);
+    expect(await get('migrations')).to.include({ code: 0, stdout: 'pods\nleases\n' });
+    expect(await get('base', '--migration', 'leases')).to.include({ code: 1, stdout: '' });
+    const none = await run(['seed', '-f', split]);
+    expect(none.code).to.equal(2);
+    expect(none.stderr).to.contain('has several migrations: pods, leases');
+    const seeded = await run(['seed', '-f', split, '--migration', 'pods']);
+    expect(seeded.code, seeded.stderr).to.equal(0);
+    expect(seeded.stdout).to.contain(`etcd-lockstep follow -f ${split} --migration pods `);
+  });
+
   it('all values that are wrong are told at once', async () => {
     const wrong = join(stage.dir, 'values.yaml');
     writeFileSync(wrong, 'cutover: {margin: 1e3}\nlisten: here\n');

@@ -593,6 +593,18 @@ export const plan = z.strictObject({
     z.strictObject({ step: z.string(), what: z.string(), commands: z.array(z.string()) }),
   ),
   stop: z.boolean(),
+  parts: z
+    .array(
+      z.strictObject({
+        ...{ name: z.string(), resource: z.string(), folder: z.string(), why: z.string() },
+        way: z.enum(['lockstep', 'configuration', 'mirror']),
+        ...{ keys: z.number().int(), bytes: z.number().int(), exact: z.boolean() },
+        ...{ perSecond: z.number().nullable(), share: z.number().nullable() },
+        ...{ etcdPerSecond: z.number().nullable(), needsPeers: z.boolean().nullable() },
+        seedSeconds: z.number().nullable(),
+      }),
+    )
+    .nullable(),
   config: z.string().nullable(),
 });
 
@@ -603,6 +615,7 @@ export const configCheck = z.strictObject({
   config: z.strictObject({
     path: z.string(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    migration: z.string().nullable(),
     ready: z.boolean(),
     options: z.array(
       z.strictObject({

@@ -164,6 +164,20 @@ describe('a config file', () => {
     ],
     ['half a variable', 'journal: ${A\n', 'journal: holds a ${'],
     ['no name of one', 'journal: ${A:-b}\n', 'journal: holds a ${'],
+    [
+      'a key of a migration',
+      'migrations:\n  pods:\n    taget: {endpoints: a}\n',
+      ':3:5: migrations.pods.taget: no such key; the nearest is migrations.pods.target',
+    ],
+    ['migrations misspelt', 'migration: {a: {}}\n', 'the nearest is migrations'],
+    ['migrations in a migration', 'migrations: {a: {migrations: {}}}\n', /:1:18: no such key$/],
+    ['a name with a blank', 'migrations: {a b: {}}\n', ':1:14: a migration must have a name'],
+    ['a migration twice', 'migrations: {a: {}, a: {}}\n', ':1:21: the key is there twice'],
+    [
+      'a value for one',
+      'migrations: {a: b}\n',
+      ':1:14: migrations.a: its keys must stand below it',
+    ],
     ['several at once', 'a: 1\njournal:\n', /:1:1: no such key\n.*:2:1: journal: /],
   ] as const)
     it(`${what}: is an error`, () => {

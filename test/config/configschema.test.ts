@@ -6,7 +6,7 @@ import { format, resolveConfig } from 'prettier';
 import { parse } from 'yaml';
 import { writtenConfig } from '../../src/cli/writtenconfig.js';
 import { parseConfig } from '../../src/config/configfile.js';
-import { PLACES, SECTIONS } from '../../src/config/places.js';
+import { MIGRATIONS, PLACES, SECTIONS } from '../../src/config/places.js';
 import type { Plan } from '../../src/plan/plan.js';
 import { blocksOf, PAGES } from '../docs/pages.js';
 import { configSchema } from './configschema.js';
@@ -49,7 +49,7 @@ describe('docs/config.schema.json', () => {
     const places = Object.entries(properties).flatMap(([key, { properties: below }]) =>
       below ? Object.keys(below).map((inner) => `${key}.${inner}`) : [key],
     );
-    expect(places.sort()).to.deep.equal([...PLACES.keys()].sort());
+    expect(places.sort()).to.deep.equal([...PLACES.keys(), MIGRATIONS].sort());
     for (const section of SECTIONS) expect(properties).to.have.property(section);
   });
 
@@ -93,6 +93,16 @@ describe('docs/config.schema.json', () => {
     [true, 'journal: 1\naudit: {every: 3600, history: false}\ncutover:\n'],
     [true, 'output: {format: json, logLevel: "${L}x"}'.replace('${L}x', 'warn')],
     [true, 'source: {endpoints: [http://a:1]}\n'],
+    [
+      true,
+      'journal: a\nmigrations: {pods: {journal: b, target: {endpoints: "http://a:1"}}, l: }\n',
+    ],
+    [true, 'migrations:\n'],
+    [false, 'migrations: {"a b": {journal: b}}\n'],
+    [false, 'migrations: {pods: {journals: b}}\n'],
+    [false, 'migrations: {pods: {migrations: {a: {journal: b}}}}\n'],
+    [false, 'migrations: {pods: 1}\n'],
+    [false, 'migrations: [pods]\n'],
     [false, 'sources: {endpoints: [http://a:1]}\n'],
     [false, 'source: {endpoint: [http://a:1]}\n'],
     [false, 'source: {endpoints: {a: b}}\n'],

@@ -1,12 +1,15 @@
 /** The JSON schema of a config file, for editors: made of the table of options. */
 import type { OptionSpec } from '../../src/config/kinds.js';
 import { flagOf, OPTIONS } from '../../src/config/options.js';
-import { PLACES } from '../../src/config/places.js';
+import { MIGRATIONS, PLACES } from '../../src/config/places.js';
 
 type Schema = Record<string, unknown>;
 
 /** In place of any value. */
 const VARIABLE = { type: 'string', pattern: String.raw`\$\{[A-Za-z_]\w*\}` };
+
+/** Of a migration. */
+const NAME = String.raw`^[A-Za-z0-9][\w.-]*$`;
 
 export function configSchema(): Schema {
   const root: Record<string, Schema> = {};
@@ -18,6 +21,14 @@ export function configSchema(): Schema {
     if (key === undefined) root[first] = leaf;
     else Object.assign((root[first] ??= section())['properties'] as Schema, { [key]: leaf });
   }
+  // Below a name the same as in a file that is one migration.
+  const migration = { ...section(), properties: { ...root } };
+  root[MIGRATIONS] = {
+    description: 'Several migrations, by name: each has over what all share what is its own.',
+    type: ['object', 'null'],
+    patternProperties: { [NAME]: migration },
+    additionalProperties: false,
+  };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'The config file of etcd-lockstep',

@@ -1,7 +1,9 @@
 /** What says that writes are frozen, or may be, is a warning: it is told with --log-level warn, too. */
 import { expect } from 'chai';
 import { tellOwnFreeze } from '../../src/cutover/freezeover.js';
+import { leaseWarnings } from '../../src/cutover/preflight.js';
 import { ApiServer } from '../../src/kube/api.js';
+import { movedBy } from '../../src/proof/movedresources.js';
 import { thisRun } from '../../src/target/nightowner.js';
 import { freePorts } from '../rig/ports.js';
 
@@ -18,5 +20,14 @@ describe('who has lost the night', () => {
     expect(told).to.have.length(1);
     expect(told[0]?.[0]).to.match(/^writes may be frozen by this run \(no apiserver answers/);
     expect(told[0]?.[1]).to.be.true;
+  });
+});
+
+describe('who moves leases', () => {
+  it('is warned before go where apiservers restart inside the freeze', () => {
+    const moved = movedBy(['/registry/pods/', '/registry/leases/'], undefined);
+    expect(leaseWarnings(moved, true)).to.deep.equal([]);
+    expect(leaseWarnings(moved.slice(0, 1), false)).to.deep.equal([]);
+    expect(leaseWarnings(moved, false).join()).to.match(/10 s.*40 s.*--old-apiservers/);
   });
 });

@@ -48,12 +48,13 @@ function flags(pki: Pki, { etcd, host, port, args = [] }: ApiServerOptions): str
 }
 
 /** The flags of an apiserver that has its pods in another etcd. */
-export function podsFrom(target: Etcd, { prewarmed = false } = {}): string[] {
-  return [
-    `--etcd-servers-overrides=/pods#${target.endpoint}`,
-    // Its compactor would be a second writer of a target that is in lockstep.
-    ...(prewarmed ? ['--etcd-compaction-interval=0'] : []),
-  ];
+export function podsFrom(target: Etcd): string[] {
+  return [overridesFlag(`/pods#${target.endpoint}`)];
+}
+
+/** @param overrides one for each resource: `/pods#http://127.0.0.1:2379` */
+export function overridesFlag(...overrides: readonly string[]): string {
+  return `--etcd-servers-overrides=${overrides.join(',')}`;
 }
 
 /** A real kube-apiserver. */

@@ -26,7 +26,7 @@ export interface ClusterOptions {
   readonly etcd?: Etcd;
   /** Default 2, at most 3. */
   readonly apiservers?: number;
-  /** More flags of every apiserver at its first start. */
+  /** More flags of every apiserver, at each start. */
   readonly args?: readonly string[];
   /** Without scheduler and controllers: enough for what only asks the API. Default false. */
   readonly bare?: boolean;
@@ -48,12 +48,14 @@ export class Cluster {
   readonly scheduler: Component | undefined;
   readonly controllers: Component | undefined;
   readonly #ownEtcd: boolean;
+  readonly #args: readonly string[];
 
   private constructor(
     options: ClusterOptions,
     { pki, etcd, apiservers, balancer }: Pick<Cluster, 'pki' | 'etcd' | 'apiservers' | 'balancer'>,
   ) {
     this.#ownEtcd = options.etcd === undefined;
+    this.#args = options.args ?? [];
     this.pki = pki;
     this.etcd = etcd;
     this.apiservers = apiservers;
@@ -62,11 +64,8 @@ export class Cluster {
     this.client = new KubeClient(pki, balancer.url);
     this.kubeconfig = writeKubeconfig(pki, 'admin', balancer.url, pki.admin);
     if (options.bare !== true) {
-      this.scheduler = this.#component('kube-scheduler', []);
-      this.controllers = this.#component('kube-controller-manager', [
-        `--controllers=${CONTROLLERS.join(',')}`,
-        `--service-account-private-key-file=${pki.serviceAccounts.key}`,
-      ]);
+      this.scheduler = this.#scheduler('kube-scheduler');
+      this.controllers = this.#controllers('kube-controller-manager');
     }
   }
 
@@ -107,7 +106,7 @@ export class Cluster {
    */
   async restart(apiserver: ApiServer, args: readonly string[]): Promise<void> {
     this.without(apiserver);
-    await apiserver.restart(args);
+    await apiserver.restart([...this.#args, ...args]);
     this.balancer.use(...this.#pool);
   }
 
@@ -145,8 +144,28 @@ export class Cluster {
     });
   }
 
-  #component(program: 'kube-scheduler' | 'kube-controller-manager', args: string[]): Component {
-    return new Component(this.pki, program, program, [
+  /** A scheduler and controllers more, which do nothing as long as the first ones hold their leases. */
+  standbys(): Component[] {
+    return [this.#scheduler('standby-scheduler'), this.#controllers('standby-controllers')];
+  }
+
+  #scheduler(name: string): Component {
+    return this.#component('kube-scheduler', name, []);
+  }
+
+  #controllers(name: string): Component {
+    return this.#component('kube-controller-manager', name, [
+      `--controllers=${CONTROLLERS.join(',')}`,
+      `--service-account-private-key-file=${this.pki.serviceAccounts.key}`,
+    ]);
+  }
+
+  #component(
+    program: 'kube-scheduler' | 'kube-controller-manager',
+    name: string,
+    args: string[],
+  ): Component {
+    return new Component(this.pki, program, name, [
       `--kubeconfig=${this.kubeconfig}`,
       '--port=0', // no server of its own, neither here nor with TLS
       '--secure-port=0',

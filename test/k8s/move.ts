@@ -33,11 +33,16 @@ export class Move {
   /**
    * Returns when the target is in lockstep.
    * @param flags more of the follower
+   * @param prefixes those of the pods where nothing is given
    */
-  static async begin(scene: Scene, flags: readonly string[] = []): Promise<Move> {
+  static async begin(
+    scene: Scene,
+    flags: readonly string[] = [],
+    prefixes?: readonly string[],
+  ): Promise<Move> {
     const hook = await Hook.on((asked) => moveApiserver(scene, asked));
     const { etcd } = scene.cluster;
-    return new Move(scene, await Lockstep.start(etcd, undefined, undefined, flags), hook);
+    return new Move(scene, await Lockstep.start(etcd, undefined, prefixes, flags), hook);
   }
 
   async end(): Promise<void> {

@@ -1,12 +1,15 @@
-import type { Etcd } from '../rig/etcd.js';
 import { freePorts } from '../rig/ports.js';
-import { ApiServer, podsFrom } from './apiserver.js';
+import { ApiServer, overridesFlag } from './apiserver.js';
 import type { Cluster } from './cluster.js';
 
-/** Apiservers beside a cluster's own, with their pods in the target; they are the caller's to end. */
-export async function prewarm(cluster: Cluster, target: Etcd): Promise<ApiServer[]> {
+/** Apiservers beside a cluster's own, with these overrides; they are the caller's to end. */
+export async function prewarm(
+  cluster: Cluster,
+  ...overrides: readonly string[]
+): Promise<ApiServer[]> {
   const [port] = await freePorts(1);
-  const args = podsFrom(target, { prewarmed: true });
+  // Their compactor would be a second writer of a target that is in lockstep.
+  const args = [overridesFlag(...overrides), '--etcd-compaction-interval=0'];
   const warm = cluster.apiservers.map(({ host }, i) => {
     const at = { etcd: cluster.etcd.endpoint, host, port: port! };
     return new ApiServer(cluster.pki, `warm-${i}`, { ...at, args });

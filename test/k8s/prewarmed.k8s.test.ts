@@ -23,7 +23,7 @@ describeKube('cutover: pre-warmed apiservers', () => {
   before(async () => {
     scene = await Scene.start();
     move = await Move.begin(scene, PROPOSALS);
-    warm = await prewarm(scene.cluster, move.lockstep.target);
+    warm = await prewarm(scene.cluster, `/pods#${move.lockstep.target.endpoint}`);
     flip = await Hook.on(async () => {
       await listNow(scene, 'before the flip');
       await flipTo(scene.cluster, warm);

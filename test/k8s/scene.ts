@@ -18,6 +18,8 @@ export interface SceneOptions {
   readonly etcd?: EtcdOptions;
   /** Default 2, at most 3. */
   readonly apiservers?: number;
+  /** More flags of every apiserver, at each start. */
+  readonly args?: readonly string[];
 }
 
 export class Scene {
@@ -39,10 +41,12 @@ export class Scene {
   }
 
   /** With everything running, and written to from then on. */
-  static async start({ workload: load, etcd, apiservers }: SceneOptions = {}): Promise<Scene> {
+  static async start(options: SceneOptions = {}): Promise<Scene> {
+    const { workload: load, etcd, apiservers, args } = options;
     const cluster = await Cluster.start({
       ...(etcd === undefined ? {} : { etcdOptions: etcd }),
       ...(apiservers === undefined ? {} : { apiservers }),
+      ...(args === undefined ? {} : { args }),
     });
     const nodes = await Nodes.create(cluster.client);
     const kubelet = new Kubelet(cluster.client);

@@ -76,6 +76,62 @@ describe('plan: a real cluster', () => {
     );
   });
 
+  it('--split: what each part holds, one flag, the order with reasons, and one file for all', async () => {
+    const file = join(dir, 'split.yaml');
+    const ask = (...more: string[]) =>
+      run(['plan', '--endpoints', source.endpoint, '--sample', '0.1', ...more]);
+    const split = ['--split', 'pods,leases,events'];
+    const { code, stdout, stderr } = await ask(...split, '--write-config', file, '-w', 'json');
+    expect(code, stderr).to.equal(0);
+    const plan = contract.plan.parse(whole(stdout)[0]);
+    expect(
+      plan.parts?.map(({ name, way, folder, keys }) => [name, way, folder, keys]),
+    ).to.deep.equal([
+      ['events', 'configuration', '/registry/events/', 775],
+      ['leases', 'mirror', '/registry/leases/', keysOf(plan, '/registry/leases/')],
+      ['pods', 'lockstep', PODS, 213],
+    ]);
+    expect(plan.overrides).to.equal(
+      '/events#https://EVENTS-ETCD:2379,coordination.k8s.io/leases#https://LEASES-ETCD:2379,/pods#https://PODS-ETCD:2379',
+    );
+    expect(plan.prefixes).to.deep.equal([PODS]);
+    expect(plan.steps.map(({ step }) => step)).to.deep.equal([
+      ...['events', 'pods: seed and follow', 'pods: audit', 'leases: mirror'],
+      ...['the night: pods and leases', 'pods: retire', 'leases: remove'],
+    ]);
+    const night = plan.steps.find(({ step }) => step.startsWith('the night'));
+    expect(night?.what).to.match(/One freeze\. .*15 s.*40 s/);
+    expect(night?.commands).to.deep.equal([
+      `'--etcd-servers-overrides=${plan.overrides}'`,
+      `etcd-lockstep cutover -f ${file} --migration pods`,
+      `etcd-lockstep mirror -f ${file} --migration leases --until-synced`,
+    ]);
+    // What is known is in the file; where each etcd is, is a comment.
+    const check = await run(['config', 'check', '-f', file, '-w', 'json']);
+    const checked = whole(check.stdout).map((line) => contract.configCheck.parse(line).config);
+    expect(checked.map(({ migration }) => migration)).to.deep.equal(['leases', 'pods']);
+    const lacks = (i: number, name: string) =>
+      checked[i]?.commands.find(({ command }) => command === name)?.missing.map(({ flag }) => flag);
+    expect(lacks(1, 'seed')).to.deep.equal([]);
+    expect(lacks(1, 'follow')).to.deep.equal(['--dest-endpoints']);
+    expect(lacks(0, 'mirror')).to.deep.equal(['--dest-endpoints']);
+
+    const text = await ask('--split', 'secrets,leases,pods');
+    expect(text.stdout).to.match(/part +way +keys +size +rev\/s +of all +its etcd takes +seed\n/);
+    expect(text.stdout)
+      .to.contain('the night: secrets and leases')
+      .and.contain('a night of its own');
+    for (const [more, says] of [
+      [['--split', 'things.example.io'], 'no resource that apiservers can have'],
+      [['--split', 'pods,pods'], 'names pods twice'],
+      [[...split, '--prefix', PODS], '--split and --prefix exclude each other'],
+    ] as const) {
+      const refused = await ask(...more);
+      expect(refused.code, refused.stderr).to.equal(2);
+      expect(refused.stderr).to.contain(says);
+    }
+  });
+
   it('a prefix that nothing begins with', async () => {
     const plan = await planOf({ source: source.endpoint, prefixes: ['/registry/jobs/'] });
     expectCheck(plan, 'resources', 'stop', /No key begins with/);
@@ -100,6 +156,13 @@ describe('plan: a real cluster', () => {
     ]);
   });
 });
+
+function keysOf(
+  { folders }: { folders: readonly { folder: string; keys: number }[] },
+  folder: string,
+): number | undefined {
+  return folders.find((one) => one.folder === folder)?.keys;
+}
 
 describe('plan: what is written and what is odd', () => {
   let stage: Stage;

@@ -9,13 +9,16 @@ export function bashScript(commands: readonly ListedCommand[]): string {
   const values = valueCases(commands.flatMap(({ options }) => options));
   return `# bash completion for etcd-lockstep
 _etcd_lockstep_config() {
-  local i file=$LOCKSTEP_CONFIG
+  local i value file=$LOCKSTEP_CONFIG which=()
   for ((i = 1; i < COMP_CWORD; i++)); do
+    value=\${COMP_WORDS[i+1]}; [[ $value == = ]] && value=\${COMP_WORDS[i+2]}
     case "\${COMP_WORDS[i]}" in
-      -f|--config) file=\${COMP_WORDS[i+1]}; [[ $file == = ]] && file=\${COMP_WORDS[i+2]} ;;
+      -f|--config) file=$value ;;
+      --migration) which=(--migration "$value") ;;
     esac
   done
-  [[ -n $file ]] && "\${COMP_WORDS[0]}" config get "$1" -f "$file" 2>/dev/null
+  [[ $1 == migrations ]] && which=()
+  [[ -n $file ]] && "\${COMP_WORDS[0]}" config get "$1" -f "$file" "\${which[@]}" 2>/dev/null
 }
 _etcd_lockstep() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= word i

@@ -6,6 +6,7 @@ export function fishScript(commands: readonly ListedCommand[]): string {
   return `# fish completion for etcd-lockstep
 function __etcd_lockstep_config
   set -l file $LOCKSTEP_CONFIG
+  set -l which
   set -l words (commandline -opc)
   for i in (seq (count $words))
     switch $words[$i]
@@ -13,9 +14,14 @@ function __etcd_lockstep_config
         set file $words[(math $i + 1)]
       case '--config=*'
         set file (string replace -- --config= '' $words[$i])
+      case --migration
+        set which --migration $words[(math $i + 1)]
+      case '--migration=*'
+        set which $words[$i]
     end
   end
-  test -n "$file"; and etcd-lockstep config get $argv[1] -f $file 2>/dev/null
+  test $argv[1] = migrations; and set which
+  test -n "$file"; and etcd-lockstep config get $argv[1] -f $file $which 2>/dev/null
 end
 complete -c etcd-lockstep -f
 ${outer.map(({ name, help }) => line('__fish_use_subcommand', `-a ${name}`, help)).join('\n')}

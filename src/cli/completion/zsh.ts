@@ -16,14 +16,18 @@ ${outer.map(({ name, help }) => `    ${quoted(`${name}:${help}`)}`).join('\n')}
 
 _etcd_lockstep_config() {
   local i file=$LOCKSTEP_CONFIG
+  local -a which
   for ((i = 1; i < CURRENT; i++)); do
     case $words[i] in
       -f|--config) file=$words[i+1] ;;
       --config=*) file=\${words[i]#--config=} ;;
+      --migration) which=(--migration $words[i+1]) ;;
+      --migration=*) which=($words[i]) ;;
     esac
   done
   [[ -n $file ]] || return
-  local -a given=(\${(f)"$(etcd-lockstep config get $1 -f $file 2>/dev/null)"})
+  [[ $1 == migrations ]] && which=()
+  local -a given=(\${(f)"$(etcd-lockstep config get $1 -f $file $which 2>/dev/null)"})
   compadd -a given
 }
 
