@@ -15,6 +15,7 @@ export {
   type FollowRequest,
   type MigrationOptions,
   type MigrationStatus,
+  type RehearseRequest,
   type RetireRequest,
   type RollbackRequest,
   type SeedRequest,
@@ -58,6 +59,11 @@ export type { Phase } from './target/cutoverstate.js';
 export type { Heads, Serving } from './proof/servedfrom.js';
 export type { Moving, NightEvent, OnNightEvent } from './cutover/nightevents.js';
 export type { NightStep, StepTime } from './cutover/steps.js';
+export type { Finding } from './cutover/findings.js';
+export type { HookRun, RehearsedApiserver, RunHook, ServedFrom } from './cutover/rehearsedhooks.js';
+export type { RehearsalReport } from './cutover/rehearse.js';
+export type { LiveSample, Took } from './cutover/livesample.js';
+export type { Outlook } from './cutover/outlook.js';
 export type { FenceReport } from './cutover/fencealone.js';
 export type { RetireFound, RetireReport } from './cutover/retire.js';
 export type { RollbackReport } from './cutover/rollback.js';
