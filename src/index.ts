@@ -55,6 +55,7 @@ export { parseResource, PODS, resourceName, type Resource } from './kube/resourc
 export { overrides } from './cutover/switch.js';
 export type { KubeStatus } from './proof/nightstatus.js';
 export { NIGHT_DEFAULTS, type CutoverReport, type GoAbout } from './cutover/nightoptions.js';
+export type { Postponed } from './config/postponed.js';
 export type { Phase } from './target/cutoverstate.js';
 export type { Heads, Serving } from './proof/servedfrom.js';
 export type { Moving, NightEvent, OnNightEvent } from './cutover/nightevents.js';

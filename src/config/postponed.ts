@@ -12,6 +12,7 @@
 import { z } from 'zod';
 import type { OptionSpec } from './kinds.js';
 
+/** Until when a night is postponed. */
 export type Postponed = { kind: 'file'; path: string } | { kind: 'time'; at: Date };
 
 const TIME = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/;

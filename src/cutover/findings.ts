@@ -1,6 +1,7 @@
 /** What a rehearsal has found that a night would stumble over: all of it, not the first alone. */
 import { LockstepError, type ErrorCode } from '../errors.js';
 
+/** One thing that a night would stumble over. */
 export interface Finding {
   /** `stops`: a night would be refused, or should not be begun. */
   weight: 'stops' | 'warning';

@@ -31,6 +31,7 @@ export interface Took {
   worst: number;
 }
 
+/** What the source does, and how fast the target is there. */
 export interface LiveSample {
   seconds: number;
   /** Of everything on the source, in a second. */

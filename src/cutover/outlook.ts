@@ -10,6 +10,7 @@ import { fenceSeconds } from '../plan/estimates.js';
 import type { LiveSample } from './livesample.js';
 import type { HookRun, RehearsedApiserver } from './rehearsedhooks.js';
 
+/** What the freeze of a night will be, in seconds. */
 export interface Outlook {
   /** Of our own: by step. */
   own: { drain: number; compare: number; takeover: number; fence: number; seconds: number };

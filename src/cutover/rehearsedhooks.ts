@@ -23,7 +23,7 @@ export interface HookRun {
   failed: string | null;
 }
 
-/** @param env what the night's hook would be given, besides */
+/** Runs a hook of the operator's, which has to move nothing. */
 export type RunHook<Of extends unknown[]> = (
   ...args: [...of: Of, moving: Moving, signal: AbortSignal]
 ) => Promise<HookRun>;

@@ -1,10 +1,15 @@
 /** A rehearsal: it changes nothing, finds all that is in the way, and sees a hook that does not keep to it. */
 import { expect } from 'chai';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Finding } from '../../src/cutover/findings.js';
 import { Rehearsal, type RehearsalReport, type RehearseOptions } from '../../src/cutover/rehearse.js';
 import type { HookRun } from '../../src/cutover/rehearsedhooks.js';
 import { rehearsalReport } from '../../src/report/rehearsalfacts.js';
 import { Stage } from '../cli/stage.js';
+import { run } from '../cli/run.js';
+import { Book } from '../hooks/told.js';
+import { writeKubeconfig } from '../kube/fake.js';
 import { withCerts } from '../kube/scene.js';
 import { Night } from './night.js';
 import { Busy } from './pair.js';
@@ -99,7 +104,9 @@ describe('a rehearsal', () => {
       },
     });
     expect(run).to.have.length(1);
-    expect(stopping(report).map(({ code }) => code)).to.deep.equal(['HOOK_MOVED']);
+    expect(stopping(report).map(({ code }) => code), JSON.stringify(report.findings)).to.deep.equal([
+      'HOOK_MOVED',
+    ]);
     expect(n.alarms.join()).to.contain('HAS MOVED');
     expect(report.apiservers[0]).to.deep.include({ after: { from: 'target', why: null } });
   });
@@ -145,3 +152,59 @@ describe('a rehearsal', () => {
   });
 });
 
+
+describe('cutover --rehearse', () => {
+  const { certs } = withCerts();
+  let stage: Stage;
+  let n: Night;
+  let busy: Busy;
+  before(async () => {
+    stage = await Stage.start();
+    n = await Night.start(stage, certs());
+    busy = new Busy(stage.client, (i) => `/registry/leases/${i % 5}`, { atOnce: 2, everyMs: 20 });
+  });
+  after(async () => {
+    await busy.stop();
+    await n.end();
+    await stage.end();
+  });
+
+  it('writes a runbook with the commands of this cluster, and a report that is whole', async () => {
+    const file = (name: string) => join(stage.dir, name);
+    const told = new Book(stage.dir);
+    writeFileSync(file('move.sh'), '#!/bin/sh\n[ "$REHEARSE" = 1 ] && echo restart-seconds=7\n', {
+      mode: 0o755,
+    });
+    const urls = n.apis.map(({ url }) => url).join(',');
+    const kubeconfig = writeKubeconfig(certs(), n.apis[0]!.url);
+    const rehearsed = await run([
+      ...['cutover', '--rehearse', '--endpoints', stage.source.endpoint],
+      ...['--dest-endpoints', n.targetEtcd.endpoint, '--kubeconfig', kubeconfig],
+      ...['--apiservers', urls, '--switch-hook', file('move.sh'), '--sample', '500ms'],
+      ...['--runbook', file('night.md'), '--report', `${file('r.html')},${file('r.json')}`],
+      ...['--on-event', `[ "$REHEARSE" = 1 ] && ${told.command}`],
+    ]);
+    expect(rehearsed.code, rehearsed.stderr).to.equal(0);
+    expect(rehearsed.stdout).to.match(/^GOES THROUGH: \/registry\/pods\/\n/);
+    expect(rehearsed.stdout).to.match(/^[\x20-\x7e\n]*$/);
+    expect(told.events.map(({ event, rehearsal }) => [event, rehearsal])).to.deep.equal([
+      ['step', true],
+      ['end', true],
+    ]);
+    const runbook = readFileSync(file('night.md'), 'utf8');
+    for (const has of [stage.source.endpoint, n.targetEtcd.endpoint, urls, '14.0 s'])
+      expect(runbook).to.contain(has);
+    expect(runbook).to.contain('etcd-lockstep cutover --endpoints');
+    expect(runbook).not.to.contain('undefined');
+    for (const report of ['r.html', 'r.json'])
+      expect((await run(['audit', 'verify', file(report)])).code, report).to.equal(0);
+    // There is no night to be shown or waited for; and no file is written over.
+    for (const wrong of [['--listen', '0'], ['--postpone-until', '02:30'], ['--runbook', file('night.md')]]) {
+      const ended = await run([
+        ...['cutover', '--rehearse', '--endpoints', 'http://127.0.0.1:1'],
+        ...['--dest-endpoints', 'http://127.0.0.1:19', '--kubeconfig', kubeconfig, ...wrong],
+      ]);
+      expect(ended.code, ended.stderr).to.equal(2);
+    }
+  });
+});
