@@ -1,5 +1,6 @@
 /** The commands of one cluster's night, as they are typed with what this run was given. */
 import { optionOf, type OptionName } from '../config/options.js';
+import { NIGHT_DEFAULTS } from '../cutover/nightoptions.js';
 import type { NightCommands } from '../cutover/runbook.js';
 import { resourceName } from '../kube/resource.js';
 import {
@@ -48,9 +49,9 @@ export function nightCommands(options: Again, margin: number | null): NightComma
 
 /** What is asked for where the source is too fast for what was given. */
 function marginFlag(options: Again, needed: number | null): string {
-  const { margin = 0 } = options;
+  const { margin = NIGHT_DEFAULTS.margin } = options;
   if (needed !== null && needed > margin) return flag('margin', String(needed));
-  return flagAgain(options, 'margin', String(margin));
+  return margin === NIGHT_DEFAULTS.margin ? '' : flagAgain(options, 'margin', String(margin));
 }
 
 /** All that are frozen, the old ones as well. */

@@ -10,8 +10,8 @@ export function rehearsalText(r: RehearsalReport): string {
   const warnings = r.findings.filter(({ weight }) => weight === 'warning').length;
   const stops = r.findings.length - warnings;
   const found = [
-    ...(stops > 0 ? [`${count(stops)} that stop it`] : []),
-    ...(warnings > 0 ? [`${count(warnings)} warnings`] : []),
+    ...(stops > 0 ? [`stopping it ${count(stops)}`] : []),
+    ...(warnings > 0 ? [`warnings ${count(warnings)}`] : []),
   ];
   return [
     `${r.goesThrough ? 'GOES THROUGH' : 'WOULD BE REFUSED'}: ${what}`,

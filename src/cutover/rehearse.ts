@@ -126,13 +126,18 @@ export class Rehearsal {
     const [findings, signal] = [this.#findings, this.o.signal];
     const of = <T>(about: string, ask: () => Promise<T>) => findings.of(about, signal, ask);
     const sides = await of('both etcds', () => lookAtSides(this.o));
-    if (!sides) return {};
-    const position = (await of('lockstep', () => refuseBehind(this.o, sides))) ?? sides.state.head;
+    // Of two that do not answer the first alone was told.
+    if (!sides) await of('source', () => source.head(Buffer.from([0])));
+    await of('--without', () => new DeadOnes(without).refuseAlive());
+    await of('rights', () => needFreezeRights(all));
+    for (const warning of (await of('endpoints', () => endpointWarnings(this.o))) ?? [])
+      findings.warn('endpoints', warning);
     if (peers) {
       const { verdict, message, todo } = await peerPort(target, peers);
       if (verdict !== 'ok') findings.warn('peer port', message, todo);
     }
-    await of('--without', () => new DeadOnes(without).refuseAlive());
+    if (!sides) return {};
+    const position = (await of('lockstep', () => refuseBehind(this.o, sides))) ?? sides.state.head;
     const moved = await of('resources', () =>
       Promise.resolve().then(() => movedBy(sides.prefixes.list, resources)),
     );
@@ -144,9 +149,6 @@ export class Rehearsal {
     await Promise.all(
       all.map((api) => of(api.url, () => refuseOtherLists(source, api, moved, position))),
     );
-    await of('rights', () => needFreezeRights(all));
-    for (const warning of (await of('endpoints', () => endpointWarnings(this.o))) ?? [])
-      findings.warn('endpoints', warning);
     return { sides, moved };
   }
 

@@ -73,7 +73,7 @@ function before({ commands: c }: RunbookAbout, report: RehearsalReport): Runbook
       see: 'GOES THROUGH, exit code 0.',
       otherwise:
         stops.length > 0
-          ? `When this was written it did not go through: ${stops.length} findings are to be mended first, each is in the report. Any of them left: not tonight.`
+          ? `When this was written it did not go through: what it found (${stops.length}) is to be mended first, and is told above. Any of them left: not tonight.`
           : 'It names all that stands in the way, and what to do about each. Any of it left: not tonight.',
       link: `${CUTOVER}#a-day`,
     },
@@ -112,7 +112,7 @@ function night(about: RunbookAbout, report: RehearsalReport): RunbookEntry[] {
     },
     {
       ...{ part, title: 'go', type: ['go'] },
-      see: `Steps 3 to 9. Writes to ${report.resources.join(', ')} are refused${refused}. The page at http://127.0.0.1:2390/ counts along.`,
+      see: `Steps 3 to 9. Writes to ${report.resources.join(', ') || 'what is moved'} are refused${refused}. The page at http://127.0.0.1:2390/ counts along.`,
       otherwise:
         'Ctrl-C in steps 3 to 6 lets writes in again, and nothing has happened. From step 7 on: the same command goes on.',
       link: STOPPING,

@@ -49,7 +49,7 @@ function sentences({ rehearsal }: RehearsalFacts): string[] {
   return [
     goesThrough
       ? `Nothing was found that would stop a cutover of ${resources.join(', ')}.`
-      : `A cutover would not go through: ${count(stops)} findings stop it.`,
+      : `A cutover would not go through. Found that stops it: ${count(stops)}.`,
     'Nothing was frozen, and no apiserver was to move: hooks ran with REHEARSE=1.',
   ];
 }
