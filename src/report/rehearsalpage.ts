@@ -90,12 +90,17 @@ function apiservers({ rehearsal }: RehearsalFacts): Markup {
 
 function entry({ title, type, see, otherwise, link }: RehearsalFacts['runbook'][number]): Markup {
   return html`<h3>${title}</h3>
-    ${type.length === 0 ? NONE : html`<pre>${type.join('\n')}</pre>`}
+    ${type.map((line) => html`<pre>${line}</pre>`)}
     ${factsTable([
-      ['see', see],
-      ['if not', otherwise],
+      ['see', withCode(see)],
+      ['if not', withCode(otherwise)],
       ['read', link],
     ])} `;
+}
+
+/** What stands in backticks in Markdown. */
+function withCode(text: string): Markup {
+  return html`${text.split('`').map((part, i) => (i % 2 === 0 ? html`${part}` : html`<code>${part}</code>`))}`;
 }
 
 const BLIND = [

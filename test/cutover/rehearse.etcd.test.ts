@@ -3,7 +3,11 @@ import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from '../../src/cutover/findings.js';
-import { Rehearsal, type RehearsalReport, type RehearseOptions } from '../../src/cutover/rehearse.js';
+import {
+  Rehearsal,
+  type RehearsalReport,
+  type RehearseOptions,
+} from '../../src/cutover/rehearse.js';
 import type { HookRun } from '../../src/cutover/rehearsedhooks.js';
 import { rehearsalReport } from '../../src/report/rehearsalfacts.js';
 import { Stage } from '../cli/stage.js';
@@ -104,9 +108,10 @@ describe('a rehearsal', () => {
       },
     });
     expect(run).to.have.length(1);
-    expect(stopping(report).map(({ code }) => code), JSON.stringify(report.findings)).to.deep.equal([
-      'HOOK_MOVED',
-    ]);
+    expect(
+      stopping(report).map(({ code }) => code),
+      JSON.stringify(report.findings),
+    ).to.deep.equal(['HOOK_MOVED']);
     expect(n.alarms.join()).to.contain('HAS MOVED');
     expect(report.apiservers[0]).to.deep.include({ after: { from: 'target', why: null } });
   });
@@ -151,7 +156,6 @@ describe('a rehearsal', () => {
     expect(stopping(report).map(({ code }) => code)).to.include('NOT_DRAINED');
   });
 });
-
 
 describe('cutover --rehearse', () => {
   const { certs } = withCerts();
@@ -199,7 +203,11 @@ describe('cutover --rehearse', () => {
     for (const report of ['r.html', 'r.json'])
       expect((await run(['audit', 'verify', file(report)])).code, report).to.equal(0);
     // There is no night to be shown or waited for; and no file is written over.
-    for (const wrong of [['--listen', '0'], ['--postpone-until', '02:30'], ['--runbook', file('night.md')]]) {
+    for (const wrong of [
+      ['--listen', '0'],
+      ['--postpone-until', '02:30'],
+      ['--runbook', file('night.md')],
+    ]) {
       const ended = await run([
         ...['cutover', '--rehearse', '--endpoints', 'http://127.0.0.1:1'],
         ...['--dest-endpoints', 'http://127.0.0.1:19', '--kubeconfig', kubeconfig, ...wrong],
