@@ -59,6 +59,8 @@ export interface RehearseOptions extends Pick<CutoverOptions, OfTheNight> {
   sampleSeconds: number;
   switchHook?: RunHook<[api: ApiServer]> | undefined;
   flipHook?: RunHook<[]> | undefined;
+  /** How long an apiserver is asked until it is clear which etcd serves it; overridden by tests alone. */
+  clearWithinMs?: number;
   /** Told of each finding when it is found. */
   onFinding?: (finding: Finding) => void;
 }
@@ -87,7 +89,6 @@ export interface RehearsalReport {
 
 /** So many reads of the target are timed. */
 const READS = 5;
-/** How long an apiserver is asked until it is clear which etcd serves it. */
 const CLEAR_WITHIN_MS = 15_000;
 
 export class Rehearsal {
@@ -243,6 +244,7 @@ export class Rehearsal {
 
   async #withHooks({ key, state }: Sides, moved: readonly Moved[]): Promise<void> {
     const { source, target, apiservers, oldApiservers, switchHook, flipHook, signal } = this.o;
+    const { clearWithinMs = CLEAR_WITHIN_MS } = this.o;
     const resources: Resource[] = moved.map(({ resource }) => resource);
     const heads = async (): Promise<Heads> => {
       const both = [source.head(key), target.head(CUTOVER_KEY)] as const;
@@ -253,7 +255,7 @@ export class Rehearsal {
       ...{ apiservers, oldApiservers, switchHook, flipHook, signal, findings: this.#findings },
       // Lower than that of any night, which is the revision of a later write.
       moving: { resources, epoch: state.head },
-      seen: { resources, heads, clearWithinMs: CLEAR_WITHIN_MS },
+      seen: { resources, heads, clearWithinMs },
       onNote: this.o.onNote,
       onAlarm: (alarm) => {
         this.o.onEvent({ kind: 'alarm', alarm });

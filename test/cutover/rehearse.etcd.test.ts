@@ -119,6 +119,7 @@ describe('a rehearsal', () => {
   it('an apiserver that is silent after its hook is not taken for unmoved', async () => {
     const run: string[] = [];
     const report = await rehearse({
+      clearWithinMs: 5000,
       switchHook: (api) => {
         run.push(api.url);
         n.onAsked = (_, server) => Promise.resolve(server === 0 ? [500, {}] : undefined);
