@@ -88,6 +88,7 @@ const CODES = {
   KUBE: ['fatal', 'apiserver'],
   FREEZE_TAKEN: ['fatal', 'apiserver'],
   FREEZE_LOST: ['fatal', 'apiserver'],
+  HOOK_MOVED: ['fatal', 'apiserver'],
 } as const satisfies Record<string, readonly [Disposition, ErrorSide?]>;
 
 /** What happened: docs/reference.md has a line for each. */

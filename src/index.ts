@@ -15,6 +15,7 @@ export {
   type FollowRequest,
   type MigrationOptions,
   type MigrationStatus,
+  type RehearseRequest,
   type RetireRequest,
   type RollbackRequest,
   type SeedRequest,
@@ -54,10 +55,16 @@ export { parseResource, PODS, resourceName, type Resource } from './kube/resourc
 export { overrides } from './cutover/switch.js';
 export type { KubeStatus } from './proof/nightstatus.js';
 export { NIGHT_DEFAULTS, type CutoverReport, type GoAbout } from './cutover/nightoptions.js';
+export type { Postponed } from './config/postponed.js';
 export type { Phase } from './target/cutoverstate.js';
 export type { Heads, Serving } from './proof/servedfrom.js';
 export type { Moving, NightEvent, OnNightEvent } from './cutover/nightevents.js';
 export type { NightStep, StepTime } from './cutover/steps.js';
+export type { Finding } from './cutover/findings.js';
+export type { HookRun, RehearsedApiserver, RunHook, ServedFrom } from './cutover/rehearsedhooks.js';
+export type { RehearsalReport } from './cutover/rehearse.js';
+export type { LiveSample, Took } from './cutover/livesample.js';
+export type { Outlook } from './cutover/outlook.js';
 export type { FenceReport } from './cutover/fencealone.js';
 export type { RetireFound, RetireReport } from './cutover/retire.js';
 export type { RollbackReport } from './cutover/rollback.js';

@@ -30,6 +30,7 @@ import {
   type CutoverReport,
   type NightOptions,
 } from './cutover/nightoptions.js';
+import { Rehearsal, type RehearsalReport, type RehearseOptions } from './cutover/rehearse.js';
 import { retire, type RetireOptions, type RetireReport } from './cutover/retire.js';
 import { Rollback, type RollbackReport } from './cutover/rollback.js';
 import { Sides, type Ends } from './ends.js';
@@ -105,6 +106,14 @@ export type CutoverRequest = AskedOf<
   CutoverOptions,
   NightOwn | 'sourceWatch',
   NightOptional | 'oldApiservers' | 'maxFreezeSeconds'
+>;
+
+/** Like `etcd-lockstep cutover --rehearse`. */
+export type RehearseRequest = AskedOf<
+  RehearseOptions,
+  NightOwn,
+  | ('onEvent' | 'resources' | 'oldApiservers' | 'without' | 'margin' | 'quietMs')
+  | ('maxFreezeSeconds' | 'sampleSeconds' | 'signal')
 >;
 
 /** Like `etcd-lockstep rollback`. `go` is asked before writes are refused. */
@@ -267,6 +276,14 @@ export class Migration {
     } finally {
       sourceWatch.close();
     }
+  }
+
+  /**
+   * All of a cutover but the freeze and the switch; it changes nothing. What would stop a night is in the report.
+   * @param request its hooks have to move nothing
+   */
+  async rehearse(request: RehearseRequest): Promise<RehearsalReport> {
+    return new Rehearsal({ sampleSeconds: 10, ...this.#night(request) }).run();
   }
 
   /**

@@ -111,7 +111,8 @@ export const FOLLOWERS = ['listen'] as const satisfies OptionName[];
 export const HOOKS = ['onEvent', 'webhook'] as const satisfies OptionName[];
 
 type Talk = Given<never, (typeof COMMON)[number]>;
-type HookFlags = Given<never, (typeof HOOKS)[number]>;
+/** Of a rehearsal they are told that it is one. */
+type HookFlags = Given<never, (typeof HOOKS)[number]> & { rehearse?: boolean };
 
 const taken = new WeakMap<Command, Taken>();
 
@@ -229,12 +230,12 @@ async function guarded<T extends Talk & HookFlags>(
 /** Only here, as most commands have none, and to load them takes a while. */
 async function hooksOf(
   command: string,
-  { onEvent: commands = [], webhook: urls = [] }: HookFlags,
+  { onEvent: commands = [], webhook: urls = [], rehearse: rehearsal = false }: HookFlags,
   { note: onNote, events }: Pick<Context, 'note' | 'events'>,
 ): Promise<Hooks | undefined> {
   if (commands.length + urls.length === 0) return undefined;
   const { Hooks } = await import('../hooks/hooks.js');
-  const hooks = new Hooks({ commands, urls, command, onNote });
+  const hooks = new Hooks({ commands, urls, command, onNote, rehearsal });
   events.hear((level, text) => {
     if (level === 'error') hooks.alarm(text);
   });

@@ -11,12 +11,16 @@ import { count, fields, table } from '../text.js';
 import { EXIT_DIFFERENT, FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
 import { withNight, type Apiservers } from './night.js';
+import { rehearse } from './rehearsal.js';
 import { NIGHT_REPORT, SeenNight } from './seennight.js';
 import { showEvent } from './shownsteps.js';
 import { quoted } from './typed.js';
 
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
-type CutoverFlags = Given<never, 'resource' | (typeof CONDUCT)[number] | (typeof PEERS)[number]>;
+type CutoverFlags = Given<
+  never,
+  'resource' | 'postponeUntil' | (typeof CONDUCT)[number] | (typeof PEERS)[number]
+>;
 
 export function cutoverCommand(program: Command): void {
   register(program, {
@@ -27,19 +31,28 @@ export function cutoverCommand(program: Command): void {
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
       ...CONDUCT,
-      'report',
+      ...(['rehearse', 'sample', 'runbook', 'postponeUntil', 'report'] as const),
       ...PEERS,
       ...LISTENER,
       ...HOOKS,
       ...BOTH_ACCESS,
     ],
     notFromFile: FOLLOWERS,
-    help: { report: NIGHT_REPORT },
+    help: {
+      report: NIGHT_REPORT,
+      sample: 'with --rehearse: how long the source is watched to see what it writes',
+    },
     example:
       'etcd-lockstep cutover --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --kubeconfig admin.conf --apiservers https://10.0.0.1:6443,https://10.0.0.2:6443',
     run: (options, context) => {
-      needsGo(options.yes);
       const { kubeconfig, oldApiservers: old = [] } = options;
+      if (options.rehearse)
+        return withNight(options, context, (migration, apiservers) =>
+          withKube(kubeconfig, old, (oldApiservers) =>
+            rehearse(options, context, migration, { ...apiservers, oldApiservers }),
+          ),
+        );
+      needsGo(options.yes);
       const seen = new SeenNight('cutover', options, context);
       return withNight(options, context, (migration, apiservers) =>
         withKube(kubeconfig, old, async (oldApiservers) => {
@@ -83,6 +96,7 @@ function cutoverOptions(
     maxFreezeSeconds: maxFreeze,
     watchSeconds: options.watch,
     peers: peersOf(options),
+    postponeUntil: options.postponeUntil,
     go: ({ resources, warnings }) =>
       askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
     ...(hook.given

@@ -1,6 +1,7 @@
 /** How steps, notes and alarms of a cutover or a rollback are shown. */
 import type { NightEvent, OnNightEvent } from '../cutover/nightevents.js';
 import type { NightStep } from '../cutover/steps.js';
+import type { LockstepError } from '../errors.js';
 import { servingText, type Serving } from '../proof/servedfrom.js';
 import { count } from '../text.js';
 import type { Context } from './command.js';
@@ -27,10 +28,21 @@ export function showEvent(
       case 'progress':
         progress.show(() => event.text);
         return;
+      case 'postponed': {
+        const { until, notReady } = event;
+        if (json) print({ postponed: { until, notReady: notReady && codeOf(notReady) } }, () => '');
+        const ready = notReady ? `NOT READY (${notReady.code})` : 'ready';
+        progress.keep(until === null ? undefined : () => `${ready}, waiting until ${until}`);
+        return;
+      }
       case 'waiting':
         log.info(waitText(event.waiting, toDo(event)));
     }
   };
+}
+
+function codeOf({ code, message, hint }: LockstepError) {
+  return { code, message, hint: hint ?? null };
 }
 
 function waitText(waiting: readonly Serving[], toDo: readonly string[]): string {

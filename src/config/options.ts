@@ -35,6 +35,7 @@ import {
   wordOrFile,
   type OptionSpec,
 } from './kinds.js';
+import { postponed } from './postponed.js';
 import { isMisread, quotePrefix, splitPrefixes } from './prefixlist.js';
 import {
   apiservers,
@@ -328,6 +329,15 @@ export const OPTIONS = {
       'command',
       'shell command that takes clients to the pre-warmed apiservers and stops the old ones',
     ),
+  ),
+  rehearse: onOff(
+    'all but the freeze and the switch: what the night will be like, and all that would stop it; hooks get REHEARSE=1',
+  ),
+  runbook: file(
+    'with --rehearse: write a runbook with the commands of this cluster, Markdown; must not exist',
+  ),
+  postponeUntil: postponed(
+    'begin with the freeze when this file is gone, or at this time (02:30, 2026-12-01T02:30:00Z); until then all is checked over and over',
   ),
   rate: inFile(
     'retire.rate',

@@ -14,7 +14,8 @@ import type { Attempts } from '../async/patience.js';
 import { beside } from '../async/together.js';
 import { audit } from '../audit/audit.js';
 import { LiveAudit } from '../audit/live.js';
-import { hasCode, LockstepError } from '../errors.js';
+import type { Postponed } from '../config/postponed.js';
+import { badArgument, hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Freeze } from '../kube/freeze.js';
 import { freezeAll, thawOwn } from '../kube/freezing.js';
@@ -27,6 +28,7 @@ import { otherRun, type Owner } from '../target/nightowner.js';
 import { EtcdTarget } from '../target/target.js';
 import { freezeOwnerOf, tellOwnFreeze } from './freezeover.js';
 import type { CutoverOptions } from './nightoptions.js';
+import { refusePostponed, untilItsTime } from './postpone.js';
 import { preflight, type Checked } from './preflight.js';
 import type { StepTeller } from './steps.js';
 import { takeOver } from './takeover.js';
@@ -53,12 +55,14 @@ export class Approach {
 
   /** @throws LockstepError when writes are let in again, or it has been told why they are not */
   async run(): Promise<Taken> {
-    const { source, target, onNote, signal } = this.o;
+    const { source, target, onNote, postponeUntil, signal } = this.o;
+    if (postponeUntil) refusePostponed(postponeUntil);
     const checked = await this.teller.step('preflight', () => preflight(this.o));
     this.o.onEvent({
       ...{ kind: 'checked', prefixes: checked.prefixes.list },
       resources: checked.moved.map(({ resource }) => resourceName(resource)),
     });
+    if (postponeUntil && checked.standing) throw frozenAlready(checked.standing);
     const equal = await this.teller.step('audit', () => this.#auditAll(checked));
     failpoint('cutover.audited');
     const { prefixes } = checked;
@@ -66,6 +70,7 @@ export class Approach {
     return beside(signal, [(stop) => live.run(stop)], async (stop) => {
       const { warnings, moved } = checked;
       await this.o.go({ warnings, resources: moved.map(({ resource }) => resource) });
+      if (postponeUntil) await this.#wait(postponeUntil, checked, stop);
       const again = await preflight(this.o);
       refuseChanged(checked, again);
       try {
@@ -75,6 +80,15 @@ export class Approach {
         throw error;
       }
     });
+  }
+
+  /** The live audit goes on beside it: a difference ends it at once. */
+  async #wait(until: Postponed, checked: Checked, signal: AbortSignal): Promise<void> {
+    const { onEvent, onNote } = this.o;
+    const check = async () => {
+      refuseChanged(checked, await preflight({ ...this.o, signal }));
+    };
+    await untilItsTime({ until, check, onEvent, onNote, signal });
   }
 
   async #auditAll({ prefixes }: Checked): Promise<Revision> {
@@ -200,6 +214,14 @@ async function hold(freeze: Freeze, apis: CutoverOptions['apiservers']): Promise
       },
     );
   }
+}
+
+/** Who waits with writes refused would wait for nothing. */
+function frozenAlready(standing: Freeze): LockstepError {
+  return badArgument(
+    `writes are frozen already, by ${standing.owner?.text ?? 'somebody, by hand'}, and --postpone-until would leave them so`,
+    'If that was a run of this night that has died: the same command without --postpone-until goes on.',
+  );
 }
 
 /** What stood before go has to stand as it was, and nothing new. */

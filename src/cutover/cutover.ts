@@ -96,6 +96,7 @@ export class Cutover {
     if (!['fenced', 'switched', 'done'].includes(phase)) throw refuseCutOver(stored);
     onEvent({ kind: 'taken over', exact: stored.exact, state: stored.state, earlier: phase });
     movedBy(prefixes, resources);
+    if (this.#o.postponeUntil) onNote('--postpone-until is passed over: the night has begun');
     await refuseOtherSource(source, target, stored);
     onNote(`going on with the cutover that took the target over at ${fencedAt} (${phase})`);
     // When an earlier run has let writes in nobody has written down.

@@ -9,6 +9,7 @@
  */
 import type { OnNote } from '../async/patience.js';
 import type { AuditReport } from '../audit/report.js';
+import type { LockstepError } from '../errors.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Heads, Serving } from '../proof/servedfrom.js';
@@ -32,6 +33,11 @@ export type NightEvent =
   | { kind: 'progress'; text: string }
   /** The preflight has found what is to be moved. */
   | { kind: 'checked'; prefixes: readonly string[]; resources: readonly string[] }
+  /**
+   * It is ready, and waits until then; `notReady`: what a preflight says meanwhile. `until` null: its time has
+   * come.
+   */
+  | { kind: 'postponed'; until: string | null; notReady: LockstepError | null }
   /** All keys were compared, while all was live. */
   | { kind: 'audited'; audit: AuditReport }
   /** Every apiserver was seen to refuse writes; `at` is when the first one was. */

@@ -64,6 +64,11 @@ export interface NightRecord {
   steps: StepRecord[];
   prefixes: readonly string[];
   resources: readonly string[];
+  /** It waits until then; null: it does not wait. */
+  postponed: {
+    until: string;
+    notReady: { code: ErrorCode; message: string; hint: string | null; since: Date } | null;
+  } | null;
   /** Of all keys, before the freeze; `at`: when it ended. */
   audit: { at: Date; report: AuditReport } | null;
   frozenAt: Date | null;
@@ -110,7 +115,14 @@ export class NightLog {
         ...text,
         ...{ state: 'to do', beganAt: null, seconds: null },
       })),
-      ...{ prefixes: [], resources: [], audit: null, frozenAt: null, thawedAt: null },
+      ...{
+        prefixes: [],
+        resources: [],
+        postponed: null,
+        audit: null,
+        frozenAt: null,
+        thawedAt: null,
+      },
       ...{ taken: null, earlier: null, fence: null, alarms: [], alarmCount: 0 },
       apiservers: [],
       ...{ logged: [], loggedMore: 0, progress: null, raised: null, end: null, endedAt: null },
@@ -132,6 +144,9 @@ export class NightLog {
       case 'checked':
         record.prefixes = event.prefixes;
         record.resources = event.resources;
+        break;
+      case 'postponed':
+        this.#postponed(event);
         break;
       case 'audited':
         record.audit = { at: new Date(), report: event.audit };
@@ -200,6 +215,19 @@ export class NightLog {
   #stepEnded({ step: name, seconds, failed }: NightEvent & { kind: 'step ended' }): void {
     const step = this.record.steps.find((one) => one.name === name);
     if (step) Object.assign(step, { state: failed ? 'failed' : 'done', seconds });
+  }
+
+  #postponed({ until, notReady }: NightEvent & { kind: 'postponed' }): void {
+    const before = this.record.postponed?.notReady;
+    if (until === null) {
+      this.record.postponed = null;
+      return;
+    }
+    const since = before && before.code === notReady?.code ? before.since : new Date();
+    const why = notReady && {
+      ...{ code: notReady.code, message: notReady.message, hint: notReady.hint ?? null, since },
+    };
+    this.record.postponed = { until, notReady: why };
   }
 
   #takenOver({ exact, state, earlier }: NightEvent & { kind: 'taken over' }): void {

@@ -1,5 +1,6 @@
 /** What the conduct of a night is told, what it tells, and what comes out of it. */
 import type { OnNote } from '../async/patience.js';
+import type { Postponed } from '../config/postponed.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -66,6 +67,8 @@ export interface CutoverOptions extends NightOptions {
   /** Writes are let in again if the target is not equal by then, from the first refused write on. */
   maxFreezeSeconds: number;
   flipHook?: (moving: Moving, signal: AbortSignal) => Promise<void>;
+  /** Waits behind `go`, ready, until a file is gone or a time has come; a night that has begun goes on at once. */
+  postponeUntil?: Postponed | undefined;
   /** The target's peer ports, where its head may be raised through them. */
   peers?: PeersOptions | undefined;
 }

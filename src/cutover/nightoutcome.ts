@@ -51,6 +51,7 @@ export function verdict(record: NightRecord): string {
   const { end, taken, raised, alarmCount } = record;
   const alarms = alarmCount > 0 ? ', WITH ALARMS' : '';
   const exact = taken ? `; exact copy up to revision ${taken.exact}` : '';
+  if (!end && record.postponed) return waitingText(record.postponed);
   if (!end) return `UNDER WAY${atStep(stepUnderWay(record) ?? lastStep(record), record)}`;
   switch (end.kind) {
     case 'cutover':
@@ -64,6 +65,12 @@ export function verdict(record: NightRecord): string {
       return `${what}${atStep(lastStep(record), record)}: ${leftText(record)}`;
     }
   }
+}
+
+/** `READY, waiting until the file go.txt is gone` */
+export function waitingText({ until, notReady }: NonNullable<NightRecord['postponed']>): string {
+  if (!notReady) return `READY, waiting until ${until}`;
+  return `NOT READY, waiting until ${until}: ${notReady.message} [${notReady.code}]`;
 }
 
 function atStep(step: StepRecord | undefined, { steps }: NightRecord): string {
@@ -118,6 +125,10 @@ function whileUnderWay(record: NightRecord): ToDo {
     const names = waiting.map(({ apiserver }) => apiserver).join(', ');
     return todo(`Waits for ${names} to move: by the hook, or by you, as its terminal says.`);
   }
+  if (record.postponed)
+    return todo(
+      `Nothing. It begins when ${record.postponed.until}; Ctrl-C until then changes nothing.`,
+    );
   if (!step) return todo('It has just begun, or waits for the word go on its terminal.');
   return todo(`Nothing. It waits for ${step.waitsFor}. Stopped here: ${step.ifAborted}.`);
 }

@@ -18,7 +18,8 @@ import { CURSOR_KEY } from '../target/cursor.js';
 import { refuseCutOver, type StoredCutover } from '../target/cutoverstate.js';
 import { otherRun } from '../target/nightowner.js';
 import { takeStock } from '../target/stock.js';
-import { EtcdTarget } from '../target/target.js';
+import { EtcdTarget, type TargetState } from '../target/target.js';
+import type { EtcdClient } from '../wire/client.js';
 import type { CutoverOptions } from './nightoptions.js';
 
 export interface Checked {
@@ -41,37 +42,78 @@ const STANDS_STILL_SECONDS = 2;
 
 /** @throws LockstepError NOT_DRAINED where the target lags behind, and what stock, etcds and apiservers say */
 export async function preflight(options: CutoverOptions): Promise<Checked> {
-  const { source, target, resources, apiservers, oldApiservers, without } = options;
+  const { source, resources, apiservers, oldApiservers, without } = options;
   const all = [...apiservers, ...oldApiservers];
-  const state = await new EtcdTarget(target).read();
-  if (state.cutover) throw state.owner ? otherRun(state.owner) : refuseCutOver(state.cutover);
-  const prefixes = state.cursor && PrefixSet.of(state.cursor.prefixes);
-  const key = prefixes ? probeKey(prefixes) : Buffer.from([0]);
-  const { clusterId, revision } = await source.head(key);
-  const identity = { source: clusterId, prefixes: prefixes ?? PrefixSet.everything() };
-  await refuseItself(source, target, state, key);
-  const { position } = takeStock(state, identity);
-  if (revision - position > MAX_LAG_REVISIONS) throw behind(position, revision, '');
-  if (revision > position) await refuseStandingStill(options, revision);
-  const moved = movedBy(identity.prefixes.list, resources);
+  const sides = await lookAtSides(options);
+  const position = await refuseBehind(options, sides);
+  const moved = movedBy(sides.prefixes.list, resources);
   await new DeadOnes(without).refuseAlive();
-  await Promise.all(
-    all.map((api) =>
-      refuseOtherObjects(source, api, moved, position).catch((error: unknown) => {
-        throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
-      }),
-    ),
-  );
+  await Promise.all(all.map((api) => refuseOtherLists(source, api, moved, position)));
   await needFreezeRights(all);
   const standing = await Freeze.find(all);
+  const { prefixes, clusterId, key } = sides;
   return {
-    ...{ prefixes: identity.prefixes, moved, source: clusterId, key, standing },
+    ...{ prefixes, moved, source: clusterId, key, standing },
     warnings: [
       ...(await endpointWarnings(options)),
       ...leaseWarnings(moved, oldApiservers.length > 0),
       ...frozenWarnings(standing),
     ],
   };
+}
+
+/** Both etcds, as each of the checks needs them. */
+export interface Sides {
+  state: TargetState;
+  /** Everything where the target has no cursor. */
+  prefixes: PrefixSet;
+  key: Buffer;
+  /** Of the source. */
+  clusterId: string;
+  /** The source's head. */
+  head: Revision;
+}
+
+type EndsOptions = Pick<CutoverOptions, 'source' | 'target' | 'signal'>;
+
+/** @throws LockstepError TARGET_CUT_OVER, OTHER_RUN, SAME_ETCD, and what etcds say */
+export async function lookAtSides({ source, target }: EndsOptions): Promise<Sides> {
+  const state = await new EtcdTarget(target).read();
+  if (state.cutover) throw state.owner ? otherRun(state.owner) : refuseCutOver(state.cutover);
+  const named = state.cursor && PrefixSet.of(state.cursor.prefixes);
+  const key = named ? probeKey(named) : Buffer.from([0]);
+  const { clusterId, revision } = await source.head(key);
+  await refuseItself(source, target, state, key);
+  return { state, prefixes: named ?? PrefixSet.everything(), key, clusterId, head: revision };
+}
+
+/**
+ * The target is in lockstep, and somebody brings it on.
+ * @returns where it stands
+ * @throws LockstepError NOT_DRAINED, and what stock says
+ */
+export async function refuseBehind(
+  options: EndsOptions,
+  { state, prefixes, clusterId, head }: Sides,
+): Promise<Revision> {
+  const { position } = takeStock(state, { source: clusterId, prefixes });
+  if (head - position > MAX_LAG_REVISIONS) throw behind(position, head, '');
+  if (head > position) await refuseStandingStill(options, head);
+  return position;
+}
+
+/** @throws LockstepError OTHER_OBJECTS, KUBE_UNAVAILABLE that says how to leave it out */
+export async function refuseOtherLists(
+  source: EtcdClient,
+  api: ApiServer,
+  moved: readonly Moved[],
+  position: Revision,
+): Promise<void> {
+  try {
+    await refuseOtherObjects(source, api, moved, position);
+  } catch (error) {
+    throw hasCode(error, 'KUBE_UNAVAILABLE') ? doesNotAnswer(api.url, error) : error;
+  }
 }
 
 /**
@@ -144,10 +186,7 @@ export function ownedWarnings(of: { stored: StoredCutover }, who: string | undef
  * A target that nobody brings on would be waited for with writes frozen. One that has everything may have
  * nobody, too: that shows only when the source goes on.
  */
-async function refuseStandingStill(
-  { target, signal }: CutoverOptions,
-  head: Revision,
-): Promise<void> {
+async function refuseStandingStill({ target, signal }: EndsOptions, head: Revision): Promise<void> {
   let position = 0;
   const { seconds, moves } = await measureBehind(
     () => Promise.resolve(head),

@@ -172,3 +172,49 @@ export const ROLLBACK_STEPS: readonly StepText[] = [
     ifAborted: 'the rollback is done',
   },
 ];
+
+/** Of a rehearsal: wherever it is stopped nothing was changed, if the hooks keep to it. */
+export const REHEARSAL_STEPS: readonly StepText[] = [
+  {
+    name: 'preflight',
+    does: 'looks at both etcds and every apiserver, as a night does first',
+    waitsFor: 'their answers',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'probe',
+    does: 'asks every apiserver for every write, as dry runs',
+    waitsFor: 'their answers',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'audit',
+    does: 'compares every key of both sides, while all is live',
+    waitsFor: 'the last key',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'live',
+    does: 'measures how often the source is quiet, and how fast the target is there',
+    waitsFor: 'the time of --sample',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'serving',
+    does: 'looks which etcd each apiserver serves from',
+    waitsFor: 'a write on the source that tells them apart',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'hooks',
+    does: 'runs the hooks that move apiservers, with REHEARSE=1',
+    waitsFor: 'each to end, and its apiserver to be seen where it was',
+    ifAborted: 'a hook is ended; look at the apiserver that it was for',
+  },
+  {
+    name: 'again',
+    does: 'looks at all of them once more: nothing has moved, nobody has written to the target',
+    waitsFor: 'their answers',
+    ifAborted: NOTHING,
+  },
+];

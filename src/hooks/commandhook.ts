@@ -18,18 +18,19 @@ const MAX_STDERR_BYTES = 64 * 1024;
 const QUOTED_CHARACTERS = 200;
 
 /**
+ * @param rehearsal $REHEARSE says so
  * @param body one line
  * @param signal ends it
  * @returns how it failed; nothing if it did not
  */
 export async function tellCommand(
   command: string,
-  event: EventName,
+  { event, rehearsal = false }: { event: EventName; rehearsal?: boolean },
   body: string,
   signal: AbortSignal,
   withinMs = ENDS_WITHIN_MS,
 ): Promise<string> {
-  const env = { [EVENT_VARIABLE]: event };
+  const env = { [EVENT_VARIABLE]: event, ...(rehearsal ? { REHEARSE: '1' } : {}) };
   const shell = startShell(command, env, ['pipe', 'ignore', 'pipe']);
   const { child, ended } = shell;
   const kill = () => {

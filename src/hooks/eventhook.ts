@@ -29,7 +29,7 @@ export class EventHook {
 
   /** @param name for the log: holds no secret */
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly deliver: Deliver,
     private readonly onNote: OnNote,
   ) {}
@@ -43,6 +43,14 @@ export class EventHook {
       );
     }
     this.#working ??= this.#work();
+  }
+
+  /**
+   * Tells it one event, and waits for how that goes; before all others.
+   * @returns how it failed; nothing if it did not
+   */
+  async try(told: Told): Promise<string> {
+    return this.#deliver(told, JSON.stringify({ ...told, dropped: 0 }));
   }
 
   /** Waits until all is told, for so long at the most. The half of it is for what is kept alone. */

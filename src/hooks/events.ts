@@ -80,6 +80,8 @@ export type Told = Happened & {
   at: string;
   host: string;
   command: string;
+  /** Of `cutover --rehearse`: nobody has to look. */
+  rehearsal: boolean;
   clusters: View['clusters'];
   prefixes: readonly string[];
 };

@@ -12,6 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { OnNote } from '../async/patience.js';
+import { CUTOVER_STEPS } from '../cutover/script.js';
 import type { View } from '../listen/view.js';
 import { tellCommand } from './commandhook.js';
 import { EventHook } from './eventhook.js';
@@ -28,6 +29,8 @@ export interface HooksOptions {
   /** That they are hooks of: `follow`. */
   command: string;
   onNote: OnNote;
+  /** All of it is a rehearsal: they are told so, and a pager stays silent. */
+  rehearsal?: boolean;
   /** How long what is told as lasting has lasted; default: 30 s. */
   lastsMs?: number;
 }
@@ -51,14 +54,14 @@ export class Hooks {
   #broken = false;
 
   constructor(private readonly o: HooksOptions) {
-    const { commands, urls, onNote } = o;
+    const { commands, urls, onNote, rehearsal = false } = o;
     const number = (i: number) => (commands.length > 1 ? ` (number ${i + 1})` : '');
     this.#hooks = [
       ...commands.map((command, i) => {
         const name = `--on-event${number(i)}`;
         return new EventHook(
           name,
-          (told, ...to) => tellCommand(command, told.event, ...to),
+          ({ event }, ...to) => tellCommand(command, { event, rehearsal }, ...to),
           onNote,
         );
       }),
@@ -105,6 +108,22 @@ export class Hooks {
     this.#tell({ event: 'alarm', text, incident: null });
   }
 
+  /**
+   * Tries each with the first step of a night.
+   * @returns those that could not be told, and why
+   */
+  async rehearse(): Promise<{ name: string; why: string }[]> {
+    const told = this.#toldOf({
+      ...{ event: 'step', step: 'preflight', number: 1, of: CUTOVER_STEPS.length },
+      ...{ state: 'begun', seconds: null, frozenAt: null, incident: null },
+      text: 'A rehearsal: this would be the first step of a night.',
+    });
+    const tried = await Promise.all(
+      this.#hooks.map(async (hook) => ({ name: hook.name, why: await hook.try(told) })),
+    );
+    return tried.filter(({ why }) => why !== '');
+  }
+
   /** The last one. Waits a little until it is told; what hangs then is ended. */
   async end(exitCode: number, error: EndedBy): Promise<void> {
     const how = error ? `: ${error.message}${error.code === null ? '' : ` [${error.code}]`}` : '';
@@ -114,12 +133,17 @@ export class Hooks {
   }
 
   #tell(happened: Happened): void {
-    const told: Told = {
+    const told = this.#toldOf(happened);
+    for (const hook of this.#hooks) hook.tell(told);
+  }
+
+  #toldOf(happened: Happened): Told {
+    return {
       ...{ version: 1, event: happened.event, id: `${this.#run}-${++this.#told}` },
       ...{ at: new Date().toISOString(), host: hostname(), command: this.o.command },
+      rehearsal: this.o.rehearsal ?? false,
       ...this.#about,
       ...happened,
     };
-    for (const hook of this.#hooks) hook.tell(told);
   }
 }

@@ -14,6 +14,11 @@ export interface NightLine {
   command: NightCommand;
   state: string;
   verdict: string;
+  /** It is ready, and waits until then; null: it does not wait. */
+  postponed: {
+    until: string;
+    notReady: { code: string; message: string; hint: string | null } | null;
+  } | null;
   /** Null before the first and between two. */
   step: { name: string; number: number; of: number; seconds: number } | null;
   frozen: { since: string | null; until: string | null; seconds: number | null; writes: Writes };
@@ -35,11 +40,12 @@ export interface NightLine {
 }
 
 export function nightLine(record: NightRecord, now: Date): NightLine {
-  const { command, steps, taken, fence, margin, frozenAt, thawedAt, end } = record;
+  const { command, steps, taken, fence, margin, frozenAt, thawedAt, end, postponed } = record;
   const step = stepUnderWay(record);
   const began = step?.beganAt?.getTime() ?? now.getTime();
   return {
     ...{ command, state: nightState(record), verdict: verdict(record) },
+    postponed: postponed && { until: postponed.until, notReady: notReadyOf(postponed) },
     step: step
       ? {
           ...{ name: step.name, number: steps.indexOf(step) + 1, of: steps.length },
@@ -65,4 +71,10 @@ export function nightLine(record: NightRecord, now: Date): NightLine {
     error: end?.kind === 'failed' ? { code: end.code, message: end.message, hint: end.hint } : null,
     toDo: whatIsLeft(record),
   };
+}
+
+function notReadyOf({ notReady }: NonNullable<NightRecord['postponed']>) {
+  if (!notReady) return null;
+  const { code, message, hint } = notReady;
+  return { code, message, hint };
 }

@@ -1,7 +1,7 @@
 /** The view of a cutover, a rollback or a fence alone, from what it has told. */
 import type { AuditOutcome } from '../auditing/outcome.js';
 import type { ApiserverRecord, NightRecord, StepRecord } from '../cutover/nightlog.js';
-import { stepUnderWay, verdict, whatIsLeft } from '../cutover/nightoutcome.js';
+import { stepUnderWay, verdict, waitingText, whatIsLeft } from '../cutover/nightoutcome.js';
 import { count, duration } from '../text.js';
 import { blankView, type ViewFacts } from './blankview.js';
 import { frozenSeconds } from './nightclock.js';
@@ -52,6 +52,7 @@ export function nightState(record: NightRecord): string {
  */
 function nightReady(record: NightRecord, now: Date): boolean {
   const { fence, thawedAt, alarmCount } = record;
+  if (record.postponed?.notReady && !record.end) return false;
   const stands = fence === null || fence.ahead > 0 || thawedAt !== null;
   const isKnown = fenceUnknownSince(record, now) === null;
   return stands && isKnown && alarmCount === 0 && nightState(record) !== 'failed';
@@ -83,6 +84,7 @@ function sentence(record: NightRecord, night: NightView, now: Date): string {
   // Null while nobody knows since when writes are refused.
   const frozenFor = frozenSeconds(night, now.toISOString());
   if (end) return `${verdict(record)}.`;
+  if (record.postponed) return `${waitingText(record.postponed)}.`;
   const step = stepUnderWay(record);
   const moved = apiservers.filter(({ movedAt }) => movedAt !== null).length;
   const parts = [
@@ -105,6 +107,8 @@ function sentence(record: NightRecord, night: NightView, now: Date): string {
 function trouble(record: NightRecord, now: Date): View['trouble'] {
   const { end, endedAt } = record;
   const since = fenceUnknownSince(record, now);
+  const notReady = end ? null : record.postponed?.notReady;
+  if (notReady) return { ...notReady, since: notReady.since.toISOString() };
   if (since) return { ...FENCE_UNKNOWN, since: since.toISOString() };
   if (end?.kind !== 'failed' || end.code === null || !endedAt) return null;
   const { code, message, hint } = end;

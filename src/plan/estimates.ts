@@ -74,8 +74,7 @@ export function estimate(
   window: Window,
   target: AskedMembers | undefined,
 ): Estimates {
-  const perSecond = rates.revisions / rates.seconds;
-  const fenceMargin = Math.max(LEAST_MARGIN, Math.ceil(perSecond * MARGIN_SECONDS));
+  const fenceMargin = marginFor(rates.revisions / rates.seconds);
   const seedSeconds =
     SEED_START_SECONDS + contents.seconds * SEED_BY_READING + historySeconds(window);
   const readSeconds = slowestRead(target);
@@ -85,14 +84,27 @@ export function estimate(
       ...{ freezeSeconds: null, fenceMargin },
     };
   const share = rates.revisions > 0 ? rates.moved.revisions / rates.revisions : 0;
-  const fence = FIRST_REVISIONS * secondsARevision(PACE, 0, readSeconds);
   return {
     seedSeconds,
     followPerSecond: 1 / secondsARevision(PACE, share, readSeconds),
     proposalsPerSecond: 1 / secondsARevision(PACE_OF_PROPOSALS, share, readSeconds),
-    freezeSeconds: DRAIN_SECONDS + fence,
+    freezeSeconds: DRAIN_SECONDS + fenceSeconds(readSeconds, false),
     fenceMargin,
   };
+}
+
+/** For --margin, at so many revisions of the source a second. */
+export function marginFor(perSecond: number): number {
+  return Math.max(LEAST_MARGIN, Math.ceil(perSecond * MARGIN_SECONDS));
+}
+
+/**
+ * Until the fence stands.
+ * @param readSeconds of a linearizable read of the target
+ * @param byProposals through its peer port
+ */
+export function fenceSeconds(readSeconds: number, byProposals: boolean): number {
+  return FIRST_REVISIONS * secondsARevision(byProposals ? PACE_OF_PROPOSALS : PACE, 0, readSeconds);
 }
 
 /**

@@ -8,6 +8,8 @@ import type { ReportPage } from './frame.js';
 import { mirrorPage } from './mirrorpage.js';
 import { nightFacts } from './nightfacts.js';
 import { nightPage } from './nightpage.js';
+import { rehearsalFacts } from './rehearsalfacts.js';
+import { rehearsalPage } from './rehearsalpage.js';
 
 /** The schema of {@link ReportFacts}, told apart by `format`. */
 export const reportFacts = z.discriminatedUnion('format', [
@@ -15,6 +17,7 @@ export const reportFacts = z.discriminatedUnion('format', [
   mirrorFacts,
   besideFacts,
   nightFacts,
+  rehearsalFacts,
 ]);
 
 /** The schema of the file: docs/report.schema.json. */
@@ -37,5 +40,7 @@ export function pageOf(facts: ReportFacts): ReportPage {
       return nightPage(facts);
     case 'etcd-lockstep/follow-audit-report/1':
       return besidePage(facts);
+    case 'etcd-lockstep/rehearsal-report/1':
+      return rehearsalPage(facts);
   }
 }

@@ -12,6 +12,7 @@ body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background:
 header p, footer { color: var(--soft); font-size: .87rem; margin: 0; }
 h1 { font-size: 1.05rem; font-weight: 600; margin: 0; }
 h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; padding-top: .9rem; border-top: 1px solid var(--line); break-after: avoid; }
+pre { overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; margin: .3rem 0; padding: .4rem .6rem; background: rgb(127 127 127 / .12); }
 h3 { font-size: .95rem; margin: 1.2rem 0 .3rem; break-after: avoid; }
 p { margin: .4rem 0; max-width: 46rem; }
 ul { margin: .4rem 0; padding-left: 1.2rem; max-width: 46rem; }

@@ -652,6 +652,7 @@ const told = {
   text: z.string().min(1),
   incident: z.string().nullable(),
   dropped: count,
+  rehearsal: z.boolean(),
 };
 const lag = z.strictObject({ revisions: count, seconds: z.number().nonnegative() }).nullable();
 const lockstep = { ...told, revision: revision.nullable(), lag };

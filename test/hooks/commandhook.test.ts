@@ -23,7 +23,7 @@ describe('a command that is told of an event', () => {
 
   const file = (name: string) => join(dir, name);
   const tell = (command: string, withinMs = LONG_MS, body = BODY) =>
-    tellCommand(command, 'alarm', body, new AbortController().signal, withinMs);
+    tellCommand(command, { event: 'alarm' }, body, new AbortController().signal, withinMs);
   const pid = () => Number(readFileSync(file('pid'), 'utf8'));
 
   async function isGone(): Promise<void> {
@@ -104,7 +104,7 @@ describe('a command that is told of an event', () => {
     const stop = new AbortController();
     const told = tellCommand(
       `echo $$ > ${file('pid')}; sleep 1000`,
-      ...(['end', BODY] as const),
+      ...([{ event: 'end' }, BODY] as const),
       ...([stop.signal, LONG_MS] as const),
     );
     while (!existsSync(file('pid')) || readFileSync(file('pid'), 'utf8') === '') await sleep(20);

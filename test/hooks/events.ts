@@ -5,6 +5,7 @@ const ABOUT = {
   version: 1,
   host: 'here',
   command: 'follow',
+  rehearsal: false,
   at: '2026-03-01T20:00:00.000Z',
   clusters: { source: 'a1', target: 'b2' },
   prefixes: ['/registry/pods/'],
