@@ -48,6 +48,10 @@ const FAILPOINTS = [
   'lockstep.proposals.send',
   'lockstep.proposals.sent',
   'lockstep.proposals.confirmed',
+  // lockstep/again.ts: the journal is there; before sending, and when the answer came
+  'lockstep.again.journal',
+  'lockstep.again.send',
+  'lockstep.again.answer',
   // leases/keeper.ts
   'leases.grant',
   'leases.granted',

@@ -35,6 +35,7 @@ import { Rollback, type RollbackReport } from './cutover/rollback.js';
 import { Sides, type Ends } from './ends.js';
 import { Journal } from './journal/journal.js';
 import type { ApiServer } from './kube/api.js';
+import { followAgain } from './lockstep/again.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import type { Steering } from './steering.js';
@@ -65,6 +66,8 @@ export interface FollowRequest extends StatusesOptions {
   until?: FollowOptions['until'];
   /** Makes the target exact again where the source's history, or the journal, is lost. */
   repair?: boolean;
+  /** Takes a target that was rolled back from into lockstep again, where every key can be made exact. */
+  again?: boolean;
   /** The target's peer ports, where it may be written through them, many revisions at once. */
   peers?: PeersOptions | undefined;
   /** Revisions a second that are written to the target, at most; default: as many as go. */
@@ -194,7 +197,7 @@ export class Migration {
    * @throws LockstepError for what only a person can mend, behind the last status
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
-    const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
+    const { until = { kind: 'signal' }, repair = false, again = false, onBase = nobody } = request;
     const { audit, onAlarm, peers, maxRate, steering, standby } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
@@ -205,8 +208,9 @@ export class Migration {
     let journal: Journal | undefined;
     let disown: (() => Promise<void>) | undefined;
     try {
-      if (repair)
-        await repairJournal({ source, target, journal: request.journal, onBase, onNote, signal });
+      const mending = { source, target, journal: request.journal, onBase, onNote, signal };
+      if (again) await followAgain(mending);
+      if (repair) await repairJournal(mending);
       const opened = (journal = await Journal.open(request.journal));
       disown = await request.onOwned?.();
       yield* statuses({ ...request, signal }, (stop) => {

@@ -55,6 +55,7 @@ const BATCH = 1000;
 /**
  * Brings the journal from its position to the source's compact revision; nothing else may append to
  * it meanwhile. Memory stays flat: the plan lies in a scratch store beside the journal.
+ * @param atLeast farther than that, where what the journal holds is not what the source had there
  * @returns undefined where there is no gap
  * @throws LockstepError GAP_NOT_EXACT for a key that cannot be made exact; the journal is as it was
  */
@@ -62,10 +63,12 @@ export async function bridge(
   client: EtcdClient,
   journal: Journal,
   signal: AbortSignal,
+  atLeast: Revision = 0,
 ): Promise<Bridged | undefined> {
   const key = probeKey(PrefixSet.of(journal.state.prefixes));
   for (let start = 1; ; start++) {
-    const gap = { after: journal.position, to: await compactRevision(client, key) };
+    const compacted = await compactRevision(client, key);
+    const gap = { after: journal.position, to: Math.max(compacted, atLeast) };
     if (gap.to <= gap.after) return undefined;
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {

@@ -32,6 +32,7 @@ export function followCommand(program: Command): void {
         'untilRevision',
         'untilSynced',
         'repair',
+        'again',
         'standby',
         'standbyAfter',
         'maxRate',
@@ -73,7 +74,7 @@ export function followCommand(program: Command): void {
       const onAlarm = (alarm: string) => {
         log.error(alarm);
       };
-      const { journal, repair = false, maxRate } = options;
+      const { journal, repair = false, again = false, maxRate } = options;
       const steered = new Steered(options, context, () => {
         return last && { line: statusLine(last), status: { ...last } };
       });
@@ -82,6 +83,7 @@ export function followCommand(program: Command): void {
       const request = {
         journal,
         repair,
+        again,
         until,
         ...{ peers, maxRate, steering: steered.steering, onOwned: steered.onOwned },
         onBase,
@@ -218,7 +220,7 @@ const BACK: readonly Phase[] = ['rolling back', 'switched back', 'rolled back'];
 
 function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): string {
   const next = BACK.includes(phase)
-    ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
+    ? 'The source serves, or will again. For a new attempt `follow --again` takes this target into lockstep again, or says why it needs a new seed.'
     : 'Nothing is left to do for it.';
   return [
     `TAKEN OVER at revision ${exact} for a cutover (${phase}): the target was the source's exact copy up to there.`,

@@ -145,6 +145,9 @@ export const OPTIONS = {
   repair: onOff(
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
   ),
+  again: onOff(
+    'take a target that was rolled back from into lockstep again, where every key can be made exact',
+  ),
   maxRate: inFile(
     'follow.maxRate',
     whole(

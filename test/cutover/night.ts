@@ -28,7 +28,7 @@ import { PODS, type Stage } from '../cli/stage.js';
 import type { Asked, FakeApiServer, Reply } from '../kube/fake.js';
 import { FakeCluster } from '../kube/fakecluster.js';
 import { Scene } from '../kube/scene.js';
-import { followHere, type Following } from '../oracle/following.js';
+import { followHere, type Following, type FollowPlace } from '../oracle/following.js';
 import type { Certs } from '../rig/certs.js';
 import { Etcd } from '../rig/etcd.js';
 import { FaultProxy } from '../rig/proxy.js';
@@ -93,7 +93,8 @@ export class Night {
     readonly targetEtcd: Etcd,
     readonly scene: Scene,
     readonly proxies: Record<Channel, FaultProxy>,
-    readonly follower: Following,
+    readonly place: FollowPlace,
+    public follower: Following,
   ) {
     this.serves = scene.fakes.map(() => 'source');
     const [calls, watches] = [proxies.source, proxies['source watch']];
@@ -123,7 +124,7 @@ export class Night {
       target: await to(target),
       'target watch': await to(target),
     };
-    return new Night(stage, target, scene, proxies, await followHere(place));
+    return new Night(stage, target, scene, proxies, place, await followHere(place));
   }
 
   /** Whatever runs is stopped as by Ctrl-C; nothing is kept back any more. */
@@ -160,6 +161,12 @@ export class Night {
     const options = { sourceWatch: this.#sourceWatch, oldApiservers: [], maxFreezeSeconds: 20 };
     const all = { ...this.#options('target'), ...options, ...more };
     return this.#run(new Cutover(all).run());
+  }
+
+  /** Follows into the target anew, which was rolled back from. */
+  async followAgain(): Promise<void> {
+    await this.follower.end();
+    this.follower = await followHere(this.place, { again: true });
   }
 
   rollback(more: Partial<NightOptions> = {}): Promise<RollbackReport> {
