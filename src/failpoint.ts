@@ -63,6 +63,8 @@ const FAILPOINTS = [
   'mirror.copy.claimed',
   'mirror.copy.send',
   'mirror.copy.answer',
+  // reverse/reversesink.ts: the source's head is above what is brought next
+  'reverse.above',
   // cutover/takeover.ts
   'cutover.takeover.send',
   'cutover.takeover.answer',

@@ -21,7 +21,7 @@ import { SLOT_PREFIX } from '../target/guard.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { raiseHead } from './fillers.js';
+import { raiseHead } from '../target/fillers.js';
 
 const MARKER_KEY = Buffer.from(`${OWN_PREFIX}rollback`);
 
