@@ -80,7 +80,9 @@ const FAILPOINTS = [
   // cutover/bringkeys.ts
   'cutover.bring.send',
   // cutover/returning.ts, cutover/bringing.ts: likewise
+  'cutover.rollback.caught',
   'cutover.rollback.frozen',
+  'cutover.rollback.drained',
   'cutover.rollback.raised',
   'cutover.rollback.brought',
   'cutover.rollback.switched',

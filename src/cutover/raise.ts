@@ -91,9 +91,13 @@ function rollbackGone(): LockstepError {
   );
 }
 
-/** Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after. */
-export async function unmark(source: EtcdClient, marker: Marker): Promise<void> {
+/**
+ * Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after.
+ * @param more keys of ours that go with them
+ */
+export async function unmark(source: EtcdClient, marker: Marker, ...more: Buffer[]): Promise<void> {
   const slots = { requestDeleteRange: prefixRange(SLOT_PREFIX) };
-  const success = [{ requestDeleteRange: { key: MARKER_KEY } }, slots];
+  const keys = [MARKER_KEY, ...more].map((key) => ({ requestDeleteRange: { key } }));
+  const success = [...keys, slots];
   await source.txn({ compare: [marker.guard], success });
 }

@@ -38,7 +38,7 @@ import { askHeads, servingNow } from '../proof/servedfrom.js';
 import { watchLimits } from '../source/limits.js';
 import { look, resourcesIn } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
-import { createIs } from '../target/txn.js';
+import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import { isOver, refuseStanding, type Standing } from './checks.js';
 import { compareBoth } from './comparison.js';
@@ -276,8 +276,36 @@ export class Reverse {
     await untilAnswered(signal, () => writer.claim(first), this.#source);
     const { rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
     if (rows[0]) created.revision = parseKeyValue(rows[0]).createRevision;
+    await this.#refuseOver(writer, key, signal);
     this.#late.restore(writer.state.late);
     return found.mod;
+  }
+
+  /**
+   * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
+   * claim is met here, however late it took effect.
+   */
+  async #refuseOver(
+    { cursorMod }: Writer<ReverseState>,
+    key: Buffer,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { source, target, rollback } = this.o;
+    if (rollback) return;
+    const exact = this.#standing?.stored.exact;
+    const takeOff = async () => {
+      const success = [{ requestDeleteRange: { key } }];
+      await source.txn({ compare: [modIs(key, cursorMod)], success });
+    };
+    try {
+      const { stored } = await untilAnswered(signal, () => look(target), this.#target);
+      if (!isOver(stored.state.phase) && stored.exact === exact) return;
+      throw new TargetCutOver(stored);
+    } catch (error) {
+      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS'))
+        await untilAnswered(signal, takeOff, this.#source);
+      throw error;
+    }
   }
 
   async #raise({ margin }: Parts, signal: AbortSignal): Promise<void> {
