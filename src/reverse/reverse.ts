@@ -273,10 +273,13 @@ export class Reverse {
     if (writer.claimed) await untilAnswered(signal, () => writer.check(), this.#source);
     // Tried again after an answer that was lost, it finds itself; what it found first counts.
     const found = await untilAnswered(signal, () => writer.read(), this.#source);
-    await untilAnswered(signal, () => writer.claim(first), this.#source);
+    const claim = async () => {
+      await writer.claim(first);
+      await this.#refuseOver(writer, key);
+    };
+    await untilAnswered(signal, claim, this.#source);
     const { rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
     if (rows[0]) created.revision = parseKeyValue(rows[0]).createRevision;
-    await this.#refuseOver(writer, key, signal);
     this.#late.restore(writer.state.late);
     return found.mod;
   }
@@ -285,25 +288,19 @@ export class Reverse {
    * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
    * claim is met here, however late it took effect.
    */
-  async #refuseOver(
-    { cursorMod }: Writer<ReverseState>,
-    key: Buffer,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #refuseOver({ cursorMod }: Writer<ReverseState>, key: Buffer): Promise<void> {
     const { source, target, rollback } = this.o;
     if (rollback) return;
     const exact = this.#standing?.stored.exact;
-    const takeOff = async () => {
-      const success = [{ requestDeleteRange: { key } }];
-      await source.txn({ compare: [modIs(key, cursorMod)], success });
-    };
     try {
-      const { stored } = await untilAnswered(signal, () => look(target), this.#target);
+      const { stored } = await look(target);
       if (!isOver(stored.state.phase) && stored.exact === exact) return;
       throw new TargetCutOver(stored);
     } catch (error) {
-      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS'))
-        await untilAnswered(signal, takeOff, this.#source);
+      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS')) {
+        const success = [{ requestDeleteRange: { key } }];
+        await source.txn({ compare: [modIs(key, cursorMod)], success });
+      }
       throw error;
     }
   }

@@ -12,7 +12,7 @@ import { OWN_PREFIX, prefixRange } from '../../src/mvcc/prefix.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { withCerts } from '../kube/scene.js';
 import { Night, type Side } from './night.js';
-import { MeddledClient, until } from './pair.js';
+import { failure, MeddledClient, until } from './pair.js';
 
 describe('the short way back', () => {
   const { certs } = withCerts();
@@ -183,6 +183,47 @@ describe('the short way back', () => {
     expect(rows.length).to.equal(0);
     slow.close();
     beginning.close();
+  });
+
+  it('retire: what the reverse has brought is removed; not over a late write; nothing of ours is left', async () => {
+    const { reverse, ended } = night.reverse();
+    await changes();
+    const late = await night.put('source', 'kube-system/d', 'late');
+    await night.reversed(reverse);
+    await until(() => reverse.status.lateWrites.count === 1);
+    const refused = await failure(night.retire());
+    expect([refused.code, refused.revision]).to.deep.equal(['LATE_WRITE', late]);
+    expect(await night.phase()).to.equal('done');
+    // It is changed on the target, and so it is replaced.
+    await night.put('target', 'kube-system/d', 'there');
+    await night.reversed(reverse);
+    const { removed, left, reverse: upTo } = await night.retire();
+    expect([removed, left]).to.deep.equal([true, 0]);
+    expect(upTo).to.be.a('number');
+    await ended;
+    expect(reverse.status.endedBy).to.equal('retiring');
+    await night.put('target', 'default/a', 'only there');
+    expect((await night.direct.source.range(prefixRange(OWN_PREFIX))).count).to.equal(0);
+    expect(await night.pods('source')).to.deep.equal([]);
+  });
+
+  it('retire: stopped behind its mark it goes on, and never removes what is newer', async () => {
+    const { reverse } = night.reverse();
+    await changes();
+    await night.reversed(reverse);
+    let n = 0;
+    night.source.meddle = async (send) => {
+      // The first is the mark, the next a page.
+      if (++n === 2) throw new Error('killed');
+      return send();
+    };
+    expect(await night.retire().catch(String)).to.contain('killed');
+    night.source.meddle = undefined;
+    await night.put('source', 'default/a', 'late');
+    expect((await failure(night.retire())).code).to.equal('LATE_WRITE');
+    await del('source', 'default/a');
+    expect((await night.retire()).left).to.equal(0);
+    expect((await night.direct.source.range(prefixRange(OWN_PREFIX))).count).to.equal(0);
   });
 
   const rowOf = async (name: string) => (await held('source')).get(`${PODS}${name}`);
