@@ -11,7 +11,7 @@
  */
 import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { parseReverse, reverseKey, type ReverseCursor } from '../reverse/reversecursor.js';
@@ -67,7 +67,7 @@ export async function refuseOtherThanKept(ends: Ends, { cursor, at }: KeptSource
         if (isBrought(there, here)) return;
         const { key } = describeKey(keyOf(there ?? here ?? Buffer.alloc(0)));
         const late = cursor.late.open.find((one) => one.key === key);
-        throw writtenLate(key, late?.revision ?? at);
+        throw writtenLate(key, there ? modRevisionOf(there) : (late?.revision ?? at));
       },
     );
   } catch (error) {

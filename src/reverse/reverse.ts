@@ -80,6 +80,8 @@ export interface ReverseOptions {
   signal: AbortSignal;
 }
 
+/** How it shows that the cursor is another's, or that it was taken off. */
+const ENDED = ['TARGET_CUT_OVER', 'TARGET_TAKEN_OVER', 'TARGET_HEAD_OFF'] as const;
 const POLL_MS = 500;
 const CHECK_MS = 2000;
 const SERVING_MS = 10_000;
@@ -432,7 +434,7 @@ export class Reverse {
 
   /** Others have both etcds in hand, as they should. */
   async #endsQuietly(error: unknown): Promise<boolean> {
-    if (!this.#standing || !hasCode(error, 'TARGET_CUT_OVER', 'TARGET_TAKEN_OVER')) return false;
+    if (!this.#standing || !hasCode(error, ...ENDED)) return false;
     const { onNote, target } = this.o;
     const { stored } =
       error instanceof TargetCutOver ? { stored: error.cutover } : await look(target);
