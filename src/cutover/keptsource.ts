@@ -14,7 +14,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { parseReverse, reverseKey, type ReverseCursor } from '../reverse/reversecursor.js';
+import { parseReverse, reverseKey, type ReverseCursor } from '../target/reversecursor.js';
 import { readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { modIs, put } from '../target/txn.js';

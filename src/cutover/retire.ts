@@ -29,7 +29,7 @@ import { movedBy, type Moved } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { refuseOtherSource } from '../proof/othersource.js';
 import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
-import { reverseKey } from '../reverse/reversecursor.js';
+import { reverseKey } from '../target/reversecursor.js';
 import { countKeys, readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { Claim, look, type Seen } from '../target/claim.js';

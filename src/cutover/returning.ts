@@ -19,7 +19,7 @@ import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
 import type { Heads } from '../proof/servedfrom.js';
-import { reverseKey } from '../reverse/reversecursor.js';
+import { reverseKey } from '../target/reversecursor.js';
 import { resourcesIn } from '../target/claim.js';
 import { watchAfterwards } from './afterwards.js';
 import { bring, markOwn, type ReturningOptions } from './bringing.js';

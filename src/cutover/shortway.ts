@@ -26,7 +26,7 @@ import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { Reverse } from '../reverse/reverse.js';
-import { parseReverse, readReverse, reverseKey } from '../reverse/reversecursor.js';
+import { parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
 import type { StoredCutover } from '../target/cutoverstate.js';
 import { MAX_TXN_OPS, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';

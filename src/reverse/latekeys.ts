@@ -10,7 +10,7 @@
  */
 import { describeKey } from '../audit/report.js';
 import type { LateWrite } from '../proof/latewrites.js';
-import type { LateKey, ReverseState } from './reversecursor.js';
+import type { LateKey, ReverseState } from '../target/reversecursor.js';
 
 const MAX_NAMED = 100;
 

@@ -6,7 +6,7 @@ import type { Writer } from '../mirror/writer.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { LateKeys } from './latekeys.js';
 import type { Margin } from './margin.js';
-import type { ReverseState } from './reversecursor.js';
+import type { ReverseState } from '../target/reversecursor.js';
 
 interface ReverseSinkOptions {
   writer: Writer<ReverseState>;

@@ -4,7 +4,7 @@ import type { Trouble } from '../async/trouble.js';
 import type { LeasesKept } from '../leases/keeper.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Phase } from '../target/cutoverstate.js';
-import type { ReverseState } from './reversecursor.js';
+import type { LateSum } from '../target/reversecursor.js';
 
 /** Where it is at the moment. */
 export type ReversePhase =
@@ -40,7 +40,7 @@ export interface ReverseStatus {
   /** Keys that were looked at, while both sides are compared; else null. */
   comparing: { keys: number } | null;
   /** Written on the source by others since the cutover. */
-  lateWrites: ReverseState['late'];
+  lateWrites: LateSum;
   /** Of the source: all that was written late up to here is known; and how many seconds that is behind. */
   lateSeen: Revision | null;
   lateSeenSeconds: number | null;

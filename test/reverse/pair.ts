@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange, PrefixSet } from '../../src/mvcc/prefix.js';
 import { Reverse, type ReverseOptions } from '../../src/reverse/reverse.js';
-import { readReverse, type ReverseCursor } from '../../src/reverse/reversecursor.js';
+import { readReverse, type ReverseCursor } from '../../src/target/reversecursor.js';
 import type { ReverseStatus } from '../../src/reverse/reversestatus.js';
 import { CUTOVER_KEY, newCutover, type Phase } from '../../src/target/cutoverstate.js';
 import { encodeOwner, OWNER_KEY, thisRun } from '../../src/target/nightowner.js';
