@@ -17,6 +17,7 @@ import { Bench, type Scenario } from './kit/scenario.js';
 import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { auditScenario } from './scenarios/audit.js';
 import { cropScenario } from './scenarios/crop.js';
+import { backScenario } from './scenarios/back.js';
 import { cutoverScenario } from './scenarios/cutover.js';
 import { farScenario, followScenario } from './scenarios/follow.js';
 import { lagScenario } from './scenarios/lag.js';
@@ -37,6 +38,7 @@ const SCENARIOS: Record<string, Scenario> = {
   memory: memoryScenario,
   mirror: mirrorScenario,
   cutover: cutoverScenario,
+  back: backScenario,
   watched: watchedScenario,
 };
 

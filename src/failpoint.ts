@@ -49,6 +49,10 @@ const FAILPOINTS = [
   'lockstep.proposals.send',
   'lockstep.proposals.sent',
   'lockstep.proposals.confirmed',
+  // lockstep/again.ts: the journal is there; before sending, and when the answer came
+  'lockstep.again.journal',
+  'lockstep.again.send',
+  'lockstep.again.answer',
   // leases/keeper.ts
   'leases.grant',
   'leases.granted',
@@ -60,6 +64,8 @@ const FAILPOINTS = [
   'mirror.copy.claimed',
   'mirror.copy.send',
   'mirror.copy.answer',
+  // reverse/reversesink.ts: the source's head is above what is brought next
+  'reverse.above',
   // cutover/takeover.ts
   'cutover.takeover.send',
   'cutover.takeover.answer',
@@ -75,7 +81,9 @@ const FAILPOINTS = [
   // cutover/bringkeys.ts
   'cutover.bring.send',
   // cutover/returning.ts, cutover/bringing.ts: likewise
+  'cutover.rollback.caught',
   'cutover.rollback.frozen',
+  'cutover.rollback.drained',
   'cutover.rollback.raised',
   'cutover.rollback.brought',
   'cutover.rollback.switched',

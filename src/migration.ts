@@ -35,7 +35,11 @@ import { retire, type RetireOptions, type RetireReport } from './cutover/retire.
 import { Rollback, type RollbackReport } from './cutover/rollback.js';
 import { Sides, type Ends } from './ends.js';
 import { Journal } from './journal/journal.js';
+import { Reverse, type ReverseOptions } from './reverse/reverse.js';
+import type { ReverseStatus } from './reverse/reversestatus.js';
+import { MAX_TXN_OPS } from './target/txn.js';
 import type { ApiServer } from './kube/api.js';
+import { followAgain } from './lockstep/again.js';
 import { Follower, type FollowOptions, type FollowStatus } from './lockstep/follow.js';
 import { repairJournal } from './lockstep/repair.js';
 import type { Steering } from './steering.js';
@@ -66,6 +70,8 @@ export interface FollowRequest extends StatusesOptions {
   until?: FollowOptions['until'];
   /** Makes the target exact again where the source's history, or the journal, is lost. */
   repair?: boolean;
+  /** Takes a target that was rolled back from into lockstep again, where every key can be made exact. */
+  again?: boolean;
   /** The target's peer ports, where it may be written through them, many revisions at once. */
   peers?: PeersOptions | undefined;
   /** Revisions a second that are written to the target, at most; default: as many as go. */
@@ -86,6 +92,17 @@ export interface FollowRequest extends StatusesOptions {
   /** Compares both sides again and again while it follows; default: it does not. */
   audit?: AuditingRequest;
   /** A difference that such an audit has found, once for each audit; default: `onNote` is told. */
+  onAlarm?: (alarm: string) => void;
+}
+
+/** Like `etcd-lockstep follow --reverse`. `go` is asked before anything is written to the source. */
+export interface ReverseRequest
+  extends StatusesOptions, Pick<ReverseOptions, 'go' | 'prefixes' | 'until'> {
+  /** Those that must not serve from the source; default: none is looked at. */
+  apiservers?: readonly ApiServer[];
+  /** Revisions that the source's head is kept above the target's; default: 1000. */
+  margin?: number;
+  /** Late writes on the source, and whoever serves from there again; default: `onNote` is told. */
   onAlarm?: (alarm: string) => void;
 }
 
@@ -203,7 +220,7 @@ export class Migration {
    * @throws LockstepError for what only a person can mend, behind the last status
    */
   async *follow(request: FollowRequest): AsyncGenerator<FollowStatus, void, undefined> {
-    const { until = { kind: 'signal' }, repair = false, onBase = nobody } = request;
+    const { until = { kind: 'signal' }, repair = false, again = false, onBase = nobody } = request;
     const { audit, onAlarm, peers, maxRate, steering, standby } = request;
     const signal = this.#sides.until(request.signal);
     const onNote = this.#onNote;
@@ -214,8 +231,9 @@ export class Migration {
     let journal: Journal | undefined;
     let disown: (() => Promise<void>) | undefined;
     try {
-      if (repair)
-        await repairJournal({ source, target, journal: request.journal, onBase, onNote, signal });
+      const mending = { source, target, journal: request.journal, onBase, onNote, signal };
+      if (again) await followAgain(mending);
+      if (repair) await repairJournal(mending);
       const opened = (journal = await Journal.open(request.journal));
       disown = await request.onOwned?.();
       yield* statuses({ ...request, signal }, (stop) => {
@@ -229,6 +247,37 @@ export class Migration {
       sourceWatch.close();
       await disown?.();
       await journal?.close();
+    }
+  }
+
+  /**
+   * After a cutover: keeps the source current with what is written on the target, for as long as its iterator
+   * is read. It ends by itself when a rollback or a retire begins. Killed, it goes on.
+   * @returns its status, once a second if not told otherwise, and at its end
+   * @throws LockstepError TARGET_NOT_OURS, TARGET_CUT_OVER, STILL_USED and others with nothing changed;
+   *   TARGET_TAKEN_OVER where another one runs
+   */
+  async *reverse(request: ReverseRequest): AsyncGenerator<ReverseStatus, void, undefined> {
+    const { apiservers = [], margin = NIGHT_DEFAULTS.margin } = request;
+    const onNote = this.#onNote;
+    const told = (alarm: string) => {
+      onNote(alarm, true);
+    };
+    const { go, prefixes, until, onAlarm = told } = request;
+    const signal = this.#sides.until(request.signal);
+    const [source, target] = [this.#sides.source.another(), this.#sides.target.another()];
+    const watches = { sourceWatch: source.another(), targetWatch: target.another() };
+    const clients = [source, target, ...Object.values(watches)];
+    try {
+      yield* statuses({ ...request, signal }, (stop) => {
+        // What is only read is given up at once; a write is waited for.
+        for (const client of [target, ...Object.values(watches)]) client.closeAt(stop);
+        const asked = { apiservers, margin, go, prefixes, until, onAlarm };
+        const ends = { source, target, ...watches };
+        return new Reverse({ ...ends, ...asked, maxTxnOps: MAX_TXN_OPS, onNote, signal: stop });
+      });
+    } finally {
+      for (const client of clients) client.close();
     }
   }
 

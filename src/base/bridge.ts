@@ -57,7 +57,8 @@ const BATCH = 1000;
 /**
  * Brings the journal from its position to the source's compact revision; nothing else may append to
  * it meanwhile. Memory stays flat: the plan lies in a scratch store beside the journal.
- * @param onRead called with how many keys were read from the source
+ * @param more `onRead`: called with how many keys were read from the source; `atLeast`: farther than that, where
+ *   what the journal holds is not what the source had there
  * @returns undefined where there is no gap
  * @throws LockstepError GAP_NOT_EXACT for a key that cannot be made exact; the journal is as it was
  */
@@ -65,11 +66,13 @@ export async function bridge(
   client: EtcdClient,
   journal: Journal,
   signal: AbortSignal,
-  onRead: OnKeys = () => undefined,
+  more: { onRead?: OnKeys; atLeast?: Revision } = {},
 ): Promise<Bridged | undefined> {
+  const { onRead = () => undefined, atLeast = 0 } = more;
   const key = probeKey(PrefixSet.of(journal.state.prefixes));
   for (let start = 1; ; start++) {
-    const gap = { after: journal.position, to: await compactRevision(client, key) };
+    const compacted = await compactRevision(client, key);
+    const gap = { after: journal.position, to: Math.max(compacted, atLeast) };
     if (gap.to <= gap.after) return undefined;
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {

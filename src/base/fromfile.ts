@@ -156,7 +156,7 @@ export async function bridgeBehindFile(
     `the source has compacted away what came after revision ${journal.position}; reading what it holds now`,
     true,
   );
-  const bridged = await bridge(client, journal, signal, onRead);
+  const bridged = await bridge(client, journal, signal, { onRead });
   if (bridged) onNote(bridgedNote(bridged));
 }
 

@@ -10,6 +10,7 @@ import type { CutoverRequest } from '../migration.js';
 import { count, fields, table } from '../text.js';
 import { EXIT_DIFFERENT, FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
+import { reversing } from './reversing.js';
 import { withNight, type Apiservers } from './night.js';
 import { rehearse } from './rehearsal.js';
 import { NIGHT_REPORT, SeenNight } from './seennight.js';
@@ -19,7 +20,7 @@ import { quoted } from './typed.js';
 const CONDUCT = ['margin', 'quiet', 'maxFreeze', 'watch', 'switchHook', 'flipHook', 'yes'] as const;
 type CutoverFlags = Given<
   never,
-  'resource' | 'postponeUntil' | (typeof CONDUCT)[number] | (typeof PEERS)[number]
+  'resource' | 'noReverse' | 'postponeUntil' | (typeof CONDUCT)[number] | (typeof PEERS)[number]
 >;
 
 export function cutoverCommand(program: Command): void {
@@ -31,7 +32,7 @@ export function cutoverCommand(program: Command): void {
     optional: [
       ...(['kubeconfig', 'apiservers', 'oldApiservers', 'without', 'resource'] as const),
       ...CONDUCT,
-      ...(['rehearse', 'sample', 'runbook', 'postponeUntil', 'report'] as const),
+      ...(['noReverse', 'rehearse', 'sample', 'runbook', 'postponeUntil', 'report'] as const),
       ...PEERS,
       ...LISTENER,
       ...HOOKS,
@@ -67,7 +68,14 @@ export function cutoverCommand(program: Command): void {
           const { listed, lines } = seen.reports;
           const text = () => [cutoverText(report), ...lines].join('\n');
           context.print({ cutover: report, ...listed }, text);
-          return seen.reports.end(report.alarms.length > 0 ? EXIT_DIFFERENT : 0, context);
+          const code = seen.reports.end(report.alarms.length > 0 ? EXIT_DIFFERENT : 0, context);
+          if (options.noReverse || context.signal.aborted) return code;
+          context.note(GOES_ON);
+          await reversing(options, context, migration, apiservers.apiservers, ({ warnings }) => {
+            for (const warning of warnings) context.note(warning, true);
+            return Promise.resolve();
+          });
+          return code;
         }),
       );
     },
@@ -98,7 +106,12 @@ function cutoverOptions(
     peers: peersOf(options),
     postponeUntil: options.postponeUntil,
     go: ({ resources, warnings }) =>
-      askGo(whatGoMeans(resourceList(resources), maxFreeze), warnings, yes, context),
+      askGo(
+        whatGoMeans(resourceList(resources), maxFreeze, !options.noReverse),
+        warnings,
+        yes,
+        context,
+      ),
     ...(hook.given
       ? {
           switchHook: ({ url }, moving, stop) => hook.run({ ...env(moving), APISERVER: url }, stop),
@@ -118,8 +131,14 @@ function cutoverOptions(
   };
 }
 
-function whatGoMeans(resources: string, maxFreeze: number): string {
-  return `Source and target are equal. Next, writes to ${resources} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.`;
+const GOES_ON =
+  'the cutover is done; from now on what is written on the target is brought to the source, so that a rollback is short. Stop this whenever you like (Ctrl-C): `etcd-lockstep follow --reverse` goes on';
+
+function whatGoMeans(resources: string, maxFreeze: number, reverse: boolean): string {
+  const then = reverse
+    ? ' When all is done, the source is written: what changes on the target is brought there, until this is stopped (--no-reverse: not).'
+    : '';
+  return `Source and target are equal. Next, writes to ${resources} are refused until every apiserver has moved; if the target cannot be found equal within ${maxFreeze} s they are let in again. Then the target is taken over: from there the way back is rollback.${then}`;
 }
 
 /** The end of a run, for people; docs/ shows it. */

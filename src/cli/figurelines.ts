@@ -21,7 +21,7 @@ function figure(label: string, text: string, shown: Watched, trend?: Trend): Sty
 }
 
 export function figureLines(shown: Watched): StyledLine[] {
-  const { heads, lag, journal, wrote, progress } = shown.view;
+  const { heads, lag, wayBack, journal, wrote, progress } = shown.view;
   const { sourceRate, targetRate, lagSeconds, journalBytes } = shown.trends;
   const lines: StyledLine[] = [];
   const add = (label: string, text: string | null | undefined, trend?: Trend) => {
@@ -31,6 +31,8 @@ export function figureLines(shown: Watched): StyledLine[] {
   add('source', headText(heads.source, sourceRate), sourceRate);
   add('target', headText(heads.target, targetRate), targetRate);
   add('lag', lag && `${count(lag.revisions)} rev, ${duration(lag.seconds)}`, lagSeconds);
+  add('back', wayBack && wayBackText(wayBack));
+  add('late', wayBack && lateText(wayBack));
   add('journal', journal && journalText(journal), journalBytes);
   lines.push(...windowLines(shown), ...leaseLines(shown));
   add('wrote', wrote && wroteText(wrote));
@@ -50,6 +52,19 @@ function headText(head: number | null, rate: Trend): string | null {
   return last === undefined
     ? `${head}`
     : `${String(head).padEnd(14)} ${count(Math.round(last))} rev/s`;
+}
+
+function wayBackText({ position, margin }: NonNullable<View['wayBack']>): string | null {
+  if (position === null) return null;
+  const above = margin === null ? '' : `, source ${count(margin)} above`;
+  return `has revision ${position}${above}`;
+}
+
+function lateText({ lateWrites }: NonNullable<View['wayBack']>): string {
+  const { count: found, replaced, open } = lateWrites;
+  return found === 0
+    ? 'no late writes'
+    : `${count(found)} late writes: ${count(replaced)} replaced, ${count(open)} open`;
 }
 
 function journalText({ bytes: size, freeBytes }: NonNullable<View['journal']>): string {

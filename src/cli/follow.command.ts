@@ -4,18 +4,21 @@ import { BOTH_ACCESS, PEERS, peersOf } from '../config/access.js';
 import { flagOf } from '../config/options.js';
 import type { Given } from '../config/parse.js';
 import { badArgument, hasCode } from '../errors.js';
+import { withKube } from '../kube/config.js';
 import { followView, type FollowCommands, type TargetRead } from '../listen/followview.js';
 import type { FollowStatus } from '../lockstep/follow.js';
 import type { FollowRequest } from '../migration.js';
 import { Rate } from '../rate.js';
 import type { Phase } from '../target/cutoverstate.js';
 import { bytes, count, duration } from '../text.js';
-import { HOOKS, LISTENER, register } from './command.js';
+import { HOOKS, LISTENER, register, type Context } from './command.js';
 import { reportsOf } from '../auditing/folder.js';
 import { commandLine, variablesSet } from './commandline.js';
 import { collectLessOften } from './garbage.js';
+import { needsGo } from './go.js';
 import { listening, type Showing } from './listening.js';
 import { withMigration } from './opened.js';
+import { refuseForward, reversing, type ReverseFlags } from './reversing.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
 import { Steered } from './steered.js';
 import { EXIT_INTERRUPTED } from './stopping.js';
@@ -26,12 +29,14 @@ export function followCommand(program: Command): void {
     name: 'follow',
     description:
       'Follow the source live, in lockstep: the target has the same revision all the time.',
-    required: ['endpoints', 'destEndpoints', 'journal'],
+    required: ['endpoints', 'destEndpoints'],
     optional: [
       ...([
+        'journal',
         'untilRevision',
         'untilSynced',
         'repair',
+        'again',
         'standby',
         'standbyAfter',
         'maxRate',
@@ -39,15 +44,30 @@ export function followCommand(program: Command): void {
         'auditRate',
       ] as const),
       ...PEERS,
+      ...(['reverse', 'margin', 'prefix', 'kubeconfig', 'apiservers', 'yes'] as const),
       ...LISTENER,
       ...HOOKS,
       ...BOTH_ACCESS,
     ],
-    help: { journal: 'directory of the journal that seed has made' },
+    help: {
+      journal: 'directory of the journal that seed has made; needed, but with --reverse',
+      margin: "with --reverse: revisions that the source's head is kept above the target's",
+      prefix: 'with --reverse: what was cut over, to be sure (default: that)',
+      kubeconfig: 'with --reverse: kubeconfig, to see that no apiserver serves from the source',
+      apiservers: "with --reverse: every apiserver (default: the kubeconfig's server alone)",
+      yes: 'with --reverse: go without being asked',
+    },
     example:
       'etcd-lockstep follow --endpoints http://10.0.0.1:2379 --dest-endpoints http://10.0.1.1:2379 --journal pods.journal',
     run: async (options, context) => {
+      const { journal } = options;
+      if (options.reverse) return followBack(options, context);
       collectLessOften();
+      if (journal === undefined)
+        throw badArgument(
+          `${flagOf('journal')} missing`,
+          `Add ${flagOf('journal')} …: the directory that seed has made. Only ${flagOf('reverse')} has none.`,
+        );
       const { untilRevision, untilSynced } = options;
       if (untilRevision !== undefined && untilSynced)
         throw badArgument(
@@ -73,8 +93,8 @@ export function followCommand(program: Command): void {
       const onAlarm = (alarm: string) => {
         log.error(alarm);
       };
-      const { journal, repair = false, maxRate } = options;
-      const steered = new Steered(options, context, () => {
+      const { repair = false, again = false, maxRate } = options;
+      const steered = new Steered({ ...options, journal }, context, () => {
         return last && { line: statusLine(last), status: { ...last } };
       });
       steered.heedHangups(options, context.reread);
@@ -82,6 +102,7 @@ export function followCommand(program: Command): void {
       const request = {
         journal,
         repair,
+        again,
         until,
         ...{ peers, maxRate, steering: steered.steering, onOwned: steered.onOwned },
         onBase,
@@ -90,7 +111,7 @@ export function followCommand(program: Command): void {
         onAlarm,
         signal,
       };
-      const commands = commandsFor(options);
+      const commands = commandsFor({ ...options, journal });
       const showing: Showing = {
         view: (facts) => followView(facts, last ?? null, commands, reading),
         status: () => last,
@@ -109,6 +130,23 @@ export function followCommand(program: Command): void {
       );
     },
   });
+}
+
+/** Without a kubeconfig nobody's apiservers are asked: etcds may be moved where there is no Kubernetes. */
+async function followBack(
+  options: ReverseFlags & Parameters<typeof refuseForward>[0],
+  context: Context,
+): Promise<number> {
+  refuseForward(options);
+  needsGo(options.yes);
+  const { kubeconfig, apiservers } = options;
+  const isKube = kubeconfig !== undefined || apiservers !== undefined;
+  await withMigration(options, context, (migration) =>
+    isKube
+      ? withKube(kubeconfig, apiservers, (apis) => reversing(options, context, migration, apis))
+      : reversing(options, context, migration, []),
+  );
+  return 0;
 }
 
 function audited({
@@ -218,7 +256,7 @@ const BACK: readonly Phase[] = ['rolling back', 'switched back', 'rolled back'];
 
 function takenOver({ exact, phase }: NonNullable<FollowStatus['cutover']>): string {
   const next = BACK.includes(phase)
-    ? 'The source serves, or will again: a new attempt begins with a new seed and a new target.'
+    ? 'The source serves, or will again. For a new attempt `follow --again` takes this target into lockstep again, or says why it needs a new seed.'
     : 'Nothing is left to do for it.';
   return [
     `TAKEN OVER at revision ${exact} for a cutover (${phase}): the target was the source's exact copy up to there.`,

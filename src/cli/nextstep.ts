@@ -43,7 +43,7 @@ function nightStep({ phase, owner, resources }: CutoverStatus, kube: KubeStatus 
     case 'switched back':
       return `On the way back: \`etcd-lockstep rollback\` goes on.${ends}`;
     case 'rolled back':
-      return 'The source serves again. This target is of no use any more; seed a new one.';
+      return 'The source serves again. For a new attempt: `follow --again` takes this target into lockstep again, or says why it needs a new seed.';
     case 'retiring':
       return `The source is being emptied: \`etcd-lockstep retire --yes\` goes on.${ends}`;
     case 'retired':

@@ -86,23 +86,31 @@ function rollbackOptions(
 }
 
 function whatGoMeans(resources: string): string {
-  return `Writes to ${resources} are refused until every apiserver serves from the source again. The source is written: its head is raised above the target's, and what was changed since the cutover is put there. The target is of no use afterwards; a new attempt needs a new seed.`;
+  return `Writes to ${resources} are refused until every apiserver serves from the source again. The source is written: its head is raised above the target's, and what was changed since the cutover is put there. For a new attempt follow --again takes the target into lockstep again where it can.`;
 }
 
 /** The end of a run, for people; docs/ shows it. */
 export function rollbackText(r: RollbackReport): string {
-  const { brought, heads } = r;
+  const { back, brought, heads } = r;
+  const looked = `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`;
   return [
     `${r.alarms.length > 0 ? 'ROLLED BACK, WITH ALARMS' : 'ROLLED BACK'}: ${r.prefixes.join(', ')}`,
     fields([
       ['resources', r.resources.join(', ')],
-      ['keys', `${count(brought.keys)}, of which ${count(brought.unchanged)} kept their revision`],
+      ['way', wayText(back)],
+      ...(brought.keys > 0 ? ([['keys', looked]] as const) : []),
       ['brought back', `${count(brought.put)} put, ${count(brought.deleted)} deleted`],
       ['heads', heads ? `source ${heads.source}, target ${heads.target}` : 'not asked'],
       ['writes refused for', r.frozenSeconds === null ? '?' : `${r.frozenSeconds.toFixed(1)} s`],
+      ['of that ours', `${r.ownSeconds.toFixed(2)} s (drain, raise, bring back, compare)`],
       ['late writes', count(r.lateWrites.length)],
     ]),
     table([['step', 'seconds'], ...r.steps.map(({ step, seconds }) => [step, seconds.toFixed(2)])]),
     ...r.alarms.map((alarm) => `ALARM: ${alarm}`),
   ].join('\n');
+}
+
+function wayText({ way, why }: RollbackReport['back']): string {
+  if (way === 'short') return 'short: the source was kept current';
+  return why === null ? 'long: by every key' : `long, by every key: ${why}`;
 }

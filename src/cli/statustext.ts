@@ -102,7 +102,30 @@ function cursorRows({ cursor }: TargetStatus): [string, string][] {
   ];
 }
 
-function nightRows({ cutover, lagRevisions }: TargetStatus): [string, string][] {
+function wayBackRows({ wayBack, position }: TargetStatus): [string, string][] {
+  if (!wayBack) return [];
+  const { position: has, comparing, lateWrites, at } = wayBack;
+  const { count: found, open, all } = lateWrites;
+  const where = comparing ? 'comparing both sides' : `${count(position - has)} behind the target`;
+  const names =
+    open.length === 0
+      ? ''
+      : `: ${open.slice(0, 3).join(', ')}${open.length > 3 || !all ? ', ...' : ''}`;
+  return [
+    ['way back', `source has revision ${has} (${where}), ${at}`],
+    ...(found === 0
+      ? []
+      : [
+          [
+            'late writes',
+            `${count(found)} on the source, ${all ? '' : 'more than '}${count(open.length)} open${names}`,
+          ] satisfies [string, string],
+        ]),
+  ];
+}
+
+function nightRows(status: TargetStatus): [string, string][] {
+  const { cutover, lagRevisions } = status;
   if (!cutover) return [];
   const { phase, exact, resources, owner } = cutover;
   const fenced = phase === 'fenced' && lagRevisions !== null;
@@ -110,6 +133,7 @@ function nightRows({ cutover, lagRevisions }: TargetStatus): [string, string][] 
     ['exact copy up to', `revision ${exact}`],
     ['moved', resources.length > 0 ? resources.join(', ') : 'not known to Kubernetes'],
     ['whose night', owner ?? 'nobody has it'],
+    ...wayBackRows(status),
     ...(fenced ? [['fence', fenceText(-lagRevisions)] satisfies [string, string]] : []),
   ];
 }

@@ -144,8 +144,18 @@ export const OPTIONS = {
     'target.peerKey',
     file("key of the client certificate for the target's peer port"),
   ),
+  reverse: onOff(
+    'after a cutover: keep the source current with what is written on the target, so that a rollback is short; writes to the source',
+  ),
+  noReverse: inFile(
+    'cutover.noReverse',
+    onOff('end when it is done, and leave the source as it is: a rollback then brings all at once'),
+  ),
   repair: onOff(
     'go on where history is lost: over a gap in the source, with a journal made anew from the target',
+  ),
+  again: onOff(
+    'take a target that was rolled back from into lockstep again, where every key can be made exact',
   ),
   maxRate: inFile(
     'follow.maxRate',

@@ -1,7 +1,10 @@
 /**
  * What was changed on the target comes to the source.
  *
- *     quiet ─► has anybody moved? ─► raise ─► bring back ─► compare ─► all still holds
+ *     quiet ─► drain ───────────────► raise ────────────────────────► all still holds      the short way
+ *     quiet ─► has anybody moved? ─► raise ─► bring back ─► compare ─► all still holds     the long way
+ *
+ * The short way (shortway.ts) is one where the source was kept current. Whatever fails there leads to the long one.
  *
  * Whether anybody has moved is looked at when the target is quiet, because what was under way there is part
  * of the answer. Where nobody has, the source is left as it is; its head is raised all the same, for somebody
@@ -27,9 +30,11 @@ import {
   noneBrought,
   type BringOptions,
   type Brought,
+  type LeftByReverse,
 } from './bringkeys.js';
 import type { NightOptions } from './nightoptions.js';
 import { mark, raiseSource, unmark, type Marker } from './raise.js';
+import type { ShortWay } from './shortway.js';
 import type { StepTeller } from './steps.js';
 
 /** What the way back is told. */
@@ -41,6 +46,7 @@ export interface ReturningOptions {
   teller: StepTeller;
   alarms: Alarms;
   tell: Attempts;
+  shortWay: ShortWay;
 }
 
 interface BringingOptions extends ReturningOptions {
@@ -57,10 +63,14 @@ interface BringingOptions extends ReturningOptions {
 export async function bring(
   options: BringingOptions,
 ): Promise<{ brought: Brought; marker: Marker }> {
-  const { o, claim, prefixes, teller, late, proofs, heads, signal } = options;
+  const { o, claim, prefixes, teller, late, proofs, heads, shortWay, signal } = options;
   const { source, target, margin, onEvent } = o;
   await teller.step('quiet', () => untilQuiet(options));
-  const unmoved = await nobodyMoved(options);
+  const drained = shortWay.isOpen && (await teller.step('drain', () => shortWay.drained()));
+  failpoint('cutover.rollback.drained');
+  const reverse = drained ? undefined : await endReverse(options);
+  const unmoved = !drained && (await nobodyMoved(options));
+  const nothing = drained || unmoved;
   const marker = await teller.step('raise', async () => {
     const put = await markOwn(options);
     const raise = () => raiseSource(source, heads, { marker: put, margin, signal });
@@ -69,18 +79,18 @@ export async function bring(
   });
   failpoint('cutover.rollback.raised');
   const bringing: BringOptions = {
-    ...{ source, target, prefixes, marker, signal },
+    ...{ source, target, prefixes, marker, reverse, signal },
     exact: claim.exact,
     onProgress: (keys, changes) => {
       const text = `bringing back: ${keys} keys looked at, ${changes} written`;
       onEvent({ kind: 'progress', text });
     },
   };
-  const brought = unmoved
-    ? noneBrought()
+  const brought = nothing
+    ? { ...noneBrought(), ...shortWay.brought }
     : await teller.step('bring back', () => bringBack(bringing));
   tellReplaced(options, brought);
-  if (!unmoved) await teller.step('compare', () => refuseDifferent(bringing));
+  if (!nothing) await teller.step('compare', () => refuseDifferent(bringing));
   failpoint('cutover.rollback.brought');
   await proveAgain(proofs, signal);
   refuseLate(late);
@@ -103,6 +113,16 @@ export async function markOwn({
     throw error;
   }
   return marker;
+}
+
+/** On the long way nobody but this run may write to the source. @returns what the reverse has left there */
+async function endReverse({
+  shortWay,
+  tell,
+  signal,
+}: BringingOptions): Promise<LeftByReverse | undefined> {
+  await shortWay.end();
+  return untilAnswered(signal, () => shortWay.fence(), tell);
 }
 
 async function untilQuiet({ o, late, onQuiet, signal }: BringingOptions): Promise<void> {

@@ -7,7 +7,7 @@
  *                             has seen, because the source's head was raised before
  *   not on the target         deleted there since, so deleted on the source
  * A row of the source that is newer than the marker (raise.ts) and has the target's content was brought
- * by a run that was killed. Every other row that the source got after the takeover is a late write, and
+ * by a run that was killed; one that the reverse has written is known by its cursor. Every other row that the source got after the takeover is a late write, and
  * so is a deletion there of a key that the target has had since before it: the target's state wins, for
  * that is what clients have seen, and the key is named.
  *
@@ -21,7 +21,7 @@ import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { SameLeases } from '../leases/sameleases.js';
-import { keyOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import { keyOf, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { readPrefixes } from '../source/prefixes.js';
@@ -38,8 +38,20 @@ export interface BringOptions {
   /** The last revision at which both were the same. */
   exact: Revision;
   marker: Marker;
+  /** What the reverse has left; undefined: there was none. */
+  reverse?: LeftByReverse | undefined;
   onProgress: (keys: number, changes: number) => void;
   signal: AbortSignal;
+}
+
+/** What a reverse that is over says of its writes. */
+export interface LeftByReverse {
+  /** The source has what the target had at this revision. */
+  brought: Revision;
+  /** Of the source: no reverse has written above it. */
+  newest: Revision;
+  /** By their names as latin1: keys that somebody has written late, and that still are as he left them. */
+  late: ReadonlySet<string>;
 }
 
 export interface Brought {
@@ -110,7 +122,7 @@ interface Change {
 function decide(
   there: Buffer | undefined,
   here: Buffer | undefined,
-  { exact, marker }: BringOptions,
+  options: BringOptions,
   brought: Brought,
 ): Change | undefined {
   if (there && here?.equals(there)) {
@@ -119,12 +131,12 @@ function decide(
   }
   const old = there && parseKeyValue(there);
   const now = here && parseKeyValue(here);
-  if (old && now && old.modRevision > marker.created && sameContent(old, now)) {
+  if (old && now && sameContent(old, now) && wasBrought(old, now, options)) {
     brought.unchanged++;
     return undefined;
   }
   const key = old?.key ?? now?.key ?? Buffer.alloc(0);
-  if (old ? old.modRevision > exact : now && now.createRevision <= exact) {
+  if (isLate(old, now, options)) {
     brought.replaced.count++;
     if (brought.replaced.keys.length < MAX_NAMED) brought.replaced.keys.push(describeKey(key).key);
   }
@@ -134,10 +146,27 @@ function decide(
   return { key: Buffer.from(key), seen: old?.modRevision ?? 0, row: here && Buffer.from(here) };
 }
 
-function sameContent(
-  a: ReturnType<typeof parseKeyValue>,
-  b: ReturnType<typeof parseKeyValue>,
+/** By a run that was killed, or by the reverse, which brings everything above its revision here. */
+function wasBrought(
+  { modRevision }: KeyValue,
+  now: KeyValue,
+  { marker, reverse }: BringOptions,
 ): boolean {
+  if (modRevision > marker.created) return true;
+  return reverse !== undefined && modRevision <= reverse.newest && modRevision > now.modRevision;
+}
+
+function isLate(
+  old: KeyValue | undefined,
+  now: KeyValue | undefined,
+  { exact, reverse }: BringOptions,
+): boolean {
+  if (!old) return now !== undefined && now.createRevision <= (reverse?.brought ?? exact);
+  if (reverse?.late.has(old.key.toString('latin1'))) return true;
+  return old.modRevision > (reverse?.newest ?? exact);
+}
+
+function sameContent(a: KeyValue, b: KeyValue): boolean {
   return a.value.equals(b.value) && a.lease === b.lease;
 }
 

@@ -16,7 +16,7 @@ import type { Claim } from '../target/claim.js';
 import type { RaisingPort } from '../target/peerport.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Alarms } from './alarms.js';
-import { raiseHead } from './fillers.js';
+import { raiseHead } from '../target/fillers.js';
 import { proposeFillers } from './proposedfillers.js';
 import type { OnNightEvent } from './nightevents.js';
 

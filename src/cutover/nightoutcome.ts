@@ -179,8 +179,11 @@ const AFTER_ROLLBACK: readonly ToDo[] = [
   todo(
     'Take the resources out of --etcd-servers-overrides wherever the flag is kept: one old manifest would move an apiserver again.',
   ),
-  todo('Stop the target: it is of no use any more. Delete its data, the journal and the base.'),
-  todo('For a new attempt seed a new target, with a new journal.', `${COMMAND} plan`),
+  todo(
+    'For a new attempt: this takes the target into lockstep again, or says why it needs a new seed.',
+    `${COMMAND} follow --again`,
+  ),
+  todo('For none: stop the target, and delete its data, the journal and the base.'),
 ];
 
 const AFTER_FENCE: readonly ToDo[] = [

@@ -21,7 +21,7 @@ import { SLOT_PREFIX } from '../target/guard.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-import { raiseHead } from './fillers.js';
+import { raiseHead } from '../target/fillers.js';
 
 const MARKER_KEY = Buffer.from(`${OWN_PREFIX}rollback`);
 
@@ -91,9 +91,13 @@ function rollbackGone(): LockstepError {
   );
 }
 
-/** Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after. */
-export async function unmark(source: EtcdClient, marker: Marker): Promise<void> {
+/**
+ * Takes marker and fillers off the source again, if the marker is still this run's; no filler comes after.
+ * @param more keys of ours that go with them
+ */
+export async function unmark(source: EtcdClient, marker: Marker, ...more: Buffer[]): Promise<void> {
   const slots = { requestDeleteRange: prefixRange(SLOT_PREFIX) };
-  const success = [{ requestDeleteRange: { key: MARKER_KEY } }, slots];
+  const keys = [MARKER_KEY, ...more].map((key) => ({ requestDeleteRange: { key } }));
+  const success = [...keys, slots];
   await source.txn({ compare: [marker.guard], success });
 }

@@ -3,15 +3,17 @@
  *
  *   used       each apiserver lists every resource that was moved out of the target: as many objects as
  *              the target has keys under its prefix, and by the same revisions
- *   verified   the source still holds exactly what was cut over: keys and checksum of the takeover
+ *   verified   the source still holds exactly what was cut over: keys and checksum of the takeover; or, where a
+ *              reverse has kept it current, what the target had (keptsource.ts)
  *   removed    page by page, each one transaction that is guarded: no key in it is newer than the
- *              takeover. So whatever somebody has written since is never removed unseen.
- *   done       our own keys leave the target, but for the state, which says that it is over
+ *              takeover, or than the end of the reverse. So whatever somebody has written since is never
+ *              removed unseen.
+ *   done       our own keys leave both, but for the state, which says that it is over
  *
  * Killed, it goes on: what is left is removed. It is slow on purpose, because the source serves all
  * the rest of the cluster. Before each page it looks whether the night is still its own.
  */
-import { pause } from '../async/again.js';
+import { pause, untilAnswered } from '../async/again.js';
 import { Patience, type OnNote } from '../async/patience.js';
 import { beside } from '../async/together.js';
 import { LockstepError } from '../errors.js';
@@ -27,6 +29,7 @@ import { movedBy, type Moved } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { refuseOtherSource } from '../proof/othersource.js';
 import { askHeads, servingNow, servingText, type Serving } from '../proof/servedfrom.js';
+import { reverseKey } from '../target/reversecursor.js';
 import { countKeys, readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { Claim, look, type Seen } from '../target/claim.js';
@@ -38,6 +41,7 @@ import { OWNER_KEY, thisRun } from '../target/nightowner.js';
 import { allOlder } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
+import { lookAtKept, refuseOtherThanKept, takeKept, type KeptSource } from './keptsource.js';
 
 export interface RetireOptions {
   source: EtcdClient;
@@ -66,6 +70,8 @@ export interface RetireFound {
   checksum: string;
   /** Of these keys, those that were deleted on the target since it was cut over. */
   deletedSince: number;
+  /** The source was kept current by a reverse up to this revision of the target; null: there was none. */
+  reverse: Revision | null;
 }
 
 /** The JSON contract in docs/reference.md is made of this. */
@@ -103,8 +109,12 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
   await refuseOtherSource(source, target, seen.stored);
   const prefixes = PrefixSet.of(state.prefixes);
   await refuseReaders(options, moved);
-  await refuseWriters(options, seen, prefixes, tell);
-  const found = await lookThrough(options, state, prefixes);
+  const ends = { source, target, prefixes, signal };
+  const kept = await lookAtKept(ends, seen.stored.exact);
+  // Behind the claim it is looked at when the reverse has ended.
+  if (kept && state.phase === 'done') await refuseOtherThanKept(ends, kept);
+  if (!kept) await refuseWriters(options, seen, prefixes, tell);
+  const found = await lookThrough(options, state, prefixes, kept);
   const report = { ...found, cutOver: { keys: state.keys, checksum: state.checksum } };
   if (!(await options.go(found)))
     return { ...report, removed: false, revisions: null, left: found.keys };
@@ -115,11 +125,14 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
     seen,
     'retiring',
   );
+  const ended = await untilAnswered(signal, () => takeKept(ends, claim.exact), tell);
   failpoint('cutover.retire.verified');
-  const revisions = await removeAll(options, claim, prefixes, found.keys);
+  const upTo = ended?.modRevision ?? claim.exact;
+  const revisions = await removeAll(options, claim, { prefixes, upTo, keys: found.keys });
   const left = await countKeys(source, prefixes);
   failpoint('cutover.retire.removed');
   if (left > 0) throw wroteMeanwhile(`${left} keys are left under the prefixes`);
+  await untilAnswered(signal, () => reverseGoes(source, prefixes), tell);
   await claim.write('retired', ownKeysGo());
   failpoint('cutover.retire.done');
   return { ...report, removed: true, revisions, left };
@@ -130,7 +143,7 @@ async function retiredAlready(
   { prefixes, resources, keys, checksum }: CutoverState,
 ): Promise<RetireReport> {
   onNote('it was retired already');
-  const none = { keys: 0, bytes: 0, checksum: new Tally().hex, deletedSince: 0 };
+  const none = { keys: 0, bytes: 0, checksum: new Tally().hex, deletedSince: 0, reverse: null };
   const left = await countKeys(source, PrefixSet.of(prefixes));
   const cutOver = { keys, checksum };
   return { ...{ prefixes, resources, ...none, cutOver, left }, removed: true, revisions: null };
@@ -216,6 +229,7 @@ async function lookThrough(
   { source, target, signal, onProgress }: RetireOptions,
   state: CutoverState,
   prefixes: PrefixSet,
+  kept: KeptSource | undefined,
 ): Promise<RetireFound> {
   const tally = new Tally();
   let [bytes, deletedSince] = [0, 0];
@@ -235,7 +249,7 @@ async function lookThrough(
     },
   );
   const same = tally.keys === state.keys && tally.hex === state.checksum;
-  if (!same && state.phase !== 'retiring')
+  if (!same && !kept && state.phase !== 'retiring')
     throw new LockstepError(
       'TARGET_DIFFERENT',
       `the source holds ${tally.keys} keys (${tally.hex}), and ${state.keys} (${state.checksum}) were cut over`,
@@ -245,14 +259,14 @@ async function lookThrough(
     );
   const { resources } = state;
   const [keys, checksum] = [tally.keys, tally.hex];
-  return { prefixes: [...prefixes.list], resources, keys, bytes, checksum, deletedSince };
+  const reverse = kept?.cursor.revision ?? null;
+  return { prefixes: [...prefixes.list], resources, keys, bytes, checksum, deletedSince, reverse };
 }
 
 async function removeAll(
   { source, rate, signal, onProgress }: RetireOptions,
   claim: Claim,
-  prefixes: PrefixSet,
-  keys: number,
+  { prefixes, upTo, keys }: { prefixes: PrefixSet; upTo: Revision; keys: number },
 ): Promise<RetireReport['revisions']> {
   const revisions: Revision[] = [];
   let removed = 0;
@@ -263,7 +277,7 @@ async function removeAll(
       signal.throwIfAborted();
       const page = rows.slice(i, i + PAGE_KEYS);
       await claim.check();
-      const answer = await source.txn(removal(page, claim.exact));
+      const answer = await source.txn(removal(page, upTo));
       if (!answer.succeeded) throw wroteMeanwhile('a key in it is newer than the cutover');
       revisions[removed === 0 ? 0 : 1] = answer.revision;
       removed += page.length;
@@ -276,14 +290,20 @@ async function removeAll(
 
 const NONE = Buffer.alloc(0);
 
-/** These keys and whatever lies between them, if none of it is newer than the takeover. */
-function removal(rows: readonly Buffer[], exact: Revision): pb.TxnRequest.$Properties {
+/** These keys and whatever lies between them, if none of it is newer than that. */
+function removal(rows: readonly Buffer[], upTo: Revision): pb.TxnRequest.$Properties {
   const [first = NONE, last = NONE] = [rows[0], rows.at(-1)];
   const range = { key: keyOf(first), rangeEnd: keyAfter(keyOf(last)) };
   return {
-    compare: [allOlder(range, exact + 1)],
+    compare: [allOlder(range, upTo + 1)],
     success: [{ requestDeleteRange: range }],
   };
+}
+
+/** What a reverse has of its own on the source. */
+async function reverseGoes(source: EtcdClient, prefixes: PrefixSet): Promise<void> {
+  const cursor = { requestDeleteRange: { key: reverseKey(prefixes) } };
+  await source.txn({ success: [cursor, { requestDeleteRange: prefixRange(SLOT_PREFIX) }] });
 }
 
 /** Cursor, chain, slots and owner; what mirrors have there is theirs. */

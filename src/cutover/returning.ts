@@ -1,5 +1,6 @@
 /**
- * The way back, with the night in hand: freeze, bring what was changed (bringing.ts), switch, unfreeze, watch.
+ * The way back, with the night in hand: catch up where it is the short way, freeze, bring what was changed
+ * (bringing.ts), switch, unfreeze, watch.
  *
  * Nothing that passes ends it: apiservers are on both sides. Before each is moved all that it relies on is
  * proven once more (proof/proveagain.ts), and that the night is still this run's and the freeze stands all
@@ -18,6 +19,7 @@ import { movedBy } from '../proof/movedresources.js';
 import { refuseOtherObjects } from '../proof/objects.js';
 import { keepProving, proveAgain, type Proofs } from '../proof/proveagain.js';
 import type { Heads } from '../proof/servedfrom.js';
+import { reverseKey } from '../target/reversecursor.js';
 import { resourcesIn } from '../target/claim.js';
 import { watchAfterwards } from './afterwards.js';
 import { bring, markOwn, type ReturningOptions } from './bringing.js';
@@ -55,7 +57,13 @@ export class Returning {
 
   /** All of it, up to the end of the watch. */
   async all(): Promise<Returned> {
-    const { o, claim, teller } = this.#c;
+    const { o, claim, teller, shortWay } = this.#c;
+    if (shortWay.isOpen)
+      await teller.step('catch up', async () => {
+        const heads = await this.#patiently(o.signal, () => this.#heads());
+        await shortWay.catchUp(claim.standing, heads);
+      });
+    failpoint('cutover.rollback.caught');
     const freeze = await teller.step('freeze', () => this.#freeze(o.signal));
     failpoint('cutover.rollback.frozen');
     const late = await this.#lateWrites();
@@ -170,8 +178,9 @@ export class Returning {
     const { o, claim, teller } = this.#c;
     const { source, apiservers, onNote } = o;
     await teller.step('unfreeze', async () => {
-      // First: what a dead run has sent must not land among what clients write.
-      await this.#patiently(signal, () => unmark(source, marker));
+      // First: what a dead run has sent, or a reverse, must not land among what clients write.
+      const cursor = reverseKey(this.#c.prefixes);
+      await this.#patiently(signal, () => unmark(source, marker, cursor));
       await this.#patiently(signal, () => claim.check());
       this.frozen = 'thawing';
       const options = { apiservers, resources: this.#moving.resources, onNote, signal };

@@ -4,6 +4,12 @@
  *     preflight ─► go ─► preflight again ─► claim ─► freeze ─► quiet ─► raise ─► bring back ─► compare
  *       ─► switch ─► unfreeze ─► clean up
  *
+ * Where the source was kept current since (`follow --reverse`), all keys are compared before go, while all is
+ * live, and in the freeze nothing is left but the last changes (shortway.ts):
+ *
+ *     preflight ─► audit ─► go ─► preflight again ─► claim ─► catch up ─► freeze ─► quiet ─► drain ─► raise
+ *       ─► switch ─► unfreeze ─► clean up
+ *
  * It is the cutover's mirror image. Clients now hold revisions of the target, so the source's head is
  * raised above the target's before any apiserver returns to it. What was changed on the target is
  * written to the source above that head: a client that has seen it there sees it once more, at a
@@ -42,6 +48,7 @@ import type { NightOptions } from './nightoptions.js';
 import { preflightBack, type CheckedBack } from './preflightback.js';
 import { Returning, type Returned } from './returning.js';
 import { ROLLBACK_STEPS } from './script.js';
+import { ShortWay, type WayBack } from './shortway.js';
 import { StepTeller, type StepTime } from './steps.js';
 
 type RollbackOptions = NightOptions;
@@ -51,9 +58,13 @@ export interface RollbackReport {
   prefixes: string[];
   resources: string[];
   apiservers: string[];
+  /** Whether every key had to be read while writes were refused, and why. */
+  back: WayBack;
   brought: Brought;
   heads: Heads | null;
   frozenSeconds: number | null;
+  /** Of that, ours: drain, raise, bring back, compare. Only what this run has done. */
+  ownSeconds: number;
   steps: StepTime[];
   /** Written on the target after it was left. */
   lateWrites: LateWrites['named'];
@@ -95,6 +106,16 @@ export class Rollback {
     const { exact, state } = first.seen.stored;
     o.onEvent({ kind: 'taken over', exact, state, earlier: state.phase });
     if (state.phase === 'rolled back') return this.#done(first);
+    const shortWay = await this.#lookForShortWay(first);
+    try {
+      return await this.#return(first, shortWay);
+    } finally {
+      await shortWay.end();
+    }
+  }
+
+  async #return(first: CheckedBack, shortWay: ShortWay): Promise<RollbackReport> {
+    const { o } = this;
     await o.go(first);
     const { seen } = await preflightBack(o, false);
     if (seen.stored.state.phase === 'rolled back') return this.#done(first);
@@ -104,11 +125,11 @@ export class Rollback {
     o.onMustGoOn();
     const returning = new Returning({
       ...{ o, self: this.#self, claim, teller: this.#teller },
-      ...{ alarms: this.#alarms, tell: this.#tell },
+      ...{ alarms: this.#alarms, tell: this.#tell, shortWay },
     });
     try {
       const returned = await (back ? returning.letIn() : returning.all());
-      return this.#report(claim, returned);
+      return this.#report(claim, returned, shortWay.taken);
     } catch (error) {
       const why = await whyEnded(claim, error);
       const { apiservers: apis, onNote } = o;
@@ -134,13 +155,31 @@ export class Rollback {
     return this.#report(seen.stored, { brought: noneBrought(), late: [], heads });
   }
 
-  #report({ state }: Pick<Claim, 'state'>, { brought, late, heads }: Returned): RollbackReport {
+  /** Where the source serves again nothing is left to be brought, by whatever way. */
+  async #lookForShortWay({ seen: { stored } }: CheckedBack): Promise<ShortWay> {
+    const { source, target, margin, onNote, onEvent, signal } = this.o;
+    const options = {
+      ...{ source, target, margin, onNote, signal, alarms: this.#alarms },
+      onProgress: (text: string) => {
+        onEvent({ kind: 'progress', text });
+      },
+    };
+    if (stored.state.phase === 'switched back') return ShortWay.none(options, stored);
+    return ShortWay.look(options, stored, (compare) => this.#teller.step('audit', compare));
+  }
+
+  #report(
+    { state }: Pick<Claim, 'state'>,
+    { brought, late, heads }: Returned,
+    back: WayBack = { way: 'long', why: null },
+  ): RollbackReport {
     return {
       prefixes: state.prefixes,
       resources: state.resources,
       apiservers: this.o.apiservers.map(({ url }) => url),
-      ...{ brought, heads },
+      ...{ back, brought, heads },
       frozenSeconds: this.#teller.frozenSeconds,
+      ownSeconds: this.#teller.took('drain', 'raise', 'bring back', 'compare'),
       steps: this.#teller.times,
       lateWrites: late,
       alarms: this.#alarms.list,

@@ -118,6 +118,18 @@ export const ROLLBACK_STEPS: readonly StepText[] = [
     ifAborted: NOTHING,
   },
   {
+    name: 'audit',
+    does: 'compares every key of both sides while all is live, because the source was kept current',
+    waitsFor: 'the last key; from then on what changes is compared as it comes',
+    ifAborted: NOTHING,
+  },
+  {
+    name: 'catch up',
+    does: 'goes on with what `follow --reverse` did, which ends, and brings over what is left',
+    waitsFor: "the source to have what the target had when this step began",
+    ifAborted: 'writes are not refused, and the source is not kept current any more: the same command goes on',
+  },
+  {
     name: 'freeze',
     does: 'has Kubernetes refuse every write to the resources, and probes each apiserver',
     waitsFor: 'every path of every apiserver to be refused',
@@ -127,6 +139,12 @@ export const ROLLBACK_STEPS: readonly StepText[] = [
     name: 'quiet',
     does: 'lets requests that are under way come to their end',
     waitsFor: 'the target to be quiet under the prefixes',
+    ifAborted: GOES_ON,
+  },
+  {
+    name: 'drain',
+    does: 'lets the last changes come over, and compares what has changed since the audit',
+    waitsFor: 'both sides to hold the same',
     ifAborted: GOES_ON,
   },
   {

@@ -18,9 +18,10 @@ import { Steady } from './steady.js';
 const THERE: Partial<Record<View['command'], string>> = {
   follow: 'in lockstep',
   mirror: 'mirroring',
+  reverse: 'the way back is open',
 };
 /** Lockstep is not lost there: its time is over. */
-const ENDED = ['taken over', 'failed'];
+const ENDED = ['taken over', 'over', 'failed'];
 /** The target is another's, who tells of it, under the same incident. */
 const OTHERS = 'standby';
 

@@ -20,7 +20,7 @@ export function blankView(command: Viewed, { version, startedAt, events }: ViewF
     clusters: { source: null, target: null },
     heads: { source: null, target: null },
     ...{ lag: null, wrote: null, way: null, throttle: null, active: null, progress: null },
-    ...{ journal: null, compaction: null, leases: null },
+    ...{ wayBack: null, journal: null, compaction: null, leases: null },
     retries: [],
     trouble: null,
     events: events.newest,

@@ -96,6 +96,31 @@ const GAUGES: readonly Metric[] = [
     of: ({ progress }) => progress?.share,
   },
   {
+    name: 'reverse_revision',
+    help: 'The source has what the target had at this revision: what a rollback need not bring.',
+    of: ({ wayBack }) => wayBack?.position,
+  },
+  {
+    name: 'reverse_margin_revisions',
+    help: "How far the source's head is above the target's.",
+    of: ({ wayBack }) => wayBack?.margin,
+  },
+  {
+    name: 'reverse_late_writes',
+    help: 'Late writes on the source since the cutover, and what became of them: replaced by what the target has, or open.',
+    of: ({ wayBack }) =>
+      wayBack &&
+      (['replaced', 'open'] as const).map((state) => ({
+        labels: { state },
+        value: wayBack.lateWrites[state],
+      })),
+  },
+  {
+    name: 'reverse_late_seen_lag_seconds',
+    help: 'How far the watch for late writes on the source is behind.',
+    of: ({ wayBack }) => wayBack?.lateSeenSeconds,
+  },
+  {
     name: 'journal_revision',
     help: 'Everything up to here is in the journal.',
     of: ({ journal }) => journal?.revision,

@@ -14,7 +14,7 @@ import type { ErrorCode, ErrorSide } from '../errors.js';
 type Revision = number;
 
 /** The commands that can be looked at. */
-export type Viewed = 'seed' | 'follow' | 'mirror' | 'fence' | 'cutover' | 'rollback';
+export type Viewed = 'seed' | 'follow' | 'mirror' | 'reverse' | 'fence' | 'cutover' | 'rollback';
 
 /** `well`: nothing is to be done. `working`: on the way there. `trouble`: somebody should look. */
 export type Mood = 'well' | 'working' | 'trouble';
@@ -50,6 +50,8 @@ export interface View {
   active: boolean | null;
   /** How far long work with an end has come. */
   progress: { share: number | null; text: string } | null;
+  /** Of `follow --reverse`; null for all others. */
+  wayBack: WayBackView | null;
   journal: JournalView | null;
   compaction: CompactionView | null;
   leases: LeasesView | null;
@@ -97,6 +99,20 @@ export interface ThrottleView {
   because: string | null;
   /** Whether writes have had to wait for it just now. */
   holds: boolean;
+}
+
+/** How the source fares that a rollback would go back to. */
+export interface WayBackView {
+  /** The last revision at which the target was the source's exact copy. */
+  exact: Revision | null;
+  /** The source has what the target had at this revision. */
+  position: Revision | null;
+  /** How far the source's head is above the target's. */
+  margin: number | null;
+  /** Written on the source by others since: in all, replaced by what the target has, and neither. */
+  lateWrites: { count: number; replaced: number; open: number };
+  /** How far the watch for them is behind. */
+  lateSeenSeconds: number | null;
 }
 
 export interface JournalView {
@@ -190,6 +206,16 @@ export const STATES: Record<Viewed, readonly string[]> = {
     'comparing',
     'catching up',
     'mirroring',
+    'failed',
+  ],
+  reverse: [
+    'raising the source',
+    'waiting for the target',
+    'waiting for the source',
+    'comparing',
+    'catching up',
+    'the way back is open',
+    'over',
     'failed',
   ],
   fence: ['draining', 'raising', 'kept', 'failed'],

@@ -78,6 +78,15 @@ const whole = z.object({
   // An older version's has none.
   active: z.boolean().nullable().default(null),
   progress: z.object({ share: amount.nullable(), text: z.string() }).nullable(),
+  // Likewise.
+  wayBack: z
+    .object({
+      ...{ exact: revision.nullable(), position: revision.nullable(), margin: amount.nullable() },
+      lateWrites: z.object({ count: amount, replaced: amount, open: amount }),
+      lateSeenSeconds: amount.nullable(),
+    })
+    .nullable()
+    .default(null),
   journal: z.object({ revision, bytes: amount, freeBytes: amount.nullable() }).nullable(),
   compaction: z
     .object({

@@ -71,6 +71,11 @@ export class Compactions {
     return this.#done < gap.to && this.#reached() >= gap.to;
   }
 
+  /** Up to where the target has to be compacted for that, whatever the source keeps; 0: nowhere. */
+  get #madeUp(): Revision {
+    return this.owesGap ? (this.options.journal.state.gap?.to ?? 0) : 0;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     let asked = Number.NEGATIVE_INFINITY;
     const { onNote, retries } = this.options;
@@ -88,10 +93,11 @@ export class Compactions {
     const compacted = await compactRevision(this.options.source, this.#key);
     this.head.history.sawCompact(compacted);
     // A target that has far to go must not keep what the source has long forgotten.
-    const revision = Math.min(compacted, this.#reached());
+    const goal = Math.max(compacted, this.#madeUp);
+    const revision = Math.min(goal, this.#reached());
     const onTarget = this.isOurs() && revision > this.#done;
     // That takes a look at every key: once for each compaction of the source is enough.
-    const inJournal = revision === compacted && revision > this.#journalDone;
+    const inJournal = revision === goal && revision > this.#journalDone;
     if (revision <= 1 || !(onTarget || inJournal)) return;
     // If another source has answered, its compactions are not ours.
     await this.head.ask();

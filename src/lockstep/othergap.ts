@@ -24,14 +24,18 @@ export async function refuseOtherGap(
   );
 }
 
-/** Whether it stands inside none, or in this one with what this journal holds there. */
+/**
+ * Whether it stands inside none, or with what this journal holds there. The gap may be one that this
+ * journal knows nothing of: it has captured there what the other one has made up.
+ */
 export async function fitsInsideGap(
   journal: RevisionLog,
   position: Position,
   cursor: Cursor,
 ): Promise<boolean> {
-  const { gap } = journal.state;
-  if (!gap || position <= gap.after || position >= gap.to || position > journal.position)
-    return true;
+  const inside = [journal.state.gap, cursor.gap].some(
+    (gap) => gap && position > gap.after && position < gap.to,
+  );
+  if (!inside || position > journal.position) return true;
   return (await journal.tally(position)).equals(cursorTally(cursor));
 }

@@ -6,8 +6,7 @@
  * the source's history are bridged later, while following (base/bridge.ts).
  */
 import type { OnNote } from '../async/patience.js';
-import { adopt } from '../base/adopt.js';
-import type { OnBase } from '../base/read.js';
+import { adopt, type AdoptOptions } from '../base/adopt.js';
 import { hasCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
@@ -18,14 +17,8 @@ import { EtcdTarget } from '../target/target.js';
 import type { EtcdClient } from '../wire/client.js';
 import { fitsInsideGap } from './othergap.js';
 
-interface RepairOptions {
-  source: EtcdClient;
-  target: EtcdClient;
-  /** Directory of the journal. */
-  journal: string;
-  onBase: OnBase;
+interface RepairOptions extends AdoptOptions {
   onNote: OnNote;
-  signal: AbortSignal;
 }
 
 /**
@@ -34,7 +27,7 @@ interface RepairOptions {
  *   UNAVAILABLE where one of the sides does not answer
  */
 export async function repairJournal(options: RepairOptions): Promise<void> {
-  const { source, target, journal: directory, onBase, onNote, signal } = options;
+  const { source, target, journal: directory, onNote } = options;
   const { clusterId } = await source.status();
   const state = await new EtcdTarget(target).read();
   // A target that was taken over needs no journal any more; to tell that is the follower's.
@@ -44,7 +37,7 @@ export async function repairJournal(options: RepairOptions): Promise<void> {
   const why = await reasonToAdopt(source, directory, stock);
   if (why === undefined) return;
   onNote(`${why}; making the journal anew from the target at revision ${stock.position}`);
-  await adopt(target, directory, stock, onBase, signal);
+  await adopt(options, stock);
 }
 
 async function reasonToAdopt(

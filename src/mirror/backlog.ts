@@ -12,7 +12,6 @@ import type { Revision } from '../mvcc/revision.js';
 import type { Position } from '../position.js';
 import type { WatchBatch } from '../source/watch.js';
 import { Batch, type Limits } from './batch.js';
-import type { KeyMap } from './keymap.js';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -22,6 +21,12 @@ export interface Load {
   revisions: number;
   /** The target has everything up to here when it has the records. */
   position: Revision;
+}
+
+/** Which records take part, and what they are called on the target. */
+export interface Mapped {
+  /** @returns undefined for one that takes no part */
+  record: (record: Record) => Record | undefined;
 }
 
 export class Backlog {
@@ -35,7 +40,7 @@ export class Backlog {
   #position: Position;
 
   constructor(
-    private readonly map: KeyMap,
+    private readonly map: Mapped,
     after: Position,
   ) {
     this.#position = after;

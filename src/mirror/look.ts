@@ -3,6 +3,7 @@ import type { OnNote } from '../async/patience.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { KeyMap } from './keymap.js';
+import type { MirrorState } from './mirrorcursor.js';
 import { judge, survey, type Survey } from './survey.js';
 import type { Writer } from './writer.js';
 
@@ -29,7 +30,7 @@ export class Look {
 
   /** @param why both sides have to be compared whatever is found; undefined where they need not */
   async take(
-    { cursorMod, state }: Pick<Writer, 'cursorMod' | 'state'>,
+    { cursorMod, state }: Pick<Writer<MirrorState>, 'cursorMod' | 'state'>,
     why: string | undefined,
     signal: AbortSignal,
   ): Promise<CursorVerdict> {

@@ -30,8 +30,15 @@ import { Health } from './health.js';
 import type { KeyMap } from './keymap.js';
 import { Look, type CursorVerdict } from './look.js';
 import { Comparison } from './mirrorbase.js';
-import { mirrorKey, NO_KEYS, tallyOf, type MirrorState as CursorState } from './mirrorcursor.js';
+import {
+  mirrorFormat,
+  mirrorKey,
+  NO_KEYS,
+  tallyOf,
+  type MirrorState as CursorState,
+} from './mirrorcursor.js';
 import type { MirrorPhase, MirrorStatus } from './mirrorstatus.js';
+import { NameSink } from './namesink.js';
 import { BatchRefused } from './refused.js';
 import { Tail } from './tail.js';
 import { Writer } from './writer.js';
@@ -170,9 +177,10 @@ export class Mirror {
         this.#options.onNote(`${message}. ${hint ?? ''}`, true);
       },
     });
+    const { prefix, destPrefix } = map;
     const writer = new Writer({
       ...{ target, key, maxTxnOps, leases },
-      identity: { source: from.clusterId, prefix: map.prefix, destPrefix: map.destPrefix },
+      format: mirrorFormat(key, { source: from.clusterId, prefix, destPrefix }),
       onRetry: (error) => {
         this.#failed(error);
       },
@@ -265,8 +273,9 @@ export class Mirror {
   ): Promise<string | undefined> {
     const { map, sourceWatch, onNote } = this.#options;
     const again = this.#again.signal;
+    const sink = new NameSink(writer);
     const tail = new Tail({
-      ...{ sourceWatch, map, writer, limits, clusterId, until: this.#until },
+      ...{ watch: sourceWatch, map, sink, limits, clusterId, until: this.#until },
       watchLimits: this.#watchLimits(version),
       told: this.#retries.of(this.#health.watch),
       onNote,
@@ -352,7 +361,7 @@ export class Mirror {
   }
 
   /** While nothing has to be written, nothing else would notice that the target is gone, or taken over. */
-  async #pollTarget(writer: Writer, signal: AbortSignal): Promise<void> {
+  async #pollTarget(writer: Writer<CursorState>, signal: AbortSignal): Promise<void> {
     const look = async () => {
       await writer.check();
       this.#health.answered(writer.cursorMod);
@@ -384,7 +393,7 @@ export class Mirror {
 interface Parts {
   key: Buffer;
   leases: LeaseKeeper;
-  writer: Writer;
+  writer: Writer<CursorState>;
   head: SourceHead;
 }
 

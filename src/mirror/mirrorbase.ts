@@ -36,14 +36,14 @@ import type { EtcdClient } from '../wire/client.js';
 import { Batch, type Limits } from './batch.js';
 import type { KeyMap } from './keymap.js';
 import { mergeWalk, type Entry } from './merge.js';
-import { namesOf } from './mirrorcursor.js';
+import { namesOf, type MirrorState } from './mirrorcursor.js';
 import type { Writer } from './writer.js';
 
 interface CompareOptions {
   source: EtcdClient;
   target: EtcdClient;
   map: KeyMap;
-  writer: Pick<Writer, 'commit' | 'state' | 'cursorMod'>;
+  writer: Pick<Writer<MirrorState>, 'commit' | 'state' | 'cursorMod'>;
   limits: Limits;
   /** The keys that are known to be ours; undefined: not known. It is kept up with each write. */
   ours: Tally | undefined;

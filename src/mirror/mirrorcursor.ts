@@ -11,6 +11,7 @@ import { LockstepError } from '../errors.js';
 import { MIRRORS_PREFIX } from '../mvcc/prefix.js';
 import { Tally } from '../mvcc/tally.js';
 import type { KeyMap } from './keymap.js';
+import type { CursorFormat } from './writer.js';
 
 export const MIRROR_FORMAT = 1;
 
@@ -50,6 +51,44 @@ export function mirrorKey(source: string, { prefix, destPrefix }: KeyMap): Buffe
 
 export function encodeMirror(cursor: MirrorCursor): Buffer {
   return Buffer.from(JSON.stringify(cursor));
+}
+
+/**
+ * How a mirror's cursor is written.
+ * @param identity what stands in every cursor of this mirror
+ */
+export function mirrorFormat(
+  key: Buffer,
+  identity: Pick<MirrorCursor, 'source' | 'prefix' | 'destPrefix'>,
+): CursorFormat<MirrorState> {
+  return {
+    encode: ({ revision, ours, foreign }, mirror) => {
+      const at = new Date().toISOString();
+      const state = { revision, ours, foreign };
+      return encodeMirror({ format: MIRROR_FORMAT, ...identity, ...state, mirror, at });
+    },
+    parse: (value) => {
+      const { revision, ours, foreign, mirror } = parseMirror(key, value);
+      return { state: { revision, ours, foreign }, writer: mirror };
+    },
+    other: (mirror) =>
+      new LockstepError(
+        'TARGET_TAKEN_OVER',
+        `another mirror (${mirror}) of the same prefix writes to the target`,
+        {
+          hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
+        },
+      ),
+    lost: (how, head) =>
+      new LockstepError(
+        'TARGET_HEAD_OFF',
+        `the mirror's cursor ${key.toString()} is ${how}: the target was restored or replaced, or the key was deleted`,
+        {
+          revision: head,
+          hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
+        },
+      ),
+  };
 }
 
 /** @throws LockstepError TARGET_NOT_OURS for anything that is no cursor of this format */

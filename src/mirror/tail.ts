@@ -11,28 +11,36 @@
 import { lastValueFrom } from 'rxjs';
 import type { Attempts, OnNote } from '../async/patience.js';
 import { runTogether } from '../async/together.js';
-import { versionOf } from '../mvcc/keyvalue.js';
-import type { Record } from '../mvcc/record.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { digest, Tally } from '../mvcc/tally.js';
 import { proven } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
 import { revisions$ } from '../source/revisions.js';
 import type { EtcdClient } from '../wire/client.js';
-import { Backlog, type Load } from './backlog.js';
+import { Backlog, type Load, type Mapped } from './backlog.js';
 import type { Limits } from './batch.js';
-import type { KeyMap } from './keymap.js';
-import { namesOf, tallyOf } from './mirrorcursor.js';
-import type { Writer } from './writer.js';
 
 /** How old the cursor of a quiet prefix may become. */
 const CURSOR_AGE_MS = 60_000;
 
+/** Where it all goes: each load in one transaction that moves the cursor, once. */
+export interface Sink {
+  /** What the cursor says. */
+  readonly position: Revision;
+  /** Whether it says less than there is to say, once everything up to `position` is there. */
+  isBehind: (position: Revision) => boolean;
+  /**
+   * @param end of everything: after that the outcome may stay unknown
+   * @returns false where it was given up because of that
+   */
+  commit: (load: Pick<Load, 'records' | 'position'>, end: AbortSignal) => Promise<boolean>;
+}
+
 interface TailOptions {
   /** A connection for the watch alone. */
-  sourceWatch: EtcdClient;
-  map: KeyMap;
-  writer: Writer;
+  watch: EtcdClient;
+  map: Mapped & { readonly prefixes: PrefixSet };
+  sink: Sink;
   limits: Limits;
   watchLimits: WatchLimits;
   clusterId: string;
@@ -47,14 +55,11 @@ interface TailOptions {
 export class Tail {
   readonly #backlog: Backlog;
   #position: Revision;
-  #ours: Tally | undefined;
   #writtenMs = performance.now();
   revisions = 0;
 
   constructor(private readonly options: TailOptions) {
-    const { revision, ours } = options.writer.state;
-    this.#position = revision ?? 0;
-    this.#ours = ours ? tallyOf(ours) : undefined;
+    this.#position = options.sink.position;
     this.#backlog = new Backlog(options.map, proven(this.#position));
   }
 
@@ -89,11 +94,11 @@ export class Tail {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { sourceWatch, map, watchLimits: limits, clusterId, told, onNote } = this.options;
+    const { watch, map, watchLimits: limits, clusterId, told, onNote } = this.options;
     const begin = () => Promise.resolve({ after: this.#backlog.position, limits });
     await lastValueFrom(
       revisions$(
-        sourceWatch,
+        watch,
         { prefixes: map.prefixes, clusterId, begin, signal, told, onNote },
         async (batch) => this.#backlog.add(batch, signal),
       ),
@@ -121,29 +126,15 @@ export class Tail {
     return true;
   }
 
-  async #commit({ records, position }: Load, end: AbortSignal): Promise<boolean> {
-    const { writer } = this.options;
-    if (this.#ours) keepUp(this.#ours, records);
-    const ours = this.#ours ? namesOf(this.#ours) : null;
-    const state = { revision: position, ours, foreign: writer.state.foreign };
-    const done = await writer.commit(records, state, end);
-    if (!done) return false;
-    this.#position = position;
+  async #commit(load: Load, end: AbortSignal): Promise<boolean> {
+    if (!(await this.options.sink.commit(load, end))) return false;
+    this.#position = load.position;
     this.#writtenMs = performance.now();
     return true;
   }
 
   async #moveCursor(end: AbortSignal): Promise<boolean> {
-    const { state } = this.options.writer;
-    if (this.#position === state.revision) return true;
+    if (!this.options.sink.isBehind(this.#position)) return true;
     return this.#commit({ records: [], revisions: 0, position: this.#position }, end);
-  }
-}
-
-/** A first version is a new key; a deletion is of one that was there. */
-export function keepUp(ours: Tally, records: readonly Record[]): void {
-  for (const { key, bytes, tombstone } of records) {
-    if (tombstone) ours.remove(digest(key));
-    else if (versionOf(bytes) === 1) ours.add(digest(key));
   }
 }

@@ -16,7 +16,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Backoff } from '../async/again.js';
-import { hasCode, LockstepError, passes } from '../errors.js';
+import { hasCode, passes, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { LeaseKeeper } from '../leases/keeper.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
@@ -24,24 +24,47 @@ import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { modIs, nest, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
+import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 import { isTooManyBytes } from '../wire/grpcerrors.js';
-import {
-  encodeMirror,
-  MIRROR_FORMAT,
-  parseMirror,
-  type MirrorCursor,
-  type MirrorState,
-} from './mirrorcursor.js';
 import { refused } from './refused.js';
 
-interface WriterOptions {
+/** How one kind of cursor is written, and what is said of one that is not ours. */
+export interface CursorFormat<S> {
+  /** @param writer random id of the process */
+  encode: (state: S, writer: string) => Buffer;
+  /** @throws LockstepError for what is no such cursor */
+  parse: (value: Buffer) => Found<S>;
+  /** Somebody else writes it. */
+  other: (writer: string) => LockstepError;
+  /** It is not what was left there. @param how `gone`, or `older than it was` */
+  lost: (how: string, head: Revision) => LockstepError;
+}
+
+/** A cursor as it stands there. */
+interface Found<S> {
+  state: S;
+  writer: string;
+}
+
+/** What has to hold for a write besides the cursor. */
+export interface Conditions {
+  /**
+   * Asked before each try.
+   * @param refused whether the try before was answered, and without effect
+   */
+  compare: (records: readonly Record[], refused: boolean) => Promise<pb.Compare.$Properties[]>;
+  /** The write has taken effect, at this revision. */
+  wrote: (records: readonly Record[], at: Revision) => void;
+}
+
+interface WriterOptions<S> {
   target: EtcdClient;
   /** Name of the cursor. */
   key: Buffer;
-  /** What stands in every cursor of this mirror. */
-  identity: Pick<MirrorCursor, 'source' | 'prefix' | 'destPrefix'>;
+  format: CursorFormat<S>;
   maxTxnOps: number;
   leases: Pick<LeaseKeeper, 'ensure' | 'forget'>;
+  conditions?: Conditions;
   /** Called when a write failed in a way that passes; it is tried again. */
   onRetry: (error: LockstepError) => void;
   onWritten: (cursorMod: Revision) => void;
@@ -50,13 +73,13 @@ interface WriterOptions {
 /** A dead process leaves one write behind; a claim that fails more often meets somebody alive. */
 const CLAIMS = 5;
 
-export class Writer {
+export class Writer<S> {
   readonly id = randomUUID();
   readonly written = { transactions: 0, puts: 0, deletions: 0, bytes: 0 };
   #mod: Revision = 0;
-  #state: MirrorState | undefined;
+  #state: S | undefined;
 
-  constructor(private readonly options: WriterOptions) {}
+  constructor(private readonly options: WriterOptions<S>) {}
 
   /** The target's revision at which the cursor was written last. */
   get cursorMod(): Revision {
@@ -64,41 +87,43 @@ export class Writer {
   }
 
   /** What the cursor says, as far as it is confirmed; undefined before it was claimed. */
-  get claimed(): MirrorState | undefined {
+  get claimed(): S | undefined {
     return this.#state;
   }
 
   /** The same where it has been claimed. */
-  get state(): MirrorState {
+  get state(): S {
     if (!this.#state) throw new Error('the cursor has not been claimed');
     return this.#state;
   }
 
   /** The cursor as it is; undefined where there is none. */
-  async read(): Promise<{ cursor: MirrorCursor | undefined; mod: Revision; head: Revision }> {
-    const { key, target } = this.options;
+  async read(): Promise<{ cursor: Found<S> | undefined; mod: Revision; head: Revision }> {
+    const { key, target, format } = this.options;
     const { header, rows } = await target.few({ key });
     if (!rows[0]) return { cursor: undefined, mod: 0, head: header.revision };
     const { value, modRevision } = parseKeyValue(rows[0]);
-    return { cursor: parseMirror(key, value), mod: modRevision, head: header.revision };
+    return { cursor: format.parse(value), mod: modRevision, head: header.revision };
   }
 
   /**
    * Puts our name into the cursor. Nothing is tried again but a claim that met a late write.
    * @param first what the cursor says where there was none
+   * @returns the cursor's revision before that; 0 where there was none
    * @throws LockstepError TARGET_TAKEN_OVER where somebody else keeps writing it
    */
-  async claim(first: MirrorState): Promise<void> {
+  async claim(first: S): Promise<Revision> {
+    const { format } = this.options;
     for (let tries = 0; tries < CLAIMS; tries++) {
       const { cursor, mod } = await this.read();
-      const state = cursor ?? first;
+      const state = cursor?.state ?? first;
       this.#mod = mod;
-      if (!(await this.#send([], this.#encode(state)))) continue;
-      this.#state = { revision: state.revision, ours: state.ours, foreign: state.foreign };
+      if (!(await this.#send([], [], format.encode(state, this.id)))) continue;
+      this.#state = state;
       failpoint('mirror.copy.claimed');
-      return;
+      return mod;
     }
-    throw otherMirror((await this.read()).cursor?.mirror);
+    throw format.other((await this.read()).cursor?.writer ?? 'unknown');
   }
 
   /**
@@ -108,17 +133,18 @@ export class Writer {
    * @throws BatchRefused where smaller batches may do
    * @throws LockstepError TARGET_TAKEN_OVER, REQUEST_TOO_LARGE, TARGET_HEAD_OFF, …
    */
-  async commit(records: readonly Record[], state: MirrorState, end: AbortSignal): Promise<boolean> {
-    const { leases, onRetry } = this.options;
-    const value = this.#encode(state);
-    let doubt = false;
+  async commit(records: readonly Record[], state: S, end: AbortSignal): Promise<boolean> {
+    const { leases, conditions, format, onRetry } = this.options;
+    const value = format.encode(state, this.id);
+    let [doubt, refusal] = [false, false];
     const backoff = new Backoff(end);
     while (true) {
       try {
         if (doubt && (await this.#landed())) break;
         await leases.ensure({ revision: 0, records: records as Record[] });
-        if (await this.#send(records, value)) break;
-        doubt = true;
+        const more = (await conditions?.compare(records, refusal)) ?? [];
+        if (await this.#send(records, more, value)) break;
+        doubt = refusal = true;
       } catch (error) {
         if (isTooManyBytes(error)) throw refused(records, error);
         if (!passes(error)) throw error;
@@ -131,6 +157,7 @@ export class Writer {
     }
     this.#state = state;
     this.#count(records);
+    conditions?.wrote(records, this.#mod);
     return true;
   }
 
@@ -141,21 +168,25 @@ export class Writer {
   async check(): Promise<void> {
     const before = this.#mod;
     const { cursor, mod, head } = await this.read();
-    if (cursor?.mirror !== this.id || mod < before) throw this.#notOurs(cursor, head);
+    if (cursor?.writer !== this.id || mod < before) throw this.#notOurs(cursor, head);
   }
 
   /** Whether the write whose answer we do not know has taken effect. */
   async #landed(): Promise<boolean> {
     const { cursor, mod, head } = await this.read();
     if (mod === this.#mod) return false;
-    if (cursor?.mirror !== this.id || mod < this.#mod) throw this.#notOurs(cursor, head);
+    if (cursor?.writer !== this.id || mod < this.#mod) throw this.#notOurs(cursor, head);
     this.#mod = mod;
     return true;
   }
 
-  async #send(records: readonly Record[], value: Buffer): Promise<boolean> {
+  async #send(
+    records: readonly Record[],
+    more: readonly pb.Compare.$Properties[],
+    value: Buffer,
+  ): Promise<boolean> {
     const { key, target, maxTxnOps, onWritten } = this.options;
-    const compare = [modIs(key, this.#mod)];
+    const compare = [modIs(key, this.#mod), ...more];
     const success = [...nest(records, compare.length, 1, maxTxnOps), put(key, value)];
     failpoint('mirror.copy.send');
     const { succeeded, revision } = await target.txn({ compare, success });
@@ -164,13 +195,6 @@ export class Writer {
     this.#mod = revision;
     onWritten(revision);
     return true;
-  }
-
-  #encode({ revision, ours, foreign }: MirrorState): Buffer {
-    const { identity } = this.options;
-    const at = new Date().toISOString();
-    const state = { revision, ours, foreign };
-    return encodeMirror({ format: MIRROR_FORMAT, ...identity, ...state, mirror: this.id, at });
   }
 
   #count(records: readonly Record[]): void {
@@ -182,25 +206,9 @@ export class Writer {
     }
   }
 
-  #notOurs(cursor: MirrorCursor | undefined, head: Revision): LockstepError {
-    if (cursor && cursor.mirror !== this.id) return otherMirror(cursor.mirror);
-    return new LockstepError(
-      'TARGET_HEAD_OFF',
-      `the mirror's cursor ${this.options.key.toString()} is ${cursor ? 'older than it was' : 'gone'}: the target was restored or replaced, or the key was deleted`,
-      {
-        revision: head,
-        hint: 'Start mirror again: it looks at the target anew, and compares where it has to.',
-      },
-    );
+  #notOurs(cursor: Found<S> | undefined, head: Revision): LockstepError {
+    const { format } = this.options;
+    if (cursor && cursor.writer !== this.id) return format.other(cursor.writer);
+    return format.lost(cursor ? 'older than it was' : 'gone', head);
   }
-}
-
-function otherMirror(other: string | undefined): LockstepError {
-  return new LockstepError(
-    'TARGET_TAKEN_OVER',
-    `another mirror (${other ?? 'unknown'}) of the same prefix writes to the target`,
-    {
-      hint: 'Two mirrors run for one prefix of one target. Let one of them run; the target is unharmed.',
-    },
-  );
 }

@@ -15,6 +15,7 @@ import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
+import type { WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import { proven } from '../position.js';
 import { watchLimits, type WatchLimits } from '../source/limits.js';
@@ -46,7 +47,12 @@ interface LateWritesOptions {
   /** The last revision at which nothing was late. */
   after: Revision;
   /** Called for each. */
-  onWrite: (write: LateWrite) => void;
+  onWrite: (write: LateWrite, key: Buffer) => void;
+  /**
+   * Whether a revision is of our own making. Where that is asked, what the etcd has compacted cannot be
+   * looked up, for rows do not say who wrote them: {@link LateWrites.run} ends with HISTORY_GAP.
+   */
+  isOwn?: (revision: WholeRevision) => Promise<boolean>;
   /** Told when the watch does not come to where it has to. */
   tell: Attempts;
   /** See WatchOptions. */
@@ -110,19 +116,22 @@ export class LateWrites {
   /**
    * Watches until `signal` aborts. What the etcd has compacted meanwhile is looked up instead, and
    * one that is away is waited for: nobody may miss a late write, nor stop a cutover, because of that.
+   * @throws LockstepError HISTORY_GAP where what is our own has to be told from what is late
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { client, clusterId, prefixes, onNote, tell: told } = this.o;
+    const { client, clusterId, prefixes, isOwn, onNote, tell: told } = this.o;
     let limits: WatchLimits | undefined;
     const begin = async () => {
       limits ??= watchLimits((await client.status()).version);
       return { after: proven(this.#position), limits };
     };
-    const bridge = async () => this.#lookUpOrAgain(signal);
+    const bridge = isOwn ? undefined : async () => this.#lookUpOrAgain(signal);
     await lastValueFrom(
-      revisions$(client, { prefixes, clusterId, begin, bridge, signal, onNote, told }, (batch) => {
-        this.#take(batch);
-      }),
+      revisions$(
+        client,
+        { prefixes, clusterId, begin, bridge, signal, onNote, told },
+        async (batch) => this.#take(batch),
+      ),
       { defaultValue: undefined },
     );
   }
@@ -141,9 +150,11 @@ export class LateWrites {
     );
   }
 
-  #take({ revisions, position }: WatchBatch): void {
-    for (const { records } of revisions)
-      for (const { key, main, tombstone } of records) this.#found(key, main, tombstone);
+  async #take({ revisions, position }: WatchBatch): Promise<void> {
+    for (const whole of revisions) {
+      if (await this.o.isOwn?.(whole)) continue;
+      for (const { key, main, tombstone } of whole.records) this.#found(key, main, tombstone);
+    }
     this.#position = position;
   }
 
@@ -177,6 +188,6 @@ export class LateWrites {
     const write = { ...describeKey(key), revision, deleted };
     this.count++;
     if (this.named.length < MAX_NAMED) this.named.push(write);
-    this.o.onWrite(write);
+    this.o.onWrite(write, key);
   }
 }

@@ -86,7 +86,9 @@ export const nightFacts = z.strictObject({
       moved: time.nullable(),
     }),
   ),
-  /** Of a rollback that came to its end. */
+  /** Of a rollback that came to its end: whether every key was read while writes were refused, and why. */
+  back: z.strictObject({ way: z.enum(['short', 'long']), why: text.nullable() }).nullable(),
+  /** Likewise. */
   brought: z
     .strictObject({
       ...{ keys: whole, put: whole, deleted: whole, unchanged: whole },
@@ -108,7 +110,10 @@ export const nightFacts = z.strictObject({
 export type NightFacts = z.infer<typeof nightFacts>;
 
 /** Steps that hold writes back and are nobody's but ours. */
-const OWN_STEPS = ['drain', 'compare', 'takeover', 'fence'];
+const OWN_STEPS: Partial<Record<NightFacts['command'], readonly string[]>> = {
+  cutover: ['drain', 'compare', 'takeover', 'fence'],
+  rollback: ['drain', 'raise', 'bring back', 'compare'],
+};
 
 /** @param clusters as they are now */
 export function nightFactsOf(
@@ -135,7 +140,7 @@ export function nightFactsOf(
     })),
     frozen: {
       ...{ since: isoOf(frozenAt), until: isoOf(thawedAt) },
-      ownSeconds: frozenAt && command === 'cutover' ? ownSeconds(record.steps) : null,
+      ownSeconds: frozenAt ? ownSeconds(record.steps, OWN_STEPS[command]) : null,
     },
     taken,
     fence: fence && {
@@ -145,6 +150,7 @@ export function nightFactsOf(
     apiservers: record.apiservers.map(({ apiserver, before, now, movedAt }) => ({
       ...{ apiserver, before: servingOf(before), now: servingOf(now), moved: isoOf(movedAt) },
     })),
+    back: end?.kind === 'rollback' ? end.report.back : null,
     brought: end?.kind === 'rollback' ? end.report.brought : null,
     lateWrites: lateWrites(record),
     ...{ alarms: record.alarms.map(toldOf), alarmCount },
@@ -161,8 +167,9 @@ function failure({ end }: NightRecord): NightFacts['failed'] {
   return null;
 }
 
-function ownSeconds(steps: readonly StepRecord[]): number {
-  const own = steps.filter(({ name }) => OWN_STEPS.includes(name));
+function ownSeconds(steps: readonly StepRecord[], names: readonly string[] = []): number | null {
+  if (names.length === 0) return null;
+  const own = steps.filter(({ name }) => names.includes(name));
   return own.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
 }
 

@@ -115,7 +115,7 @@ function alarms(facts: NightFacts): Markup {
   );
 }
 
-function moved({ prefixes, resources, taken, frozen, brought }: NightFacts): Markup {
+function moved({ prefixes, resources, taken, frozen, back, brought }: NightFacts): Markup {
   const { since, until } = frozen;
   return factsTable([
     ['resources', resources.length > 0 ? resources.join(', ') : NOT_KNOWN],
@@ -127,6 +127,7 @@ function moved({ prefixes, resources, taken, frozen, brought }: NightFacts): Mar
           ['of that', html`${count(taken.keys)} keys, checksum <code>${taken.checksum}</code>`],
         ] as const)
       : []),
+    ...(back ? ([['way back', wayText(back)]] as const) : []),
     ...(brought
       ? ([
           [
@@ -221,3 +222,9 @@ const BLIND = [
   'Whether Kubernetes does its work: that pods are scheduled and replaced is for people to look at.',
   'An apiserver that nobody named, if it wrote nothing.',
 ];
+
+function wayText({ way, why }: NonNullable<NightFacts['back']>): string {
+  if (way === 'short')
+    return 'short: the source was kept current, and all keys were compared before writes were refused';
+  return `long: every key was read while writes were refused${why === null ? '' : ` (${why})`}`;
+}

@@ -99,6 +99,11 @@ export class Claim {
     return this.stored.state;
   }
 
+  /** As it stands on the target by what this run knows. */
+  get standing(): StoredCutover {
+    return this.stored;
+  }
+
   /** The last revision at which the target was the source's exact copy. */
   get exact(): Revision {
     return this.stored.exact;

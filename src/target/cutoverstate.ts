@@ -125,9 +125,9 @@ function hintFor(phase: Phase): string {
   switch (phase) {
     case 'rolling back':
     case 'switched back':
-      return 'Run `etcd-lockstep rollback` to its end. To begin anew, seed a new target then.';
+      return 'Run `etcd-lockstep rollback` to its end. Then `etcd-lockstep follow --again` begins anew, or says why it needs a new seed.';
     case 'rolled back':
-      return 'The source serves again, and this target is of no use any more: seed a new one.';
+      return 'The source serves again. `etcd-lockstep follow --again` takes this target into lockstep again, or says why it needs a new seed.';
     case 'retiring':
       return 'The source is being emptied: run `etcd-lockstep retire` to its end.';
     case 'retired':

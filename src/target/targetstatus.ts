@@ -1,5 +1,5 @@
 /** What a target says of itself, and how far it is behind. */
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import {
   MIRRORS_PREFIX,
   OWN_PREFIX,
@@ -12,8 +12,9 @@ import type { Revision } from '../mvcc/revision.js';
 import { refuseOne } from '../source/sameetcd.js';
 import type { EtcdClient, Header } from '../wire/client.js';
 import { CURSOR_KEY, type Cursor } from './cursor.js';
-import type { Phase } from './cutoverstate.js';
+import type { Phase, StoredCutover } from './cutoverstate.js';
 import { ownerText } from './nightowner.js';
+import { readReverse } from './reversecursor.js';
 import { takeStock } from './stock.js';
 import { EtcdTarget, type TargetState } from './target.js';
 
@@ -31,6 +32,8 @@ export interface TargetStatus {
   /** Why the target may not be followed into any more; null if it may. */
   trouble: { code: string; message: string; hint: string | null } | null;
   cutover: CutoverStatus | null;
+  /** How far the source has what was written on the target since; null where nobody kept it so, or it was not asked. */
+  wayBack: WayBackStatus | null;
   sourceHead: Revision | null;
   lagRevisions: number | null;
 }
@@ -44,6 +47,17 @@ export interface CutoverStatus {
   resources: string[];
   /** Which run has the night, or had it last. */
   owner: string | null;
+}
+
+/** What `follow --reverse` has left on the source. */
+export interface WayBackStatus {
+  /** The source has what the target had at this revision; while both are compared, at least. */
+  position: Revision;
+  comparing: boolean;
+  /** Written on the source by others since the cutover; keys of them that are not as on the target, by name. */
+  lateWrites: { count: number; replaced: number; open: string[]; all: boolean };
+  /** When it was written last, by the clock of who wrote it: a minute ago at most, while it runs. */
+  at: string;
 }
 
 /** @throws LockstepError SAME_ETCD; for what etcds say, and for keys of ours that make no sense */
@@ -63,7 +77,7 @@ export async function targetStatus(
   return { ...NOTHING, kind, position: all.header.revision, ...lagOf(head, all.header.revision) };
 }
 
-const NOTHING = { cursor: null, trouble: null, cutover: null };
+const NOTHING = { cursor: null, trouble: null, cutover: null, wayBack: null };
 
 async function ofState(state: TargetState, source: EtcdClient | undefined): Promise<TargetStatus> {
   const { cursor, cutover, owner, head: position } = state;
@@ -84,8 +98,27 @@ async function ofState(state: TargetState, source: EtcdClient | undefined): Prom
           owner: owner ? ownerText(owner.owner) : null,
         }
       : null,
+    wayBack: cutover && source ? await wayBackOf(source, cutover, prefixes) : null,
     ...lagOf(head, position),
   };
+}
+
+/** Of this night; null also where the user may not read it. */
+async function wayBackOf(
+  source: EtcdClient,
+  { exact }: StoredCutover,
+  prefixes: PrefixSet,
+): Promise<WayBackStatus | null> {
+  try {
+    const cursor = await readReverse(source, prefixes);
+    if (cursor?.exact !== exact) return null;
+    const { revision: position, comparing, late, at } = cursor;
+    const open = late.open.map(({ key }) => key);
+    return { position, comparing, lateWrites: { ...late, open }, at };
+  } catch (error) {
+    if (!hasCode(error, 'PERMISSION')) throw error;
+    return null;
+  }
 }
 
 function lagOf(

@@ -25,7 +25,7 @@ type Op = pb.RequestOp.$Properties;
 /** etcd's default for --max-txn-ops. */
 export const MAX_TXN_OPS = 128;
 
-const { MOD, VALUE } = pb.Compare.CompareTarget;
+const { MOD, CREATE, VALUE } = pb.Compare.CompareTarget;
 const { EQUAL, GREATER, LESS } = pb.Compare.CompareResult;
 
 export function guardedTxn(guard: Guard, effect: Effect): pb.TxnRequest.$Properties {
@@ -71,6 +71,16 @@ function mod(
 
 export function modIs(key: Buffer, modRevision: Revision): pb.Compare.$Properties {
   return mod(key, EQUAL, modRevision);
+}
+
+/** The key was last written before `revision`, or is not there. */
+export function modBelow(key: Buffer, revision: Revision): pb.Compare.$Properties {
+  return mod(key, LESS, revision);
+}
+
+/** It is the same key since it was created, however often it was put. */
+export function createIs(key: Buffer, createRevision: Revision): pb.Compare.$Properties {
+  return { result: EQUAL, target: CREATE, key, createRevision };
 }
 
 function valueIs(key: Buffer, value: Buffer): pb.Compare.$Properties {

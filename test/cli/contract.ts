@@ -417,7 +417,7 @@ const lateWrite = z.strictObject({
 export const step = z.strictObject({
   step: z.strictObject({
     number: z.number().int().positive(),
-    of: z.literal(10),
+    of: z.union([z.literal(10), z.literal(13)]),
     name: z.string(),
     does: z.string(),
     waitsFor: z.string(),
@@ -456,6 +456,7 @@ export const rollback = z.strictObject({
     prefixes,
     resources,
     apiservers: z.array(z.url()).min(1),
+    back: z.strictObject({ way: z.enum(['short', 'long']), why: z.string().nullable() }),
     brought: z.strictObject({
       keys: count,
       put: count,
@@ -465,6 +466,7 @@ export const rollback = z.strictObject({
     }),
     heads: heads.nullable(),
     frozenSeconds: seconds.nullable(),
+    ownSeconds: seconds,
     steps,
     lateWrites: z.array(lateWrite).max(100),
     alarms: z.array(z.string()),
@@ -479,6 +481,7 @@ export const retire = z.strictObject({
     bytes: count,
     checksum,
     deletedSince: count,
+    reverse: revision.nullable(),
     cutOver: z.strictObject({ keys: count, checksum }),
     removed: z.boolean(),
     revisions: z.strictObject({ first: revision, last: revision }).nullable(),

@@ -206,5 +206,6 @@ export function errorOf({ stderr }: Pick<Ended, 'stderr'>): CliError {
 /** Without the flags that a developer's shell may have set. */
 function cleanEnv(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('LOCKSTEP_'));
-  return Object.fromEntries(kept);
+  // A cutover would go on until somebody stops it.
+  return { ...Object.fromEntries(kept), LOCKSTEP_NO_REVERSE: 'true' };
 }

@@ -12,7 +12,7 @@
 import { expect } from 'chai';
 import { Alarms } from '../../src/cutover/alarms.js';
 import { Fence, FIRST_REVISIONS, overtakenText } from '../../src/cutover/fence.js';
-import { raiseHead } from '../../src/cutover/fillers.js';
+import { raiseHead } from '../../src/target/fillers.js';
 import type { NightEvent } from '../../src/cutover/nightevents.js';
 import { proposeFillers } from '../../src/cutover/proposedfillers.js';
 import { probeKey } from '../../src/mvcc/prefix.js';

@@ -20,15 +20,17 @@ import { Rollback, type RollbackReport } from '../../src/cutover/rollback.js';
 import type { ApiServer } from '../../src/kube/api.js';
 import { keyOf } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { Reverse, type ReverseOptions } from '../../src/reverse/reverse.js';
 import { Claim, look } from '../../src/target/claim.js';
 import type { Phase } from '../../src/target/cutoverstate.js';
 import { thisRun } from '../../src/target/nightowner.js';
+import { MAX_TXN_OPS } from '../../src/target/txn.js';
 import { EtcdClient } from '../../src/wire/client.js';
 import { PODS, type Stage } from '../cli/stage.js';
 import type { Asked, FakeApiServer, Reply } from '../kube/fake.js';
 import { FakeCluster } from '../kube/fakecluster.js';
 import { Scene } from '../kube/scene.js';
-import { followHere, type Following } from '../oracle/following.js';
+import { followHere, type Following, type FollowPlace } from '../oracle/following.js';
 import type { Certs } from '../rig/certs.js';
 import { Etcd } from '../rig/etcd.js';
 import { FaultProxy } from '../rig/proxy.js';
@@ -93,7 +95,8 @@ export class Night {
     readonly targetEtcd: Etcd,
     readonly scene: Scene,
     readonly proxies: Record<Channel, FaultProxy>,
-    readonly follower: Following,
+    readonly place: FollowPlace,
+    public follower: Following,
   ) {
     this.serves = scene.fakes.map(() => 'source');
     const [calls, watches] = [proxies.source, proxies['source watch']];
@@ -123,7 +126,7 @@ export class Night {
       target: await to(target),
       'target watch': await to(target),
     };
-    return new Night(stage, target, scene, proxies, await followHere(place));
+    return new Night(stage, target, scene, proxies, place, await followHere(place));
   }
 
   /** Whatever runs is stopped as by Ctrl-C; nothing is kept back any more. */
@@ -160,6 +163,38 @@ export class Night {
     const options = { sourceWatch: this.#sourceWatch, oldApiservers: [], maxFreezeSeconds: 20 };
     const all = { ...this.#options('target'), ...options, ...more };
     return this.#run(new Cutover(all).run());
+  }
+
+  /** Keeps the source current with what is written on the target, past the proxies. */
+  reverse(more: Partial<ReverseOptions> = {}): { reverse: Reverse; ended: Promise<void> } {
+    const { source, target } = this.direct;
+    const clients = [source, source, target, target].map((client) => client.another());
+    const [there = source, thereWatch = source, here = target, hereWatch = target] = clients;
+    const reverse = new Reverse({
+      ...{ source: there, sourceWatch: thereWatch, target: here, targetWatch: hereWatch },
+      ...{ apiservers: [], margin: MARGIN, maxTxnOps: MAX_TXN_OPS, signal: this.#stop.signal },
+      go: () => Promise.resolve(),
+      onAlarm: (alarm) => this.alarms.push(alarm),
+      onNote: (note) => this.notes.push(`reverse: ${note}`),
+      ...more,
+    });
+    const ended = reverse.run().finally(() => {
+      for (const client of clients) client.close();
+    });
+    ended.catch(() => undefined);
+    return { reverse, ended };
+  }
+
+  /** Waits until the source has what the target has now. */
+  async reversed(reverse: Reverse): Promise<void> {
+    const { target } = await this.heads();
+    await until(() => (reverse.status.position ?? 0) >= target);
+  }
+
+  /** Follows into the target anew, which was rolled back from. */
+  async followAgain(): Promise<void> {
+    await this.follower.end();
+    this.follower = await followHere(this.place, { again: true });
   }
 
   rollback(more: Partial<NightOptions> = {}): Promise<RollbackReport> {

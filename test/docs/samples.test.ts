@@ -76,14 +76,15 @@ describe('docs: output that is shown', () => {
       ...night,
       brought: { keys: 51, put: 2, deleted: 0, unchanged: 49, replaced: { count: 0, keys: [] } },
       heads: { source: 3156, target: 2053 },
-      ...{ frozenSeconds: 13.6, lateWrites: [] },
+      back: { way: 'long', why: null },
+      ...{ frozenSeconds: 13.6, ownSeconds: 0.4, lateWrites: [] },
     });
     expect(shown('docs/cutover.md', 'ROLLED BACK')).to.equal(head(rollback));
     const { prefixes, resources } = PODS;
     const found = { keys: 50, checksum: '231268821f7919ef' };
     const retire = retireText(
       {
-        ...{ prefixes, resources, ...found, bytes: 50 * 1024, deletedSince: 3, cutOver: found },
+        ...{ prefixes, resources, ...found, bytes: 50 * 1024, deletedSince: 3, reverse: null, cutOver: found },
         ...{ removed: false, revisions: null, left: 50 },
       },
       1000,

@@ -38,6 +38,7 @@ export function inLockstep(): View {
     way: { by: 'proposals', where: 'the peer port http://10.0.1.1:2380', why: null },
     throttle: { maxRate: null, nowRate: null, because: null, holds: false },
     active: null,
+    wayBack: null,
     progress: null,
     journal: { revision: head, bytes: 1_932_735_283, freeBytes: 128_849_018_880 },
     compaction: {

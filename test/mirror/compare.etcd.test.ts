@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { BATCH_BYTES } from '../../src/mirror/batch.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
 import { Comparison } from '../../src/mirror/mirrorbase.js';
-import { mirrorKey, NO_KEYS, tallyOf } from '../../src/mirror/mirrorcursor.js';
+import { mirrorFormat, mirrorKey, NO_KEYS, tallyOf } from '../../src/mirror/mirrorcursor.js';
 import { addsUp, survey } from '../../src/mirror/survey.js';
 import { Writer } from '../../src/mirror/writer.js';
 import { MAX_TXN_OPS } from '../../src/target/txn.js';
@@ -45,9 +45,11 @@ describe('a comparison under which the source is compacted', () => {
       };
       const { clusterId } = await pair.from.status();
       const leases = { ensure: () => Promise.resolve(), forget: () => undefined };
+      const key = mirrorKey(clusterId, map);
+      const { prefix, destPrefix } = map;
       const writer = new Writer({
-        ...{ target: pair.to, key: mirrorKey(clusterId, map), maxTxnOps: MAX_TXN_OPS, leases },
-        identity: { source: clusterId, prefix: map.prefix, destPrefix: map.destPrefix },
+        ...{ target: pair.to, key, maxTxnOps: MAX_TXN_OPS, leases },
+        format: mirrorFormat(key, { source: clusterId, prefix, destPrefix }),
         onRetry: () => undefined,
         onWritten: () => undefined,
       });

@@ -6,7 +6,7 @@ import { Batch, type Limits } from '../../src/mirror/batch.js';
 import { KeyMap } from '../../src/mirror/keymap.js';
 import { mergeWalk } from '../../src/mirror/merge.js';
 import { addsUp } from '../../src/mirror/survey.js';
-import { keepUp } from '../../src/mirror/tail.js';
+import { keepUp } from '../../src/mirror/namesink.js';
 import { encodeKeyValue, keyOf } from '../../src/mvcc/keyvalue.js';
 import type { Record, WholeRevision } from '../../src/mvcc/record.js';
 import { digest, Tally } from '../../src/mvcc/tally.js';

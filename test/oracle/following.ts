@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Journal } from '../../src/journal/journal.js';
+import { followAgain } from '../../src/lockstep/again.js';
 import { Follower, type FollowOptions, type FollowStatus } from '../../src/lockstep/follow.js';
 import { repairJournal } from '../../src/lockstep/repair.js';
 import { EtcdClient } from '../../src/wire/client.js';
@@ -29,7 +30,8 @@ export async function follow(
     signal,
     onNote,
     repair = false,
-  }: Pick<FollowOptions, 'until' | 'signal' | 'onNote' | 'repair'>,
+    again = false,
+  }: Pick<FollowOptions, 'until' | 'signal' | 'onNote' | 'repair'> & { again?: boolean },
   onStart?: (follower: Follower) => void,
 ): Promise<FollowStatus> {
   const clients = [
@@ -40,11 +42,9 @@ export async function follow(
   const [sourceWatch, source, target] = clients;
   let journal: Journal | undefined;
   try {
-    if (repair)
-      await repairJournal({
-        ...{ source, target, journal: place.journal, onNote, signal },
-        onBase: () => undefined,
-      });
+    const mending = { source, target, journal: place.journal, onNote, signal };
+    if (again) await followAgain({ ...mending, onBase: () => undefined });
+    if (repair) await repairJournal({ ...mending, onBase: () => undefined });
     journal = await Journal.open(place.journal);
     const peers = place.peers === undefined ? undefined : { urls: [place.peers] };
     const ends = { journal, sourceWatch, source, target, peers };
@@ -62,7 +62,7 @@ export async function follow(
 /** Follows in this process until the target stands where the source does; the notes say why it did not. */
 export async function followUntilSynced(
   place: FollowPlace,
-  { repair = false, notes = [] as string[] } = {},
+  { repair = false, again = false, notes = [] as string[] } = {},
 ): Promise<FollowStatus> {
   const late = AbortSignal.timeout(SYNCED_WITHIN_MS);
   const status = await follow(place, {
@@ -70,6 +70,7 @@ export async function followUntilSynced(
     signal: late,
     onNote: (note) => notes.push(note),
     repair,
+    again,
   });
   if (late.aborted)
     throw new Error(`not synced: ${JSON.stringify(status)}\n${notes.slice(-10).join('\n')}`);
@@ -83,7 +84,7 @@ export interface Following {
 }
 
 /** In this process, having found the target; ended by its signal, as Ctrl-C would. */
-export async function followHere(place: FollowPlace): Promise<Following> {
+export async function followHere(place: FollowPlace, { again = false } = {}): Promise<Following> {
   const stop = new AbortController();
   let found = (): void => undefined;
   const begun = new Promise<void>((resolve) => (found = resolve));
@@ -93,6 +94,7 @@ export async function followHere(place: FollowPlace): Promise<Following> {
     onNote: (note) => {
       if (note.startsWith(FOUND)) found();
     },
+    again,
   });
   await Promise.race([begun, done]);
   return {

@@ -67,7 +67,7 @@ export const CUT_OVER: NightFacts = {
     now: { from: 'target', why: null },
     moved: at(1.2 + 4.6 * n),
   })),
-  ...{ brought: null, lateWrites: { count: 0, named: [] }, alarms: [], alarmCount: 0 },
+  ...{ back: null, brought: null, lateWrites: { count: 0, named: [] }, alarms: [], alarmCount: 0 },
   logged: [
     { at: at(-74), level: 'info', text: '[1/10] preflight: looks at both etcds' },
     { at: at(5.8), level: 'info', text: 'https://10.0.0.1:6443 serves from the target' },

@@ -23,6 +23,7 @@ export function showFigures(view: View): void {
     wrote(view),
     otherWay(view),
     throttle(view),
+    ...wayBack(view),
     journal(view),
     leases(view),
     retries(view),
@@ -96,6 +97,29 @@ function throttle({ throttle }: View): Figure | null {
     value: `${count(nowRate)}/s`,
     notes: [because, holds ? 'writes wait for it' : null],
   };
+}
+
+function wayBack({ wayBack }: View): (Figure | null)[] {
+  if (!wayBack) return [];
+  const { position, margin, lateWrites, lateSeenSeconds } = wayBack;
+  const { count: found, replaced, open } = lateWrites;
+  const seen = lateSeenSeconds === null ? null : `known up to ${rough(lateSeenSeconds)} ago`;
+  return [
+    position === null
+      ? null
+      : {
+          ...{ name: 'Source has', value: String(position), revision: true },
+          notes: [margin === null ? null : `its head is ${count(margin)} above the target's`],
+        },
+    {
+      ...{ name: 'Late writes', value: count(found) },
+      notes: [
+        found === 0 ? 'none on the source' : `${count(replaced)} replaced, ${count(open)} open`,
+        seen,
+      ],
+      ...(open > 0 ? { mood: 'trouble' as const } : {}),
+    },
+  ];
 }
 
 function journal({ journal }: View): Figure | null {

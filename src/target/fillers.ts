@@ -9,8 +9,8 @@ import { Backoff } from '../async/again.js';
 import type { Attempts } from '../async/patience.js';
 import { passes } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
-import { slotKey, SLOTS } from '../target/guard.js';
-import { put } from '../target/txn.js';
+import { slotKey, SLOTS } from './guard.js';
+import { put } from './txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
 

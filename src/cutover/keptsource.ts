@@ -1,0 +1,125 @@
+/**
+ * A source that a reverse has kept current, for retire: that it holds what the target had, and nothing else.
+ *
+ * What was cut over is not there any more to be held against: the reverse has written since. But its cursor moves
+ * in the same transaction as the data, so at the source's revision S it names the target's revision T, and what
+ * the source holds at S is what the target held at T, key by key. A row that is not was written late by somebody.
+ *
+ * Before go that is looked at while the reverse goes on. Behind the claim the cursor is taken for good, by a
+ * mark in it: from that revision on no reverse writes any more, it is looked at once more, and whatever is newer
+ * than the mark is not removed. A run that goes on finds the mark.
+ */
+import { describeKey } from '../audit/report.js';
+import { hasCode, LockstepError } from '../errors.js';
+import { keyOf, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
+import type { PrefixSet } from '../mvcc/prefix.js';
+import type { Revision } from '../mvcc/revision.js';
+import { parseReverse, reverseKey, type ReverseCursor } from '../target/reversecursor.js';
+import { readPrefixes } from '../source/prefixes.js';
+import { sideBySide } from '../source/rows.js';
+import { modIs, put } from '../target/txn.js';
+import type { EtcdClient } from '../wire/client.js';
+
+/** Stands for a writer in a cursor that was taken. */
+const RETIRED = 'retire';
+
+/** The cursor as it stands, and the source's revision at which it was looked at. */
+export interface KeptSource {
+  cursor: ReverseCursor;
+  at: Revision;
+  /** Of the cursor. */
+  modRevision: Revision;
+}
+
+interface Ends {
+  source: EtcdClient;
+  target: EtcdClient;
+  prefixes: PrefixSet;
+  signal: AbortSignal;
+}
+
+/** @returns undefined where no reverse has run since that takeover */
+export async function lookAtKept(
+  { source, prefixes }: Pick<Ends, 'source' | 'prefixes'>,
+  exact: Revision,
+): Promise<KeptSource | undefined> {
+  const key = reverseKey(prefixes);
+  const { header, rows } = await source.few({ key });
+  if (!rows[0]) return undefined;
+  const { value, modRevision } = parseKeyValue(rows[0]);
+  const cursor = parseReverse(key, value);
+  return cursor.exact === exact ? { cursor, at: header.revision, modRevision } : undefined;
+}
+
+/**
+ * @throws LockstepError LATE_WRITE where a key is not what the target had, COMPACTED_MEANWHILE where that
+ *   cannot be looked at any more, MIRROR_INCOMPLETE while the reverse compares
+ */
+export async function refuseOtherThanKept(ends: Ends, { cursor, at }: KeptSource): Promise<void> {
+  const { source, target, prefixes, signal } = ends;
+  if (cursor.comparing) throw comparing();
+  try {
+    await sideBySide(
+      readPrefixes(source, prefixes, { revision: at }),
+      readPrefixes(target, prefixes, { revision: cursor.revision }),
+      (there, here): undefined => {
+        signal.throwIfAborted();
+        if (isBrought(there, here)) return;
+        const { key } = describeKey(keyOf(there ?? here ?? Buffer.alloc(0)));
+        const late = cursor.late.open.find((one) => one.key === key);
+        throw writtenLate(key, there ? modRevisionOf(there) : (late?.revision ?? at));
+      },
+    );
+  } catch (error) {
+    if (!hasCode(error, 'COMPACTED')) throw error;
+    throw error.as({
+      code: 'COMPACTED_MEANWHILE',
+      hint: 'Nothing was removed. The source was kept current up to a revision that is compacted away: let `etcd-lockstep follow --reverse` catch up, and run the same command again while it runs.',
+    });
+  }
+}
+
+/**
+ * Takes the cursor, so that nothing is brought any more.
+ * @returns as it is from then on; `modRevision` is the last revision that may be removed
+ */
+export async function takeKept(ends: Ends, exact: Revision): Promise<KeptSource | undefined> {
+  const key = reverseKey(ends.prefixes);
+  while (true) {
+    const kept = await lookAtKept(ends, exact);
+    if (!kept) return undefined;
+    if (kept.cursor.writer === RETIRED) return kept;
+    const mark = put(key, Buffer.from(JSON.stringify({ ...kept.cursor, writer: RETIRED })));
+    const compare = [modIs(key, kept.modRevision)];
+    const { succeeded, revision } = await ends.source.txn({ compare, success: [mark] });
+    if (!succeeded) continue;
+    await refuseOtherThanKept(ends, { ...kept, at: revision });
+  }
+}
+
+function isBrought(there: Buffer | undefined, here: Buffer | undefined): boolean {
+  if (!there || !here) return false;
+  if (there.equals(here)) return true;
+  const [old, now] = [parseKeyValue(there), parseKeyValue(here)];
+  const same = old.value.equals(now.value) && old.lease === now.lease;
+  return same && old.modRevision > now.modRevision;
+}
+
+function comparing(): LockstepError {
+  return new LockstepError('MIRROR_INCOMPLETE', 'the reverse compares both sides just now', {
+    side: 'source',
+    hint: 'Nothing was removed. Wait until `etcd-lockstep follow --reverse` has compared them, and run the same command again.',
+  });
+}
+
+function writtenLate(key: string, revision: Revision): LockstepError {
+  return new LockstepError(
+    'LATE_WRITE',
+    `the source was written by somebody else: ${key} is not what the target had (at revision ${revision})`,
+    {
+      side: 'source',
+      revision,
+      hint: 'Nothing was removed. Find out who writes there, and bring over by hand what is needed: docs/cutover.md, "A late write".',
+    },
+  );
+}
