@@ -17,6 +17,7 @@ export {
   type MigrationStatus,
   type RehearseRequest,
   type RetireRequest,
+  type ReverseRequest,
   type RollbackRequest,
   type SeedRequest,
 } from './migration.js';
@@ -27,6 +28,9 @@ export { PrefixSet } from './mvcc/prefix.js';
 export type { SeedCount, SeedFrom } from './base/seed.js';
 export type { Sealed } from './base/basefile.js';
 export type { FollowState, FollowStatus } from './lockstep/follow.js';
+export type { ReverseAbout } from './reverse/reverse.js';
+export type { ReversePhase, ReverseStatus } from './reverse/reversestatus.js';
+export type { LateKey, LateSum } from './target/reversecursor.js';
 export type { WayStatus } from './lockstep/ways.js';
 export type { ThrottleStatus } from './lockstep/throttle.js';
 export type { StandbyStatus } from './lockstep/standby.js';
@@ -38,7 +42,7 @@ export type { Retried } from './async/retries.js';
 export type { Trouble } from './async/trouble.js';
 export type { StatusesOptions } from './async/statuses.js';
 export type { Cursor } from './target/cursor.js';
-export type { CutoverStatus, TargetStatus } from './target/targetstatus.js';
+export type { CutoverStatus, TargetStatus, WayBackStatus } from './target/targetstatus.js';
 
 // Audits
 export type { AuditingRequest, AuditingStatus } from './auditing/auditing.js';

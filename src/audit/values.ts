@@ -6,6 +6,11 @@
  * revision S of the source whose state the target has at T. So the source is read at S and the target
  * at T. Compared are value and lease; mod_revision, create_revision and version are not comparable.
  *
+ * After a cutover it goes the other way round, and the cursor lies on the source (reverse/). Values and leases
+ * are the same there, too. Of revisions it can be told: a key that nobody has changed since has the same row on
+ * both sides; one that was changed lies on the source above its revision on the target. One that does not is
+ * a difference, for a client that comes back would not see it.
+ *
  * Keys that are only on the target are differences, unless they are exactly those that the mirror has
  * found foreign when it compared both sides last.
  */
@@ -14,14 +19,15 @@ import { hasCode, LockstepError } from '../errors.js';
 import { refuseSelf } from '../mirror/checks.js';
 import type { KeyMap } from '../mirror/keymap.js';
 import { mergeWalk, type Entry } from '../mirror/merge.js';
-import { mirrorKey, parseMirror, tallyOf, type MirrorCursor } from '../mirror/mirrorcursor.js';
-import { parseKeyValue } from '../mvcc/keyvalue.js';
+import { mirrorKey, tallyOf } from '../mirror/mirrorcursor.js';
+import { modRevisionOf } from '../mvcc/keyvalue.js';
 import type { Revision } from '../mvcc/revision.js';
 import { digest, Tally } from '../mvcc/tally.js';
 import { damagedNotes } from '../source/damaged.js';
 import { readPages, seen, type Page } from '../source/pages.js';
 import type { EtcdClient, ServerStatus } from '../wire/client.js';
 import { differingFields } from './compare.js';
+import { readMoment, type Moment } from './moments.js';
 import { nothingCompared } from './nothing.js';
 import { describeKey, type Difference, type Field } from './report.js';
 import type { AuditWitness, OnDifference } from './witness.js';
@@ -52,6 +58,11 @@ export interface ValuesReport {
   target: ValuesSide;
   /** Keys that are missing on the target, differ, or are only there; foreign ones apart. */
   differences: number;
+  /**
+   * After a cutover: keys that are as they were then, revisions and all, and keys that were changed since. A
+   * mirror has none.
+   */
+  wayBack?: { unchanged: number; changed: number };
   /** Keys that are only on the target, where they are those that the mirror knows to be foreign. */
   foreign: number;
   bytes: number;
@@ -87,7 +98,7 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   };
   const key = mirrorKey(from.clusterId, map);
   for (let tries = 1; ; tries++) {
-    const moment = await readMoment(target, key);
+    const moment = await readMoment({ source, target }, map, key);
     try {
       const report = await compareAt({ ...options, onDifference }, moment, from, to);
       return { ...report, seconds: Math.round(performance.now() - started) / 1000 };
@@ -100,26 +111,6 @@ export async function auditValues(options: ValuesOptions): Promise<ValuesReport>
   }
 }
 
-interface Moment {
-  source: Revision;
-  target: Revision;
-  foreign: MirrorCursor['foreign'];
-}
-
-async function readMoment(target: EtcdClient, key: Buffer): Promise<Moment> {
-  const { header, rows } = await target.few({ key });
-  if (!rows[0])
-    throw new LockstepError('TARGET_NOT_OURS', `the target has no cursor ${key.toString()}`, {
-      hint: 'Check --prefix, --dest-prefix and both endpoints: they must be those that mirror was run with.',
-    });
-  const { revision, foreign } = parseMirror(key, parseKeyValue(rows[0]).value);
-  if (revision === null)
-    throw new LockstepError('MIRROR_INCOMPLETE', 'the mirror has not compared both sides yet', {
-      hint: 'Wait until mirror says that it has compared them, or start it if it does not run.',
-    });
-  return { source: revision, target: header.revision, foreign };
-}
-
 async function compareAt(
   { source, target, map, allowEmpty, onDifference, witness, onProgress, signal }: ValuesOptions,
   moment: Moment,
@@ -128,6 +119,7 @@ async function compareAt(
 ): Promise<Omit<ValuesReport, 'seconds'>> {
   const keys = { source: 0, target: 0 };
   const extra = new Tally();
+  const back = { unchanged: 0, changed: 0 };
   let [differing, bytes, total] = [0, 0, 0];
   const onPage = (page: Page) => {
     signal.throwIfAborted();
@@ -142,7 +134,12 @@ async function compareAt(
     const rows = { source: here?.row, target: there?.row };
     if (either) witness?.key(either.name, rows);
     if (here && there) {
-      const fields = differingFields(here.row, there.row).filter((f) => COMPARED.includes(f));
+      const all = differingFields(here.row, there.row);
+      back[all.length === 0 ? 'unchanged' : 'changed']++;
+      const isBelow = moment.isBack && modRevisionOf(here.row) <= modRevisionOf(there.row);
+      const counts = (field: Field) =>
+        COMPARED.includes(field) || (isBelow && field === 'mod_revision');
+      const fields = all.filter(counts);
       if (fields.length === 0) return;
       onDifference(difference(here, 'different', fields), rows);
       differing++;
@@ -168,6 +165,7 @@ async function compareAt(
     source: side(from, moment.source, keys.source),
     target: side(to, moment.target, keys.target),
     differences,
+    ...(moment.isBack ? { wayBack: back } : {}),
     foreign: known ? extra.keys : 0,
     bytes,
   };

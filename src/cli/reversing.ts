@@ -14,7 +14,7 @@ import type { Context } from './command.js';
 import { askGo } from './go.js';
 import { listening, type Showing } from './listening.js';
 import { lagFirst, showLive, type LiveTexts } from './showlive.js';
-import { commandAgain, flagAgain, sideFlags } from './typed.js';
+import { commandAgain, flagAgain, prefixFlags, sideFlags } from './typed.js';
 
 export type ReverseFlags = Given<
   'endpoints' | 'destEndpoints',
@@ -64,7 +64,8 @@ export async function reversing(
   const { margin, prefix } = options;
   let last: ReverseLine | undefined;
   const commands = {
-    audit: commandAgain('audit', options, '--values', ...ways(options)),
+    audit: (one: string) =>
+      commandAgain('audit', options, '--values', ...ways(options), prefixFlags([one])),
     rollback: commandAgain('rollback', options, ...ways(options), ...kubeFlags(options)),
   };
   const showing: Showing = {

@@ -14,7 +14,9 @@ export function valuesText(r: ValuesReport, map: KeyMap): string {
       row('source', r.source),
       row('target', r.target),
     ]),
-    '  (a mirror does not keep revisions and versions; they were not compared)',
+    r.wayBack
+      ? `  ${count(r.wayBack.unchanged)} keys are as they were at the cutover, revisions too; ${count(r.wayBack.changed)} were changed since: each has to lie above its revision on the target, and versions were not compared`
+      : '  (a mirror does not keep revisions and versions; they were not compared)',
     ...(r.foreign > 0
       ? [`  ${count(r.foreign)} keys of the target are foreign, as the mirror has found before`]
       : []),

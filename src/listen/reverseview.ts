@@ -6,7 +6,8 @@ import type { View } from './view.js';
 
 /** The commands that it names. */
 export interface ReverseCommands {
-  audit: string;
+  /** Of one prefix. */
+  audit: (prefix: string) => string;
   rollback: string;
 }
 
@@ -79,7 +80,7 @@ function next(s: ReverseStatus, { audit, rollback }: ReverseCommands): View['nex
   if (s.lateWrites.count > s.lateWrites.replaced)
     return {
       text: 'Somebody has written on the source. Find out who; the keys differ until the target changes them, or a rollback does.',
-      command: audit,
+      command: audit(s.prefixes[0] ?? ''),
     };
   return { text: 'Nothing. If it has to be, this goes back.', command: rollback };
 }

@@ -73,6 +73,7 @@ const valuesReport = z.strictObject({
   ...{ prefix: text, destPrefix: text },
   ...{ source: valuesSide, target: valuesSide },
   differences,
+  wayBack: z.object({ unchanged: z.number(), changed: z.number() }).exactOptional(),
   foreign: keys,
   ...{ bytes, seconds },
 }) satisfies z.ZodType<ValuesReport>;

@@ -335,6 +335,14 @@ export const status = z.strictObject({
       owner: z.string().nullable(),
     })
     .nullable(),
+  wayBack: z
+    .strictObject({
+      ...{ position: revision, comparing: z.boolean(), at: z.string() },
+      lateWrites: z.strictObject({
+        ...{ count, replaced: count, open: z.array(z.string()), all: z.boolean() },
+      }),
+    })
+    .nullable(),
   sourceHead: revision.nullable(),
   lagRevisions: z.number().int().nullable(),
   behind,

@@ -167,7 +167,12 @@ describe('usage', () => {
     ],
     'a time that is none': [['plan', ...SOURCE, '--sample', 'soon'], /such as 500ms, 30s/],
     'a flag without its value': [['status', '--dest-endpoints'], /argument missing/],
-    'missing flags': [['follow', ...SOURCE], /--dest-endpoints and --journal missing/],
+    'missing flags': [['mirror'], /--endpoints and --dest-endpoints missing/],
+    'a journal that is missing': [['follow', ...SOURCE, ...DEST], /--journal missing/],
+    'the way back with a journal': [
+      ['follow', '--reverse', '--yes', ...SOURCE, ...DEST, '--journal', journal],
+      /--reverse and --journal exclude each other/,
+    ],
     'plan that watches for no time': [['plan', ...SOURCE, '--sample', '0'], /--sample/],
     'crop without a file': [['crop', '--prefix', '/a/', '--out', 'x'], /missing required argument/],
     'an endpoint that is no address': [seed('--endpoints', 'http://a b'), /--endpoints "http/],

@@ -125,7 +125,7 @@ export class ReversePair {
   }
 }
 
-const LATE_MS = 20_000;
+const LATE_MS = 100_000;
 
 /** One reverse, in this process, through proxies. */
 export class RunningReverse {
