@@ -20,6 +20,7 @@ import { cropScenario } from './scenarios/crop.js';
 import { cutoverScenario } from './scenarios/cutover.js';
 import { farScenario, followScenario } from './scenarios/follow.js';
 import { lagScenario } from './scenarios/lag.js';
+import { learnerScenario } from './scenarios/learner.js';
 import { memoryScenario } from './scenarios/memory.js';
 import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
@@ -37,6 +38,7 @@ const SCENARIOS: Record<string, Scenario> = {
   memory: memoryScenario,
   mirror: mirrorScenario,
   cutover: cutoverScenario,
+  learner: learnerScenario,
   watched: watchedScenario,
 };
 
