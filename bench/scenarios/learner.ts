@@ -34,8 +34,10 @@ const MIB = 1 << 20;
 /** What it took to have a copy that is where the source is. */
 interface Copied {
   seconds: number;
-  /** Of the source (of its leader), less what the writers cost it before. */
+  /** Of the source (of its leader), less what the writers cost it, by what each cost before. */
   cpuSeconds: number;
+  /** Of what copies: seed, or the learner itself. */
+  copierCpuSeconds: number;
   /** Of a write meanwhile, in ms. */
   writes: number[];
   /** Of a write before. */
@@ -89,6 +91,7 @@ async function atSize(bench: Bench, keys: number): Promise<Row[]> {
       },
     },
     row('CPU of the source for it', 's', (copied) => copied.cpuSeconds),
+    row('CPU of what copies', 's', (copied) => copied.copierCpuSeconds),
     {
       ...row('a write to the source meanwhile, p99', 'ms', ({ writes }) => p99(writes)),
       parts: {
@@ -127,13 +130,13 @@ async function seedAndFollow(bench: Bench, keys: number): Promise<Copied> {
     try {
       return await beside(bench, source.etcd, keys, async () => {
         const from = ['seed', '--endpoints', source.endpoint, '--prefix', PODS];
-        await lockstep(folder, [...from, '--journal', journal, '--out', base]);
+        const { usage } = await lockstep(folder, [...from, '--journal', journal, '--out', base]);
         const target = await Store.restored(folder, base);
         ends.push(() => target.remove());
         const follow = Follow.start(folder, journal, source.endpoint, target.endpoint);
         ends.push(() => follow.end());
         await follow.until(({ state }) => state === 'in lockstep');
-        return statSync(base).size;
+        return { bytes: statSync(base).size, copierCpuSeconds: usage.cpuSeconds };
       });
     } finally {
       for (const end of ends.reverse()) await end();
@@ -175,7 +178,8 @@ async function split(
   const copied = await beside(bench, old, keys, async () => {
     learner = await Learner.join(folder, old, SERVER_FLAGS);
     await learner.caughtUp();
-    return statSync(join(learner.dataDir, 'member/snap/db')).size;
+    const { size } = statSync(join(learner.dataDir, 'member/snap/db'));
+    return { bytes: size, copierCpuSeconds: cpuSeconds(learner.pid) ?? 0 };
   });
   if (learner === undefined) throw new Error('there is no learner');
   if (way === 'forced') await learner.promote();
@@ -226,12 +230,15 @@ async function cleanUp(
   return { after, longestMs, bytes };
 }
 
-/** Does it while the source is written to, and looks at both. @param copy returns the bytes of the copy */
+/** A copy that is where the source is: its bytes, and the processor time of what made it. */
+type Copy = Pick<Copied, 'bytes' | 'copierCpuSeconds'>;
+
+/** Does it while the source is written to, and looks at both. */
 async function beside(
   bench: Bench,
   source: Etcd,
   keys: number,
-  copy: () => Promise<number>,
+  copy: () => Promise<Copy>,
 ): Promise<Copied> {
   const client = new EtcdClient(source.endpoint, 'source');
   const writes = new Paced(PER_SECOND, (i) => {
@@ -241,13 +248,13 @@ async function beside(
   const cpu = () => cpuSeconds(source.pid) ?? 0;
   const first = cpu();
   await sleep(BEFORE_SECONDS * 1000);
-  const usual = (cpu() - first) / BEFORE_SECONDS;
-  const before = writes.take();
-  const [began, started] = [cpu(), performance.now()];
-  const bytes = await copy();
+  const [before, began, started] = [writes.take(), cpu(), performance.now()];
+  const made = await copy();
   const seconds = (performance.now() - started) / 1000;
-  const cpuOfIt = Math.max(0, cpu() - began - usual * seconds);
+  const ended = cpu();
   const meanwhile = await writes.end();
   client.close();
-  return { seconds, cpuSeconds: cpuOfIt, writes: meanwhile, before, bytes };
+  const aWrite = (began - first) / before.length;
+  const cpuOfIt = Math.max(0, ended - began - aWrite * meanwhile.length);
+  return { ...made, seconds, cpuSeconds: cpuOfIt, writes: meanwhile, before };
 }
