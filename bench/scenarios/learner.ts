@@ -24,7 +24,7 @@ import { cpuSeconds } from '../kit/usage.js';
 import { learnerNight } from './learnernight.js';
 
 /** Beside this the copying goes on. */
-const PER_SECOND = 100;
+const PER_SECOND = 20;
 /** Before it begins, for comparison. */
 const BEFORE_SECONDS = 10;
 /** The margin that a cutover of ours makes, too. */
@@ -256,5 +256,6 @@ async function beside(
   client.close();
   const aWrite = (began - first) / before.length;
   const cpuOfIt = Math.max(0, ended - began - aWrite * meanwhile.length);
+  say(`${seconds.toFixed(1)} s, ${cpuOfIt.toFixed(1)} s of the source's processor`);
   return { ...made, seconds, cpuSeconds: cpuOfIt, writes: meanwhile, before };
 }

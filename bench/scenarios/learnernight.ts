@@ -28,9 +28,9 @@ import { inFolder, say } from '../kit/place.js';
 import type { Row } from '../kit/result.js';
 import type { Bench } from '../kit/scenario.js';
 
-const CLONES = 1_000;
+const CLONES = 300;
 /** Of 4 KB each: what is in the old etcd beside the pods. */
-const OTHERS = 20_000;
+const OTHERS = 5_000;
 const AT_ONCE = 32;
 /** As a cutover's margin. */
 const RAISED = 2_000;
