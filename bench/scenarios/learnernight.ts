@@ -51,31 +51,33 @@ export async function learnerNight(bench: Bench): Promise<Row[]> {
     say('the night is left out: no Kubernetes; make k8s builds one');
     return [];
   }
-  const [ours, raised, bare]: Night[][] = [[], [], []];
+  const ours: Night[] = [];
+  const raised: Night[] = [];
+  const bare: Night[] = [];
   for (let i = 0; i < bench.runs; i++) {
     say('a night of ours');
-    ours!.push(await ourNight(bench));
+    ours.push(await ourNight(bench));
     say('a night with a learner, the head raised');
-    raised!.push(await learnersNight(bench, true));
+    raised.push(await learnersNight(bench, true));
     say('a night with a learner, the head as it is');
-    bare!.push(await learnersNight(bench, false));
+    bare.push(await learnersNight(bench, false));
   }
   const what = `${count(CLONES)} pods among ${count(OTHERS)} others`;
   const row = (name: string, of: (night: Night) => number): Row => ({
     ...{ scenario: 'learner', what: `a night, ${what}: ${name}`, unit: 's', ratio: 'share' },
-    ...{ ours: ours!.map(of), against: 'a learner that is restored', theirs: raised!.map(of) },
+    ...{ ours: ours.map(of), against: 'a learner that is restored', theirs: raised.map(of) },
   });
   return [
     {
       ...row('own share of the freeze', ({ ownSeconds }) => ownSeconds),
-      parts: { ...partsOf('ours', ours!), ...partsOf('learner', raised!) },
+      parts: { ...partsOf('ours', ours), ...partsOf('learner', raised) },
     },
     {
       ...row('the whole freeze', ({ frozenSeconds }) => frozenSeconds),
       parts: {
-        ...wrongOf('ours', ours!),
-        ...wrongOf('learner', raised!),
-        ...wrongOf('learner, head not raised', bare!),
+        ...wrongOf('ours', ours),
+        ...wrongOf('learner', raised),
+        ...wrongOf('learner, head not raised', bare),
       },
     },
   ];
