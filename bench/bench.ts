@@ -21,6 +21,7 @@ import { backScenario } from './scenarios/back.js';
 import { cutoverScenario } from './scenarios/cutover.js';
 import { farScenario, followScenario } from './scenarios/follow.js';
 import { lagScenario } from './scenarios/lag.js';
+import { learnerScenario } from './scenarios/learner.js';
 import { memoryScenario } from './scenarios/memory.js';
 import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
@@ -39,6 +40,7 @@ const SCENARIOS: Record<string, Scenario> = {
   mirror: mirrorScenario,
   cutover: cutoverScenario,
   back: backScenario,
+  learner: learnerScenario,
   watched: watchedScenario,
 };
 

@@ -110,7 +110,7 @@ const OF_OTHERS = [
   '--help',
   // etcd
   ...['--listen-client-http-urls', '--listen-peer-urls', '--max-request-bytes'],
-  ...['--peer-cert-file', '--peer-trusted-ca-file'],
+  ...['--force-new-cluster', '--peer-cert-file', '--peer-trusted-ca-file', '--snapshot-count'],
   // etcdctl
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver
