@@ -80,7 +80,8 @@ soak: build etcd
 	SOAK=1 $(MOCHA) --timeout 120000 'test/crash/*.test.ts'
 	SOAK=1 $(MOCHA) test/lockstep/model.test.ts test/lockstep/explore.test.ts
 	SOAK=1 $(MOCHA) test/night/explore.test.ts test/night/random.test.ts
-	LIVES=200 $(MOCHA) test/differential.etcd.test.ts test/repair/lives.etcd.test.ts
+	LIVES=200 $(MOCHA) test/differential.etcd.test.ts test/repair/lives.etcd.test.ts \
+		test/base/fromfile.etcd.test.ts --timeout 120000
 	SOAK=1 $(MOCHA) --timeout 120000 test/mirror/random.etcd.test.ts
 	SOAK=1 $(MOCHA) --timeout 120000 test/faults/load.etcd.test.ts -g slow
 	SOAK=1 $(MOCHA) test/week/week.etcd.test.ts

@@ -3,6 +3,7 @@
  * back to the file or not; and a file that is not the source's ends it before anything is made.
  */
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seed, type SeedOptions } from '../../src/base/seed.js';
@@ -11,14 +12,18 @@ import { LockstepError } from '../../src/errors.js';
 import { Journal } from '../../src/journal/journal.js';
 import { PrefixSet } from '../../src/mvcc/prefix.js';
 import { EtcdClient } from '../../src/wire/client.js';
+import { differsFromSource } from '../crash/exact.js';
 import { followUntilSynced } from '../oracle/following.js';
-import { PREFIXES, type Op } from '../oracle/history.js';
+import { arbitraryOp, PREFIXES, type Op } from '../oracle/history.js';
 import { compareStores } from '../oracle/lockstep.js';
 import { compareRows, rowsOf, rowsOfFile } from '../oracle/rows.js';
 import { HistoryWriter } from '../oracle/writer.js';
 import { enableAuth } from '../rig/auth.js';
-import { Etcd, newestVersion, startFromSnapshot, versions } from '../rig/etcd.js';
+import { Etcd, haveVersion, newestVersion, startFromSnapshot, versions } from '../rig/etcd.js';
 import { cropFile, dataRows, HISTORY, seedOptions, Source, takeBase, tempDir } from './sources.js';
+
+const LIVES = Number(process.env['LIVES'] ?? 0);
+const NIGHT_MS = 60_000;
 
 /** Keys that stay as they are in all that follows: a cluster has hundreds of them. */
 const STABLE: Op[] = [{ kind: 'lease', keys: 40 }];
@@ -144,6 +149,60 @@ for (const version of versions())
       expect(old.filter(({ tombstone }) => tombstone)).to.deep.equal([]);
       expect(new Set(old.map(({ key }) => key.toString('latin1'))).size).to.equal(old.length);
       await followed(source, made);
+    });
+  });
+
+/** A file is taken in the middle of a history, and how far that is compacted before it is read differs. */
+interface Night {
+  before: Op[];
+  since: Op[];
+  percent: number;
+  kept: Op[];
+  /** While it is read. */
+  during: Op[];
+}
+
+const ops = (maxLength: number) => fc.array(arbitraryOp({ compact: false }), { maxLength });
+
+const night: fc.Arbitrary<Night> = fc.record({
+  before: fc.array(arbitraryOp(), { maxLength: 10 }),
+  since: ops(10),
+  percent: fc.oneof(fc.constant(0), fc.constant(100), fc.integer({ min: 30, max: 100 })),
+  kept: ops(5),
+  during: ops(4),
+});
+
+async function passes(source: Source, dir: string, drawn: Night): Promise<void> {
+  const { etcd, client, writer } = source;
+  await writer.all(drawn.before);
+  const file = join(dir, `night-${++taken}.db`);
+  await etcd.ctl('snapshot', 'save', file);
+  await writer.all([...drawn.since, { kind: 'compact', percent: drawn.percent }, ...drawn.kept]);
+  const [{ sealed }] = await Promise.all([fromFile(client, dir, file), writer.all(drawn.during)]);
+  const base = rowsOfFile(sealed.out, PREFIXES);
+  expect(await differsFromSource(etcd, base)).to.equal(undefined);
+}
+
+for (const { version, nights } of [
+  { version: '3.5.16', nights: 5 },
+  { version: '3.4.23', nights: 3 },
+])
+  describe(`seed --from FILE, whatever happened since (etcd ${version})`, () => {
+    const dir = tempDir();
+    let source: Source;
+    before(async function () {
+      if (!haveVersion(version)) this.skip();
+      source = await Source.start(version, []);
+    });
+    after(() => source.end());
+
+    it('has what the source has, row for row', async function () {
+      const numRuns = LIVES || nights;
+      this.timeout(numRuns * NIGHT_MS);
+      await fc.assert(
+        fc.asyncProperty(night, (drawn) => passes(source, dir, drawn)),
+        { numRuns, endOnFailure: process.env['SHRINK'] === undefined },
+      );
     });
   });
 
