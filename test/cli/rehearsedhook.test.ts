@@ -22,7 +22,12 @@ describe('a hook in a rehearsal', () => {
 
   it('that does not name REHEARSE is not run', async () => {
     const blind = script('blind.sh', `touch '${ran}'`);
-    for (const command of [blind, `sh ${blind}`, `touch '${ran}'`, `${join(dir, 'none')} ; touch '${ran}'`]) {
+    for (const command of [
+      blind,
+      `sh ${blind}`,
+      `touch '${ran}'`,
+      `${join(dir, 'none')} ; touch '${ran}'`,
+    ]) {
       const { seconds, failed } = await run(command);
       expect(seconds, command).to.equal(null);
       expect(failed).to.contain('nothing in it names REHEARSE');
@@ -31,7 +36,10 @@ describe('a hook in a rehearsal', () => {
   });
 
   it('finds REHEARSE=1 and its apiserver, and says what a restart takes', async () => {
-    const well = script('well.sh', `[ "$REHEARSE$APISERVER" = 1https://a ] && echo restart-seconds=12.5`);
+    const well = script(
+      'well.sh',
+      `[ "$REHEARSE$APISERVER" = 1https://a ] && echo restart-seconds=12.5`,
+    );
     for (const command of [well, `exec '${well}' # quoted`, `APISERVER="$APISERVER" ${well}`]) {
       const { seconds, ...told } = await run(command);
       expect(told, command).to.deep.equal({ restartSeconds: 12.5, failed: null });
@@ -40,7 +48,9 @@ describe('a hook in a rehearsal', () => {
   });
 
   it('that fails says how; what is no number of seconds is only printed', async () => {
-    const { restartSeconds, failed } = await run('echo restart-seconds=soon >&2; : REHEARSE; exit 3');
+    const { restartSeconds, failed } = await run(
+      'echo restart-seconds=soon >&2; : REHEARSE; exit 3',
+    );
     expect({ restartSeconds, failed }).to.deep.equal({
       restartSeconds: null,
       failed: 'ended with exit code 3',

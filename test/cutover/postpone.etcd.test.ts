@@ -40,7 +40,15 @@ describe('what a night is postponed until', () => {
   });
 
   it('what looks like a time and is none is refused', () => {
-    for (const typed of ['', '25:00', '02:60', '2:30pm', '2026-13-01T00:00', '2026-02-30T00:00', '2026-12-01'])
+    for (const typed of [
+      '',
+      '25:00',
+      '02:60',
+      '2:30pm',
+      '2026-13-01T00:00',
+      '2026-02-30T00:00',
+      '2026-12-01',
+    ])
       expect(parsePostponed(typed, now), typed).to.be.a('string');
     // Tomorrow's, or has somebody been late? The same command must not wait for a day.
     expect(parsePostponed('21:30', now)).to.contain('was 30 min ago');
@@ -133,7 +141,10 @@ describe('a night that waits for its moment', () => {
     it('waits with nothing frozen, and is seen to; Ctrl-C then changes nothing', async () => {
       writeFileSync(file, '');
       const stop = new AbortController();
-      const running = n.cutover({ postponeUntil: { kind: 'file', path: file }, signal: stop.signal });
+      const running = n.cutover({
+        postponeUntil: { kind: 'file', path: file },
+        signal: stop.signal,
+      });
       await n.noted('ready, waiting until the file');
       expect(n.log.record.postponed).to.deep.include({ notReady: null });
       expect(n.frozen).to.equal(false);

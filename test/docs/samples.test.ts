@@ -84,7 +84,15 @@ describe('docs: output that is shown', () => {
     const found = { keys: 50, checksum: '231268821f7919ef' };
     const retire = retireText(
       {
-        ...{ prefixes, resources, ...found, bytes: 50 * 1024, deletedSince: 3, reverse: null, cutOver: found },
+        ...{
+          prefixes,
+          resources,
+          ...found,
+          bytes: 50 * 1024,
+          deletedSince: 3,
+          reverse: null,
+          cutOver: found,
+        },
         ...{ removed: false, revisions: null, left: 50 },
       },
       1000,
