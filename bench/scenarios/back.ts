@@ -48,7 +48,11 @@ export async function backScenario(bench: Bench): Promise<Row[]> {
   return [
     { ...row(`the same with ${count(FEW)} pods`, short), goal: { atMost: 1.5 } },
     { ...row('without a reverse', long), goal: { atMost: 1 } },
-    { ...row('the most that it may be', short), theirs: short.ours.map(() => 1), goal: { atMost: 1 } },
+    {
+      ...row('the most that it may be', short),
+      theirs: short.ours.map(() => 1),
+      goal: { atMost: 1 },
+    },
   ];
 }
 

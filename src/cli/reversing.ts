@@ -24,7 +24,15 @@ export type ReverseFlags = Given<
 
 /** What goes with a journal, or with writing to the target: a config file may have them for the follower. */
 const FORWARD = [
-  ...(['journal', 'untilRevision', 'untilSynced', 'repair', 'again', 'standby', 'maxRate'] as const),
+  ...([
+    'journal',
+    'untilRevision',
+    'untilSynced',
+    'repair',
+    'again',
+    'standby',
+    'maxRate',
+  ] as const),
   ...(['auditEvery', ...PEERS] as const),
 ] satisfies OptionName[];
 

@@ -126,8 +126,9 @@ export const ROLLBACK_STEPS: readonly StepText[] = [
   {
     name: 'catch up',
     does: 'goes on with what `follow --reverse` did, which ends, and brings over what is left',
-    waitsFor: "the source to have what the target had when this step began",
-    ifAborted: 'writes are not refused, and the source is not kept current any more: the same command goes on',
+    waitsFor: 'the source to have what the target had when this step began',
+    ifAborted:
+      'writes are not refused, and the source is not kept current any more: the same command goes on',
   },
   {
     name: 'freeze',

@@ -72,7 +72,10 @@ export class ShortWay {
   ) {}
 
   /** One that is not open. */
-  static none(o: ShortWayOptions, { state, exact }: Pick<StoredCutover, 'state' | 'exact'>): ShortWay {
+  static none(
+    o: ShortWayOptions,
+    { state, exact }: Pick<StoredCutover, 'state' | 'exact'>,
+  ): ShortWay {
     return new ShortWay(o, PrefixSet.of(state.prefixes), exact);
   }
 
@@ -247,6 +250,9 @@ export class ShortWay {
     if (this.#stop.signal.aborted) return;
     this.#why ??= why instanceof Error ? why.message : String(why);
     this.#stop.abort();
-    this.o.onNote(`not the short way back, but every key is read in the freeze: ${this.#why}`, true);
+    this.o.onNote(
+      `not the short way back, but every key is read in the freeze: ${this.#why}`,
+      true,
+    );
   }
 }

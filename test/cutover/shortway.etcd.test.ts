@@ -72,7 +72,8 @@ describe('the short way back', () => {
     // Up to the moment of the freeze it is written.
     let n = 0;
     night.onStep = (step) => {
-      if (['catch up', 'freeze', 'quiet'].includes(step)) void night.put('target', 'default/a', `${++n}`);
+      if (['catch up', 'freeze', 'quiet'].includes(step))
+        void night.put('target', 'default/a', `${++n}`);
     };
     const { back, brought, ownSeconds, alarms } = await night.rollback();
     expect(back).to.deep.equal({ way: 'short', why: null });
