@@ -147,13 +147,8 @@ export class ShortWay {
     this.#reverse = reverse;
     this.#run(this.#bring(reverse));
     let [at, since] = [0, performance.now()];
-<<<<<<< HEAD
     const isOpen = () => this.isOpen;
     while (isOpen() && at < heads.target) {
-=======
-    const goesOn = () => this.isOpen;
-    while (goesOn() && at < heads.target) {
->>>>>>> tmp-h3
       const { position, state } = reverse.status;
       if ((position ?? 0) > at) [at, since] = [position ?? 0, performance.now()];
       onProgress(`bringing over what is left: ${state}, revision ${at} of ${heads.target}`);
