@@ -114,7 +114,7 @@ const OF_OTHERS = [
   // etcdctl
   ...['--dest-insecure-transport', '--from-key', '--print-value-only'],
   // kube-apiserver
-  ...['--endpoint-reconciler-type', '--etcd-compaction-interval'],
+  ...['--endpoint-reconciler-type', '--etcd-compaction-interval', '--feature-gates'],
   ...['--etcd-prefix', '--etcd-servers-overrides'],
   // curl
   '--unix-socket',
