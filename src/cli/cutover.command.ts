@@ -5,8 +5,10 @@ import type { Given } from '../config/parse.js';
 import type { Moving } from '../cutover/nightevents.js';
 import type { CutoverReport } from '../cutover/nightoptions.js';
 import { overrides, resourceList } from '../cutover/switch.js';
+import { LockstepError } from '../errors.js';
+import type { ApiServer } from '../kube/api.js';
 import { withKube } from '../kube/config.js';
-import type { CutoverRequest } from '../migration.js';
+import type { CutoverRequest, Migration } from '../migration.js';
 import { count, fields, table } from '../text.js';
 import { EXIT_DIFFERENT, FOLLOWERS, HOOKS, LISTENER, register, type Context } from './command.js';
 import { askGo, Hook, needsGo } from './go.js';
@@ -71,15 +73,36 @@ export function cutoverCommand(program: Command): void {
           const code = seen.reports.end(report.alarms.length > 0 ? EXIT_DIFFERENT : 0, context);
           if (options.noReverse || context.signal.aborted) return code;
           context.note(GOES_ON);
-          await reversing(options, context, migration, apiservers.apiservers, ({ warnings }) => {
-            for (const warning of warnings) context.note(warning, true);
-            return Promise.resolve();
-          });
-          return code;
+          const isKept = await keepWayBack(options, context, migration, apiservers.apiservers);
+          return isKept ? code : EXIT_DIFFERENT;
         }),
       );
     },
   });
+}
+
+/** Until it is stopped. @returns false where it cannot be kept open any more; the cutover is done all the same */
+async function keepWayBack(
+  options: Parameters<typeof reversing>[0],
+  context: Context,
+  migration: Migration,
+  apiservers: readonly ApiServer[],
+): Promise<boolean> {
+  try {
+    await reversing(options, context, migration, apiservers, ({ warnings }) => {
+      for (const warning of warnings) context.note(warning, true);
+      return Promise.resolve();
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    const { message, hint = '' } = error;
+    context.note(
+      `the cutover is done, but the way back is not kept open: ${message}. ${hint} \`follow --reverse\` keeps it open again; without it a rollback reads all keys inside its freeze.`,
+      true,
+    );
+    return false;
+  }
 }
 
 function cutoverOptions(

@@ -1,10 +1,6 @@
 /**
  * The short way back: where the source was kept current, nothing is read in the freeze but what came last, and
  * whatever is wrong on that way leads to the long one. In the end the source has what the target had, by both.
- *
- * What it catches. Each of these was put into src/cutover/shortway.ts, found, and taken out again: the last changes
- * not waited for; equal believed by the reverse's position; the cursor left on the source; a silent watch
- * waited for in the freeze without an end.
  */
 import { expect } from 'chai';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';

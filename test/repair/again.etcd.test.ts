@@ -2,10 +2,6 @@
  * There and back, and there again: follow --again on a target that was rolled back from. Either every row is
  * the source's from the gap's end on, and another night goes on there as any other, or nothing was changed
  * and the keys that stand in the way are named.
- *
- * What it catches. Each of these was put into src/lockstep/again.ts, found, and taken out again: the gap not
- * told in the cursor (a journal of before goes on with history that does not follow), the journal bridged
- * to where the target stands instead of the source's head, the owner left, the chain left as it was.
  */
 import { expect } from 'chai';
 import { cpSync } from 'node:fs';
