@@ -14,6 +14,7 @@ import type { Usage } from '../kit/usage.js';
 
 const BACKLOG = 10_000;
 const SHARE = 50;
+const ENOUGH_MIB = 200;
 
 type Command = 'seed --from range' | 'seed --from snapshot' | 'crop' | 'follow' | 'audit';
 type Costs = Record<Command, Usage>;
@@ -30,7 +31,8 @@ export async function memoryScenario(bench: Bench): Promise<Row[]> {
     against: `the same with ${keysText(small)}`,
     theirs: [few[command].anonymousMiB],
     ratio: 'share',
-    goal: { atMost: 1.3 },
+    // Where a short run is small the ratio says little, and so much is enough.
+    ...(many[command].anonymousMiB > ENOUGH_MIB ? { goal: { atMost: 1.3 } } : {}),
     parts: {
       [`s with ${keysText(small)}`]: [few[command].seconds],
       [`s with ${keysText(large)}`]: [many[command].seconds],
