@@ -27,6 +27,7 @@ import type { Revision } from '../mvcc/revision.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { Reverse } from '../reverse/reverse.js';
 import { parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
+import type { Claim } from '../target/claim.js';
 import type { StoredCutover } from '../target/cutoverstate.js';
 import { MAX_TXN_OPS, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -128,7 +129,7 @@ export class ShortWay {
    * Brings over what is left while all is live, and goes on with it until it is drained. Ends when the source
    * has what the target had when this began, or cannot get it.
    */
-  async catchUp(stored: StoredCutover, heads: Heads): Promise<void> {
+  async catchUp(night: Pick<Claim, 'standing' | 'check'>, heads: Heads): Promise<void> {
     if (!this.isOpen) return;
     const { source, target, margin, onNote, alarms, onProgress, signal } = this.o;
     const clients = { sourceWatch: source.another(), targetWatch: target.another() };
@@ -137,7 +138,7 @@ export class ShortWay {
       ...{ source, target, ...clients, maxTxnOps: MAX_TXN_OPS, apiservers: [], onNote },
       // It is kept to the half of it, so that nothing is left to be raised in the freeze.
       margin: 2 * margin,
-      rollback: { stored, prefixes: this.prefixes, heads },
+      rollback: { stored: night.standing, prefixes: this.prefixes, heads, night },
       go: () => Promise.resolve(),
       onAlarm: (alarm) => {
         alarms.raise(alarm);

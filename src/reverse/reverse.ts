@@ -36,7 +36,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { LateWrites } from '../proof/latewrites.js';
 import { askHeads, servingNow } from '../proof/servedfrom.js';
 import { watchLimits } from '../source/limits.js';
-import { look, resourcesIn } from '../target/claim.js';
+import { look, resourcesIn, type Claim } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -74,7 +74,7 @@ export interface ReverseOptions {
   /** Asked before anything is written. @throws LockstepError NO_GO */
   go: (about: ReverseAbout) => Promise<void>;
   /** Of the rollback itself, which has checked all and was given its go: brings what is left. */
-  rollback?: Bounds | undefined;
+  rollback?: (Bounds & { night: Pick<Claim, 'check'> }) | undefined;
   /** Late writes, and an apiserver that serves from the source again. */
   onAlarm: (alarm: string) => void;
   onNote: OnNote;
@@ -289,18 +289,20 @@ export class Reverse {
 
   /**
    * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
-   * claim is met here, however late it took effect.
+   * claim is met here, however late it took effect. That holds for a rollback that has stood still, too: another
+   * one may have ended the night, and clients write to the source.
    */
   async #refuseOver({ cursorMod }: Writer<ReverseState>, key: Buffer): Promise<void> {
     const { source, target, rollback } = this.o;
-    if (rollback) return;
     const exact = this.#standing?.stored.exact;
     try {
+      await rollback?.night.check();
+      if (rollback) return;
       const { stored } = await look(target);
       if (!isOver(stored.state.phase) && stored.exact === exact) return;
       throw new TargetCutOver(stored);
     } catch (error) {
-      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS')) {
+      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS', 'OTHER_RUN')) {
         const success = [{ requestDeleteRange: { key } }];
         await source.txn({ compare: [modIs(key, cursorMod)], success });
       }
