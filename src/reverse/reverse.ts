@@ -29,7 +29,7 @@ import { LeaseKeeper } from '../leases/keeper.js';
 import { LagClock } from '../lockstep/lag.js';
 import { BATCH_BYTES, type Limits } from '../mirror/batch.js';
 import { Tail } from '../mirror/tail.js';
-import { Writer } from '../mirror/writer.js';
+import { Writer, type CursorFormat } from '../mirror/writer.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -212,9 +212,10 @@ export class Reverse {
       },
     });
     const { exact, state } = stored;
+    const format = reverseFormat(key, { target: clusterId, exact, prefixes: state.prefixes });
     const writer = new Writer({
       ...{ target: source, key, maxTxnOps, leases, conditions: own },
-      format: reverseFormat(key, { target: clusterId, exact, prefixes: state.prefixes }),
+      format,
       onRetry: (error) => {
         this.#source.failed(error);
       },
@@ -228,7 +229,7 @@ export class Reverse {
       heads: () => askHeads(source, target, probeKey(prefixes)),
       guard: () => [createIs(key, created.revision)],
     });
-    return { key, leases, own, writer, margin: raising, created };
+    return { key, leases, own, format, writer, margin: raising, created };
   }
 
   async #rounds(
@@ -268,7 +269,7 @@ export class Reverse {
 
   /** @returns the cursor's revision before, which is the last that any run has written */
   async #claim(
-    { writer, key, created }: Parts,
+    { writer, key, created, format }: Parts,
     first: ReverseState,
     signal: AbortSignal,
   ): Promise<Revision> {
@@ -281,8 +282,10 @@ export class Reverse {
       await this.#refuseOver(writer, key);
     };
     await untilAnswered(signal, claim, this.#source);
-    const { rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
-    if (rows[0]) created.revision = parseKeyValue(rows[0]).createRevision;
+    const { header, rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
+    // A guard by what is not there would hold for as long as it stays away.
+    if (!rows[0]) throw format.lost('gone', header.revision);
+    created.revision = parseKeyValue(rows[0]).createRevision;
     this.#late.restore(writer.state.late);
     return found.mod;
   }
@@ -468,6 +471,7 @@ interface Parts {
   key: Buffer;
   leases: LeaseKeeper;
   own: OwnWrites;
+  format: CursorFormat<ReverseState>;
   writer: Writer<ReverseState>;
   margin: Margin;
   /** Of the cursor. */
