@@ -29,7 +29,7 @@ import { Reverse } from '../reverse/reverse.js';
 import { parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
 import type { Claim } from '../target/claim.js';
 import type { StoredCutover } from '../target/cutoverstate.js';
-import { MAX_TXN_OPS, modIs } from '../target/txn.js';
+import { MAX_TXN_OPS, modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Alarms } from './alarms.js';
 import type { Brought, LeftByReverse } from './bringkeys.js';
@@ -59,6 +59,8 @@ export class ShortWay {
   #live: LiveValues | undefined;
   #reverse: Reverse | undefined;
   #left: LeftByReverse | undefined;
+  /** Of the source: where this run has ended the reverse, nothing was brought above it. */
+  #newest: Revision | undefined;
   /** Watches, and what brings over; neither ever fails. */
   readonly #under: Promise<void>[] = [];
   readonly #stop = new AbortController();
@@ -180,6 +182,7 @@ export class ShortWay {
       while ((await live.different(until)).length > 0 && !this.#has(head))
         await pause(POLL_MS, until);
       await this.#endReverse();
+      await this.#refuseLateOnes(until);
       const [first] = await live.different(until);
       if (first) this.#lost(`${describeKey(first).key} is not the same on both sides`);
     } catch (error) {
@@ -215,10 +218,30 @@ export class ShortWay {
           Buffer.from(keyBase64 ?? name, keyBase64 === undefined ? 'utf8' : 'base64'),
         );
         const names = new Set(open.map((name) => name.toString('latin1')));
-        this.#left = { brought: revision, newest: modRevision, late: names };
+        this.#left = { brought: revision, newest: this.#newest ?? modRevision, late: names };
       }
       const success = [{ requestDeleteRange: { key } }];
       await source.txn({ compare: [modIs(key, modRevision)], success });
+    }
+  }
+
+  /**
+   * A write of the reverse that was given up without an answer may still come, with what the target had for a
+   * while: all look alike then, and do not when it has come. So the cursor is put anew, as it stands.
+   */
+  async #refuseLateOnes(signal: AbortSignal): Promise<void> {
+    const { source } = this.o;
+    const key = reverseKey(this.prefixes);
+    while (true) {
+      signal.throwIfAborted();
+      const { rows } = await source.few({ key });
+      if (!rows[0]) throw new Error('the cursor on the source is gone');
+      const { value, modRevision } = parseKeyValue(rows[0]);
+      const success = [put(key, value)];
+      const { succeeded } = await source.txn({ compare: [modIs(key, modRevision)], success });
+      if (!succeeded) continue;
+      this.#newest = modRevision;
+      return;
     }
   }
 
