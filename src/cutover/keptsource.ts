@@ -5,9 +5,10 @@
  * in the same transaction as the data, so at the source's revision S it names the target's revision T, and what
  * the source holds at S is what the target held at T, key by key. A row that is not was written late by somebody.
  *
- * Before go that is looked at while the reverse goes on. Behind the claim the cursor is taken for good, by a
- * mark in it: from that revision on no reverse writes any more, it is looked at once more, and whatever is newer
- * than the mark is not removed. A run that goes on finds the mark.
+ * Before go, and before the claim, that is looked at while the reverse goes on. Behind the claim the cursor is
+ * taken for good, by a mark in it: from that revision on no reverse writes any more, it is looked at once more as
+ * of that revision, and whatever is newer is not removed. That it was found right is a second mark: a run that
+ * goes on finds that one, and removes; or the first alone, and looks.
  */
 import { describeKey } from '../audit/report.js';
 import { hasCode, LockstepError } from '../errors.js';
@@ -20,8 +21,9 @@ import { sideBySide } from '../source/rows.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 
-/** Stands for a writer in a cursor that was taken. */
+/** Stand for a writer in a cursor that was taken: not looked at yet, and found right up to its `seen`. */
 const RETIRED = 'retire';
+const VERIFIED = 'retire, verified';
 
 /** The cursor as it stands, and the source's revision at which it was looked at. */
 export interface KeptSource {
@@ -74,7 +76,7 @@ export async function refuseOtherThanKept(ends: Ends, { cursor, at }: KeptSource
     if (!hasCode(error, 'COMPACTED')) throw error;
     throw error.as({
       code: 'COMPACTED_MEANWHILE',
-      hint: 'Nothing was removed. The source was kept current up to a revision that is compacted away: let `etcd-lockstep follow --reverse` catch up, and run the same command again while it runs.',
+      hint: cursor.writer === RETIRED ? TOO_LATE : BEHIND,
     });
   }
 }
@@ -88,14 +90,22 @@ export async function takeKept(ends: Ends, exact: Revision): Promise<KeptSource 
   while (true) {
     const kept = await lookAtKept(ends, exact);
     if (!kept) return undefined;
-    if (kept.cursor.writer === RETIRED) return kept;
-    const mark = put(key, Buffer.from(JSON.stringify({ ...kept.cursor, writer: RETIRED })));
-    const compare = [modIs(key, kept.modRevision)];
-    const { succeeded, revision } = await ends.source.txn({ compare, success: [mark] });
-    if (!succeeded) continue;
-    await refuseOtherThanKept(ends, { ...kept, at: revision });
+    const { cursor, modRevision: at } = kept;
+    if (cursor.writer === VERIFIED) return { ...kept, modRevision: cursor.seen };
+    const isTaken = cursor.writer === RETIRED;
+    if (isTaken) await refuseOtherThanKept(ends, { ...kept, at });
+    const next = isTaken
+      ? { ...cursor, seen: at, writer: VERIFIED }
+      : { ...cursor, writer: RETIRED };
+    const mark = put(key, Buffer.from(JSON.stringify(next)));
+    await ends.source.txn({ compare: [modIs(key, at)], success: [mark] });
   }
 }
+
+const BEHIND =
+  'Nothing was removed. The source was kept current up to a revision that is compacted away: let `etcd-lockstep follow --reverse` catch up, and run the same command again while it runs.';
+const TOO_LATE =
+  'Nothing was removed. A run before has ended the reverse, and what both had then is compacted away: compare them by hand, and remove by hand what was moved, as in docs/cutover.md, "A late write".';
 
 function isBrought(there: Buffer | undefined, here: Buffer | undefined): boolean {
   if (!there || !here) return false;

@@ -120,6 +120,8 @@ export async function retire(options: RetireOptions): Promise<RetireReport> {
     return { ...report, removed: false, revisions: null, left: found.keys };
   // Once more: behind the claim there is no way back.
   await refuseReaders(options, moved);
+  const now = kept && state.phase === 'done' && (await lookAtKept(ends, seen.stored.exact));
+  if (now) await refuseOtherThanKept(ends, now);
   const claim = await Claim.take(
     { target, self: thisRun('retire'), tell, signal },
     seen,

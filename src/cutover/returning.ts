@@ -61,7 +61,7 @@ export class Returning {
     if (shortWay.isOpen)
       await teller.step('catch up', async () => {
         const heads = await this.#patiently(o.signal, () => this.#heads());
-        await shortWay.catchUp(claim.standing, heads);
+        await shortWay.catchUp(claim, heads);
       });
     failpoint('cutover.rollback.caught');
     const freeze = await teller.step('freeze', () => this.#freeze(o.signal));

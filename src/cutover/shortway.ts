@@ -27,8 +27,9 @@ import type { Revision } from '../mvcc/revision.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { Reverse } from '../reverse/reverse.js';
 import { parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
+import type { Claim } from '../target/claim.js';
 import type { StoredCutover } from '../target/cutoverstate.js';
-import { MAX_TXN_OPS, modIs } from '../target/txn.js';
+import { MAX_TXN_OPS, modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { Alarms } from './alarms.js';
 import type { Brought, LeftByReverse } from './bringkeys.js';
@@ -58,6 +59,8 @@ export class ShortWay {
   #live: LiveValues | undefined;
   #reverse: Reverse | undefined;
   #left: LeftByReverse | undefined;
+  /** Of the source: where this run has ended the reverse, nothing was brought above it. */
+  #newest: Revision | undefined;
   /** Watches, and what brings over; neither ever fails. */
   readonly #under: Promise<void>[] = [];
   readonly #stop = new AbortController();
@@ -128,7 +131,7 @@ export class ShortWay {
    * Brings over what is left while all is live, and goes on with it until it is drained. Ends when the source
    * has what the target had when this began, or cannot get it.
    */
-  async catchUp(stored: StoredCutover, heads: Heads): Promise<void> {
+  async catchUp(night: Pick<Claim, 'standing' | 'check'>, heads: Heads): Promise<void> {
     if (!this.isOpen) return;
     const { source, target, margin, onNote, alarms, onProgress, signal } = this.o;
     const clients = { sourceWatch: source.another(), targetWatch: target.another() };
@@ -137,7 +140,7 @@ export class ShortWay {
       ...{ source, target, ...clients, maxTxnOps: MAX_TXN_OPS, apiservers: [], onNote },
       // It is kept to the half of it, so that nothing is left to be raised in the freeze.
       margin: 2 * margin,
-      rollback: { stored, prefixes: this.prefixes, heads },
+      rollback: { stored: night.standing, prefixes: this.prefixes, heads, night },
       go: () => Promise.resolve(),
       onAlarm: (alarm) => {
         alarms.raise(alarm);
@@ -179,6 +182,7 @@ export class ShortWay {
       while ((await live.different(until)).length > 0 && !this.#has(head))
         await pause(POLL_MS, until);
       await this.#endReverse();
+      await this.#refuseLateOnes(until);
       const [first] = await live.different(until);
       if (first) this.#lost(`${describeKey(first).key} is not the same on both sides`);
     } catch (error) {
@@ -214,10 +218,30 @@ export class ShortWay {
           Buffer.from(keyBase64 ?? name, keyBase64 === undefined ? 'utf8' : 'base64'),
         );
         const names = new Set(open.map((name) => name.toString('latin1')));
-        this.#left = { brought: revision, newest: modRevision, late: names };
+        this.#left = { brought: revision, newest: this.#newest ?? modRevision, late: names };
       }
       const success = [{ requestDeleteRange: { key } }];
       await source.txn({ compare: [modIs(key, modRevision)], success });
+    }
+  }
+
+  /**
+   * A write of the reverse that was given up without an answer may still come, with what the target had for a
+   * while: all look alike then, and do not when it has come. So the cursor is put anew, as it stands.
+   */
+  async #refuseLateOnes(signal: AbortSignal): Promise<void> {
+    const { source } = this.o;
+    const key = reverseKey(this.prefixes);
+    while (true) {
+      signal.throwIfAborted();
+      const { rows } = await source.few({ key });
+      if (!rows[0]) throw new Error('the cursor on the source is gone');
+      const { value, modRevision } = parseKeyValue(rows[0]);
+      const success = [put(key, value)];
+      const { succeeded } = await source.txn({ compare: [modIs(key, modRevision)], success });
+      if (!succeeded) continue;
+      this.#newest = modRevision;
+      return;
     }
   }
 

@@ -14,7 +14,7 @@
  *
  * Dropped: to compare the revision in the answer. Then the change is there already.
  */
-import { repeat } from '../async/again.js';
+import { repeat, untilAnswered } from '../async/again.js';
 import type { Attempts } from '../async/patience.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -58,10 +58,13 @@ export class Margin {
     await repeat(POLL_MS, signal, () => this.keepUp(signal), this.o.tell);
   }
 
-  /** Raises the source's head to a revision of the target at least. */
+  /** Raises the source's head to a revision of the target at least; nothing that passes ends it. */
   async reach(revision: Revision, signal: AbortSignal): Promise<void> {
-    const { source } = (this.#heads = await this.o.heads());
-    if (source < revision) await this.#raise(revision + this.o.margin, signal);
+    const once = async () => {
+      const { source } = (this.#heads = await this.o.heads());
+      if (source < revision) await this.#raise(revision + this.o.margin, signal);
+    };
+    await untilAnswered(signal, once, this.o.tell);
   }
 
   async #raise(goal: Revision, signal: AbortSignal): Promise<void> {

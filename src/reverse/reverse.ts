@@ -29,14 +29,14 @@ import { LeaseKeeper } from '../leases/keeper.js';
 import { LagClock } from '../lockstep/lag.js';
 import { BATCH_BYTES, type Limits } from '../mirror/batch.js';
 import { Tail } from '../mirror/tail.js';
-import { Writer } from '../mirror/writer.js';
+import { Writer, type CursorFormat } from '../mirror/writer.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { LateWrites } from '../proof/latewrites.js';
 import { askHeads, servingNow } from '../proof/servedfrom.js';
 import { watchLimits } from '../source/limits.js';
-import { look, resourcesIn } from '../target/claim.js';
+import { look, resourcesIn, type Claim } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -74,7 +74,7 @@ export interface ReverseOptions {
   /** Asked before anything is written. @throws LockstepError NO_GO */
   go: (about: ReverseAbout) => Promise<void>;
   /** Of the rollback itself, which has checked all and was given its go: brings what is left. */
-  rollback?: Bounds | undefined;
+  rollback?: (Bounds & { night: Pick<Claim, 'check'> }) | undefined;
   /** Late writes, and an apiserver that serves from the source again. */
   onAlarm: (alarm: string) => void;
   onNote: OnNote;
@@ -212,9 +212,10 @@ export class Reverse {
       },
     });
     const { exact, state } = stored;
+    const format = reverseFormat(key, { target: clusterId, exact, prefixes: state.prefixes });
     const writer = new Writer({
       ...{ target: source, key, maxTxnOps, leases, conditions: own },
-      format: reverseFormat(key, { target: clusterId, exact, prefixes: state.prefixes }),
+      format,
       onRetry: (error) => {
         this.#source.failed(error);
       },
@@ -228,7 +229,7 @@ export class Reverse {
       heads: () => askHeads(source, target, probeKey(prefixes)),
       guard: () => [createIs(key, created.revision)],
     });
-    return { key, leases, own, writer, margin: raising, created };
+    return { key, leases, own, format, writer, margin: raising, created };
   }
 
   async #rounds(
@@ -268,7 +269,7 @@ export class Reverse {
 
   /** @returns the cursor's revision before, which is the last that any run has written */
   async #claim(
-    { writer, key, created }: Parts,
+    { writer, key, created, format }: Parts,
     first: ReverseState,
     signal: AbortSignal,
   ): Promise<Revision> {
@@ -281,26 +282,30 @@ export class Reverse {
       await this.#refuseOver(writer, key);
     };
     await untilAnswered(signal, claim, this.#source);
-    const { rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
-    if (rows[0]) created.revision = parseKeyValue(rows[0]).createRevision;
+    const { header, rows } = await untilAnswered(signal, () => source.few({ key }), this.#source);
+    // A guard by what is not there would hold for as long as it stays away.
+    if (!rows[0]) throw format.lost('gone', header.revision);
+    created.revision = parseKeyValue(rows[0]).createRevision;
     this.#late.restore(writer.state.late);
     return found.mod;
   }
 
   /**
    * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
-   * claim is met here, however late it took effect.
+   * claim is met here, however late it took effect. That holds for a rollback that has stood still, too: another
+   * one may have ended the night, and clients write to the source.
    */
   async #refuseOver({ cursorMod }: Writer<ReverseState>, key: Buffer): Promise<void> {
     const { source, target, rollback } = this.o;
-    if (rollback) return;
     const exact = this.#standing?.stored.exact;
     try {
+      await rollback?.night.check();
+      if (rollback) return;
       const { stored } = await look(target);
       if (!isOver(stored.state.phase) && stored.exact === exact) return;
       throw new TargetCutOver(stored);
     } catch (error) {
-      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS')) {
+      if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS', 'OTHER_RUN')) {
         const success = [{ requestDeleteRange: { key } }];
         await source.txn({ compare: [modIs(key, cursorMod)], success });
       }
@@ -466,6 +471,7 @@ interface Parts {
   key: Buffer;
   leases: LeaseKeeper;
   own: OwnWrites;
+  format: CursorFormat<ReverseState>;
   writer: Writer<ReverseState>;
   margin: Margin;
   /** Of the cursor. */
