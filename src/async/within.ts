@@ -2,7 +2,8 @@
  * A limit of time for some work, as a signal.
  *
  * Not AbortSignal.timeout within AbortSignal.any: Node 20 holds the former weakly, and where the garbage is
- * collected before its time has come, it never comes.
+ * collected before its time has come, it never comes. Nor AbortSignal.any at all: a signal that lives as long as
+ * the process keeps a hundred bytes of each that was made of it, and a kilobyte where somebody listens to that.
  */
 
 /**
@@ -14,16 +15,21 @@ export async function within<T>(
   signal: AbortSignal,
   work: (over: AbortSignal, isLate: () => boolean) => Promise<T>,
 ): Promise<T> {
-  const late = new AbortController();
+  const over = new AbortController();
+  let late = false;
+  const end = () => {
+    over.abort(signal.reason);
+  };
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
   const timer = setTimeout(() => {
-    late.abort();
+    late = true;
+    over.abort();
   }, ms);
   try {
-    return await work(
-      AbortSignal.any([signal, late.signal]),
-      () => late.signal.aborted && !signal.aborted,
-    );
+    return await work(over.signal, () => late && !signal.aborted);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', end);
   }
 }

@@ -277,14 +277,17 @@ function seenKey(key: Buffer): Buffer {
   return Buffer.concat([Buffer.from([SEEN]), key]);
 }
 
-/** The plan becomes history. Cut short, it is one up to where it was cut. */
+/**
+ * The plan becomes history. Cut short, it is one up to where it was cut, and bridged again from there. But never
+ * at the last revision but one: a watch goes on from there, without the deletions that were made up for the last.
+ */
 async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<void> {
   let batch: WholeRevision[] = [];
   let bytes = 0;
   for await (const whole of revisions(scratch)) {
     batch.push(whole);
     bytes += whole.records.reduce((sum, record) => sum + recordBytes(record), 0);
-    if (bytes < APPEND_BYTES) continue;
+    if (bytes < APPEND_BYTES || whole.revision >= gap.to - 1) continue;
     await journal.append(batch, proven(whole.revision));
     failpoint('base.bridge.appended');
     batch = [];

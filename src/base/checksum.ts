@@ -20,12 +20,18 @@ export type OnRead = (bytes: number, of: number) => void;
 export async function verifyChecksum(path: string, onRead?: OnRead): Promise<number> {
   const size = sizeOf(path);
   const dataBytes = dataBytesOf(path, size);
-  const stored: Buffer[] = [];
-  for await (const chunk of createReadStream(path, { start: dataBytes }))
-    stored.push(chunk as Buffer);
-  if (!(await hashFile(path, dataBytes, onRead)).equals(Buffer.concat(stored)))
-    throw knownOther(path) ?? damaged(path);
-  return dataBytes;
+  try {
+    const stored: Buffer[] = [];
+    for await (const chunk of createReadStream(path, { start: dataBytes, end: size - 1 }))
+      stored.push(chunk as Buffer);
+    if ((await hashFile(path, dataBytes, onRead)).equals(Buffer.concat(stored))) return dataBytes;
+  } catch (cause) {
+    // One that may not be read, or a disk that fails.
+    attempt('read', path, () => {
+      throw cause;
+    });
+  }
+  throw knownOther(path) ?? damaged(path);
 }
 
 function dataBytesOf(path: string, size: number): number {

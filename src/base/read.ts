@@ -52,6 +52,8 @@ export type OnBase = (count: BaseCount) => void;
 const REPIN_MS = 100;
 /** A snapshot comes in blobs of 32 KiB; so many of them may wait for the disk. */
 const WAITING_BYTES = 4 * 1024 * 1024;
+/** Of a file between two looks at whether it is to go on. */
+const STEP_BYTES = 8 * 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
 export async function startJournal(
@@ -114,10 +116,17 @@ async function readRange(
     } catch (error) {
       if (!hasCode(error, 'COMPACTED')) throw error;
       const base = rangeProgress(journal);
-      const pinned = await compactRevision(client, probeKey(PrefixSet.of(journal.state.prefixes)));
-      // Another member may answer that has not compacted yet.
-      if (pinned <= base.pinned) await pause(REPIN_MS);
+      const compacted = await compactRevision(
+        client,
+        probeKey(PrefixSet.of(journal.state.prefixes)),
+      );
+      // Another member may answer that has not compacted yet. Never back: pages that were read do not have what
+      // lived before the revision that they were read at.
+      const pinned = Math.max(compacted, base.pinned);
+      if (pinned === base.pinned) await pause(REPIN_MS);
       await journal.addBase(new RunBuffer(), { ...base, pinned }, pinned);
+      // Where no page comes, nothing else looks at the signal.
+      onBase(count);
     }
   }
 }
@@ -199,8 +208,15 @@ export async function loadSnapshot(
     await runs.write({ ...journal.state.base, done }, file.compactRevision);
     onBase(count);
   };
+  let walked = 0;
   try {
-    for await (const leaf of file.rowsAtEase())
+    for await (const leaf of file.rowsAtEase()) {
+      walked += leaf.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      // Gigabytes of others may lie between two runs of ours, and it may have to end there.
+      if (walked >= STEP_BYTES) {
+        walked = 0;
+        onBase(count);
+      }
       for (const row of cropper.crop(leaf)) {
         if (row.main >= journal.state.watchFrom) continue;
         runs.add(row);
@@ -208,6 +224,7 @@ export async function loadSnapshot(
         count.bytes += row.bytes.length;
         if (runs.isFull) await write(false);
       }
+    }
     await write(true);
   } finally {
     await runs.end();

@@ -160,7 +160,7 @@ function afterwards(
       step: `${part.name}: remove`,
       what: "After the sign-off: the old keys from the source, and the mirror's cursor from the new etcd.",
       commands: [
-        `etcdctl --endpoints ${quoted(plan.source.members.map(({ endpoint }) => endpoint).join(','))} del --prefix ${part.folder}`,
+        `etcdctl --endpoints ${quoted(plan.source.members.map(({ endpoint }) => endpoint).join(','))} del --prefix ${quoted(part.folder)}`,
         `etcdctl --endpoints ${quoted(etcdOf(part))} del --prefix etcd-lockstep/`,
       ],
     })),

@@ -101,7 +101,16 @@ export async function readConfig(
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
     if (isSystemError(cause)) throw badConfig(`cannot read ${path}: ${cause.message}`, cause);
-    if (cause instanceof TypeError) throw badConfig(`${path} is no text in UTF-8`, cause);
+    if (isBadText(cause)) throw badConfig(`${path} is no text in UTF-8`, cause);
     throw cause;
   }
+}
+
+/** A TypeError of any other kind is a bug. */
+function isBadText(error: unknown): boolean {
+  return (
+    error instanceof TypeError &&
+    'code' in error &&
+    error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+  );
 }

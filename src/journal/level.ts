@@ -118,10 +118,15 @@ function onlyOwnFiles(directory: string): boolean {
   return readdirSync(directory).every((name) => OWN_FILES.test(name));
 }
 
-/** Deletes a journal's files, and nothing else. */
+/**
+ * Deletes a journal's files, and nothing else. LevelDB's logs go first and CURRENT behind them: without it the
+ * next one makes a new database there, and reads whatever logs it finds into it. Cut short before, it is the
+ * journal of an earlier moment.
+ */
 export function removeFiles(directory: string): void {
-  for (const name of readdirSync(directory))
-    if (OWN_FILES.test(name)) rmSync(join(directory, name));
+  const names = readdirSync(directory).filter((name) => OWN_FILES.test(name));
+  const turn = (name: string) => (/^\d+\.log$/.test(name) ? 0 : name === 'CURRENT' ? 1 : 2);
+  for (const name of names.sort((a, b) => turn(a) - turn(b))) rmSync(join(directory, name));
 }
 
 /** Bytes that the journal's files take; 0 where somebody has taken the directory away. */

@@ -4,7 +4,7 @@ import { byRevision, encodeRunRow, runBytes, RunRow, type BaseRow } from './run.
 
 /** Of rows that are gathered before they are written. */
 export const RUN_BYTES = 8 * 1024 * 1024;
-/** The last row may be larger than what is left: etcd's requests have 1.5 MiB by default. */
+/** Behind the row that fills it there may be the rest of a page, of 2 MiB as a rule (source/pages.ts). */
 const ROOM_BYTES = RUN_BYTES + 2 * 1024 * 1024;
 const FIRST_ROOM_BYTES = 256 * 1024;
 
@@ -81,7 +81,8 @@ export class RunBuffer {
 
   #grow(bytes: number): void {
     const room = this.#rows.length < FIRST_ROOM_BYTES ? FIRST_ROOM_BYTES : ROOM_BYTES;
-    const larger = Buffer.allocUnsafeSlow(Math.max(room, bytes));
+    // A page may be many times larger than meant: room for each row alone would copy all of them for each.
+    const larger = Buffer.allocUnsafeSlow(bytes <= room ? room : Math.ceil(bytes * 1.25));
     this.#rows.copy(larger, 0, 0, this.#bytes);
     this.#rows = larger;
   }

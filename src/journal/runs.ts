@@ -25,7 +25,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError } from '../errors.js';
 import type { IndexEntry } from './layout.js';
-import { damaged, ioFailed } from './level.js';
+import { damaged, ioFailed, unreadable } from './level.js';
 import { byRevision, rowBytesAt, RunRow, type Place } from './run.js';
 import { RUN_BYTES, type RunBuffer } from './runbuffer.js';
 import { RunReader, type Living } from './runreader.js';
@@ -142,6 +142,8 @@ export class Runs {
         readers.push(await RunReader.open(this.#path(number), file, step, living(number)));
       }
       yield* this.#merge(readers);
+    } catch (error) {
+      throw unreadable(this.directory, error);
     } finally {
       for (const reader of readers) await reader.close();
     }

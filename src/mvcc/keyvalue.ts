@@ -122,7 +122,10 @@ function numberIn(bytes: Uint8Array, wanted: number): Int64 | number {
   let pos = 0;
   while (pos < bytes.length) {
     const tag = bytes[pos++] ?? 0;
-    if (tag === wanted || (tag & 7) > 2 || tag > 0x7f) return numberAt(bytes, pos - 1, wanted);
+    const kind = tag & 7;
+    // What etcd writes has varints and bytes alone.
+    if (tag === wanted || tag > 0x7f || (kind !== 0 && kind !== 2))
+      return numberAt(bytes, pos - 1, wanted);
     let varint = 0;
     let shift = 1;
     let byte: number;
@@ -131,7 +134,7 @@ function numberIn(bytes: Uint8Array, wanted: number): Int64 | number {
       varint += (byte & 0x7f) * shift;
       shift *= 128;
     } while (byte > 0x7f);
-    if ((tag & 7) === 2) pos += varint;
+    if (kind === 2) pos += varint;
   }
   if (pos > bytes.length) throw invalid('it breaks off');
   return 0;
@@ -168,15 +171,22 @@ export function encodeKeyValue(kv: Partial<KeyValue> & { key: Uint8Array }): Buf
   return view(w.finish());
 }
 
-/** The key alone, without reading the rest of the message. */
+/**
+ * The key alone, without reading the rest of the message.
+ * @throws as {@link parseKeyValue}
+ */
 export function keyOf(bytes: Uint8Array): Buffer {
   // etcd writes the key first; anything else takes the long way round.
   if (bytes[0] !== 0x0a) return parseKeyValue(bytes).key;
   const length = bytes[1] ?? 0;
   if (length < 0x80 && length <= bytes.length - 2) return view(bytes.subarray(2, 2 + length));
-  const reader = protobuf.Reader.create(bytes);
-  reader.pos = 1;
-  return view(reader.bytes());
+  try {
+    const reader = protobuf.Reader.create(bytes);
+    reader.pos = 1;
+    return view(reader.bytes());
+  } catch (cause) {
+    throw invalid(cause);
+  }
 }
 
 function view(bytes: Uint8Array): Buffer {
