@@ -2,10 +2,17 @@
 import { pause } from '../async/again.js';
 import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
+import type { Resource } from '../kube/resource.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 
 import { refuseOtherSource } from '../proof/othersource.js';
-import { askHeads, servingNow, servingText, type Heads } from '../proof/servedfrom.js';
+import {
+  askHeads,
+  servingNow,
+  servingText,
+  type Heads,
+  type Serving,
+} from '../proof/servedfrom.js';
 import { look, resourcesIn } from '../target/claim.js';
 import { TargetCutOver, type Phase, type StoredCutover } from '../target/cutoverstate.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -93,15 +100,30 @@ async function refuseServing(
   const resources = resourcesIn({ state });
   const warnings: string[] = [];
   for (const api of apiservers) {
-    let one = await servingNow(api, resources, heads);
+    let one = await servedFrom(api, resources, heads);
     for (let tries = 1; tries < TRIES && one.from === 'unclear'; tries++) {
       await pause(POLL_MS);
-      one = await servingNow(api, resources, heads);
+      one = await servedFrom(api, resources, heads);
     }
     if (one.from === 'source') throw stillServed(one.apiserver);
     if (one.from !== 'target') warnings.push(`${one.apiserver}: ${servingText(one)}`);
   }
   return warnings;
+}
+
+/** As {@link servingNow}; where a single resource is left on the source, from there. */
+export async function servedFrom(
+  api: ApiServer,
+  resources: readonly Resource[],
+  heads: () => Promise<Heads>,
+): Promise<Serving> {
+  const all = await servingNow(api, resources, heads);
+  if (all.from !== 'unclear') return all;
+  for (const resource of resources) {
+    const one = await servingNow(api, [resource], heads);
+    if (one.from === 'source') return one;
+  }
+  return all;
 }
 
 function stillServed(apiserver: string): LockstepError {

@@ -34,13 +34,13 @@ import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { probeKey, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import { LateWrites } from '../proof/latewrites.js';
-import { askHeads, servingNow } from '../proof/servedfrom.js';
+import { askHeads } from '../proof/servedfrom.js';
 import { watchLimits } from '../source/limits.js';
 import { look, resourcesIn, type Claim } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-import { isOver, refuseStanding, type Standing } from './checks.js';
+import { isOver, refuseStanding, servedFrom, type Standing } from './checks.js';
 import { compareBoth } from './comparison.js';
 import { LateKeys } from './latekeys.js';
 import { Margin } from './margin.js';
@@ -420,20 +420,35 @@ export class Reverse {
 
   /** One that was moved may go back, with an old manifest. */
   async #pollApiservers({ stored, prefixes }: Bounds, signal: AbortSignal): Promise<void> {
-    const { source, target, apiservers, onAlarm } = this.o;
+    const { source, target, apiservers, onAlarm, onNote } = this.o;
     if (apiservers.length === 0) return;
     const heads = () => askHeads(source, target, probeKey(prefixes));
     const told = new Set<string>();
+    const look = async (api: ApiServer) => {
+      const { from } = await servedFrom(api, resourcesIn(stored), heads);
+      if (from === 'target') told.delete(api.url);
+      if (from !== 'source' || told.has(api.url)) return;
+      told.add(api.url);
+      onAlarm(
+        `${api.url} serves from the source, where clients see what is brought back and nobody sees what they write: stop it or move it at once`,
+      );
+    };
+    // One that has just started refuses this and that: no reason to end, nor to leave out the others.
+    const each = apiservers.map((api) => {
+      const unknown = `whether ${api.url} serves from the source is not known`;
+      const attempts = this.#retries.of(new Lasting(unknown, onNote));
+      return async () => {
+        try {
+          await look(api);
+          attempts.answered();
+        } catch (error) {
+          if (!(error instanceof LockstepError) || passes(error)) throw error;
+          attempts.failed(error);
+        }
+      };
+    });
     const once = async () => {
-      for (const api of apiservers) {
-        const { from } = await servingNow(api, resourcesIn(stored), heads);
-        if (from === 'target') told.delete(api.url);
-        if (from !== 'source' || told.has(api.url)) continue;
-        told.add(api.url);
-        onAlarm(
-          `${api.url} serves from the source, where clients see what is brought back and nobody sees what they write: stop it or move it at once`,
-        );
-      }
+      for (const one of each) await one();
     };
     await repeat(SERVING_MS, signal, once, this.#source);
   }
