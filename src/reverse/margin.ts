@@ -14,7 +14,7 @@
  *
  * Dropped: to compare the revision in the answer. Then the change is there already.
  */
-import { repeat, untilAnswered } from '../async/again.js';
+import { untilAnswered } from '../async/again.js';
 import type { Attempts } from '../async/patience.js';
 import { LockstepError } from '../errors.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -22,8 +22,6 @@ import type { Heads } from '../proof/servedfrom.js';
 import { raiseHead } from '../target/fillers.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
-
-const POLL_MS = 1000;
 
 interface MarginOptions {
   source: EtcdClient;
@@ -51,11 +49,6 @@ export class Margin {
     const { margin } = this.o;
     const { source, target } = (this.#heads = await this.o.heads());
     if (source < target + margin / 2) await this.#raise(target + margin, signal);
-  }
-
-  /** Does so until `signal` aborts. */
-  async keep(signal: AbortSignal): Promise<void> {
-    await repeat(POLL_MS, signal, () => this.keepUp(signal), this.o.tell);
   }
 
   /** Raises the source's head to a revision of the target at least; nothing that passes ends it. */
