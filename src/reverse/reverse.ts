@@ -74,7 +74,7 @@ export interface ReverseOptions {
   /** Asked before anything is written. @throws LockstepError NO_GO */
   go: (about: ReverseAbout) => Promise<void>;
   /** Of the rollback itself, which has checked all and was given its go: brings what is left. */
-  rollback?: (Bounds & { night: Pick<Claim, 'check'> }) | undefined;
+  rollback?: (Bounds & { night: { check: () => Promise<unknown> } }) | undefined;
   /** Late writes, and an apiserver that serves from the source again. */
   onAlarm: (alarm: string) => void;
   onNote: OnNote;

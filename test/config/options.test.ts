@@ -20,6 +20,7 @@ function typed(name: OptionName, ...given: string[]): unknown {
 /** Of lists that are none of addresses. */
 const TWO: Partial<Record<OptionName, [string, string]>> = {
   resource: ['pods', 'events'],
+  split: ['pods', 'leases'],
   report: ['a.html', 'a.json'],
 };
 
