@@ -36,7 +36,7 @@ import type { Revision } from '../mvcc/revision.js';
 import { LateWrites } from '../proof/latewrites.js';
 import { askHeads } from '../proof/servedfrom.js';
 import { watchLimits } from '../source/limits.js';
-import { look, resourcesIn, type Claim } from '../target/claim.js';
+import { look, resourcesIn } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
