@@ -6,6 +6,8 @@
  * the process keeps a hundred bytes of each that was made of it, and a kilobyte where somebody listens to that.
  */
 
+import { setMaxListeners } from 'node:events';
+
 /**
  * Does `work` with a signal that aborts with `signal`, or after `ms`.
  * @param work gets that, and whether it was the time that is over
@@ -16,6 +18,8 @@ export async function within<T>(
   work: (over: AbortSignal, isLate: () => boolean) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
+  // Many may wait at the same time, and Node warns of more than ten.
+  setMaxListeners(0, signal);
   let late = false;
   const end = () => {
     over.abort(signal.reason);
