@@ -269,7 +269,9 @@ describe('seed --from FILE refuses', () => {
 
   it('one of another cluster with the same ids, whose history reaches back, or does not', async () => {
     // The same keys, put in another order: most have another revision.
-    const file = await snapshot(await started([...STABLE, ...HISTORY]), 'another');
+    // The newest is ours and is told first: the foreign ones come at once, in any order, and some have other names.
+    const last = { kind: 'put', key: 0, size: 'small', lease: false } as const;
+    const file = await snapshot(await started([...STABLE, ...HISTORY, last]), 'another');
     await source.writer.apply({ kind: 'foreign', count: 5 });
     const early = await refuses(source, file, 'SNAPSHOT_OTHER');
     expect(early.message).to.match(/registry.* was another one at the source at revision \d+/);
