@@ -14,7 +14,6 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
 import { checkNewFile } from '../newfile.js';
@@ -44,9 +43,6 @@ export interface Cropped {
   snapshotBytes: number;
   snapshotBytesInUse: number;
 }
-
-/** Between two looks at whether it is to go on. */
-const STEP_BYTES = 8 * 1024 * 1024;
 
 /** @throws LockstepError what SnapshotFile.open says; FILE_EXISTS, NO_KEYS, IO */
 export async function crop(options: CropOptions): Promise<Cropped> {
@@ -123,16 +119,18 @@ async function writeRows(
   see?: (row: RawRow, ours: boolean) => void,
 ): Promise<void> {
   const count = noBase();
-  let walked = 0;
   let open: WholeRevision = { revision: 0, records: [] };
   const close = () => {
     for (const record of inOrder(open, file.compactRevision)) base.add(record);
   };
-  for (const rows of file.rows()) {
+  const onStep = () => {
+    signal.throwIfAborted();
+    onBase(count);
+  };
+  for await (const rows of file.rowsAtEase(onStep))
     for (const row of rows) {
       const ours = prefixes.covers(row.key);
       see?.(row, ours);
-      walked += row.bytes.length;
       if (!ours || !keep()) continue;
       const { key, bytes, revision } = row;
       const { main, tombstone } = revision;
@@ -144,12 +142,6 @@ async function writeRows(
       count.keys++;
       count.bytes += bytes.length;
     }
-    if (walked < STEP_BYTES) continue;
-    walked = 0;
-    await setImmediate();
-    signal.throwIfAborted();
-    onBase(count);
-  }
   close();
   onBase(count);
 }

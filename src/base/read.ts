@@ -52,8 +52,6 @@ export type OnBase = (count: BaseCount) => void;
 const REPIN_MS = 100;
 /** A snapshot comes in blobs of 32 KiB; so many of them may wait for the disk. */
 const WAITING_BYTES = 4 * 1024 * 1024;
-/** Of a file between two looks at whether it is to go on. */
-const STEP_BYTES = 8 * 1024 * 1024;
 
 /** The journal for a new seed, set to read the base this way. */
 export async function startJournal(
@@ -208,15 +206,12 @@ export async function loadSnapshot(
     await runs.write({ ...journal.state.base, done }, file.compactRevision);
     onBase(count);
   };
-  let walked = 0;
+  // Gigabytes of others may lie between two runs of ours, and it may have to end there.
+  const onStep = () => {
+    onBase(count);
+  };
   try {
-    for await (const leaf of file.rowsAtEase()) {
-      walked += leaf.reduce((sum, { bytes }) => sum + bytes.length, 0);
-      // Gigabytes of others may lie between two runs of ours, and it may have to end there.
-      if (walked >= STEP_BYTES) {
-        walked = 0;
-        onBase(count);
-      }
+    for await (const leaf of file.rowsAtEase(onStep))
       for (const row of cropper.crop(leaf)) {
         if (row.main >= journal.state.watchFrom) continue;
         runs.add(row);
@@ -224,7 +219,6 @@ export async function loadSnapshot(
         count.bytes += row.bytes.length;
         if (runs.isFull) await write(false);
       }
-    }
     await write(true);
   } finally {
     await runs.end();

@@ -80,8 +80,11 @@ export class SnapshotFile {
       }));
   }
 
-  /** The same, giving way to other work now and then: what a file holds is there at once, however large. */
-  async *rowsAtEase(): AsyncGenerator<RawRow[]> {
+  /**
+   * The same, giving way to other work now and then: what a file holds is there at once, however large.
+   * @param onStep called behind that
+   */
+  async *rowsAtEase(onStep: () => void = () => undefined): AsyncGenerator<RawRow[]> {
     let walked = 0;
     for (const rows of this.rows()) {
       yield rows;
@@ -89,6 +92,7 @@ export class SnapshotFile {
       if (walked < STEP_BYTES) continue;
       walked = 0;
       await setImmediate();
+      onStep();
     }
   }
 

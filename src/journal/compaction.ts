@@ -12,7 +12,7 @@ import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { IndexEntry, Mark } from './layout.js';
-import { movePlace, removeRow, type RowBatch } from './rowbatch.js';
+import { putIndex, removeRow, type RowBatch } from './rowbatch.js';
 import { RunBuffer } from './runbuffer.js';
 import type { Living } from './runreader.js';
 import type { Runs } from './runs.js';
@@ -90,7 +90,7 @@ async function giveUp(journal: Compactable, files: readonly number[]): Promise<v
     const run = await journal.runs.write(moving);
     failpoint('journal.compact.moved');
     const move = (batch: RowBatch) => {
-      for (const entry of run?.entries ?? []) movePlace(batch, entry);
+      for (const entry of run?.entries ?? []) putIndex(batch, entry);
     };
     await journal.write(move, { runs: run?.file });
     moving.clear();

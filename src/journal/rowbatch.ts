@@ -27,23 +27,23 @@ export class RowSum {
 
 /** Stores a row that came by the watch and its index entry, and adds it to the mark. */
 export function putRow(batch: RowBatch, mark: layout.Mark, row: Record, link?: layout.Link): void {
-  const { key, value, check } = layout.encodeRow(row, link);
-  const index = layout.encodeIndex({
-    ...{ key: row.key, main: row.main, sub: row.sub, tombstone: row.tombstone },
-    ...{ digest: row.tombstone ? 0n : digest(row.bytes), check, place: undefined },
-  });
-  batch.put(key, value).put(index.key, index.value);
+  const { key, main, sub, tombstone, bytes } = row;
+  const stored = layout.encodeRow(row, link);
+  const { check } = stored;
+  batch.put(stored.key, stored.value);
+  const ofMessage = tombstone ? 0n : digest(bytes);
+  putIndex(batch, { key, main, sub, tombstone, digest: ofMessage, check, place: undefined });
   add(mark, check);
 }
 
 /** Stores the index entry of a row that lies in a run, and adds it to the mark. */
 export function putBaseRow(batch: RowBatch, mark: layout.Mark, entry: layout.IndexEntry): void {
-  movePlace(batch, entry);
+  putIndex(batch, entry);
   add(mark, entry.check);
 }
 
-/** It lies there now. */
-export function movePlace(batch: RowBatch, entry: layout.IndexEntry): void {
+/** In place of the one that the row has, if it has one. */
+export function putIndex(batch: RowBatch, entry: layout.IndexEntry): void {
   const { key, value } = layout.encodeIndex(entry);
   batch.put(key, value);
 }

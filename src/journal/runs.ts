@@ -100,8 +100,7 @@ export class Runs {
   async #create(file: number, bytes: Buffer): Promise<void> {
     const handle = await open(this.#path(file), 'wx');
     try {
-      for (let done = 0; done < bytes.length;)
-        done += (await handle.write(bytes, done, bytes.length - done, done)).bytesWritten;
+      await handle.writeFile(bytes);
       await handle.datasync();
     } finally {
       await handle.close();

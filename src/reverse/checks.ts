@@ -4,7 +4,6 @@ import { LockstepError } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import type { Resource } from '../kube/resource.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
-
 import { refuseOtherSource } from '../proof/othersource.js';
 import {
   askHeads,
