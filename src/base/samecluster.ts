@@ -77,7 +77,11 @@ async function compareAt(
   try {
     for (let i = 0; i < rows.length; i += TOGETHER) {
       const asked = rows.slice(i, i + TOGETHER).map((row) => isSame(client, file, row, revision));
-      same += (await Promise.all(asked)).filter(Boolean).length;
+      // Of several that differ the newest is told, and not whichever was answered first.
+      for (const one of await Promise.allSettled(asked)) {
+        if (one.status === 'rejected') throw one.reason;
+        if (one.value) same++;
+      }
     }
     // Also where the file has no key at all.
     await client.few({ key: probeKey(prefixes), revision, limit: 1, keysOnly: true });
