@@ -23,6 +23,7 @@ import { farScenario, followScenario } from './scenarios/follow.js';
 import { lagScenario } from './scenarios/lag.js';
 import { learnerScenario } from './scenarios/learner.js';
 import { memoryScenario } from './scenarios/memory.js';
+import { millionScenario } from './scenarios/million.js';
 import { mirrorScenario } from './scenarios/mirror.js';
 import { seedScenario } from './scenarios/seed.js';
 import { threeScenario } from './scenarios/three.js';
@@ -37,6 +38,7 @@ const SCENARIOS: Record<string, Scenario> = {
   lag: lagScenario,
   audit: auditScenario,
   memory: memoryScenario,
+  million: millionScenario,
   mirror: mirrorScenario,
   cutover: cutoverScenario,
   back: backScenario,

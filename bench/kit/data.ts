@@ -1,5 +1,5 @@
 /**
- * The data of the bench: N pods of 4 KB among as many keys of other resources, each written at a
+ * The data of the bench: N pods, of 4 KB as a rule, among as many keys of other resources, each written at a
  * revision of its own, as a snapshot file.
  *
  * The file is written directly, row by row: a million puts would take longer than the bench. The
@@ -83,19 +83,27 @@ export class Values {
     return new Values(Buffer.concat(pods));
   }
 
-  /** The `n`th value, of 4 KB. */
-  value(n: number): Buffer {
-    const at = scatter(n) % (this.#corpus.length - VALUE_BYTES);
-    const value = Buffer.from(this.#corpus.subarray(at, at + VALUE_BYTES));
+  /** The `n`th value. */
+  value(n: number, bytes = VALUE_BYTES): Buffer {
+    const at = scatter(n) % (this.#corpus.length - bytes);
+    const value = Buffer.from(this.#corpus.subarray(at, at + bytes));
     const own = `app-${String(n).padStart(STAMP_BYTES - 4, '0')}-${scatter(n).toString(16)}-${scatter(~n).toString(16)}-4e0f`;
-    for (let to = 0; to < VALUE_BYTES; to += VALUE_BYTES / 4) value.write(own, to, 'latin1');
+    for (let to = 0; to < bytes; to += VALUE_BYTES / 4) value.write(own, to, 'latin1');
     return value;
   }
 }
 
-/** The snapshot file with `keys` pods and as many foreign keys; made once, kept in the cache. */
-export async function snapshotOf(keys: number, values: Values): Promise<string> {
-  const path = join(cache(), `pods-${keys}-v${FORMAT}.db`);
+/**
+ * The snapshot file with `keys` pods and as many foreign keys; made once, kept in the cache.
+ * @param bytes of each value
+ */
+export async function snapshotOf(
+  keys: number,
+  values: Values,
+  bytes = VALUE_BYTES,
+): Promise<string> {
+  const size = bytes === VALUE_BYTES ? '' : `-${bytes}`;
+  const path = join(cache(), `pods-${keys}${size}-v${FORMAT}.db`);
   if (existsSync(path)) return path;
   say(`making ${path}`);
   const part = `${path}.part`;
@@ -110,7 +118,7 @@ export async function snapshotOf(keys: number, values: Values): Promise<string> 
       createRevision: revision,
       modRevision: revision,
       version: 1,
-      value: values.value(i),
+      value: values.value(i, bytes),
     };
     db.put(encodeRevision(revision, 0), encodeKeyValue(row));
   }
