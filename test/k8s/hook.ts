@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 export interface Asked {
   readonly apiserver: string;
   readonly overrides: string;
+  /** It is a rehearsal: nothing may be moved. */
+  readonly rehearsal?: boolean;
 }
 
 /**
@@ -23,12 +25,13 @@ export class Hook {
     const { port } = server.address() as AddressInfo;
     // Not by fetch, which takes longer to load than all the rest.
     const ask = `
-      const { APISERVER: apiserver = '', OVERRIDES: overrides = '' } = process.env;
+      const { APISERVER: apiserver = '', OVERRIDES: overrides = '', REHEARSE } = process.env;
+      const rehearsal = REHEARSE === '1';
       const asked = require('node:http').request({ host: '127.0.0.1', port: ${port}, method: 'POST' }, (answer) => {
         answer.pipe(process.stderr);
         answer.on('end', () => process.exit(answer.statusCode === 200 ? 0 : 1));
       });
-      asked.end(JSON.stringify({ apiserver, overrides }));`;
+      asked.end(JSON.stringify({ apiserver, overrides, rehearsal }));`;
     this.command = `'${process.execPath}' -e "${ask}"`;
   }
 

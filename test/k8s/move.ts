@@ -20,6 +20,8 @@ export interface CommandOptions {
   readonly dies?: string;
   /** Default: all of the cluster. */
   readonly apiservers?: readonly ApiServer[];
+  /** A cutover goes on as the reverse when it is done. */
+  readonly reverse?: boolean;
 }
 
 export class Move {
@@ -51,17 +53,26 @@ export class Move {
   }
 
   /** `-w json`, and without asking. */
-  start(command: Command, { flags = [], dies, apiservers }: CommandOptions = {}): Running {
-    const { source, target } = this.lockstep;
-    const { cluster } = this.scene;
-    const urls = (apiservers ?? cluster.apiservers).map(({ url }) => url).join(',');
-    const args = [
-      ...[command, '--endpoints', source.endpoint, '--dest-endpoints', target.endpoint],
-      ...['--kubeconfig', cluster.kubeconfig, '--apiservers', urls],
-      ...['--watch', '1', '-w', 'json', ...flags],
-    ];
-    const env: Record<string, string> = dies === undefined ? {} : { LOCKSTEP_FAILPOINT: dies };
+  start(command: Command, options: CommandOptions = {}): Running {
+    const { flags = [], dies, apiservers, reverse = false } = options;
+    const args = [command, ...this.#at(apiservers), '--watch', '1', '-w', 'json', ...flags];
+    const env = { ...dying(dies), LOCKSTEP_NO_REVERSE: String(!reverse) };
     return new Running(args, env, COMMAND_WITHIN_MS);
+  }
+
+  /** `follow --reverse`, without asking. */
+  reverse({ dies }: Pick<CommandOptions, 'dies'> = {}): Running {
+    const args = ['follow', '--reverse', ...this.#at(), '--yes', '-w', 'json'];
+    return new Running(args, dying(dies), COMMAND_WITHIN_MS);
+  }
+
+  #at(apiservers: readonly ApiServer[] = this.scene.cluster.apiservers): string[] {
+    const { source, target } = this.lockstep;
+    return [
+      ...['--endpoints', source.endpoint, '--dest-endpoints', target.endpoint],
+      ...['--kubeconfig', this.scene.cluster.kubeconfig],
+      ...['--apiservers', apiservers.map(({ url }) => url).join(',')],
+    ];
   }
 
   /** The same to its end, with go and with the hook. */
@@ -72,14 +83,19 @@ export class Move {
   }
 }
 
+function dying(dies: string | undefined): Record<string, string> {
+  return dies === undefined ? {} : { LOCKSTEP_FAILPOINT: dies };
+}
+
 /**
- * What a switch hook is asked for: the apiserver is restarted with these overrides. While it is away, two
- * clients list: one by a cache, one as `kubectl get` does.
+ * What a switch hook is asked for: the apiserver is restarted with these overrides, but in a rehearsal. While it
+ * is away, two clients list: one by a cache, one as `kubectl get` does.
  */
 export async function moveApiserver(
   scene: Scene,
-  { apiserver: url, overrides }: Asked,
+  { apiserver: url, overrides, rehearsal }: Asked,
 ): Promise<void> {
+  if (rehearsal) return;
   const { cluster } = scene;
   const apiserver = cluster.named(url);
   cluster.without(apiserver);
