@@ -102,6 +102,7 @@ export class Reverse {
   #parts: Parts | undefined;
   #tail: Tail | undefined;
   #watch: LateWrites | undefined;
+  #sink: ReverseSink | undefined;
   #comparing: { keys: number } | undefined;
   #standing: Bounds | undefined;
   #endedBy: Phase | undefined;
@@ -240,6 +241,8 @@ export class Reverse {
   ): Promise<void> {
     const { source, onNote } = this.o;
     let lost: LockstepError | undefined;
+    // Of the source: above it no key was written by any reverse.
+    let newest = stored.exact;
     const isOver = () => signal.aborted;
     while (!isOver()) {
       const before = await this.#claim(parts, firstState(stored.exact), signal);
@@ -249,7 +252,8 @@ export class Reverse {
       const ask = () => source.head(probeKey(prefixes));
       const gone = lost?.side === 'source';
       const after = gone ? (await untilAnswered(signal, ask, this.#source)).revision : seen;
-      const newest = Math.max(before, stored.exact);
+      // Where this one has written no key since it found the cursor, its own claim says nothing.
+      if (this.#sink?.sent !== false) newest = Math.max(before, stored.exact);
       const compare = lost !== undefined || comparing ? { newest } : undefined;
       try {
         await this.#round(parts, prefixes, sides, { after, compare }, signal);
@@ -338,7 +342,7 @@ export class Reverse {
       },
     }));
     const seen = () => watch.position;
-    const sink = new ReverseSink({ writer, margin, late: this.#late, seen });
+    const sink = (this.#sink = new ReverseSink({ writer, margin, late: this.#late, seen }));
     await beside(signal, [(stop) => watch.run(stop)], async (stop) => {
       own.begin(watch, stop);
       if (compare && !(await this.#compare(prefixes, sink, compare.newest, stop))) return;
