@@ -12,7 +12,7 @@ GEN := src/wire/gen/etcd.js
 PBJS_FLAGS := -t static-module -w esm --no-verify --no-convert --no-delimited --no-typeurl --no-service
 MOCHA := $(BIN)/mocha --import=tsx --exit
 # Most tests wait for servers; each worker has ports of its own (test/rig/ports.ts).
-PARALLEL := --parallel --jobs 2
+PARALLEL := --parallel --jobs 3
 K8S_TESTS := test/k8s/**/*.k8s.test.ts
 
 TOP_PAGES := README.md README.zh-CN.md CONTRIBUTING.md SECURITY.md

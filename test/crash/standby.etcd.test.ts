@@ -11,7 +11,7 @@ import type { By } from '../oracle/lockstep.js';
 import { Random } from './random.js';
 
 const BUSY_MS = 20;
-const TURNS = process.env['SOAK'] === undefined ? 5 : 100;
+const TURNS = process.env['SOAK'] === undefined ? 3 : 100;
 const COMPARED_EVERY = 20;
 
 type Turn = (duo: Duo, active: Partner, random: Random) => Promise<void>;

@@ -76,7 +76,7 @@ describe('held back', () => {
       const behind = side === 'source' ? stage.source : target;
       const proxy = await FaultProxy.start({ host: '127.0.0.1', port: behind.clientPort });
       try {
-        await write(9000);
+        await write(6000);
         const [from, to] =
           side === 'source'
             ? [proxy.endpoint, target.endpoint]

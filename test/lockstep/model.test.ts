@@ -39,11 +39,11 @@ import { unavailable } from './network.js';
 import { PREFIX, Source, type Change, type Entry } from './source.js';
 import { ModelTarget } from './target.js';
 
-/** `make soak` takes ten times as many. */
-const TIMES = process.env['SOAK'] ? 10 : 1;
-const RUNS_ONE = 1500 * TIMES;
-const RUNS_TWO = 1000 * TIMES;
-const RUNS_FOREIGN = 1000 * TIMES;
+/** `make soak` takes twenty times as many. */
+const TIMES = process.env['SOAK'] ? 20 : 1;
+const RUNS_ONE = 750 * TIMES;
+const RUNS_TWO = 500 * TIMES;
+const RUNS_FOREIGN = 500 * TIMES;
 
 const KEYS = 6;
 

@@ -9,7 +9,7 @@ import { etcdserverpb as pb } from '../../src/wire/gen/etcd.js';
 import { drawnRecords } from './drawn.js';
 import { readRequest, type ReadOp, type ReadTxn } from './raft.js';
 
-const RUNS = 400;
+const RUNS = 200;
 const CHAIN = 'etcd-lockstep/chain';
 const CURSOR = 'etcd-lockstep/cursor';
 const [EQUAL, MOD, VALUE] = [0, 2, 3];
