@@ -16,6 +16,7 @@ import { reached, type Row } from './kit/result.js';
 import { Bench, type Scenario } from './kit/scenario.js';
 import { busyCores, QUIET_CORES } from './kit/usage.js';
 import { auditScenario } from './scenarios/audit.js';
+import { burdenScenario } from './scenarios/burden.js';
 import { cropScenario } from './scenarios/crop.js';
 import { backScenario } from './scenarios/back.js';
 import { cutoverScenario } from './scenarios/cutover.js';
@@ -31,6 +32,7 @@ import { watchedScenario } from './scenarios/watched.js';
 
 const SCENARIOS: Record<string, Scenario> = {
   seed: seedScenario,
+  burden: burdenScenario,
   crop: cropScenario,
   follow: followScenario,
   far: farScenario,

@@ -12,6 +12,7 @@ export interface AskedMember {
   clusterId: string | null;
   memberId: string | null;
   hasLeader: boolean | null;
+  isLeader: boolean | null;
   isLearner: boolean | null;
   dbBytes: number | null;
   dbBytesInUse: number | null;
@@ -93,8 +94,9 @@ function fromStatus(status: MemberStatus): Partial<AskedMember> {
   const { version, clusterId, memberId, isLearner, dbBytes, dbBytesInUse } = status;
   const quotaBytes = status.quotaBytes ?? null;
   const hasLeader = status.leader !== undefined;
+  const isLeader = status.leader === memberId;
   const who = { version, clusterId, memberId };
-  return { ...who, hasLeader, isLearner, dbBytes, dbBytesInUse, quotaBytes };
+  return { ...who, hasLeader, isLeader, isLearner, dbBytes, dbBytesInUse, quotaBytes };
 }
 
 function unknown(endpoint: string): AskedMember {
@@ -104,6 +106,7 @@ function unknown(endpoint: string): AskedMember {
     clusterId: null,
     memberId: null,
     hasLeader: null,
+    isLeader: null,
     isLearner: null,
     dbBytes: null,
     dbBytesInUse: null,

@@ -92,7 +92,20 @@ export function health(side: Side, members: AskedMembers | undefined): Check {
     ...oneCluster(side, answers),
     ...alarms(members),
     ...missing(side, members),
+    ...(side === 'source' ? readFromLeader(members) : []),
   );
+}
+
+/** Pages, watch and snapshot come from the first one that answers: of three members it may as well be a follower. */
+function readFromLeader(members: AskedMembers): Finding[] {
+  const [first, second] = answering(members);
+  if (!first?.isLeader || !second) return [];
+  return [
+    ok(
+      `${first.endpoint}, which is asked for the base and the watch, is the leader.`,
+      "Name a follower first in --endpoints: then what a seed costs is not the leader's to pay.",
+    ),
+  ];
 }
 
 /** A target is restored before it is started, so that there may be nobody yet. */

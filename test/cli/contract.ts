@@ -527,6 +527,7 @@ const member = z.strictObject({
   clusterId: hexId.nullable(),
   memberId: hexId.nullable(),
   hasLeader: z.boolean().nullable(),
+  isLeader: z.boolean().nullable(),
   isLearner: z.boolean().nullable(),
   dbBytes: count.nullable(),
   dbBytesInUse: count.nullable(),

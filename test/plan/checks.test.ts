@@ -14,6 +14,7 @@ const MEMBER: AskedMember = {
   clusterId: '1',
   memberId: '2',
   hasLeader: true,
+  isLeader: false,
   isLearner: false,
   dbBytes: 1e6,
   dbBytesInUse: 1e6,
@@ -82,6 +83,15 @@ describe('plan: verdicts', () => {
     expect(health('source', members({}, { clusterId: '9' })).verdict).to.equal('stop');
     expect(health('source', members({}, { isLearner: true })).verdict).to.equal('warn');
     expect(health('source', members({}, { hasLeader: false })).verdict).to.equal('stop');
+  });
+
+  it('the leader first: said where there is another one, and on the source alone', () => {
+    const todo = (side: 'source' | 'target', ...more: Parameters<typeof members>) =>
+      health(side, members(...more)).todo;
+    expect(todo('source', { isLeader: true }, {})).to.match(/a follower first/);
+    expect(todo('source', {}, { isLeader: true })).to.equal(null);
+    expect(todo('source', { isLeader: true })).to.equal(null);
+    expect(todo('target', { isLeader: true }, {})).to.equal(null);
   });
 
   it('alarms stop; one that may not be asked for is said', () => {

@@ -283,7 +283,12 @@ describe('plan: members', () => {
       success: [{ requestPut: { key: Buffer.from(`${PODS}a`), value: Buffer.from('x') } }],
     });
     client.close();
-    expectCheck(await planOf({ source: cluster.endpoint }), 'source health', 'ok', /All 3/);
+    const leader = (await cluster.leader()).endpoint;
+    const others = cluster.endpoints.filter((one) => one !== leader);
+    const leaderFirst = await planOf({ source: [leader, ...others].join() });
+    expectCheck(leaderFirst, 'source health', 'ok', /All 3.* is the leader/);
+    const leaderLast = await planOf({ source: [...others, leader].join() });
+    expectCheck(leaderLast, 'source health', 'ok', /All 3 members answer and have a leader; no/);
     const some = await planOf({ source: `${one},${two}` });
     expectCheck(some, 'source health', 'warn', /1 of the cluster's members were not given.*m3/);
     await cluster.members[2]!.kill();
