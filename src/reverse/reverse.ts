@@ -40,7 +40,7 @@ import { look, resourcesIn } from '../target/claim.js';
 import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.js';
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-import { isOver, refuseStanding, servedFrom, type Standing } from './checks.js';
+import { isOver, refuseStanding, type Standing } from './checks.js';
 import { compareBoth } from './comparison.js';
 import { LateKeys } from './latekeys.js';
 import { Margin } from './margin.js';
@@ -48,6 +48,7 @@ import { OwnWrites } from './ownwrites.js';
 import { firstState, reverseFormat } from './reverseformat.js';
 import { reverseKey, type ReverseState } from '../target/reversecursor.js';
 import { ReverseSink } from './reversesink.js';
+import { ServingWatch } from './servingwatch.js';
 import { SideTrouble } from './sidetrouble.js';
 import type { ReversePhase, ReverseStatus } from './reversestatus.js';
 
@@ -85,7 +86,6 @@ export interface ReverseOptions {
 const ENDED = ['TARGET_CUT_OVER', 'TARGET_TAKEN_OVER', 'TARGET_HEAD_OFF'] as const;
 const POLL_MS = 500;
 const CHECK_MS = 2000;
-const SERVING_MS = 10_000;
 const SILENT_SECONDS = 3;
 const LEASES_NOT_KEPT = 'leases on the source are not refreshed';
 
@@ -187,7 +187,7 @@ export class Reverse {
       (stop) => parts.leases.run(stop),
       (stop) => this.#pollTarget(standing, stop),
       (stop) => this.#pollSource(parts, stop),
-      (stop) => this.#pollApiservers(standing, stop),
+      (stop) => this.#serving(standing).run(stop),
     ]);
   }
 
@@ -231,6 +231,15 @@ export class Reverse {
       guard: () => [createIs(key, created.revision)],
     });
     return { key, leases, own, format, writer, margin: raising, created };
+  }
+
+  #serving({ stored, prefixes }: Bounds): ServingWatch {
+    const { source, target, apiservers, onAlarm, onNote } = this.o;
+    return new ServingWatch({
+      ...{ apiservers, resources: resourcesIn(stored), onAlarm, onNote },
+      ...{ retries: this.#retries, tell: this.#source },
+      heads: () => askHeads(source, target, probeKey(prefixes)),
+    });
   }
 
   async #rounds(
@@ -420,41 +429,6 @@ export class Reverse {
       this.#lateLag.saw(margin.heads?.source ?? 0);
     };
     await repeat(CHECK_MS, signal, once, this.#source);
-  }
-
-  /** One that was moved may go back, with an old manifest. */
-  async #pollApiservers({ stored, prefixes }: Bounds, signal: AbortSignal): Promise<void> {
-    const { source, target, apiservers, onAlarm, onNote } = this.o;
-    if (apiservers.length === 0) return;
-    const heads = () => askHeads(source, target, probeKey(prefixes));
-    const told = new Set<string>();
-    const look = async (api: ApiServer) => {
-      const { from } = await servedFrom(api, resourcesIn(stored), heads);
-      if (from === 'target') told.delete(api.url);
-      if (from !== 'source' || told.has(api.url)) return;
-      told.add(api.url);
-      onAlarm(
-        `${api.url} serves from the source, where clients see what is brought back and nobody sees what they write: stop it or move it at once`,
-      );
-    };
-    // One that has just started refuses this and that: no reason to end, nor to leave out the others.
-    const each = apiservers.map((api) => {
-      const unknown = `whether ${api.url} serves from the source is not known`;
-      const attempts = this.#retries.of(new Lasting(unknown, onNote));
-      return async () => {
-        try {
-          await look(api);
-          attempts.answered();
-        } catch (error) {
-          if (!(error instanceof LockstepError) || passes(error)) throw error;
-          attempts.failed(error);
-        }
-      };
-    });
-    const once = async () => {
-      for (const one of each) await one();
-    };
-    await repeat(SERVING_MS, signal, once, this.#source);
   }
 
   /** Others have both etcds in hand, as they should. */
