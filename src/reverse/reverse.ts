@@ -269,7 +269,8 @@ export class Reverse {
         lost = undefined;
         if (!isOver()) break;
       } catch (error) {
-        if (isOver() || !hasCode(error, 'HISTORY_GAP')) throw error;
+        if (!hasCode(error, 'HISTORY_GAP')) throw error;
+        if (isOver()) break;
         lost = error;
         onNote(`${error.message}, beyond what is known of it: comparing both sides`, true);
       } finally {
