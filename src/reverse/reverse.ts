@@ -87,6 +87,8 @@ const POLL_MS = 500;
 const CHECK_MS = 2000;
 const SERVING_MS = 10_000;
 const SILENT_SECONDS = 3;
+/** The source is asked less often than the target. */
+const SOURCE_SILENT_SECONDS = SILENT_SECONDS + CHECK_MS / 1000;
 const LEASES_NOT_KEPT = 'leases on the source are not refreshed';
 
 export class Reverse {
@@ -469,7 +471,8 @@ export class Reverse {
   #phase(position: Revision | undefined): ReversePhase {
     if (this.#endedBy) return 'over';
     if (!this.#raised) return 'raising the source';
-    if (this.#source.error) return 'waiting for the source';
+    if (this.#source.error || this.#lateLag.silence() > SOURCE_SILENT_SECONDS)
+      return 'waiting for the source';
     if (this.#target.error || this.#lag.silence() > SILENT_SECONDS) return 'waiting for the target';
     if (this.#comparing || !this.#tail || position === undefined) return 'comparing';
     const isThere =
