@@ -133,15 +133,20 @@ function statusLine(s: ReverseLine): string {
   const parts = [
     `revision ${s.position} of the target`,
     `${count(s.keysPerSecond)} keys/s`,
-    ...(s.margin === null ? [] : [`source ${count(s.margin)} above`]),
+    ...(s.margin === null ? [] : [marginText(s.margin)]),
     ...lateText(s),
   ];
   return [...lagFirst(s), ...parts].join('; ');
 }
 
+function marginText(margin: number): string {
+  return margin < 0 ? `source ${count(-margin)} below` : `source ${count(margin)} above`;
+}
+
 function lateText({ lateWrites: { count: found, replaced } }: ReverseStatus): string[] {
   if (found === 0) return [];
-  return [`${count(found)} late writes, ${count(found - replaced)} of them open`];
+  const writes = found === 1 ? 'late write' : 'late writes';
+  return [`${count(found)} ${writes}, ${count(found - replaced)} open`];
 }
 
 function summary(s: ReverseStatus, seconds: number): string {

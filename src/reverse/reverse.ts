@@ -124,6 +124,7 @@ export class Reverse {
     const { stored, prefixes } = this.#standing ?? {};
     const heads = margin?.heads ?? this.#standing?.heads;
     const sourceHead = Math.max(heads?.source ?? 0, writer?.cursorMod ?? 0);
+    const targetHead = Math.max(this.#lag.head, position ?? 0);
     return {
       state: this.#phase(position),
       clusters: { source: source.clusterId ?? null, target: target.clusterId ?? null },
@@ -131,8 +132,8 @@ export class Reverse {
       exact: stored?.exact ?? null,
       position: position ?? null,
       sourceHead,
-      targetHead: this.#lag.head,
-      margin: heads ? sourceHead - Math.max(heads.target, this.#lag.head) : null,
+      targetHead,
+      margin: heads ? sourceHead - Math.max(heads.target, targetHead) : null,
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
       caughtUpAt: this.#lag.caughtUpAt ?? null,
@@ -244,6 +245,9 @@ export class Reverse {
     let lost: LockstepError | undefined;
     const isOver = () => signal.aborted;
     while (!isOver()) {
+      // Not behind the last one: what that has come to is what the end is told by.
+      this.#revisions += this.#tail?.revisions ?? 0;
+      this.#tail = undefined;
       const before = await this.#claim(parts, firstState(stored.exact), signal);
       if (!this.#raised) await this.#raise(parts, signal);
       parts.leases.begin();
@@ -261,9 +265,6 @@ export class Reverse {
         if (isOver() || !hasCode(error, 'HISTORY_GAP')) throw error;
         lost = error;
         onNote(`${error.message}, beyond what is known of it: comparing both sides`, true);
-      } finally {
-        this.#revisions += this.#tail?.revisions ?? 0;
-        this.#tail = undefined;
       }
     }
     this.#done.abort();

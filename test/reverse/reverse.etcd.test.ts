@@ -35,7 +35,9 @@ describe('the reverse', () => {
     });
     expect(margin).to.be.at.least(MARGIN / 2);
     expect(lateWrites.count).to.equal(0);
+    await running.until(({ state }) => state === 'the way back is open');
     const status = await running.stop();
+    expect(status.state).to.equal('the way back is open');
     const cursor = await pair.cursor();
     expect(cursor?.revision).to.equal(status.position);
     // Begun again it has nothing to do, and does nothing.
