@@ -41,7 +41,7 @@ import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.j
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import { isOver, refuseStanding, servedFrom, type Standing } from './checks.js';
-import { compareBoth } from './comparison.js';
+import { compareBoth, type ComparisonOptions } from './comparison.js';
 import { LateKeys } from './latekeys.js';
 import { Margin } from './margin.js';
 import { OwnWrites } from './ownwrites.js';
@@ -243,6 +243,7 @@ export class Reverse {
   ): Promise<void> {
     const { source, onNote } = this.o;
     let lost: LockstepError | undefined;
+    let newest: Revision | undefined;
     const isOver = () => signal.aborted;
     while (!isOver()) {
       // Not behind the last one: what that has come to is what the end is told by.
@@ -255,7 +256,8 @@ export class Reverse {
       const ask = () => source.head(probeKey(prefixes));
       const gone = lost?.side === 'source';
       const after = gone ? (await untilAnswered(signal, ask, this.#source)).revision : seen;
-      const newest = Math.max(before, stored.exact);
+      // What this run has brought above that it knows by name: it must not hide what somebody wrote before it.
+      newest = Math.max(newest ?? Math.max(before, stored.exact), this.#watch?.position ?? 0);
       const compare = lost !== undefined || comparing ? { newest } : undefined;
       try {
         await this.#round(parts, prefixes, sides, { after, compare }, signal);
@@ -344,7 +346,8 @@ export class Reverse {
     const sink = new ReverseSink({ writer, margin, late: this.#late, seen });
     await beside(signal, [(stop) => watch.run(stop)], async (stop) => {
       own.begin(watch, stop);
-      if (compare && !(await this.#compare(prefixes, sink, compare.newest, stop))) return;
+      const wasOurs = (name: Buffer, mod: Revision) => own.wasOurs(name, mod);
+      if (compare && !(await this.#compare(prefixes, sink, { ...compare, wasOurs }, stop))) return;
       await this.#follow(prefixes, sink, sides.target, stop);
       if (stop.aborted) return;
       // Who has waited for this end relies on what the cursor says of late writes.
@@ -357,14 +360,14 @@ export class Reverse {
   async #compare(
     prefixes: PrefixSet,
     sink: ReverseSink,
-    newest: Revision,
+    known: Pick<ComparisonOptions, 'newest' | 'wasOurs'>,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, onNote } = this.o;
     const progress = (this.#comparing = { keys: 0 });
     const once = async () =>
       compareBoth({
-        ...{ source, target, prefixes, sink, newest, onNote, signal, late: this.#late },
+        ...{ source, target, prefixes, sink, ...known, onNote, signal, late: this.#late },
         onProgress: (keys) => {
           progress.keys = keys;
         },
