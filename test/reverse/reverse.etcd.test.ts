@@ -109,23 +109,24 @@ describe('late writes on the source', () => {
     running = pair.running();
     await running.caughtUp();
     await pair.write('source', put('k0', 'late'), put('late', 'late'));
+    await pair.write('source', put('k0', 'late'));
     const at = await pair.write('source', del('k3'));
-    await running.until(({ lateWrites }) => lateWrites.count === 3);
+    await running.until(({ lateWrites }) => lateWrites.count === 4);
     await pair.write('target', put('k1', 'another'));
     await running.caughtUp();
     await pair.expectBrought(['k0', 'k3', 'late']);
     expect((await pair.held('source')).get(`${PREFIX}k0`)?.value.toString()).to.equal('late');
-    expect(running.alarms).to.have.length(3);
-    expect(running.alarms[2]).to.equal(
+    expect(running.alarms).to.have.length(4);
+    expect(running.alarms[3]).to.equal(
       `late write on the source: ${PREFIX}k3 deleted at revision ${at}`,
     );
     await pair.write('target', put('k0', 'again'), put('k3', 'again'), put('late', 'again'));
     await running.caughtUp();
     await pair.expectBrought();
-    expect(running.alarms.slice(3)).to.have.length(3);
+    expect(running.alarms.slice(4)).to.have.length(3);
     expect(running.alarms.at(-1)).to.match(/replaced: .*pods\/late, written there at revision/);
     const { lateWrites } = await running.stop();
-    expect(lateWrites).to.deep.equal({ count: 3, replaced: 3, open: [], all: true });
+    expect(lateWrites).to.deep.equal({ count: 4, replaced: 3, open: [], all: true });
     expect((await pair.cursor())?.late).to.deep.equal(lateWrites);
   });
 
