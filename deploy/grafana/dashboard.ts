@@ -46,6 +46,11 @@ function perSecond(name: string): string {
   return `rate(${of(name)}[$__rate_interval])`;
 }
 
+/** Only of whoever keeps the way back open. */
+function ofReverse(expr: string): string {
+  return `${expr} and on (job, instance) ${of('reverse_margin_revisions')}`;
+}
+
 function query(expr: string, legend: string): Query {
   return { expr, legend: `{{instance}} ${legend}`.trim() };
 }
@@ -292,6 +297,53 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    title: 'The way back',
+    height: 7,
+    panels: [
+      {
+        ...{ title: 'The source is behind', type: 'timeseries', unit: 's', width: 8 },
+        about:
+          'Seconds since the target was where the source is, and since all late writes were known; usually less than one.',
+        queries: [
+          query(ofReverse(of('lag_seconds')), ''),
+          query(of('reverse_late_seen_lag_seconds'), 'late writes'),
+        ],
+      },
+      {
+        ...{ title: 'Brought', type: 'timeseries', unit: 'wps', width: 8 },
+        about: 'Keys that are put and deleted on the source, per second.',
+        queries: ['puts', 'deletions'].map((what) =>
+          query(ofReverse(perSecond(`written_${what}_total`)), what),
+        ),
+      },
+      {
+        ...{ title: 'Margin', type: 'timeseries', unit: 'none', width: 8 },
+        about:
+          "How far the source's head is above the target's. It is raised before it is used up.",
+        queries: [query(of('reverse_margin_revisions'), '')],
+      },
+      {
+        ...{ title: 'Late writes', type: 'stat', unit: 'none', width: 4 },
+        about: 'On the source since the cutover; none is as it should be.',
+        steps: HIGH_IS_BAD(1, 1),
+        queries: [query(`sum by (instance) (${of('reverse_late_writes')})`, '')],
+      },
+      {
+        ...{ title: 'Late writes by what became of them', type: 'timeseries', width: 8 },
+        about: 'Open: as somebody has written them, and not as the target has them.',
+        queries: [query(of('reverse_late_writes'), '{{state}}')],
+      },
+      {
+        ...{ title: 'Position', type: 'timeseries', unit: 'none', width: 12 },
+        about: "The target's head, and up to where the source has all of it: one line.",
+        queries: [
+          query(ofReverse(of('target_revision')), 'target'),
+          query(of('reverse_revision'), 'the source has'),
+        ],
+      },
+    ],
+  },
+  {
     title: 'The process',
     height: 7,
     panels: [
@@ -383,7 +435,7 @@ function variable(name: string, metric: string): object {
 export function dashboard(): object {
   return {
     ...{ title: 'etcd-lockstep', uid: 'etcd-lockstep', tags: ['etcd', 'etcd-lockstep'] },
-    description: 'Source and target in lockstep, audits, and the night of a cutover.',
+    description: 'Source and target in lockstep, audits, the night of a cutover, and the way back.',
     ...{ schemaVersion: 39, version: 1, editable: true, graphTooltip: 1, refresh: '10s' },
     time: { from: 'now-1h', to: 'now' },
     templating: {

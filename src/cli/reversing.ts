@@ -105,9 +105,13 @@ async function askReverse(
   { margin, yes }: ReverseFlags,
   context: Context,
 ): Promise<void> {
-  const raised = Math.max(0, heads.target + margin - heads.source);
+  const missing = heads.target + margin - heads.source;
+  const raised =
+    missing > 0
+      ? `is raised by about ${count(missing)} revisions, ${count(margin)} above the target's`
+      : "is above the target's, and is kept there";
   await askGo(
-    `This writes to the source. Its head is raised by about ${count(raised)} revisions, ${count(margin)} above the target's; then whatever is changed under ${prefixes.join(', ')} on the target is changed there, too, for as long as this runs. Nothing is written to the target.`,
+    `This writes to the source. Its head ${raised}; then whatever is changed under ${prefixes.join(', ')} on the target is changed there, too, for as long as this runs. Nothing is written to the target.`,
     warnings,
     yes,
     context,
@@ -127,21 +131,27 @@ function texts(): Omit<LiveTexts<ReverseStatus, ReverseLine>, 'onStatus'> {
   };
 }
 
+/** Late writes first: a narrow terminal shows no more than the beginning. */
 function statusLine(s: ReverseLine): string {
   if (s.comparing) return [...lagFirst(s), `${count(s.comparing.keys)} keys`].join('; ');
   if (s.position === null) return lagFirst(s).join('; ');
   const parts = [
+    ...lateText(s),
     `revision ${s.position} of the target`,
     `${count(s.keysPerSecond)} keys/s`,
-    ...(s.margin === null ? [] : [`source ${count(s.margin)} above`]),
-    ...lateText(s),
+    ...(s.margin === null ? [] : [marginText(s.margin)]),
   ];
   return [...lagFirst(s), ...parts].join('; ');
 }
 
-function lateText({ lateWrites: { count: found, replaced } }: ReverseStatus): string[] {
+function marginText(margin: number): string {
+  return margin < 0 ? `source ${count(-margin)} below` : `source ${count(margin)} above`;
+}
+
+function lateText({ lateWrites: { count: found, open, all } }: ReverseStatus): string[] {
   if (found === 0) return [];
-  return [`${count(found)} late writes, ${count(found - replaced)} of them open`];
+  const writes = found === 1 ? 'late write' : 'late writes';
+  return [`${count(found)} ${writes}, ${all ? '' : 'more than '}${count(open.length)} open`];
 }
 
 function summary(s: ReverseStatus, seconds: number): string {

@@ -107,7 +107,7 @@ const GAUGES: readonly Metric[] = [
   },
   {
     name: 'reverse_late_writes',
-    help: 'Late writes on the source since the cutover, and what became of them: replaced by what the target has, or open.',
+    help: 'Late writes on the source since the cutover that were replaced by what the target has; open: keys that still are as they were written, the first 100.',
     of: ({ wayBack }) =>
       wayBack &&
       (['replaced', 'open'] as const).map((state) => ({

@@ -26,7 +26,7 @@ export function reverseView(
   const { state, clusters, position, exact, sourceHead, targetHead, margin } = status;
   const { lagRevisions, lagSeconds, lateWrites, lateSeenSeconds } = status;
   const { transactions, puts, deletions, bytes, leases, retries, trouble } = status;
-  const { count: found, replaced } = lateWrites;
+  const { count: found, replaced, open } = lateWrites;
   return {
     ...{ ...view, state, clusters, leases, retries, trouble },
     sentence: sentence(status),
@@ -37,7 +37,7 @@ export function reverseView(
     wrote: { revisions: transactions, fillers: 0, puts, deletions, bytes },
     wayBack: {
       ...{ exact, position, margin, lateSeenSeconds },
-      lateWrites: { count: found, replaced, open: found - replaced },
+      lateWrites: { count: found, replaced, open: open.length },
     },
     next: next(status, commands),
   };
@@ -77,7 +77,7 @@ function next(s: ReverseStatus, { audit, rollback }: ReverseCommands): View['nex
   if (s.trouble) return { text: s.trouble.hint ?? WAIT.text, command: null };
   if (s.state === 'over') return { text: 'Nothing is left to do for it.', command: null };
   if (!isThere(s)) return WAIT;
-  if (s.lateWrites.count > s.lateWrites.replaced)
+  if (s.lateWrites.open.length > 0)
     return {
       text: 'Somebody has written on the source. Find out who; the keys differ until the target changes them, or a rollback does.',
       command: audit(s.prefixes[0] ?? ''),

@@ -109,7 +109,7 @@ export interface WayBackView {
   position: Revision | null;
   /** How far the source's head is above the target's. */
   margin: number | null;
-  /** Written on the source by others since: in all, replaced by what the target has, and neither. */
+  /** Written on the source by others since: in all; replaced by what the target has; keys that still are so. */
   lateWrites: { count: number; replaced: number; open: number };
   /** How far the watch for them is behind. */
   lateSeenSeconds: number | null;

@@ -1,4 +1,4 @@
-/** What a night will be like, as rows: what, how long or how many, and how that is known. */
+/** What a night will be like, as rows: what, how long or how many, and how that is known. 80 columns hold them. */
 import type { RehearsalReport } from '../cutover/rehearse.js';
 import { count, duration } from '../text.js';
 
@@ -32,7 +32,7 @@ function freezeRows({ outlook }: Measured): OutlookRow[] {
           ['writes refused for', about(freeze.prewarmed), 'pre-warmed: the sum of what is below'],
         ] as OutlookRow[])),
     ['our share', short(own.seconds), 'drain, compare, takeover, fence'],
-    ['  drain', short(own.drain), "measured: the quiet time, and the source's watch"],
+    ['  drain', short(own.drain), 'measured: the quiet time, and the watch'],
     ['  compare', short(own.compare), 'measured: until the target had it'],
     ['  takeover', short(own.takeover), "estimated, by the target's round trip"],
     ['  fence', short(own.fence), "estimated, by the target's round trip"],
@@ -41,7 +41,7 @@ function freezeRows({ outlook }: Measured): OutlookRow[] {
       ? [
           'restarts',
           rolling.seconds === null ? NOT_KNOWN : duration(rolling.seconds),
-          `told by the hook, of ${rolling.told} of ${rolling.of} apiservers`,
+          `told by the hook, for ${rolling.told} of ${rolling.of}`,
         ]
       : [
           'the flip',
@@ -63,11 +63,7 @@ function sourceRows({ audit, live, margin }: Measured): OutlookRow[] {
   const share = Math.round((live.quiet / live.windows) * 100);
   return [
     ...rows,
-    [
-      'quiet now',
-      `${share}% of the time`,
-      `measured: ${count(live.windows)} looks; the freeze has to make it 100`,
-    ],
+    ['quiet now', `${share}%`, `of ${count(live.windows)} looks; in the freeze all of them`],
     ["the source's rate", `${live.revisionsPerSecond.toFixed(1)} a second`, 'measured: revisions'],
     [
       'margin',

@@ -8,7 +8,7 @@
  *
  * What is put right may be a late write on the source. It surely is where the target has not changed the
  * key since the reverse was there last, or where the source's row is newer than whatever a reverse has
- * written: then it is named. A deletion on the target, and a late one of the same key on the source, look
+ * written, and not as this one has left it: then it is named. A deletion on the target, and a late one of the same key on the source, look
  * the same in the end, and are.
  *
  * Compacted on the target meanwhile, it begins again: what is put right already is equal.
@@ -31,8 +31,10 @@ export interface ComparisonOptions {
   prefixes: PrefixSet;
   sink: ReverseSink;
   late: LateKeys;
-  /** The source's revision above which no reverse has written before this one. */
+  /** The source's revision above which nothing was written by a reverse, but for what is ours. */
   newest: Revision;
+  /** Whether a row of the source is as this run has left it above that. */
+  wasOurs: (key: Buffer, mod: Revision) => boolean;
   onProgress: (keys: number) => void;
   onNote: OnNote;
   signal: AbortSignal;
@@ -61,7 +63,7 @@ export async function compareBoth(options: ComparisonOptions): Promise<Revision 
 }
 
 async function walk(options: ComparisonOptions, before: Revision, pin: Revision): Promise<boolean> {
-  const { source, target, prefixes, sink, late, newest, onProgress, signal } = options;
+  const { source, target, prefixes, sink, late, newest, wasOurs, onProgress, signal } = options;
   const position = sink.position;
   let [keys, ended] = [0, false];
   await sideBySide(
@@ -70,7 +72,7 @@ async function walk(options: ComparisonOptions, before: Revision, pin: Revision)
     (there, here) => {
       keys++;
       if (ended || isBrought(there, here)) return undefined;
-      const [record, isLate] = judge(there, here, { before, pin, newest });
+      const [record, isLate] = judge(there, here, { before, pin, newest, wasOurs });
       const unseen = isLate && !late.has(record.key);
       return sink.write({ records: [record], position }, true, signal).then((done) => {
         if (!done) ended = true;
@@ -82,6 +84,7 @@ async function walk(options: ComparisonOptions, before: Revision, pin: Revision)
       onProgress(keys);
     },
   );
+  onProgress(keys);
   return !ended;
 }
 
@@ -94,16 +97,19 @@ function isBrought(there: Buffer | undefined, here: Buffer | undefined): boolean
   return same && old.modRevision > now.modRevision;
 }
 
+type Bounds = { before: Revision; pin: Revision } & Pick<ComparisonOptions, 'newest' | 'wasOurs'>;
+
 /** What the source gets, and whether that is put over a late write. A row would keep its page in memory. */
 function judge(
   there: Buffer | undefined,
   here: Buffer | undefined,
-  { before, pin, newest }: { before: Revision; pin: Revision; newest: Revision },
+  { before, pin, newest, wasOurs }: Bounds,
 ): [Record, boolean] {
   const old = there && parseKeyValue(there);
   const now = here && parseKeyValue(here);
   const key = Buffer.from(old?.key ?? now?.key ?? Buffer.alloc(0));
-  const isLate = (old?.modRevision ?? 0) > newest || (now?.modRevision ?? pin) <= before;
+  const isOthers = old !== undefined && old.modRevision > newest && !wasOurs(key, old.modRevision);
+  const isLate = isOthers || (now?.modRevision ?? pin) <= before;
   const record: Record = here
     ? { main: now?.modRevision ?? pin, sub: 0, tombstone: false, key, bytes: Buffer.from(here) }
     : { main: pin, sub: 0, tombstone: true, key, bytes: encodeKeyValue({ key }) };

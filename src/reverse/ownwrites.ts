@@ -52,7 +52,9 @@ interface OwnWritesOptions {
 }
 
 export class OwnWrites implements Conditions {
-  readonly #written = new Map<string, Own>();
+  #written = new Map<string, Own>();
+  /** Likewise, when the watch before this one ended. */
+  #before: ReadonlyMap<string, Own> = new Map();
   #revisions: Revision[] = [];
   #pending = false;
   readonly #answered = new Wakeup();
@@ -65,7 +67,8 @@ export class OwnWrites implements Conditions {
   begin(watch: Pick<LateWrites, 'position' | 'passed'>, signal: AbortSignal): void {
     this.#watch = watch;
     this.#signal = signal;
-    this.#written.clear();
+    this.#before = this.#written;
+    this.#written = new Map();
     this.#revisions = [];
     this.#pending = false;
   }
@@ -101,6 +104,11 @@ export class OwnWrites implements Conditions {
   /** Whether we have written this key above this revision. */
   wroteAbove(key: Buffer, revision: Revision): boolean {
     return (this.#written.get(key.toString('latin1'))?.at ?? 0) > revision;
+  }
+
+  /** Whether we had left this key at this revision of the source, where the watch before had not come so far. */
+  wasOurs(key: Buffer, mod: Revision): boolean {
+    return this.#before.get(key.toString('latin1'))?.mod === mod;
   }
 
   /**

@@ -41,7 +41,7 @@ import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.j
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import { isOver, refuseStanding, type Standing } from './checks.js';
-import { compareBoth } from './comparison.js';
+import { compareBoth, type ComparisonOptions } from './comparison.js';
 import { LateKeys } from './latekeys.js';
 import { Margin } from './margin.js';
 import { OwnWrites } from './ownwrites.js';
@@ -87,6 +87,8 @@ const ENDED = ['TARGET_CUT_OVER', 'TARGET_TAKEN_OVER', 'TARGET_HEAD_OFF'] as con
 const POLL_MS = 500;
 const CHECK_MS = 2000;
 const SILENT_SECONDS = 3;
+/** The source is asked less often than the target. */
+const SOURCE_SILENT_SECONDS = SILENT_SECONDS + CHECK_MS / 1000;
 const LEASES_NOT_KEPT = 'leases on the source are not refreshed';
 
 export class Reverse {
@@ -102,7 +104,6 @@ export class Reverse {
   #parts: Parts | undefined;
   #tail: Tail | undefined;
   #watch: LateWrites | undefined;
-  #sink: ReverseSink | undefined;
   #comparing: { keys: number } | undefined;
   #standing: Bounds | undefined;
   #endedBy: Phase | undefined;
@@ -123,6 +124,7 @@ export class Reverse {
     const { stored, prefixes } = this.#standing ?? {};
     const heads = margin?.heads ?? this.#standing?.heads;
     const sourceHead = Math.max(heads?.source ?? 0, writer?.cursorMod ?? 0);
+    const targetHead = Math.max(this.#lag.head, position ?? 0);
     return {
       state: this.#phase(position),
       clusters: { source: source.clusterId ?? null, target: target.clusterId ?? null },
@@ -130,8 +132,8 @@ export class Reverse {
       exact: stored?.exact ?? null,
       position: position ?? null,
       sourceHead,
-      targetHead: this.#lag.head,
-      margin: heads ? sourceHead - Math.max(heads.target, this.#lag.head) : null,
+      targetHead,
+      margin: heads ? sourceHead - Math.max(heads.target, targetHead) : null,
       lagRevisions: lag?.revisions ?? null,
       lagSeconds: lag?.seconds ?? null,
       caughtUpAt: this.#lag.caughtUpAt ?? null,
@@ -250,10 +252,12 @@ export class Reverse {
   ): Promise<void> {
     const { source, onNote } = this.o;
     let lost: LockstepError | undefined;
-    // Of the source: above it no key was written by any reverse.
-    let newest = stored.exact;
+    let newest: Revision | undefined;
     const isOver = () => signal.aborted;
     while (!isOver()) {
+      // Not behind the last one: what that has come to is what the end is told by.
+      this.#revisions += this.#tail?.revisions ?? 0;
+      this.#tail = undefined;
       const before = await this.#claim(parts, firstState(stored.exact), signal);
       if (!this.#raised) await this.#raise(parts, signal);
       parts.leases.begin();
@@ -261,8 +265,8 @@ export class Reverse {
       const ask = () => source.head(probeKey(prefixes));
       const gone = lost?.side === 'source';
       const after = gone ? (await untilAnswered(signal, ask, this.#source)).revision : seen;
-      // Where this one has written no key since it found the cursor, its own claim says nothing.
-      if (this.#sink?.sent !== false) newest = Math.max(before, stored.exact);
+      // What this run has brought above that it knows by name: it must not hide what somebody wrote before it.
+      newest = Math.max(newest ?? Math.max(before, stored.exact), this.#watch?.position ?? 0);
       const compare = lost !== undefined || comparing ? { newest } : undefined;
       try {
         await this.#round(parts, prefixes, sides, { after, compare }, signal);
@@ -273,9 +277,6 @@ export class Reverse {
         if (isOver()) break;
         lost = error;
         onNote(`${error.message}, beyond what is known of it: comparing both sides`, true);
-      } finally {
-        this.#revisions += this.#tail?.revisions ?? 0;
-        this.#tail = undefined;
       }
     }
     this.#done.abort();
@@ -352,10 +353,11 @@ export class Reverse {
       },
     }));
     const seen = () => watch.position;
-    const sink = (this.#sink = new ReverseSink({ writer, margin, late: this.#late, seen }));
+    const sink = new ReverseSink({ writer, margin, late: this.#late, seen });
     await beside(signal, [(stop) => watch.run(stop)], async (stop) => {
       own.begin(watch, stop);
-      if (compare && !(await this.#compare(prefixes, sink, compare.newest, stop))) return;
+      const wasOurs = (name: Buffer, mod: Revision) => own.wasOurs(name, mod);
+      if (compare && !(await this.#compare(prefixes, sink, { ...compare, wasOurs }, stop))) return;
       await this.#follow(prefixes, sink, sides.target, stop);
       if (stop.aborted) return;
       // Who has waited for this end relies on what the cursor says of late writes.
@@ -368,14 +370,14 @@ export class Reverse {
   async #compare(
     prefixes: PrefixSet,
     sink: ReverseSink,
-    newest: Revision,
+    known: Pick<ComparisonOptions, 'newest' | 'wasOurs'>,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, onNote } = this.o;
     const progress = (this.#comparing = { keys: 0 });
     const once = async () =>
       compareBoth({
-        ...{ source, target, prefixes, sink, newest, onNote, signal, late: this.#late },
+        ...{ source, target, prefixes, sink, ...known, onNote, signal, late: this.#late },
         onProgress: (keys) => {
           progress.keys = keys;
         },
@@ -448,7 +450,8 @@ export class Reverse {
   #phase(position: Revision | undefined): ReversePhase {
     if (this.#endedBy) return 'over';
     if (!this.#raised) return 'raising the source';
-    if (this.#source.error) return 'waiting for the source';
+    if (this.#source.error || this.#lateLag.silence() > SOURCE_SILENT_SECONDS)
+      return 'waiting for the source';
     if (this.#target.error || this.#lag.silence() > SILENT_SECONDS) return 'waiting for the target';
     if (this.#comparing || !this.#tail || position === undefined) return 'comparing';
     const isThere =

@@ -17,8 +17,6 @@ interface ReverseSinkOptions {
 }
 
 export class ReverseSink implements Sink {
-  /** Whether a key of the source was written, or may have been. */
-  sent = false;
   /** Changes of the late keys that the cursor has. */
   #lateChanges: number;
 
@@ -55,7 +53,6 @@ export class ReverseSink implements Sink {
       if (!(await writer.commit([], this.#state(this.position, comparing), end))) return false;
     }
     const { changes } = late;
-    if (records.length > 0) this.sent = true;
     if (!(await writer.commit(records, this.#state(position, comparing), end))) return false;
     this.#lateChanges = changes;
     return true;

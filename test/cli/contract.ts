@@ -141,6 +141,53 @@ export const follow = z.strictObject({
     .nullable(),
 });
 
+const phase = z.enum([
+  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
+  ...(['retiring', 'retired'] as const),
+]);
+
+const lateSum = { count, replaced: count, all: z.boolean() };
+
+/** Of `follow --reverse`, and of what a cutover goes on with. */
+export const reverse = z.strictObject({
+  state: z.enum([
+    'raising the source',
+    'waiting for the target',
+    'waiting for the source',
+    'comparing',
+    'catching up',
+    'the way back is open',
+    'over',
+  ]),
+  clusters: z.strictObject({ source: hexId.nullable(), target: hexId.nullable() }),
+  prefixes: z.array(z.string()),
+  exact: revision.nullable(),
+  position: revision.nullable(),
+  sourceHead: count,
+  targetHead: count,
+  margin: z.number().int().nullable(),
+  lagRevisions: count.nullable(),
+  lagSeconds: z.number().nonnegative().nullable(),
+  caughtUpAt: z.iso.datetime().nullable(),
+  comparing: z.strictObject({ keys: count }).nullable(),
+  lateWrites: z.strictObject({
+    ...lateSum,
+    open: z.array(z.strictObject({ key: z.string(), keyBase64: z.base64().optional(), revision })),
+  }),
+  lateSeen: revision.nullable(),
+  lateSeenSeconds: z.number().nonnegative().nullable(),
+  transactions: count,
+  puts: count,
+  deletions: count,
+  bytes: count,
+  revisions: count,
+  leases,
+  endedBy: phase.nullable(),
+  retries,
+  trouble,
+  keysPerSecond: count,
+});
+
 export const control = {
   throttle: z.strictObject({
     throttle: z.strictObject({ maxRate: count.nullable(), before: count.nullable() }),
@@ -210,11 +257,6 @@ export const auditDifference = z.strictObject({
     revision: revision.optional(),
   }),
 });
-
-const phase = z.enum([
-  ...(['fenced', 'switched', 'done', 'rolling back', 'switched back', 'rolled back'] as const),
-  ...(['retiring', 'retired'] as const),
-]);
 
 const changes = z.strictObject({
   put: count,
@@ -338,9 +380,7 @@ export const status = z.strictObject({
   wayBack: z
     .strictObject({
       ...{ position: revision, comparing: z.boolean(), at: z.string() },
-      lateWrites: z.strictObject({
-        ...{ count, replaced: count, open: z.array(z.string()), all: z.boolean() },
-      }),
+      lateWrites: z.strictObject({ ...lateSum, open: z.array(z.string()) }),
     })
     .nullable(),
   sourceHead: revision.nullable(),

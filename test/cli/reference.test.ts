@@ -38,6 +38,7 @@ const CONTRACTS: Record<string, z.ZodType[]> = {
   seed: [contract.seed],
   crop: [contract.crop],
   follow: [contract.follow],
+  'follow --reverse': [contract.reverse],
   audit: [
     ...[contract.auditDifference, contract.auditReport, contract.valuesReport],
     contract.auditVerify,

@@ -3,12 +3,12 @@
  * whatever is wrong on that way leads to the long one. In the end the source has what the target had, by both.
  */
 import { expect } from 'chai';
-import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { OWN_PREFIX, prefixRange } from '../../src/mvcc/prefix.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { withCerts } from '../kube/scene.js';
 import { Night, type Side } from './night.js';
 import { failure, MeddledClient, until } from './pair.js';
+import { expectReturned, held } from './returned.js';
 
 describe('the short way back', () => {
   const { certs } = withCerts();
@@ -30,27 +30,7 @@ describe('the short way back', () => {
       success: [{ requestDeleteRange: { key: Buffer.from(`${PODS}${name}`) } }],
     });
 
-  async function held(side: Side): Promise<Map<string, KeyValue>> {
-    const { rows } = await night.direct[side].range(prefixRange(PODS));
-    return new Map(rows.map(parseKeyValue).map((kv) => [kv.key.toString(), kv]));
-  }
-
-  /** Content is the same, what was changed lies above, and nothing of ours is left. */
-  async function same(): Promise<void> {
-    const [source, target] = [await held('source'), await held('target')];
-    expect([...source.keys()]).to.deep.equal([...target.keys()]);
-    for (const [name, there] of source) {
-      const here = target.get(name);
-      expect(there.value.toString(), name).to.equal(here?.value.toString());
-      if (there.modRevision !== here?.modRevision)
-        expect(there.modRevision, name).to.be.above(here?.modRevision ?? 0);
-    }
-    const { rows } = await night.direct.source.range(prefixRange(OWN_PREFIX));
-    expect(rows.map((row) => parseKeyValue(row).key.toString())).to.deep.equal([]);
-    expect(await night.phase()).to.equal('rolled back');
-    expect(night.serves).to.deep.equal(['source', 'source']);
-    expect(night.frozen).to.equal(false);
-  }
+  const same = () => expectReturned(night);
 
   async function changes(): Promise<void> {
     await night.put('target', 'default/a', 'there');
@@ -240,5 +220,5 @@ describe('the short way back', () => {
     expect((await rowOf('kube-system/d'))?.value.toString()).to.equal('late');
   });
 
-  const rowOf = async (name: string) => (await held('source')).get(`${PODS}${name}`);
+  const rowOf = async (name: string) => (await held(night, 'source')).get(`${PODS}${name}`);
 });

@@ -82,6 +82,8 @@ export class Acts {
     const hook = ['--switch-hook', `${night.script} "$APISERVER" "$OVERRIDES"`];
     const cutover = ['cutover', ...this.#ends(target), ...kube, ...hook, '--yes', '--watch', '1s'];
     try {
+      const rehearsal = ['cutover', '--rehearse', ...this.#ends(target), ...kube];
+      await this.#keep('cutover-rehearse', [...rehearsal, '--sample', '1s', '--max-freeze', '3s']);
       await this.#keep('cutover-nobody-follows', cutover);
       const dies = await this.#inLockstep(target);
       night.atFreeze = async () => {
@@ -98,9 +100,31 @@ export class Acts {
       await this.#keep('cutover-alarms', cutover);
       await this.#keep('status-done', ['status', ...this.#ends(target), ...kube]);
       await this.#keep('audit-taken-over', ['audit', ...this.#ends(target)]);
+      await this.#goesBack(target, [...kube, ...hook]);
     } finally {
       night.close();
     }
+  }
+
+  /** The way back is kept open; somebody still writes on the source; and then it goes back. */
+  async #goesBack(target: Etcd, night: string[]): Promise<void> {
+    const ends = this.#ends(target);
+    const reverse = new Running([
+      ...['follow', '--reverse', ...ends, '--margin', '300', '--yes'],
+      ...['--status-interval', '1s'],
+    ]);
+    await reverse.until(({ stderr }) => stderr.includes('the way back is open'));
+    await this.#change('web-0', 'written late');
+    await reverse.until(({ stderr }) => stderr.includes('2 late writes'));
+    const changed = await onTarget(target, 'web-2');
+    await reverse.until(({ stderr }) => stderr.includes(`revision ${changed} of the target`));
+    await this.#keep('status-way-back', ['status', ...ends]);
+    for (const name of ['web-0', 'web-1']) await onTarget(target, name);
+    await reverse.until(({ stderr }) => stderr.includes('2 late writes, 0 open'));
+    reverse.signal('SIGTERM');
+    this.#note('follow-reverse', await reverse.ended);
+    const rollback = ['rollback', ...ends, ...night, '--margin', '300', '--yes', '--watch', '1s'];
+    await this.#keep('rollback', rollback);
   }
 
   #ends(target: Etcd): string[] {
@@ -130,4 +154,10 @@ export class Acts {
   #note(name: string, { stderr, stdout }: Ended): void {
     this.outputs.set(name, stderr + stdout);
   }
+}
+
+/** A client of the target's, after the cutover. @returns its revision */
+async function onTarget(target: Etcd, name: string): Promise<number> {
+  const put = await target.ctl('put', `${PODS}default/${name}`, 'v3', '-w', 'json');
+  return (JSON.parse(put) as { header: { revision: number } }).header.revision;
 }

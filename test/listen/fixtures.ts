@@ -2,8 +2,10 @@
 import { EventLog } from '../../src/listen/eventlog.js';
 import type { ViewFacts } from '../../src/listen/blankview.js';
 import { followView } from '../../src/listen/followview.js';
+import { reverseView } from '../../src/listen/reverseview.js';
 import type { View } from '../../src/listen/view.js';
 import type { FollowStatus } from '../../src/lockstep/follow.js';
+import type { ReverseStatus } from '../../src/reverse/reversestatus.js';
 
 export const STARTED = new Date('2026-03-01T20:00:00.000Z');
 
@@ -45,6 +47,26 @@ export const COMMANDS = {
 
 export function followed(other: Partial<FollowStatus> = {}, readyLagSeconds?: number): View {
   return followView(facts(readyLagSeconds), followStatus(other), COMMANDS);
+}
+
+/** The way back is open, and somebody has written late. */
+export function reversed(other: Partial<ReverseStatus> = {}): View {
+  const late = { key: '/registry/pods/default/late', revision: 6100 };
+  const status: ReverseStatus = {
+    state: 'the way back is open',
+    clusters: { source: 'a1', target: 'b2' },
+    prefixes: ['/registry/pods/'],
+    ...{ exact: 5000, position: 5400, sourceHead: 6200, targetHead: 5400, margin: 800 },
+    ...{ lagRevisions: 0, lagSeconds: 0, caughtUpAt: '2026-03-01T20:01:00.000Z', comparing: null },
+    lateWrites: { count: 3, replaced: 2, open: [late], all: true },
+    ...{ lateSeen: 6200, lateSeenSeconds: 0.1 },
+    ...{ transactions: 40, puts: 30, deletions: 12, bytes: 2048, revisions: 41 },
+    leases: { kept: 7, missed: 0, endsInSeconds: null },
+    ...{ endedBy: null, retries: [], trouble: null },
+    ...other,
+  };
+  const commands = { audit: (one: string) => `audit ${one}`, rollback: 'rollback' };
+  return reverseView(facts(), status, commands);
 }
 
 /** A cutover whose apiservers are being moved, with one audit before it: nearly all that a view can have. */

@@ -11,7 +11,7 @@ import { seedView } from '../../src/listen/seedview.js';
 import { STATES } from '../../src/listen/view.js';
 import type { FollowStatus } from '../../src/lockstep/follow.js';
 import type { MirrorStatus } from '../../src/mirror/mirrorstatus.js';
-import { COMMANDS, facts, followed } from './fixtures.js';
+import { COMMANDS, facts, followed, reversed } from './fixtures.js';
 
 const AWAY: FollowStatus['trouble'] = {
   ...{ code: 'UNAVAILABLE', message: 'target: it is away', hint: null },
@@ -207,5 +207,32 @@ describe('the view of a fence that is kept', () => {
     const log = kept(60);
     log.ended({ kind: 'fence' });
     expect(nightView(log.record, facts())).to.deep.include({ mood: 'well', trouble: null });
+  });
+});
+
+describe('the view of follow --reverse', () => {
+  const late = (open: { key: string; revision: number }[]) => ({
+    lateWrites: { count: 3, replaced: 2, open, all: true },
+  });
+
+  it('open: well and ready, and the way back is what is named', () => {
+    // One key was written late twice, and brought over once: none is open.
+    const view = reversed(late([]));
+    expect(view).to.deep.include({ mood: 'well', ready: true, command: 'reverse' });
+    expect(view.wayBack?.lateWrites).to.deep.equal({ count: 3, replaced: 2, open: 0 });
+    expect(view.next.command).to.equal('rollback');
+  });
+
+  it('a late write that is open: an audit shows it', () => {
+    const view = reversed(late([{ key: '/registry/pods/a', revision: 9 }]));
+    expect(view.wayBack?.lateWrites.open).to.equal(1);
+    expect(view.next.command).to.equal('audit /registry/pods/');
+  });
+
+  it('not ready while it catches up, lags, or waits', () => {
+    expect(reversed({ state: 'catching up' }).ready).to.equal(false);
+    expect(reversed({ lagSeconds: 11 }).ready).to.equal(false);
+    const waits = reversed({ state: 'waiting for the source', trouble: AWAY });
+    expect(waits).to.deep.include({ mood: 'trouble', ready: false });
   });
 });

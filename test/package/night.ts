@@ -49,8 +49,9 @@ export async function nightBetween(
   for (const fake of fakes)
     fake.override = async (asked) => {
       if (isFreeze(asked)) await night.atFreeze?.();
-      const isMoved = moved().some((line) => line.startsWith(`${fake.url} `));
-      return listedFrom(isMoved ? there : stage.client, asked);
+      // Who goes back is run with an empty flag.
+      const last = moved().findLast((line) => line.split(' ')[0] === fake.url);
+      return listedFrom(last?.split(' ')[1] ? there : stage.client, asked);
     };
   return night;
 }

@@ -6,6 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { LockstepError } from '../../src/errors.js';
+import { reverse as contract } from '../cli/contract.js';
+import { whole } from '../cli/run.js';
 import { Random, SOAK } from '../crash/random.js';
 import { Pool } from '../crash/mortal.js';
 import { del, put, PREFIX, ReversePair, type RunningReverse } from './pair.js';
@@ -85,8 +87,9 @@ describe("a reverse's process dies", () => {
         ...['--dest-endpoints', pair.etcds.target.endpoint],
       ];
       for (const spell of ['mirror.copy.claimed', 'mirror.copy.answer:4', 'mirror.copy.send:5:1']) {
-        const { signal, stderr } = await pool.run(args, { LOCKSTEP_FAILPOINT: spell });
+        const { signal, stdout, stderr } = await pool.run(args, { LOCKSTEP_FAILPOINT: spell });
         expect(signal, `${spell}: ${stderr}`).to.equal('SIGKILL');
+        for (const line of whole(stdout)) contract.parse(line);
       }
       const running = pair.running();
       await running.caughtUp();

@@ -1,5 +1,8 @@
 /** The way back is kept open: what is written on the target comes to the source, above its revision there. */
 import { expect } from 'chai';
+import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
+import { prefixRange } from '../../src/mvcc/prefix.js';
+import { reverseKey } from '../../src/target/reversecursor.js';
 import { failure } from '../cutover/pair.js';
 import { del, MARGIN, PREFIX, put, ReversePair, type RunningReverse } from './pair.js';
 
@@ -32,7 +35,9 @@ describe('the reverse', () => {
     });
     expect(margin).to.be.at.least(MARGIN / 2);
     expect(lateWrites.count).to.equal(0);
+    await running.until(({ state }) => state === 'the way back is open');
     const status = await running.stop();
+    expect(status.state).to.equal('the way back is open');
     const cursor = await pair.cursor();
     expect(cursor?.revision).to.equal(status.position);
     // Begun again it has nothing to do, and does nothing.
@@ -40,6 +45,50 @@ describe('the reverse', () => {
     await again.caughtUp();
     expect((await again.stop()).puts).to.equal(0);
     expect(again.alarms).to.deep.equal([]);
+  });
+});
+
+describe('a revision of many keys', () => {
+  /** Above what is guarded key by key, and above what etcd takes in one transaction. */
+  const MANY = [60, 300];
+  let pair: ReversePair;
+  before(async () => {
+    pair = await ReversePair.start();
+    await pair.cutOver();
+  });
+  after(async () => pair.end());
+
+  const name = (n: number) => `many${String(n).padStart(3, '0')}`;
+  const revisionsOf = (side: Map<string, KeyValue>) => {
+    const many = [...side].filter(([key]) => key.startsWith(`${PREFIX}many`));
+    return [many.length, new Set(many.map(([, { modRevision }]) => modRevision)).size];
+  };
+
+  it('is one revision of the source, put or deleted, and never put over a late write unseen', async () => {
+    const running = pair.running();
+    for (const keys of MANY) {
+      const puts = Array.from({ length: keys }, (_, n) => put(name(n), `${keys}`));
+      const nested = [puts.slice(0, 100), puts.slice(100, 200), puts.slice(200)].map((success) => ({
+        requestTxn: { success },
+      }));
+      await pair.write('source', put(name(0), 'late'));
+      await pair.write('target', ...nested);
+      await running.caughtUp();
+      await pair.expectBrought();
+      expect(revisionsOf(await pair.held('source'))).to.deep.equal([keys, 1]);
+    }
+    await pair.write('target', { requestDeleteRange: prefixRange(`${PREFIX}many`) });
+    await running.caughtUp();
+    await pair.expectBrought();
+    const { rows } = await pair.source.few({ key: reverseKey(pair.prefixes) });
+    const { modRevision } = parseKeyValue(rows[0]!);
+    const range = { ...prefixRange(`${PREFIX}many`), countOnly: true };
+    const before = await pair.source.range({ ...range, revision: modRevision - 1 });
+    const behind = await pair.source.range({ ...range, revision: modRevision });
+    expect([before.count, behind.count]).to.deep.equal([300, 0]);
+    const { puts, deletions, lateWrites } = await running.stop();
+    expect({ puts, deletions }).to.deep.equal({ puts: 360, deletions: 300 });
+    expect(lateWrites).to.deep.equal({ count: 2, replaced: 2, open: [], all: true });
   });
 });
 
@@ -60,23 +109,24 @@ describe('late writes on the source', () => {
     running = pair.running();
     await running.caughtUp();
     await pair.write('source', put('k0', 'late'), put('late', 'late'));
+    await pair.write('source', put('k0', 'late'));
     const at = await pair.write('source', del('k3'));
-    await running.until(({ lateWrites }) => lateWrites.count === 3);
+    await running.until(({ lateWrites }) => lateWrites.count === 4);
     await pair.write('target', put('k1', 'another'));
     await running.caughtUp();
     await pair.expectBrought(['k0', 'k3', 'late']);
     expect((await pair.held('source')).get(`${PREFIX}k0`)?.value.toString()).to.equal('late');
-    expect(running.alarms).to.have.length(3);
-    expect(running.alarms[2]).to.equal(
+    expect(running.alarms).to.have.length(4);
+    expect(running.alarms[3]).to.equal(
       `late write on the source: ${PREFIX}k3 deleted at revision ${at}`,
     );
     await pair.write('target', put('k0', 'again'), put('k3', 'again'), put('late', 'again'));
     await running.caughtUp();
     await pair.expectBrought();
-    expect(running.alarms.slice(3)).to.have.length(3);
+    expect(running.alarms.slice(4)).to.have.length(3);
     expect(running.alarms.at(-1)).to.match(/replaced: .*pods\/late, written there at revision/);
     const { lateWrites } = await running.stop();
-    expect(lateWrites).to.deep.equal({ count: 3, replaced: 3, open: [], all: true });
+    expect(lateWrites).to.deep.equal({ count: 4, replaced: 3, open: [], all: true });
     expect((await pair.cursor())?.late).to.deep.equal(lateWrites);
   });
 
