@@ -109,14 +109,21 @@ export class Runs {
     await directory.sync().finally(() => directory.close());
   }
 
-  /** The row at a place, or undefined where it is not as it was written. Blocks. */
+  /**
+   * The row at a place, or undefined where it is not as it was written. Blocks.
+   * @throws LockstepError IO
+   */
   read({ file, offset, bytes }: Place): RunRow | undefined {
     if (offset + bytes > (this.sizes.get(file) ?? 0)) return undefined;
     const into = Buffer.allocUnsafeSlow(bytes);
-    for (let done = 0; done < bytes;) {
-      const n = fs.readSync(this.#fd(file), into, done, bytes - done, offset + done);
-      if (n === 0) return undefined;
-      done += n;
+    try {
+      for (let done = 0; done < bytes;) {
+        const n = fs.readSync(this.#fd(file), into, done, bytes - done, offset + done);
+        if (n === 0) return undefined;
+        done += n;
+      }
+    } catch (error) {
+      throw unreadable(this.directory, error);
     }
     const row = rowBytesAt(into, 0) === bytes ? new RunRow(into, 0, file, offset) : undefined;
     return row?.isSound ? row : undefined;
