@@ -139,6 +139,8 @@ export class Runs {
     files: readonly number[],
     living: (file: number) => Living | undefined,
   ): AsyncGenerator<readonly RunRow[]> {
+    // What runs were sorted in is as large as a third of what is needed now.
+    this.#sorted = Buffer.alloc(0);
     const share = Math.floor(MERGE_BYTES / 2 / Math.max(files.length, 1));
     const step = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, share));
     const readers: RunReader[] = [];
