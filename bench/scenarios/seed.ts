@@ -18,10 +18,12 @@ const MOST_KEYS_FOR_THEM = 100_000;
 const FROM = ['range', 'snapshot'] as const;
 type From = (typeof FROM)[number];
 
-const BARE: Record<From, { against: string; goal: { atMost: number } }> = {
-  range: { against: 'paged Range, nothing else done', goal: { atMost: 1.4 } },
-  snapshot: { against: 'etcdctl snapshot save of the whole store', goal: { atMost: 1.6 } },
+const BARE: Record<From, { against: string; most: number }> = {
+  range: { against: 'paged Range, nothing else done', most: 1.4 },
+  snapshot: { against: 'etcdctl snapshot save of the whole store', most: 1.6 },
 };
+/** With fewer the start of the process is most of it. */
+const LEAST_KEYS_FOR_GOAL = 100_000;
 
 export async function seedScenario(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
@@ -80,7 +82,9 @@ async function atSize(
     },
     {
       ...{ scenario: 'seed', what: `${what(from)}, seed alone`, unit: 's' },
-      ...{ ours: alone[from].ours, theirs: alone[from].theirs, ratio: 'share', ...BARE[from] },
+      ...{ ours: alone[from].ours, theirs: alone[from].theirs, ratio: 'share' },
+      against: BARE[from].against,
+      ...(keys < LEAST_KEYS_FOR_GOAL ? {} : { goal: { atMost: BARE[from].most } }),
     },
   ]);
   return { made, seconds: alone.range.ours };
