@@ -21,8 +21,8 @@
  * anew. Any other journal is refused by the cursor's gap (othergap.ts) where it does not hold the same.
  * That the write lands at P says that nobody has written to the target since it was read.
  */
-import { Backoff } from '../async/again.js';
-import type { OnNote } from '../async/patience.js';
+import { Backoff, untilAnswered } from '../async/again.js';
+import { Patience, type OnNote } from '../async/patience.js';
 import { replaceJournal, type AdoptOptions } from '../base/adopt.js';
 import { bridge, path } from '../base/bridge.js';
 import { describeKey } from '../audit/report.js';
@@ -52,7 +52,8 @@ interface AgainOptions extends AdoptOptions {
 /**
  * Does nothing to a target that was not rolled back from. The source is not changed.
  * @throws LockstepError GAP_NOT_EXACT where keys cannot be made exact, TARGET_AHEAD, TARGET_OTHER_SOURCE,
- *   JOURNAL_OTHER, OTHER_RUN: the target was not changed; TARGET_FOREIGN_WRITE where somebody writes there
+ *   JOURNAL_OTHER, OTHER_RUN, WRITTEN_MEANWHILE: the target was not changed; TARGET_FOREIGN_WRITE where
+ *   somebody writes there in the moment of the one write
  */
 export async function followAgain(options: AgainOptions): Promise<void> {
   const { source, target, onNote } = options;
@@ -69,6 +70,7 @@ export async function followAgain(options: AgainOptions): Promise<void> {
   onNote(`the target was rolled back from: taking it into lockstep again, at revision ${position}`);
   const { tally, gap } = await makeJournal(options, state, { position, to: revision });
   failpoint('lockstep.again.journal');
+  await refuseWritten(options, head);
   await takeBack(options, before, { position, tally, gap });
   onNote(`the target is in lockstep again: exact from revision ${gap.to} on`);
 }
@@ -153,6 +155,25 @@ async function takeBack(
       signal.throwIfAborted();
     }
   }
+}
+
+/** The journal took its time, and a lease may have run out. Behind the one write it is too late to say so. */
+async function refuseWritten(
+  { target, onNote, signal }: AgainOptions,
+  head: Revision,
+): Promise<void> {
+  const ask = () => target.head(CURSOR_KEY);
+  const { revision } = await untilAnswered(signal, ask, new Patience(onNote));
+  if (revision === head) return;
+  throw new LockstepError(
+    'WRITTEN_MEANWHILE',
+    `the target was written while its journal was made: its head was ${head}, and is ${revision}`,
+    {
+      side: 'target',
+      revision,
+      hint: 'Nothing was changed on it. Run the same command again; if it comes again, find who writes there. A lease that runs out writes, too.',
+    },
+  );
 }
 
 const MAX_NAMED = 3;

@@ -5,6 +5,8 @@
  */
 import { expect } from 'chai';
 import { cpSync } from 'node:fs';
+import { followAgain } from '../../src/lockstep/again.js';
+import { EtcdClient, type RangeQuery } from '../../src/wire/client.js';
 import { Stage } from '../cli/stage.js';
 import { run } from '../cli/run.js';
 import { PODS, fingerprint } from '../cli/stage.js';
@@ -159,6 +161,29 @@ describe('follow --again', () => {
       await again();
       await exact();
     });
+
+  it('the target is written while the journal is made: refused, and nothing was changed on it', async () => {
+    await unmoved();
+    await night.put('source', 'default/a', 'later');
+    let written: Promise<unknown> | undefined;
+    const source = new (class extends EtcdClient {
+      override async range(query: RangeQuery): ReturnType<EtcdClient['range']> {
+        await (written ??= night.foreign('target', 1));
+        return super.range(query);
+      }
+    })(stage.source.endpoint, 'source');
+    const { journal } = night.place;
+    const { signal } = new AbortController();
+    const silent = { onNote: () => undefined, onBase: () => undefined };
+    const refused = await failure(
+      followAgain({ source, target: night.direct.target, journal, signal, ...silent }),
+    );
+    source.close();
+    expect(refused.code, refused.message).to.equal('WRITTEN_MEANWHILE');
+    expect(await night.phase()).to.equal('rolled back');
+    await again();
+    await exact();
+  });
 
   it("not before the source's head is above the target's, nor for another source", async () => {
     await unmoved();
