@@ -66,13 +66,16 @@ export function outlookOf(m: Measured): Outlook {
 }
 
 function restarts(apiservers: readonly RehearsedApiserver[]): Outlook['rolling'] {
-  const known = apiservers.flatMap(({ hook }) => (hook && takes(hook)) ?? []);
+  // What a rehearsed hook took is no measure: it has restarted nothing.
+  const known = apiservers.flatMap(({ hook }) =>
+    hook?.failed === null ? (hook.restartSeconds ?? []) : [],
+  );
   const all = apiservers.length > 0 && known.length === apiservers.length;
   const sum = known.reduce((total, one) => total + one, 0);
   return { seconds: all ? sum : null, told: known.length, of: apiservers.length };
 }
 
-/** What a hook that has done well takes in a night: as it says, or as it took. */
+/** What a flip that has done well takes in a night: as it says, or as it took. */
 function takes({ failed, seconds, restartSeconds }: HookRun): number | null {
   return failed === null ? (restartSeconds ?? seconds) : null;
 }
