@@ -11,7 +11,8 @@
  * their position, and they are then read from the source again; that the target may be ahead of the
  * journal is no contradiction, because where apply stands is read from the target. So a small batch is
  * shown to readers while LevelDB still writes it: a pod is sooner at the target, and after kill -9 it is
- * as after that power cut. Not what bridges a gap: bridged again, it would be another history.
+ * as after that power cut. Not what bridges a gap: bridged again, it would be another history, so it is
+ * fsynced before anybody reads it.
  *
  * Rows of the base lie in runs beside LevelDB (runs.ts), all else in it. They all lie below `watchFrom`, what
  * came by the watch from there on.
@@ -184,12 +185,13 @@ export class Journal implements RevisionLog {
 
   /**
    * Appends whole revisions and the position they prove, as one; one call at a time.
-   * @param before `shown`: readers may have them before they are written
+   * @param before `shown`: readers may have them before they are written; `synced`: not before a power cut
+   *   leaves them there
    */
   async append(
     revisions: readonly WholeRevision[],
     position: Position,
-    before: 'shown' | 'written' = 'written',
+    before: 'shown' | 'written' | 'synced' = 'written',
   ): Promise<void> {
     failpoint('journal.append.begin');
     if (position < this.#shown.position)
@@ -206,7 +208,7 @@ export class Journal implements RevisionLog {
       this.#unwritten = linked;
       show();
     }
-    await this.#write((batch, mark) => {
+    const fill = (batch: RowBatch, mark: layout.Mark) => {
       mark.position = position;
       mark.lastRevision = lastRevision;
       for (const { previous, records } of linked)
@@ -215,7 +217,8 @@ export class Journal implements RevisionLog {
           putRow(batch, mark, record, link);
           this.#appendedBytes += record.bytes.length;
         }
-    });
+    };
+    await this.#write(fill, { sync: before === 'synced' });
     this.#unwritten = [];
     if (early) this.appended.wake();
     else show();
