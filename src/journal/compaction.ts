@@ -68,11 +68,14 @@ export async function compactRows(
       const old = entries.filter((entry) => entry.main <= revision);
       const last = old.at(-1);
       if (last && !(last.tombstone && last.main < revision)) old.pop();
-      doomed.push(...old);
+      // Oldest first: cut short, a key that is gone still has its deletion.
+      for (const entry of old) {
+        doomed.push(entry);
+        if (doomed.length >= DELETES_PER_BATCH) await flush();
+      }
       for (const { place } of entries.slice(old.length))
         if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
     }
-    if (doomed.length >= DELETES_PER_BATCH) await flush();
   }
   await flush();
   const { sizes } = journal.runs;

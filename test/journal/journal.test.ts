@@ -219,6 +219,21 @@ describe('journal', () => {
     await pair.journal.destroy();
   });
 
+  it('drops any number of revisions of one key', async () => {
+    const { journal } = await create();
+    const last = 130_000;
+    for (let main = WATCH_FROM; main <= last; main += 10_000) {
+      const mains = Array.from({ length: 10_000 }, (_, i) => main + i).filter((at) => at < last);
+      const puts = mains.map((at) => whole([row(at, 0, KEYS[0]!, false)]));
+      await journal.append(puts, proven(mains.at(-1)!));
+    }
+    await journal.append([whole([row(last, 0, KEYS[0]!, true)])], proven(last));
+    await journal.append([], proven(last + 1));
+    expect((await journal.compact(last + 1)).keys).to.equal(0);
+    expect(await readRows(journal.everything())).to.deep.equal([]);
+    await journal.destroy();
+  }).timeout(60_000);
+
   it('keeps all that is told of itself at once', async () => {
     const { directory, journal } = await create();
     await journal.append([], proven(20));
