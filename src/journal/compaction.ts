@@ -12,7 +12,7 @@ import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { IndexEntry, Mark } from './layout.js';
-import { putIndex, removeRow, type RowBatch } from './rowbatch.js';
+import { putIndex, removeRow, RowSum, type RowBatch } from './rowbatch.js';
 import { RunBuffer } from './runbuffer.js';
 import type { Living } from './runreader.js';
 import type { Runs } from './runs.js';
@@ -20,8 +20,10 @@ import type { Runs } from './runs.js';
 /** A journal, as far as its compaction goes. */
 interface Compactable {
   runs: Runs;
-  /** The index entries of one key after another, each oldest first; some keys at a time. */
-  keys: () => AsyncIterable<IndexEntry[][]>;
+  /** The index entries of one key after another, each oldest first; some keys at a time. Read once. */
+  keys: AsyncIterable<IndexEntry[][]>;
+  /** Of all of them; throws where it is not that of the rows. */
+  checkIndex: (sum: RowSum) => void;
   living: Living;
   /** @param how `runs`: the last run that counts */
   write: (
@@ -52,6 +54,7 @@ export async function compactRows(
   position: Revision,
 ): Promise<Compacted> {
   const tally = new Tally();
+  const index = new RowSum();
   const used = new Map<number, number>();
   let doomed: IndexEntry[] = [];
   const flush = async () => {
@@ -61,8 +64,9 @@ export async function compactRows(
     });
     doomed = [];
   };
-  for await (const keys of journal.keys()) {
+  for await (const keys of journal.keys) {
     for (const entries of keys) {
+      for (const entry of entries) index.add(entry.check);
       const newest = entries.findLast((entry) => entry.main <= position);
       if (newest && !newest.tombstone) tally.add(newest.digest);
       const old = entries.filter((entry) => entry.main <= revision);
@@ -78,6 +82,8 @@ export async function compactRows(
     }
   }
   await flush();
+  // What lies in a run and has no entry goes with it.
+  journal.checkIndex(index);
   const { sizes } = journal.runs;
   const wasteful = [...sizes]
     .filter(([file, size]) => (used.get(file) ?? 0) < size * USED_ENOUGH)

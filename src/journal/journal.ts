@@ -341,6 +341,7 @@ export class Journal implements RevisionLog {
    * does (a deletion at exactly `revision` stays: a watch may start there).
    * @param revision at most the position
    * @returns the tally at the position that it had when the compaction began
+   * @throws LockstepError JOURNAL_DAMAGED, at the end, too: what the index lacks is not seen before
    */
   async compact(revision: Revision): Promise<Tally> {
     const { position } = this;
@@ -353,10 +354,14 @@ export class Journal implements RevisionLog {
         }),
         sync: true,
       });
+    const { keys, mark } = await this.#indexNow();
     const { tally, whole } = await compactRows(
       {
         runs: this.#runs,
-        keys: () => this.#reader.keys(),
+        keys,
+        checkIndex: (sum) => {
+          if (!sum.equals(mark)) throw damaged(this.directory, 'entries of its index are missing');
+        },
         living: this.#reader.living,
         write: (fill, { sync = false, runs } = {}) =>
           this.#write(fill, {
@@ -369,6 +374,11 @@ export class Journal implements RevisionLog {
     );
     this.#whole = whole;
     return tally;
+  }
+
+  /** The index as it is between two writes, and the mark of that moment. */
+  #indexNow(): Promise<{ keys: AsyncIterable<layout.IndexEntry[][]>; mark: layout.Mark }> {
+    return this.#lastWrite.then(() => ({ keys: this.#reader.keys(), mark: this.#mark }));
   }
 
   /** Bytes on disk. */
