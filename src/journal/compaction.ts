@@ -28,8 +28,10 @@ interface Compactable {
   /** @param how `runs`: the last run that counts */
   write: (
     fill: (batch: RowBatch, mark: Mark) => void,
-    how?: { sync?: boolean; runs?: number | undefined },
+    how?: { runs?: number | undefined },
   ) => Promise<void>;
+  /** No power cut takes away any more what was written. */
+  settle: () => Promise<void>;
 }
 
 const DELETES_PER_BATCH = 250;
@@ -112,6 +114,6 @@ async function giveUp(journal: Compactable, files: readonly number[]): Promise<v
   await moveAll();
   // That nothing points there any more has to be on disk before a run goes. Cut short here, the next
   // compaction finds runs of which nothing is used.
-  await journal.write(() => undefined, { sync: true });
+  await journal.settle();
   for (const file of files) journal.runs.remove(file);
 }

@@ -363,17 +363,25 @@ export class Journal implements RevisionLog {
           if (!sum.equals(mark)) throw damaged(this.directory, 'entries of its index are missing');
         },
         living: this.#reader.living,
-        write: (fill, { sync = false, runs } = {}) =>
-          this.#write(fill, {
-            sync,
-            ...(runs === undefined ? {} : { change: (state) => ({ ...state, runs }) }),
-          }),
+        write: (fill, { runs } = {}) =>
+          this.#write(fill, runs === undefined ? {} : { change: (state) => ({ ...state, runs }) }),
+        settle: () => this.#settle(),
       },
       revision,
       position,
     );
     this.#whole = whole;
     return tally;
+  }
+
+  /**
+   * All that was written is in tables, which LevelDB fsyncs: that is how it begins any compaction of its own, here
+   * of nothing. A synced write is not enough: it covers the log that it goes to, and not the one before.
+   */
+  async #settle(): Promise<void> {
+    await this.#db.compactRange(layout.BEHIND_ALL, layout.BEHIND_ALL);
+    // Where that could not be written, nothing else can.
+    await this.#write(() => undefined, { sync: true });
   }
 
   /** The index as it is between two writes, and the mark of that moment. */

@@ -1,5 +1,13 @@
 /** The journal against a model of it: whatever is written, read, compacted and reopened. */
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -274,6 +282,24 @@ describe('journal', () => {
     await compacted;
     expect((await journal.compact(199)).keys).to.equal(3);
     await journal.destroy();
+  });
+
+  it('gives up a run when no power cut can bring back what points there', async () => {
+    const { directory, journal } = await create();
+    const base = KEYS.map((key, i) => baseRow(1 + i, key));
+    await journal.addBase(RunBuffer.of(base), { how: 'snapshot', done: true });
+    const puts = KEYS.slice(0, 5).map((key, i) => whole([row(10 + i, 0, key, false)]));
+    await journal.append(puts, proven(14));
+    await journal.compact(14);
+    const rows = await readRows(journal.everything());
+    await journal.close();
+    // The logs are lost altogether, as an old one may be whose writes were not synced.
+    for (const log of readdirSync(directory).filter((name) => name.endsWith('.log')))
+      truncateSync(join(directory, log), 0);
+    const again = await Journal.open(directory);
+    expect(await readRows(again.everything())).to.deep.equal(rows);
+    expect((await again.tally(14)).keys).to.equal(KEYS.length);
+    await again.destroy();
   });
 
   it('keeps all that is told of itself at once', async () => {
