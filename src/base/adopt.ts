@@ -11,12 +11,16 @@
  * The new journal gets the old one's place only when it is whole; killed before, it is made anew.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { attempt } from '../bolt/failure.js';
 import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { Journal } from '../journal/journal.js';
 import { refuseOther } from '../journal/level.js';
+import { halfBridged } from '../journal/state.js';
 import { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
+import { syncFolder } from '../newfile.js';
 import type { Position } from '../position.js';
 import { cursorTally, type Cursor } from '../target/cursor.js';
 import type { EtcdClient } from '../wire/client.js';
@@ -48,8 +52,7 @@ export async function adopt(
     if (!tally.equals(cursorTally(cursor))) throw notExact(position);
     if (!gap) return;
     await journal.declareGap(gap);
-    if (position < gap.to)
-      await bridge(options.source, journal, options.signal, { atLeast: gap.to });
+    if (halfBridged(journal)) await bridge(options.source, journal, options.signal);
   });
 }
 
@@ -83,6 +86,9 @@ export async function replaceJournal(
   failpoint('base.adopt.removed');
   renameSync(part, directory);
   failpoint('base.adopt.renamed');
+  attempt('write', directory, () => {
+    syncFolder(dirname(directory));
+  });
 }
 
 function notExact(revision: number): LockstepError {

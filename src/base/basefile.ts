@@ -6,13 +6,15 @@
  * revision for it), whatever the prefix's own last row is. Of `meta` only the compact revision is
  * written: consistent_index, term, confState and members are made by restore.
  *
- * Until it is published it has another name; by its own it is there whole, or it is not there.
+ * Until it is published it has another name; by its own it is there whole, or it is not there. That other name
+ * another process may take, which was given the same one to publish: what it writes is left alone.
  */
-import { renameSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import protobuf from 'protobufjs/minimal.js';
 import { BoltWriter } from '../bolt/boltwriter.js';
 import { attempt } from '../bolt/failure.js';
+import { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Gap } from '../journal/state.js';
 import { LOST_LEASE_TTL_SECONDS } from '../leases/lostlease.js';
@@ -58,6 +60,8 @@ export class BaseFile {
   rows = 0;
   readonly #part: string;
   readonly #db: BoltWriter;
+  /** Held open so that no other file can get its inode. */
+  #held: number | undefined;
   readonly #leases = new Set<bigint>();
   #last = { main: 0, sub: 0 };
 
@@ -65,6 +69,7 @@ export class BaseFile {
     this.#part = `${out}.part`;
     rmSync(this.#part, { force: true });
     this.#db = BoltWriter.create(this.#part);
+    this.#held = attempt('open', this.#part, () => openSync(this.#part, 'r'));
     this.#db.beginBucket('key');
   }
 
@@ -90,8 +95,11 @@ export class BaseFile {
     this.#writeMeta(compactRevision);
     const dataBytes = await this.#db.finish();
     failpoint('base.seal.checksum');
+    this.#refuseOther();
     const fileBytes = await appendChecksum(this.#part, dataBytes);
+    this.#refuseOther();
     rename(this.#part, this.out);
+    this.#letGo();
     return {
       out: this.out,
       head,
@@ -107,7 +115,28 @@ export class BaseFile {
   /** Removes what was written; harmless after `publish`. */
   async abort(): Promise<void> {
     await this.#db.abort();
-    rmSync(this.#part, { force: true });
+    if (this.#isOurs()) rmSync(this.#part, { force: true });
+    this.#letGo();
+  }
+
+  #isOurs(): boolean {
+    if (this.#held === undefined) return false;
+    const [ours, there] = [fstatSync(this.#held), statSync(this.#part, { throwIfNoEntry: false })];
+    return there?.ino === ours.ino && there.dev === ours.dev;
+  }
+
+  #letGo(): void {
+    if (this.#held !== undefined) closeSync(this.#held);
+    this.#held = undefined;
+  }
+
+  #refuseOther(): void {
+    if (this.#isOurs()) return;
+    throw new LockstepError(
+      'IO',
+      `cannot write ${this.out}: another process has begun to write the same file`,
+      { hint: 'Let that one end, or stop it, and name another --out.' },
+    );
   }
 
   async #writeLeases(leaseTtl: LeaseTtl): Promise<void> {

@@ -28,7 +28,7 @@
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Journal } from '../journal/journal.js';
-import type { Gap } from '../journal/state.js';
+import { halfBridged, type Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { recordBytes, type Record, type WholeRevision } from '../mvcc/record.js';
@@ -58,7 +58,8 @@ const BATCH = 1000;
  * Brings the journal from its position to the source's compact revision; nothing else may append to
  * it meanwhile. Memory stays flat: the plan lies in a scratch store beside the journal.
  * @param more `onRead`: called with how many keys were read from the source; `atLeast`: farther than that, where
- *   what the journal holds is not what the source had there
+ *   what the journal holds is not what the source had there. One that was cut short is bridged to its end, whatever
+ *   the source still has
  * @returns undefined where there is no gap
  * @throws LockstepError GAP_NOT_EXACT for a key that cannot be made exact; the journal is as it was
  */
@@ -72,7 +73,10 @@ export async function bridge(
   const key = probeKey(PrefixSet.of(journal.state.prefixes));
   for (let start = 1; ; start++) {
     const compacted = await compactRevision(client, key);
-    const gap = { after: journal.position, to: Math.max(compacted, atLeast) };
+    const gap = {
+      after: journal.position,
+      to: Math.max(compacted, atLeast, halfBridged(journal)?.to ?? 0),
+    };
     if (gap.to <= gap.after) return undefined;
     try {
       return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
@@ -278,8 +282,8 @@ function seenKey(key: Buffer): Buffer {
 }
 
 /**
- * The plan becomes history. Cut short, it is one up to where it was cut, and bridged again from there. But never
- * at the last revision but one: a watch goes on from there, without the deletions that were made up for the last.
+ * The plan becomes history. Cut short, it is one up to where it was cut, and bridged again from there before
+ * anything is watched (journal/continuity.ts).
  */
 async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<void> {
   let batch: WholeRevision[] = [];
@@ -287,13 +291,13 @@ async function append(journal: Journal, gap: Gap, scratch: Scratch): Promise<voi
   for await (const whole of revisions(scratch)) {
     batch.push(whole);
     bytes += whole.records.reduce((sum, record) => sum + recordBytes(record), 0);
-    if (bytes < APPEND_BYTES || whole.revision >= gap.to - 1) continue;
-    await journal.append(batch, proven(whole.revision));
+    if (bytes < APPEND_BYTES) continue;
+    await journal.append(batch, proven(whole.revision), 'synced');
     failpoint('base.bridge.appended');
     batch = [];
     bytes = 0;
   }
-  await journal.append(batch, proven(gap.to));
+  await journal.append(batch, proven(gap.to), 'synced');
 }
 
 async function* revisions(scratch: Scratch): AsyncGenerator<WholeRevision> {

@@ -106,7 +106,7 @@ async function hashFile(path: string, bytes: number, onRead?: OnRead): Promise<B
     for (let at = 0; at < bytes;) {
       const want = Math.min(READ_BYTES, bytes - at);
       const { bytesRead } = await file.read(block, 0, want, at);
-      if (bytesRead === 0) break;
+      if (bytesRead === 0) throw endsEarly(path, at, bytes);
       hash.update(block.subarray(0, bytesRead));
       at += bytesRead;
       onRead?.(at, bytes);
@@ -115,6 +115,13 @@ async function hashFile(path: string, bytes: number, onRead?: OnRead): Promise<B
     await file.close();
   }
   return hash.digest();
+}
+
+/** The hash of what is left would be that of a file which nobody has. */
+function endsEarly(path: string, at: number, bytes: number): LockstepError {
+  return new LockstepError('IO', `cannot read ${path}: it ends at byte ${at} of ${bytes}`, {
+    hint: 'Another process has cut it short, or put another file in its place. Let that one end, then run the same command again.',
+  });
 }
 
 function damaged(path: string): LockstepError {

@@ -5,7 +5,7 @@ import type { Position } from '../position.js';
 import type { WatchLimits } from '../source/limits.js';
 import { revisions$, type RevisionsOptions } from '../source/revisions.js';
 import type { EtcdClient } from '../wire/client.js';
-import { refuseOtherHistory } from './continuity.js';
+import { refuseHalfBridge, refuseOtherHistory } from './continuity.js';
 import type { Journal } from './journal.js';
 
 type CaptureOptions = { limits: WatchLimits } & Pick<
@@ -25,6 +25,7 @@ export function capture$(
 ): Observable<Position> {
   const { clusterId, prefixes } = journal.state;
   const begin = async () => {
+    refuseHalfBridge(journal);
     await refuseOtherHistory(client, journal);
     return { after: journal.position, limits };
   };

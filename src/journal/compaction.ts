@@ -12,7 +12,7 @@ import { failpoint } from '../failpoint.js';
 import type { Revision } from '../mvcc/revision.js';
 import { Tally } from '../mvcc/tally.js';
 import type { IndexEntry, Mark } from './layout.js';
-import { putIndex, removeRow, type RowBatch } from './rowbatch.js';
+import { putIndex, removeRow, RowSum, type RowBatch } from './rowbatch.js';
 import { RunBuffer } from './runbuffer.js';
 import type { Living } from './runreader.js';
 import type { Runs } from './runs.js';
@@ -20,14 +20,18 @@ import type { Runs } from './runs.js';
 /** A journal, as far as its compaction goes. */
 interface Compactable {
   runs: Runs;
-  /** The index entries of one key after another, each oldest first; some keys at a time. */
-  keys: () => AsyncIterable<IndexEntry[][]>;
+  /** The index entries of one key after another, each oldest first; some keys at a time. Read once. */
+  keys: AsyncIterable<IndexEntry[][]>;
+  /** Of all of them; throws where it is not that of the rows. */
+  checkIndex: (sum: RowSum) => void;
   living: Living;
   /** @param how `runs`: the last run that counts */
   write: (
     fill: (batch: RowBatch, mark: Mark) => void,
-    how?: { sync?: boolean; runs?: number | undefined },
+    how?: { runs?: number | undefined },
   ) => Promise<void>;
+  /** No power cut takes away any more what was written. */
+  settle: () => Promise<void>;
 }
 
 const DELETES_PER_BATCH = 250;
@@ -52,6 +56,7 @@ export async function compactRows(
   position: Revision,
 ): Promise<Compacted> {
   const tally = new Tally();
+  const index = new RowSum();
   const used = new Map<number, number>();
   let doomed: IndexEntry[] = [];
   const flush = async () => {
@@ -61,20 +66,26 @@ export async function compactRows(
     });
     doomed = [];
   };
-  for await (const keys of journal.keys()) {
+  for await (const keys of journal.keys) {
     for (const entries of keys) {
+      for (const entry of entries) index.add(entry.check);
       const newest = entries.findLast((entry) => entry.main <= position);
       if (newest && !newest.tombstone) tally.add(newest.digest);
       const old = entries.filter((entry) => entry.main <= revision);
       const last = old.at(-1);
       if (last && !(last.tombstone && last.main < revision)) old.pop();
-      doomed.push(...old);
+      // Oldest first: cut short, a key that is gone still has its deletion.
+      for (const entry of old) {
+        doomed.push(entry);
+        if (doomed.length >= DELETES_PER_BATCH) await flush();
+      }
       for (const { place } of entries.slice(old.length))
         if (place) used.set(place.file, (used.get(place.file) ?? 0) + place.bytes);
     }
-    if (doomed.length >= DELETES_PER_BATCH) await flush();
   }
   await flush();
+  // What lies in a run and has no entry goes with it.
+  journal.checkIndex(index);
   const { sizes } = journal.runs;
   const wasteful = [...sizes]
     .filter(([file, size]) => (used.get(file) ?? 0) < size * USED_ENOUGH)
@@ -103,6 +114,6 @@ async function giveUp(journal: Compactable, files: readonly number[]): Promise<v
   await moveAll();
   // That nothing points there any more has to be on disk before a run goes. Cut short here, the next
   // compaction finds runs of which nothing is used.
-  await journal.write(() => undefined, { sync: true });
+  await journal.settle();
   for (const file of files) journal.runs.remove(file);
 }

@@ -9,6 +9,7 @@ import { hasCode, LockstepError } from '../errors.js';
 import type { Record } from '../mvcc/record.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { RevisionLog } from './log.js';
+import { halfBridged } from './state.js';
 
 /** So many revisions below the last that was captured are looked through for a put. */
 const LOOKED_BACK = 100;
@@ -35,6 +36,26 @@ export async function refuseOtherHistory(client: EtcdClient, journal: RevisionLo
     {
       revision: put.main,
       hint: 'The source was restored from a backup and has been written since. Seed again, into a new journal and a new target.',
+    },
+  );
+}
+
+/**
+ * Inside a gap the journal ends with what was made up. The source's own history does not follow from there,
+ * whether it still has that or not, so nothing is watched before the bridge has come to its end.
+ * @throws LockstepError HISTORY_GAP
+ */
+export function refuseHalfBridge(journal: RevisionLog): void {
+  const gap = halfBridged(journal);
+  if (!gap) return;
+  const { position } = journal.mark;
+  throw new LockstepError(
+    'HISTORY_GAP',
+    `the journal ends at revision ${position}, inside a gap that was to be bridged up to revision ${gap.to}`,
+    {
+      side: 'source',
+      revision: gap.to,
+      hint: 'It was cut short. Run follow with --repair: it brings the target to what the source holds now, every key exact. Or seed again, into a new journal and a new target.',
     },
   );
 }

@@ -11,7 +11,8 @@
  * their position, and they are then read from the source again; that the target may be ahead of the
  * journal is no contradiction, because where apply stands is read from the target. So a small batch is
  * shown to readers while LevelDB still writes it: a pod is sooner at the target, and after kill -9 it is
- * as after that power cut. Not what bridges a gap: bridged again, it would be another history.
+ * as after that power cut. Not what bridges a gap: bridged again, it would be another history, so it is
+ * fsynced before anybody reads it.
  *
  * Rows of the base lie in runs beside LevelDB (runs.ts), all else in it. They all lie below `watchFrom`, what
  * came by the watch from there on.
@@ -184,12 +185,13 @@ export class Journal implements RevisionLog {
 
   /**
    * Appends whole revisions and the position they prove, as one; one call at a time.
-   * @param before `shown`: readers may have them before they are written
+   * @param before `shown`: readers may have them before they are written; `synced`: not before a power cut
+   *   leaves them there
    */
   async append(
     revisions: readonly WholeRevision[],
     position: Position,
-    before: 'shown' | 'written' = 'written',
+    before: 'shown' | 'written' | 'synced' = 'written',
   ): Promise<void> {
     failpoint('journal.append.begin');
     if (position < this.#shown.position)
@@ -206,7 +208,7 @@ export class Journal implements RevisionLog {
       this.#unwritten = linked;
       show();
     }
-    await this.#write((batch, mark) => {
+    const fill = (batch: RowBatch, mark: layout.Mark) => {
       mark.position = position;
       mark.lastRevision = lastRevision;
       for (const { previous, records } of linked)
@@ -215,7 +217,8 @@ export class Journal implements RevisionLog {
           putRow(batch, mark, record, link);
           this.#appendedBytes += record.bytes.length;
         }
-    });
+    };
+    await this.#write(fill, { sync: before === 'synced' });
     this.#unwritten = [];
     if (early) this.appended.wake();
     else show();
@@ -338,6 +341,7 @@ export class Journal implements RevisionLog {
    * does (a deletion at exactly `revision` stays: a watch may start there).
    * @param revision at most the position
    * @returns the tally at the position that it had when the compaction began
+   * @throws LockstepError JOURNAL_DAMAGED, at the end, too: what the index lacks is not seen before
    */
   async compact(revision: Revision): Promise<Tally> {
     const { position } = this;
@@ -350,22 +354,39 @@ export class Journal implements RevisionLog {
         }),
         sync: true,
       });
+    const { keys, mark } = await this.#indexNow();
     const { tally, whole } = await compactRows(
       {
         runs: this.#runs,
-        keys: () => this.#reader.keys(),
+        keys,
+        checkIndex: (sum) => {
+          if (!sum.equals(mark)) throw damaged(this.directory, 'entries of its index are missing');
+        },
         living: this.#reader.living,
-        write: (fill, { sync = false, runs } = {}) =>
-          this.#write(fill, {
-            sync,
-            ...(runs === undefined ? {} : { change: (state) => ({ ...state, runs }) }),
-          }),
+        write: (fill, { runs } = {}) =>
+          this.#write(fill, runs === undefined ? {} : { change: (state) => ({ ...state, runs }) }),
+        settle: () => this.#settle(),
       },
       revision,
       position,
     );
     this.#whole = whole;
     return tally;
+  }
+
+  /**
+   * All that was written is in tables, which LevelDB fsyncs: that is how it begins any compaction of its own, here
+   * of nothing. A synced write is not enough: it covers the log that it goes to, and not the one before.
+   */
+  async #settle(): Promise<void> {
+    await this.#db.compactRange(layout.BEHIND_ALL, layout.BEHIND_ALL);
+    // Where that could not be written, nothing else can.
+    await this.#write(() => undefined, { sync: true });
+  }
+
+  /** The index as it is between two writes, and the mark of that moment. */
+  #indexNow(): Promise<{ keys: AsyncIterable<layout.IndexEntry[][]>; mark: layout.Mark }> {
+    return this.#lastWrite.then(() => ({ keys: this.#reader.keys(), mark: this.#mark }));
   }
 
   /** Bytes on disk. */

@@ -3,6 +3,7 @@
  *
  * Some entries at a time, the next ones read ahead; a promise for each would cost more than the rest.
  */
+import type { Iterator } from 'classic-level';
 import type { Record } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import * as layout from './layout.js';
@@ -15,6 +16,15 @@ const READ_BYTES = 1024 * 1024;
 /** The same, where they are small. */
 const ENTRIES_AT_ONCE = 1000;
 
+interface Bounds {
+  gte: Buffer;
+  lt: Buffer;
+  reverse?: boolean;
+  limit?: number;
+}
+
+type LevelIterator = Iterator<Level, Buffer, Buffer>;
+
 /** Methods throw LockstepError JOURNAL_DAMAGED for what is not as it was written. */
 export class JournalReader {
   constructor(
@@ -23,18 +33,17 @@ export class JournalReader {
     private readonly runs: Runs,
   ) {}
 
-  /** Keys and values as they are stored. */
-  async *entries(bounds: {
-    gte: Buffer;
-    lt: Buffer;
-    reverse?: boolean;
-    limit?: number;
-  }): AsyncGenerator<[Buffer, Buffer][]> {
+  /** Keys and values as they are stored, as of now, whenever they are read. */
+  entries(bounds: Bounds): AsyncGenerator<[Buffer, Buffer][]> {
     const iterator = this.db.iterator({ ...bounds, highWaterMarkBytes: READ_BYTES });
+    return this.#all(iterator, bounds.limit === undefined);
+  }
+
+  async *#all(iterator: LevelIterator, readsAhead: boolean): AsyncGenerator<[Buffer, Buffer][]> {
     try {
       let entries = await iterator.nextv(ENTRIES_AT_ONCE);
       while (entries.length > 0) {
-        const ahead = bounds.limit === undefined && iterator.nextv(ENTRIES_AT_ONCE);
+        const ahead = readsAhead && iterator.nextv(ENTRIES_AT_ONCE);
         // Its failure is thrown when it is its turn.
         if (ahead) ahead.catch(() => undefined);
         yield entries;
@@ -59,10 +68,14 @@ export class JournalReader {
     return undefined;
   }
 
-  /** The index entries of one key after another, each oldest first; some keys at a time. */
-  async *keys(): AsyncGenerator<layout.IndexEntry[][]> {
+  /** The index entries of one key after another, each oldest first; some keys at a time. As of now. */
+  keys(): AsyncGenerator<layout.IndexEntry[][]> {
+    return this.#byKey(this.entries(layout.INDEX_BOUNDS));
+  }
+
+  async *#byKey(all: AsyncIterable<[Buffer, Buffer][]>): AsyncGenerator<layout.IndexEntry[][]> {
     let last: layout.IndexEntry[] = [];
-    for await (const found of this.entries(layout.INDEX_BOUNDS)) {
+    for await (const found of all) {
       const keys: layout.IndexEntry[][] = [];
       for (const entry of found.map((one) => this.#indexEntry(one))) {
         if (last[0] && !last[0].key.equals(entry.key)) {

@@ -229,6 +229,9 @@ export function decodeState(value: Buffer): unknown {
 /** The whole index. */
 export const INDEX_BOUNDS = { gte: Buffer.from([INDEX]), lt: Buffer.from([INDEX + 1]) };
 
+/** No key lies there. */
+export const BEHIND_ALL = Buffer.from([0xff]);
+
 /** A hash of all parts together: each is hashed with the hash before it as its seed. */
 function checkOf(...parts: Buffer[]): bigint {
   return parts.reduce((seed, part) => digest(part, seed), 0n);

@@ -37,3 +37,12 @@ export interface JournalState {
   /** The last gap that was bridged; an older one has been compacted away since. */
   gap: Gap | null;
 }
+
+/** The gap, where the bridge over it has not come to its end. */
+export function halfBridged(journal: {
+  state: Pick<JournalState, 'gap'>;
+  mark: { position: Revision };
+}): Gap | undefined {
+  const { gap } = journal.state;
+  return gap && journal.mark.position < gap.to ? gap : undefined;
+}

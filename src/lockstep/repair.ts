@@ -10,6 +10,7 @@ import { adopt, type AdoptOptions } from '../base/adopt.js';
 import { hasCode } from '../errors.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
+import { halfBridged } from '../journal/state.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import { compactRevision } from '../source/compactrevision.js';
 import { takeStock, type Stock } from '../target/stock.js';
@@ -70,6 +71,9 @@ async function whatIsMissing(
   if (!base.done) return `the base in ${journal.directory} is not complete`;
   if (journal.state.compactRevision > position)
     return `the journal begins at revision ${journal.state.compactRevision}, above the target`;
+  // Bridged anew, it would be another history than the target has.
+  if (journal.position < position && halfBridged(journal))
+    return `the journal ends at revision ${journal.position}, inside a gap, below the target`;
   const key = probeKey(PrefixSet.of(prefixes));
   if (journal.position < position && (await compactRevision(source, key)) > journal.position)
     return `the journal ends at revision ${journal.position}, and the source has compacted what came next`;

@@ -1,11 +1,22 @@
 /** The journal against a model of it: whatever is written, read, compacted and reopened. */
-import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { seal } from '../../src/base/seal.js';
 import { hasCode, LockstepError } from '../../src/errors.js';
 import { Journal } from '../../src/journal/journal.js';
+import { indexKey } from '../../src/journal/layout.js';
+import { newLevel } from '../../src/journal/level.js';
 import { runBytes } from '../../src/journal/run.js';
 import { RunBuffer } from '../../src/journal/runbuffer.js';
 import { proven, type Position } from '../../src/position.js';
@@ -217,6 +228,78 @@ describe('journal', () => {
     }
     expect(bytes()).to.equal(0);
     await pair.journal.destroy();
+  });
+
+  it('drops any number of revisions of one key', async () => {
+    const { journal } = await create();
+    const last = 130_000;
+    for (let main = WATCH_FROM; main <= last; main += 10_000) {
+      const mains = Array.from({ length: 10_000 }, (_, i) => main + i).filter((at) => at < last);
+      const puts = mains.map((at) => whole([row(at, 0, KEYS[0]!, false)]));
+      await journal.append(puts, proven(mains.at(-1)!));
+    }
+    await journal.append([whole([row(last, 0, KEYS[0]!, true)])], proven(last));
+    await journal.append([], proven(last + 1));
+    expect((await journal.compact(last + 1)).keys).to.equal(0);
+    expect(await readRows(journal.everything())).to.deep.equal([]);
+    await journal.destroy();
+  }).timeout(60_000);
+
+  it('sees that its index lacks an entry before a base is made of it', async () => {
+    const { directory, journal } = await create();
+    const rows = [row(10, 0, KEYS[0]!, false), row(11, 0, KEYS[0]!, false)];
+    await journal.addBase(RunBuffer.of([baseRow(1, KEYS[1]!)]), { how: 'snapshot', done: true });
+    await journal.append(
+      rows.map((one) => whole([one])),
+      proven(11),
+    );
+    await journal.close();
+    for (const gone of [indexKey(KEYS[0]!, 11, 0), indexKey(KEYS[1]!, 1, 0)]) {
+      const copy = `${directory}.copy`;
+      cpSync(directory, copy, { recursive: true });
+      const db = await newLevel(copy);
+      await db.del(gone);
+      await db.close();
+      const damaged = await Journal.open(copy);
+      const out = join(dir, 'base.db');
+      const { signal } = new AbortController();
+      const options = { out, source: null, leaseTtl: () => Promise.resolve(undefined), signal };
+      const error: unknown = await seal(damaged, options).catch((e: unknown) => e);
+      expect(hasCode(error, 'JOURNAL_DAMAGED'), String(error)).to.be.true;
+      expect(readdirSync(dir).filter((name) => name.startsWith('base.db'))).to.deep.equal([]);
+      await damaged.destroy();
+    }
+  });
+
+  it('is compacted while more is appended', async () => {
+    const { journal } = await create();
+    let compacted: Promise<unknown> = Promise.resolve();
+    for (let main = WATCH_FROM; main < 200; main++) {
+      const done = journal.append([whole([row(main, 0, KEYS[main % 3]!, false)])], proven(main));
+      if (main % 20 === 0) compacted = compacted.then(() => journal.compact(journal.position));
+      await done;
+    }
+    await compacted;
+    expect((await journal.compact(199)).keys).to.equal(3);
+    await journal.destroy();
+  });
+
+  it('gives up a run when no power cut can bring back what points there', async () => {
+    const { directory, journal } = await create();
+    const base = KEYS.map((key, i) => baseRow(1 + i, key));
+    await journal.addBase(RunBuffer.of(base), { how: 'snapshot', done: true });
+    const puts = KEYS.slice(0, 5).map((key, i) => whole([row(10 + i, 0, key, false)]));
+    await journal.append(puts, proven(14));
+    await journal.compact(14);
+    const rows = await readRows(journal.everything());
+    await journal.close();
+    // The logs are lost altogether, as an old one may be whose writes were not synced.
+    for (const log of readdirSync(directory).filter((name) => name.endsWith('.log')))
+      truncateSync(join(directory, log), 0);
+    const again = await Journal.open(directory);
+    expect(await readRows(again.everything())).to.deep.equal(rows);
+    expect((await again.tally(14)).keys).to.equal(KEYS.length);
+    await again.destroy();
   });
 
   it('keeps all that is told of itself at once', async () => {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { cpSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { Journal } from '../../src/journal/journal.js';
 import * as contract from '../cli/contract.js';
 import { errorOf, run, Running, whole, type Ended } from '../cli/run.js';
 import { fingerprint, PODS, Stage, type Seeded } from '../cli/stage.js';
@@ -197,6 +198,32 @@ describe('follow --repair', () => {
     const error = refusal(await repair(), reseed('GAP_NOT_EXACT'));
     expect(error.message).to.match(/\/registry\/pods\/[ac] at revision/);
     expect(await fingerprint(target)).to.deep.equal(before);
+  });
+
+  it('a bridge that a power cut took: nothing is watched inside its gap, though the source has it all', async () => {
+    const [half, older] = [join(stage.dir, 'half'), join(stage.dir, 'older')];
+    for (const copy of [half, older]) cpSync(seeded.journal, copy, { recursive: true });
+    await stage.source.ctl('del', `${PODS}b`);
+    const to = await stage.put(`${PODS}a`, 'x');
+    for (const copy of [half, older]) {
+      const journal = await Journal.open(copy);
+      await journal.declareGap({ after: journal.position, to });
+      await journal.close();
+    }
+    const before = await fingerprint(target);
+    const refused = refusal(await stage.follow(half, target), reseed('HISTORY_GAP'));
+    expect(refused.message).to.contain(`inside a gap that was to be bridged up to revision ${to}`);
+    expect(refused.hint).to.contain('--repair');
+    expect(await fingerprint(target)).to.deep.equal(before);
+    const ended = await stage.follow(half, target, '--until-synced', '--repair');
+    done(ended);
+    expect(ended.stderr).to.contain(`bridged revisions ${seeded.sealed.head + 1} to ${to}`);
+    await exact();
+    // And where the target has come farther than such a journal, what it has is not made up twice.
+    const anew = await stage.follow(older, target, '--until-synced', '--repair');
+    done(anew);
+    expect(anew.stderr).to.match(/inside a gap, below the target; making the journal anew/);
+    await exact();
   });
 
   it('a target in the middle of another journal’s bridge is refused, and repaired', async () => {
