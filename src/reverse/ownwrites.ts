@@ -49,8 +49,8 @@ interface OwnWritesOptions {
   /** The cursor. */
   key: Buffer;
   prefixes: PrefixSet;
-  /** What we have written, by its key, lies on the source. */
-  onWrote: (key: Buffer) => void;
+  /** What we have written, by its key, lies on the source; at this revision. The watch may be further already. */
+  onWrote: (key: Buffer, at: Revision) => void;
 }
 
 export class OwnWrites implements Conditions {
@@ -95,7 +95,7 @@ export class OwnWrites implements Conditions {
       // The order is that of revisions.
       this.#written.delete(name);
       this.#written.set(name, { at, mod: tombstone ? 0 : at });
-      this.o.onWrote(key);
+      this.o.onWrote(key, at);
     }
     if (records.length > 0) this.#revisions.push(at);
     this.#pending = false;

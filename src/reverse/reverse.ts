@@ -212,8 +212,8 @@ export class Reverse {
     });
     const own = new OwnWrites({
       ...{ source, key, prefixes },
-      onWrote: (name) => {
-        this.#late.overwritten(name);
+      onWrote: (name, at) => {
+        this.#late.overwritten(name, at);
       },
     });
     const { exact, state } = stored;
