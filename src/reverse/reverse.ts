@@ -263,7 +263,10 @@ export class Reverse {
       if (!this.#raised) await this.#raise(parts, signal);
       parts.leases.begin();
       const { seen, comparing } = parts.writer.state;
-      const after = lost?.side === 'source' ? await this.#skip(prefixes, signal) : seen;
+      const gone = lost?.side === 'source';
+      // What this run knows by name goes as far as its own watch, and further than the cursor says.
+      const known = this.#watch?.position ?? seen;
+      const after = gone ? await this.#skip(prefixes, signal) : known;
       const compare = lost !== undefined || comparing;
       try {
         await this.#round(parts, prefixes, sides, { after, compare }, signal);
@@ -293,7 +296,8 @@ export class Reverse {
     signal: AbortSignal,
   ): Promise<void> {
     const { source } = this.o;
-    if (writer.claimed) await untilAnswered(signal, () => writer.check(), this.#source);
+    const isFirst = !writer.claimed;
+    if (!isFirst) await untilAnswered(signal, () => writer.check(), this.#source);
     const claim = async () => {
       await writer.claim(first);
       await this.#refuseOver(writer, key);
@@ -303,7 +307,7 @@ export class Reverse {
     // A guard by what is not there would hold for as long as it stays away.
     if (!rows[0]) throw format.lost('gone', header.revision);
     created.revision = parseKeyValue(rows[0]).createRevision;
-    this.#late.restore(writer.state.late);
+    if (isFirst) this.#late.restore(writer.state.late);
   }
 
   /**

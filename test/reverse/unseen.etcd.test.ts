@@ -92,6 +92,28 @@ describe('what nobody has watched on the source', () => {
     expect(named(running)).to.deep.equal(['k2', 'late']);
   });
 
+  it('what a run knows by name already it does not forget where the history is lost', async () => {
+    const running = pair.running({ source });
+    const told = () => running.notes.some((note) => note.includes('comparing both sides'));
+    await running.until(({ state }) => state === 'the way back is open');
+    source.meddle = (send) =>
+      told() ? send() : Promise.reject(new LockstepError('UNAVAILABLE', 'not yet'));
+    await pair.write('source', put('late', 'late'));
+    await running.until(({ lateWrites }) => lateWrites.count === 1);
+    const proxy = pair.proxies.source;
+    proxy.refuse(true);
+    proxy.cut();
+    await pair.loseHistory('source');
+    await pair.foreign('target');
+    proxy.refuse(false);
+    await running.until(({ state }) => told() && state === 'the way back is open');
+    await pair.expectBrought();
+    const { lateWrites } = await running.stop();
+    expect(lateWrites).to.deep.equal({ count: 1, replaced: 1, open: [], all: true });
+    expect((await pair.cursor())?.late).to.deep.equal(lateWrites);
+    expect(named(running)).to.deep.equal(['late', 'late']);
+  });
+
   it('what a run had written that has died before it saw it is no late write', async () => {
     const proxy = await FaultProxy.start({
       ...{ host: '127.0.0.1', port: pair.etcds.source.clientPort },
