@@ -7,9 +7,10 @@
  *                             has seen, because the source's head was raised before
  *   not on the target         deleted there since, so deleted on the source
  * A row of the source that is newer than the marker (raise.ts) and has the target's content was brought
- * by a run that was killed; one that the reverse has written is known by its cursor. Every other row that the source got after the takeover is a late write, and
- * so is a deletion there of a key that the target has had since before it: the target's state wins, for
- * that is what clients have seen, and the key is named.
+ * by a run that was killed; one that the reverse has written is known by its cursor, which was put in the same
+ * revision. Every other row that the source got after the takeover is a late write, and so is a deletion there
+ * of a key that the target has had since before it: the target's state wins, for that is what clients have
+ * seen, and the key is named.
  *
  * Each key has a transaction of its own: Kubernetes gives no two objects one revision, and a client that
  * resumes between them would miss one. Order does not matter, so many go at once. It is guarded by the
@@ -50,6 +51,10 @@ export interface LeftByReverse {
   brought: Revision;
   /** Of the source: no reverse has written above it. */
   newest: Revision;
+  /** Of the source: all that was written late up to here is known. */
+  seen: Revision;
+  /** Whether a revision of the source is a write of a reverse. Not known any more is no. */
+  wroteAt: (revision: Revision) => Promise<boolean>;
   /** By their names as latin1: keys that somebody has written late, and that still are as he left them. */
   late: ReadonlySet<string>;
 }
@@ -101,7 +106,13 @@ async function bringAll(options: BringOptions): Promise<Brought> {
       signal.throwIfAborted();
       brought.keys++;
       const change = decide(there, here, options, brought);
-      return change && lanes.run(() => write(options, leases, change));
+      return (
+        change &&
+        lanes.run(async () => {
+          if (await isLate(change, options)) name(change, brought);
+          await write(options, leases, change);
+        })
+      );
     },
     () => {
       options.onProgress(brought.keys, brought.put + brought.deleted);
@@ -117,6 +128,8 @@ interface Change {
   /** The source's row as it was seen: its mod_revision, 0 where there was none. */
   seen: Revision;
   row: Buffer | undefined;
+  /** The create_revision of the target's row; 0 where there is none. */
+  created: Revision;
 }
 
 function decide(
@@ -136,14 +149,11 @@ function decide(
     return undefined;
   }
   const key = old?.key ?? now?.key ?? Buffer.alloc(0);
-  if (isLate(old, now, options)) {
-    brought.replaced.count++;
-    if (brought.replaced.keys.length < MAX_NAMED) brought.replaced.keys.push(describeKey(key).key);
-  }
   if (here) brought.put++;
   else brought.deleted++;
   // A row keeps its whole page in memory.
-  return { key: Buffer.from(key), seen: old?.modRevision ?? 0, row: here && Buffer.from(here) };
+  const [seen, created] = [old?.modRevision ?? 0, now?.createRevision ?? 0];
+  return { key: Buffer.from(key), seen, row: here && Buffer.from(here), created };
 }
 
 /** By a run that was killed, or by the reverse, which brings everything above its revision here. */
@@ -156,14 +166,20 @@ function wasBrought(
   return reverse !== undefined && modRevision <= reverse.newest && modRevision > now.modRevision;
 }
 
-function isLate(
-  old: KeyValue | undefined,
-  now: KeyValue | undefined,
+async function isLate(
+  { key, seen, created }: Change,
   { exact, reverse }: BringOptions,
-): boolean {
-  if (!old) return now !== undefined && now.createRevision <= (reverse?.brought ?? exact);
-  if (reverse?.late.has(old.key.toString('latin1'))) return true;
-  return old.modRevision > (reverse?.newest ?? exact);
+): Promise<boolean> {
+  if (seen === 0) return created > 0 && created <= (reverse?.brought ?? exact);
+  if (!reverse) return seen > exact;
+  if (reverse.late.has(key.toString('latin1')) || seen > reverse.newest) return true;
+  // A reverse may have died before it saw what was written there late beside its own.
+  return seen > reverse.seen && !(await reverse.wroteAt(seen));
+}
+
+function name({ key }: Change, { replaced }: Brought): void {
+  replaced.count++;
+  if (replaced.keys.length < MAX_NAMED) replaced.keys.push(describeKey(key).key);
 }
 
 function sameContent(a: KeyValue, b: KeyValue): boolean {

@@ -21,12 +21,13 @@
 import { pause } from '../async/again.js';
 import { LiveValues } from '../audit/livevalues.js';
 import { describeKey } from '../audit/report.js';
+import { hasCode } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { Heads } from '../proof/servedfrom.js';
 import { Reverse } from '../reverse/reverse.js';
-import { parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
+import { isOfReverse, parseReverse, readReverse, reverseKey } from '../target/reversecursor.js';
 import type { Claim } from '../target/claim.js';
 import type { StoredCutover } from '../target/cutoverstate.js';
 import { MAX_TXN_OPS, modIs, put } from '../target/txn.js';
@@ -212,13 +213,15 @@ export class ShortWay {
       const { rows } = await source.few({ key });
       if (!rows[0]) return this.#left;
       const { value, modRevision } = parseKeyValue(rows[0]);
-      const { exact, revision, late } = parseReverse(key, value);
+      const { exact, revision, seen, late } = parseReverse(key, value);
       if (exact === this.exact) {
         const open = late.open.map(({ key: name, keyBase64 }) =>
           Buffer.from(keyBase64 ?? name, keyBase64 === undefined ? 'utf8' : 'base64'),
         );
         const names = new Set(open.map((name) => name.toString('latin1')));
-        this.#left = { brought: revision, newest: this.#newest ?? modRevision, late: names };
+        const newest = this.#newest ?? modRevision;
+        const wroteAt = (at: Revision) => this.#wroteAt(key, at);
+        this.#left = { brought: revision, newest, seen, wroteAt, late: names };
       }
       const success = [{ requestDeleteRange: { key } }];
       await source.txn({ compare: [modIs(key, modRevision)], success });
@@ -242,6 +245,15 @@ export class ShortWay {
       if (!succeeded) continue;
       this.#newest = modRevision;
       return;
+    }
+  }
+
+  async #wroteAt(key: Buffer, revision: Revision): Promise<boolean> {
+    try {
+      return await isOfReverse(this.o.source, key, revision);
+    } catch (error) {
+      if (!hasCode(error, 'COMPACTED')) throw error;
+      return false;
     }
   }
 

@@ -7,11 +7,11 @@
  * source has the target's state of that revision, and the watch goes on from there.
  *
  * What is put right may be a late write on the source. It surely is where the target has not changed the
- * key since the reverse was there last, or where the source's row is newer than whatever a reverse has
- * written, and not as this one has left it: then it is named. A deletion on the target, and a late one of the same key on the source, look
- * the same in the end, and are.
+ * key since the reverse was there last, or where the source's row was written while nobody watched, and by
+ * no reverse: then it is named. What lies above that is named by the watch, before anything is put over it.
+ * A deletion on the target, and a late one of the same key on the source, look the same in the end, and are.
  *
- * Compacted on the target meanwhile, it begins again: what is put right already is equal.
+ * Compacted on the target meanwhile, it begins again: what is put right already is equal, or above that.
  */
 import type { OnNote } from '../async/patience.js';
 import { hasCode } from '../errors.js';
@@ -31,10 +31,10 @@ export interface ComparisonOptions {
   prefixes: PrefixSet;
   sink: ReverseSink;
   late: LateKeys;
-  /** The source's revision above which nothing was written by a reverse, but for what is ours. */
-  newest: Revision;
-  /** Whether a row of the source is as this run has left it above that. */
-  wasOurs: (key: Buffer, mod: Revision) => boolean;
+  /** Whether a row of the source was written while nobody watched, and by no reverse. */
+  isUnseen: (key: Buffer, mod: Revision) => Promise<boolean>;
+  /** All was looked at, and what was late there is named. The source's cursor does not say so yet. */
+  onCompared: () => void;
   onProgress: (keys: number) => void;
   onNote: OnNote;
   signal: AbortSignal;
@@ -45,7 +45,7 @@ export interface ComparisonOptions {
  * @throws LockstepError for what another try cannot mend, and UNAVAILABLE, …
  */
 export async function compareBoth(options: ComparisonOptions): Promise<Revision | undefined> {
-  const { target, prefixes, sink, late, onNote, signal } = options;
+  const { target, prefixes, sink, late, onCompared, onNote, signal } = options;
   const before = sink.position;
   if (!(await sink.write({ records: [], position: before }, true, signal))) return undefined;
   late.comparing();
@@ -53,6 +53,7 @@ export async function compareBoth(options: ComparisonOptions): Promise<Revision 
     const { revision: pin } = await target.head(probeKey(prefixes));
     try {
       if (!(await walk(options, before, pin))) return undefined;
+      onCompared();
       const done = await sink.commit({ records: [], position: pin }, signal);
       return done ? pin : undefined;
     } catch (error) {
@@ -63,8 +64,7 @@ export async function compareBoth(options: ComparisonOptions): Promise<Revision 
 }
 
 async function walk(options: ComparisonOptions, before: Revision, pin: Revision): Promise<boolean> {
-  const { source, target, prefixes, sink, late, newest, wasOurs, onProgress, signal } = options;
-  const position = sink.position;
+  const { source, target, prefixes, onProgress, signal } = options;
   let [keys, ended] = [0, false];
   await sideBySide(
     readPrefixes(source, prefixes),
@@ -72,11 +72,8 @@ async function walk(options: ComparisonOptions, before: Revision, pin: Revision)
     (there, here) => {
       keys++;
       if (ended || isBrought(there, here)) return undefined;
-      const [record, isLate] = judge(there, here, { before, pin, newest, wasOurs });
-      const unseen = isLate && !late.has(record.key);
-      return sink.write({ records: [record], position }, true, signal).then((done) => {
+      return putRight(options, judge(there, here, { before, pin })).then((done) => {
         if (!done) ended = true;
-        else if (unseen) late.foundByComparing(record.key);
       });
     },
     () => {
@@ -97,21 +94,40 @@ function isBrought(there: Buffer | undefined, here: Buffer | undefined): boolean
   return same && old.modRevision > now.modRevision;
 }
 
-type Bounds = { before: Revision; pin: Revision } & Pick<ComparisonOptions, 'newest' | 'wasOurs'>;
+/** What the source gets. */
+interface Change {
+  record: Record;
+  /** Of the source's row; 0: there is none. */
+  old: Revision;
+  /** The target has not changed it since the reverse was there last. */
+  isLate: boolean;
+}
 
-/** What the source gets, and whether that is put over a late write. A row would keep its page in memory. */
+/** A row would keep its page in memory. */
 function judge(
   there: Buffer | undefined,
   here: Buffer | undefined,
-  { before, pin, newest, wasOurs }: Bounds,
-): [Record, boolean] {
+  { before, pin }: { before: Revision; pin: Revision },
+): Change {
   const old = there && parseKeyValue(there);
   const now = here && parseKeyValue(here);
   const key = Buffer.from(old?.key ?? now?.key ?? Buffer.alloc(0));
-  const isOthers = old !== undefined && old.modRevision > newest && !wasOurs(key, old.modRevision);
-  const isLate = isOthers || (now?.modRevision ?? pin) <= before;
+  const main = now?.modRevision ?? pin;
   const record: Record = here
-    ? { main: now?.modRevision ?? pin, sub: 0, tombstone: false, key, bytes: Buffer.from(here) }
-    : { main: pin, sub: 0, tombstone: true, key, bytes: encodeKeyValue({ key }) };
-  return [record, isLate];
+    ? { main, sub: 0, tombstone: false, key, bytes: Buffer.from(here) }
+    : { main, sub: 0, tombstone: true, key, bytes: encodeKeyValue({ key }) };
+  return { record, old: old?.modRevision ?? 0, isLate: main <= before };
+}
+
+/** @returns false where `signal` aborted */
+async function putRight(
+  { sink, late, isUnseen, signal }: ComparisonOptions,
+  { record, old, isLate }: Change,
+): Promise<boolean> {
+  const { key } = record;
+  const isNew = !late.has(key) && (isLate || (await isUnseen(key, old)));
+  if (!(await sink.write({ records: [record], position: sink.position }, true, signal)))
+    return false;
+  if (isNew) late.foundByComparing(key);
+  return true;
 }

@@ -9,6 +9,7 @@
  * Only the first hundred are kept by name. Were there more, who goes back has to look at every key.
  */
 import { describeKey } from '../audit/report.js';
+import type { Revision } from '../mvcc/revision.js';
 import type { LateWrite } from '../proof/latewrites.js';
 import type { LateKey, ReverseState } from '../target/reversecursor.js';
 
@@ -58,11 +59,11 @@ export class LateKeys {
     this.#tell(`late write on the source: ${key} ${did} at revision ${revision}${then}`);
   }
 
-  /** What the target has was put over this key. */
-  overwritten(key: Buffer): void {
+  /** What the target has was put over this key, at this revision of the source; one that came behind that stays open. */
+  overwritten(key: Buffer, at: Revision): void {
     const name = key.toString('latin1');
     const late = this.#open.get(name);
-    if (!late) return;
+    if (!late || late.revision > at) return;
     this.#open.delete(name);
     this.#changes++;
     this.#replaced++;

@@ -19,12 +19,12 @@ import { pause } from '../async/again.js';
 import { Wakeup } from '../async/wakeup.js';
 import { hasCode } from '../errors.js';
 import type { Conditions } from '../mirror/writer.js';
-import { modRevisionOf } from '../mvcc/keyvalue.js';
 import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
 import type { Revision } from '../mvcc/revision.js';
 import type { LateWrites } from '../proof/latewrites.js';
 import { historyGap } from '../source/ended.js';
+import { isOfReverse } from '../target/reversecursor.js';
 import { allOlder, modBelow, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import type { etcdserverpb as pb } from '../wire/gen/etcd.js';
@@ -35,6 +35,8 @@ const MAX_EACH = 50;
 const MAX_AHEAD = 1000;
 /** The answer to a write may come a little later than the watch has it. */
 const ANSWER_MS = 100;
+/** So many keys are remembered of the watches before. Behind that our own may be taken for late, never a late one for ours. */
+const MAX_BEFORE = 10_000;
 
 interface Own {
   at: Revision;
@@ -47,14 +49,14 @@ interface OwnWritesOptions {
   /** The cursor. */
   key: Buffer;
   prefixes: PrefixSet;
-  /** What we have written, by its key, lies on the source. */
-  onWrote: (key: Buffer) => void;
+  /** What we have written, by its key, lies on the source; at this revision. The watch may be further already. */
+  onWrote: (key: Buffer, at: Revision) => void;
 }
 
 export class OwnWrites implements Conditions {
   #written = new Map<string, Own>();
-  /** Likewise, when the watch before this one ended. */
-  #before: ReadonlyMap<string, Own> = new Map();
+  /** Likewise, when each of the watches before this one ended. */
+  readonly #before = new Map<string, Own>();
   #revisions: Revision[] = [];
   #pending = false;
   readonly #answered = new Wakeup();
@@ -67,8 +69,7 @@ export class OwnWrites implements Conditions {
   begin(watch: Pick<LateWrites, 'position' | 'passed'>, signal: AbortSignal): void {
     this.#watch = watch;
     this.#signal = signal;
-    this.#before = this.#written;
-    this.#written = new Map();
+    this.#remember();
     this.#revisions = [];
     this.#pending = false;
   }
@@ -94,7 +95,7 @@ export class OwnWrites implements Conditions {
       // The order is that of revisions.
       this.#written.delete(name);
       this.#written.set(name, { at, mod: tombstone ? 0 : at });
-      this.o.onWrote(key);
+      this.o.onWrote(key, at);
     }
     if (records.length > 0) this.#revisions.push(at);
     this.#pending = false;
@@ -106,9 +107,16 @@ export class OwnWrites implements Conditions {
     return (this.#written.get(key.toString('latin1'))?.at ?? 0) > revision;
   }
 
-  /** Whether we had left this key at this revision of the source, where the watch before had not come so far. */
-  wasOurs(key: Buffer, mod: Revision): boolean {
-    return this.#before.get(key.toString('latin1'))?.mod === mod;
+  /** Whether we, or a run before, have left this key at this revision of the source. Not known any more is no. */
+  async wasOurs(key: Buffer, mod: Revision): Promise<boolean> {
+    const name = key.toString('latin1');
+    if ([this.#written, this.#before].some((left) => left.get(name)?.mod === mod)) return true;
+    try {
+      return await isOfReverse(this.o.source, this.o.key, mod);
+    } catch (error) {
+      if (!hasCode(error, 'COMPACTED')) throw error;
+      return false;
+    }
   }
 
   /**
@@ -123,11 +131,23 @@ export class OwnWrites implements Conditions {
       if (this.#revisions.includes(revision)) return true;
     }
     try {
-      const { rows } = await this.o.source.few({ key: this.o.key, revision, keysOnly: true });
-      return rows[0] !== undefined && modRevisionOf(rows[0]) === revision;
+      return await isOfReverse(this.o.source, this.o.key, revision);
     } catch (error) {
       if (!hasCode(error, 'COMPACTED')) throw error;
       throw historyGap(revision, 'source');
+    }
+  }
+
+  /** Where several watches have ended before both sides were compared, what any of them had not seen counts. */
+  #remember(): void {
+    for (const [name, own] of this.#written) {
+      this.#before.delete(name);
+      this.#before.set(name, own);
+    }
+    this.#written = new Map();
+    for (const name of this.#before.keys()) {
+      if (this.#before.size <= MAX_BEFORE) break;
+      this.#before.delete(name);
     }
   }
 

@@ -41,7 +41,7 @@ import { CUTOVER_KEY, TargetCutOver, type Phase } from '../target/cutoverstate.j
 import { createIs, modIs } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
 import { isOver, refuseStanding, type Standing } from './checks.js';
-import { compareBoth, type ComparisonOptions } from './comparison.js';
+import { compareBoth } from './comparison.js';
 import { LateKeys } from './latekeys.js';
 import { Margin } from './margin.js';
 import { OwnWrites } from './ownwrites.js';
@@ -50,6 +50,7 @@ import { reverseKey, type ReverseState } from '../target/reversecursor.js';
 import { ReverseSink } from './reversesink.js';
 import { ServingWatch } from './servingwatch.js';
 import { SideTrouble } from './sidetrouble.js';
+import { Unwatched } from './unwatched.js';
 import type { ReversePhase, ReverseStatus } from './reversestatus.js';
 
 /** What somebody who says go has to know. */
@@ -104,6 +105,7 @@ export class Reverse {
   #parts: Parts | undefined;
   #tail: Tail | undefined;
   #watch: LateWrites | undefined;
+  readonly #unwatched = new Unwatched();
   #comparing: { keys: number } | undefined;
   #standing: Bounds | undefined;
   #endedBy: Phase | undefined;
@@ -139,7 +141,7 @@ export class Reverse {
       caughtUpAt: this.#lag.caughtUpAt ?? null,
       comparing: this.#comparing ? { ...this.#comparing } : null,
       lateWrites: this.#late.state,
-      lateSeen: this.#watch?.position ?? null,
+      lateSeen: this.#unwatched.after ?? this.#watch?.position ?? null,
       lateSeenSeconds: this.#watch ? this.#lateLag.behind(this.#watch.position).seconds : null,
       ...(writer?.written ?? { transactions: 0, puts: 0, deletions: 0, bytes: 0 }),
       revisions: this.#revisions + (this.#tail?.revisions ?? 0),
@@ -210,8 +212,8 @@ export class Reverse {
     });
     const own = new OwnWrites({
       ...{ source, key, prefixes },
-      onWrote: (name) => {
-        this.#late.overwritten(name);
+      onWrote: (name, at) => {
+        this.#late.overwritten(name, at);
       },
     });
     const { exact, state } = stored;
@@ -250,24 +252,22 @@ export class Reverse {
     sides: Sides,
     signal: AbortSignal,
   ): Promise<void> {
-    const { source, onNote } = this.o;
+    const { onNote } = this.o;
     let lost: LockstepError | undefined;
-    let newest: Revision | undefined;
     const isOver = () => signal.aborted;
     while (!isOver()) {
       // Not behind the last one: what that has come to is what the end is told by.
       this.#revisions += this.#tail?.revisions ?? 0;
       this.#tail = undefined;
-      const before = await this.#claim(parts, firstState(stored.exact), signal);
+      await this.#claim(parts, firstState(stored.exact), signal);
       if (!this.#raised) await this.#raise(parts, signal);
       parts.leases.begin();
       const { seen, comparing } = parts.writer.state;
-      const ask = () => source.head(probeKey(prefixes));
       const gone = lost?.side === 'source';
-      const after = gone ? (await untilAnswered(signal, ask, this.#source)).revision : seen;
-      // What this run has brought above that it knows by name: it must not hide what somebody wrote before it.
-      newest = Math.max(newest ?? Math.max(before, stored.exact), this.#watch?.position ?? 0);
-      const compare = lost !== undefined || comparing ? { newest } : undefined;
+      // What this run knows by name goes as far as its own watch, and further than the cursor says.
+      const known = this.#watch?.position ?? seen;
+      const after = gone ? await this.#skip(prefixes, signal) : known;
+      const compare = lost !== undefined || comparing;
       try {
         await this.#round(parts, prefixes, sides, { after, compare }, signal);
         lost = undefined;
@@ -282,16 +282,22 @@ export class Reverse {
     this.#done.abort();
   }
 
-  /** @returns the cursor's revision before, which is the last that any run has written */
+  /** The source's history is lost up to its head: the watch goes on from there. */
+  async #skip(prefixes: PrefixSet, signal: AbortSignal): Promise<Revision> {
+    const ask = () => this.o.source.head(probeKey(prefixes));
+    const { revision } = await untilAnswered(signal, ask, this.#source);
+    this.#unwatched.add(this.#watch?.position ?? 0, revision);
+    return revision;
+  }
+
   async #claim(
     { writer, key, created, format }: Parts,
     first: ReverseState,
     signal: AbortSignal,
-  ): Promise<Revision> {
+  ): Promise<void> {
     const { source } = this.o;
-    if (writer.claimed) await untilAnswered(signal, () => writer.check(), this.#source);
-    // Tried again after an answer that was lost, it finds itself; what it found first counts.
-    const found = await untilAnswered(signal, () => writer.read(), this.#source);
+    const isFirst = !writer.claimed;
+    if (!isFirst) await untilAnswered(signal, () => writer.check(), this.#source);
     const claim = async () => {
       await writer.claim(first);
       await this.#refuseOver(writer, key);
@@ -301,8 +307,7 @@ export class Reverse {
     // A guard by what is not there would hold for as long as it stays away.
     if (!rows[0]) throw format.lost('gone', header.revision);
     created.revision = parseKeyValue(rows[0]).createRevision;
-    this.#late.restore(writer.state.late);
-    return found.mod;
+    if (isFirst) this.#late.restore(writer.state.late);
   }
 
   /**
@@ -340,7 +345,7 @@ export class Reverse {
     { own, writer, margin }: Parts,
     prefixes: PrefixSet,
     sides: Sides,
-    { after, compare }: { after: Revision; compare: { newest: Revision } | undefined },
+    { after, compare }: { after: Revision; compare: boolean },
     signal: AbortSignal,
   ): Promise<void> {
     const { sourceWatch, onNote } = this.o;
@@ -352,12 +357,11 @@ export class Reverse {
         this.#late.found(write, own.wroteAbove(name, write.revision));
       },
     }));
-    const seen = () => watch.position;
+    const seen = () => this.#unwatched.after ?? watch.position;
     const sink = new ReverseSink({ writer, margin, late: this.#late, seen });
     await beside(signal, [(stop) => watch.run(stop)], async (stop) => {
       own.begin(watch, stop);
-      const wasOurs = (name: Buffer, mod: Revision) => own.wasOurs(name, mod);
-      if (compare && !(await this.#compare(prefixes, sink, { ...compare, wasOurs }, stop))) return;
+      if (compare && !(await this.#compare(prefixes, sink, own, stop))) return;
       await this.#follow(prefixes, sink, sides.target, stop);
       if (stop.aborted) return;
       // Who has waited for this end relies on what the cursor says of late writes.
@@ -370,14 +374,19 @@ export class Reverse {
   async #compare(
     prefixes: PrefixSet,
     sink: ReverseSink,
-    known: Pick<ComparisonOptions, 'newest' | 'wasOurs'>,
+    own: OwnWrites,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { source, target, onNote } = this.o;
     const progress = (this.#comparing = { keys: 0 });
+    const isUnseen = async (name: Buffer, mod: Revision) =>
+      this.#unwatched.has(mod) && !(await own.wasOurs(name, mod));
     const once = async () =>
       compareBoth({
-        ...{ source, target, prefixes, sink, ...known, onNote, signal, late: this.#late },
+        ...{ source, target, prefixes, sink, isUnseen, onNote, signal, late: this.#late },
+        onCompared: () => {
+          this.#unwatched.close();
+        },
         onProgress: (keys) => {
           progress.keys = keys;
         },

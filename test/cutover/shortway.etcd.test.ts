@@ -94,6 +94,36 @@ describe('the short way back', () => {
     await same();
   });
 
+  it('a run that only took the cursor behind a late write, before it saw it: it is named on the long way', async () => {
+    const stop = new AbortController();
+    const { reverse, ended } = night.reverse({ signal: stop.signal });
+    await changes();
+    await night.reversed(reverse);
+    stop.abort();
+    await ended;
+    // What the reverse has brought, and the target has changed since, is none.
+    await night.put('target', 'default/a', 'changed since');
+    await night.put('source', 'kube-system/d', 'late');
+    const dying = new MeddledClient(stage.source.endpoint, 'source');
+    dying.meddle = async (send, n) => {
+      if (n > 1) throw new Error('killed');
+      return send();
+    };
+    await night.reverse({ source: dying }).ended.catch(() => undefined);
+    dying.close();
+    night.onStep = (step) => {
+      if (step !== 'catch up') return;
+      night.source.meddle = (send) => {
+        night.source.meddle = undefined;
+        return send().then(() => Promise.reject(new Error('gone')));
+      };
+    };
+    const { back, brought } = await night.rollback();
+    expect(back.way).to.equal('long');
+    expect(brought.replaced).to.deep.equal({ count: 1, keys: [`${PODS}kube-system/d`] });
+    await same();
+  });
+
   it('a watch that is silent in the freeze proves nothing: the long way', async () => {
     const { reverse } = night.reverse();
     await changes();
