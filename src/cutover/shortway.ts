@@ -263,7 +263,8 @@ export class ShortWay {
 
   async #bring(reverse: Reverse): Promise<void> {
     await reverse.run();
-    if (!this.#stopReverse.signal.aborted) this.#lost('another run writes to the source');
+    const ended = this.#stopReverse.signal.aborted || this.o.signal.aborted;
+    if (!ended) this.#lost('another run writes to the source');
   }
 
   async #endReverse(): Promise<void> {
