@@ -27,7 +27,7 @@
  */
 import { hasCode, LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import type { Journal } from '../journal/journal.js';
+import { scratchOf, type Journal } from '../journal/journal.js';
 import { halfBridged, type Gap } from '../journal/state.js';
 import { encodeKeyValue, parseKeyValue, type KeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
@@ -79,7 +79,7 @@ export async function bridge(
     };
     if (gap.to <= gap.after) return undefined;
     try {
-      return await withScratch(`${journal.directory}.bridge`, async (scratch) => {
+      return await withScratch(scratchOf(journal.directory), async (scratch) => {
         const bridged = await plan(client, journal, gap, scratch, signal, onRead);
         failpoint('base.bridge.planned');
         await journal.declareGap(gap);

@@ -64,9 +64,10 @@ export async function startJournal(
   if (how === 'range') {
     const pinned = await compactRevision(client, probeKey(identity.prefixes));
     return Journal.create(directory, identity, {
-      // Where every revision must show up as an event: revision 1 never has one, and a deletion at the
-      // compact revision may be lost. There the pages bring what is live at it.
-      watchFrom: limits.progressIsProof ? pinned : pinned + 1,
+      // Revision 1 never has an event, and where every revision must show up as one, it would be missed: at once, or
+      // from when the endpoint is seen to answer no question for progress. And where a deletion at the compact
+      // revision may be lost, the pages bring what is live at it.
+      watchFrom: limits.progressIsProof ? Math.max(pinned, 2) : pinned + 1,
       base: { how, done: false, pinned, prefix: 0, next: null },
       compactRevision: pinned,
     });

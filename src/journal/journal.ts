@@ -26,7 +26,7 @@
  * the mark needs a read for each event. One scan of the index for each compaction (about 200,000
  * rows a second, every five minutes) needs none.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { Wakeup } from '../async/wakeup.js';
 import type { LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
@@ -68,6 +68,16 @@ const BATCH_BYTES = 64 * 1024;
 /** A larger batch is read when it is written: where so much comes at once, no millisecond counts. */
 const SHOWN_RECORDS = 64;
 const SHOWN_BYTES = 128 * 1024;
+
+/** Where a bridge over a gap keeps its plan (base/bridge.ts). */
+export function scratchOf(directory: string): string {
+  return `${directory}.bridge`;
+}
+
+/** Gigabytes, perhaps, that a killed bridge has left. The journal is locked, so nobody is at it. */
+function removeScratch(directory: string): void {
+  rmSync(scratchOf(directory), { recursive: true, force: true });
+}
 
 /** A row as a base has it; its sub is told by the rows before it. */
 export type StoredRow = Omit<Record, 'sub'>;
@@ -123,6 +133,7 @@ export class Journal implements RevisionLog {
   ): Promise<Journal> {
     if (existsSync(directory)) refuseOther(directory);
     const db = await openLevel(directory, true);
+    removeScratch(directory);
     failpoint('journal.create.half');
     const { clusterId, prefixes } = identity;
     const state = {
@@ -144,6 +155,7 @@ export class Journal implements RevisionLog {
     if (!Journal.exists(directory)) throw notSeeded(directory);
     const db = await openLevel(directory, false);
     try {
+      removeScratch(directory);
       const stateBytes = await db.get(layout.STATE_KEY);
       const markBytes = await db.get(layout.MARK_KEY);
       if (stateBytes === undefined || markBytes === undefined) {

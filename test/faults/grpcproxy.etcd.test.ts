@@ -41,6 +41,16 @@ describe('a source behind etcd grpc-proxy', () => {
     expect((await stage.follow(journal, target, '--until-synced')).code).to.equal(0);
   });
 
+  it('seed through it ends where the store was never compacted, and the prefixes have no event', async () => {
+    const [journal, out] = [`${stage.dir}/none`, `${stage.dir}/none.db`];
+    const what = ['--prefix', '/registry/none/', '--allow-empty', '--journal', journal];
+    await stage.foreign(2);
+    const args = ['--endpoints', proxy.endpoint, ...what, '--out', out];
+    const seeded = await run(['seed', ...args]);
+    expect(seeded.code, seeded.stderr).to.equal(0);
+    expect(seeded.stderr).not.to.contain('is not whole');
+  });
+
   it('a mirror says it, too, and once', async () => {
     const target = await stage.etcd();
     const ends = ['--endpoints', proxy.endpoint, '--dest-endpoints', target.endpoint];

@@ -1,12 +1,15 @@
 /** The journal against a model of it: whatever is written, read, compacted and reopened. */
 import {
   cpSync,
+  existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -300,6 +303,15 @@ describe('journal', () => {
     expect(await readRows(again.everything())).to.deep.equal(rows);
     expect((await again.tally(14)).keys).to.equal(KEYS.length);
     await again.destroy();
+  });
+
+  it('has no use for what a killed bridge has left', async () => {
+    const { directory, journal } = await create();
+    await journal.close();
+    mkdirSync(`${directory}.bridge`);
+    writeFileSync(join(`${directory}.bridge`, '000003.log'), 'half of a plan');
+    await (await Journal.open(directory)).destroy();
+    expect(existsSync(`${directory}.bridge`)).to.be.false;
   });
 
   it('keeps all that is told of itself at once', async () => {
