@@ -15,15 +15,17 @@ import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { parseReverse, reverseKey, type ReverseCursor } from '../target/reversecursor.js';
+import {
+  parseReverse,
+  RETIRED,
+  reverseKey,
+  VERIFIED,
+  type ReverseCursor,
+} from '../target/reversecursor.js';
 import { readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-
-/** Stand for a writer in a cursor that was taken: not looked at yet, and found right up to its `seen`. */
-const RETIRED = 'retire';
-const VERIFIED = 'retire, verified';
 
 /** The cursor as it stands, and the source's revision at which it was looked at. */
 export interface KeptSource {

@@ -313,7 +313,8 @@ export class Reverse {
   /**
    * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
    * claim is met here, however late it took effect. That holds for a rollback that has stood still, too: another
-   * one may have ended the night, and clients write to the source.
+   * one may have ended the night, and clients write to the source. Where there was a cursor it stays, with what it
+   * says of the source: whoever has both etcds in hand reads it, and takes it off in the end.
    */
   async #refuseOver({ cursorMod }: Writer<ReverseState>, key: Buffer): Promise<void> {
     const { source, target, rollback } = this.o;
@@ -326,8 +327,9 @@ export class Reverse {
       throw new TargetCutOver(stored);
     } catch (error) {
       if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS', 'OTHER_RUN')) {
+        const made = [modIs(key, cursorMod), createIs(key, cursorMod)];
         const success = [{ requestDeleteRange: { key } }];
-        await source.txn({ compare: [modIs(key, cursorMod)], success });
+        await source.txn({ compare: made, success });
       }
       throw error;
     }

@@ -252,6 +252,34 @@ describe('the short way back', () => {
     expect((await rowOf('kube-system/d'))?.value.toString()).to.equal('late');
   });
 
+  it('retire: a reverse that was just beginning leaves its mark alone', async () => {
+    const { reverse, ended } = night.reverse();
+    await changes();
+    await night.reversed(reverse);
+    const beginning = new MeddledClient(stage.source.endpoint, 'source');
+    const late: (() => void)[] = [];
+    beginning.meddle = async (send) => {
+      await new Promise<void>((resolve) => late.push(resolve));
+      return send();
+    };
+    const second = night.reverse({ source: beginning });
+    await until(() => late.length > 0);
+    let n = 0;
+    night.source.meddle = async (send) => {
+      if (++n === 3) throw new Error('killed');
+      return send();
+    };
+    expect(await night.retire().catch(String)).to.contain('killed');
+    night.source.meddle = beginning.meddle = undefined;
+    for (const go of late) go();
+    await Promise.all([ended, second.ended]);
+    expect(second.reverse.status.endedBy).to.equal('retiring');
+    const cursor = await readReverse(night.direct.source, PrefixSet.of([PODS]));
+    expect(cursor?.writer).to.equal('retire, verified');
+    expect((await night.retire()).left).to.equal(0);
+    beginning.close();
+  });
+
   it('retire: what cannot be looked at any more behind its mark ends it, and is not tried for ever', async () => {
     const { reverse } = night.reverse();
     await changes();

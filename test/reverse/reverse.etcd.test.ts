@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
 import { reverseKey } from '../../src/target/reversecursor.js';
-import { failure } from '../cutover/pair.js';
+import { failure, MeddledClient } from '../cutover/pair.js';
 import { del, MARGIN, PREFIX, put, ReversePair, type RunningReverse } from './pair.js';
 
 describe('the reverse', () => {
@@ -210,6 +210,27 @@ describe('the reverse is refused', () => {
       await pair.cutOver(phase);
       await refused('TARGET_CUT_OVER');
     }
+  });
+
+  it('behind its claim, where a rollback has begun meanwhile: the cursor stays, with what it says', async () => {
+    await pair.cutOver();
+    const first = pair.running();
+    await pair.write('target', put('k0', 'changed'));
+    await first.caughtUp();
+    await first.stop();
+    const before = await pair.cursor();
+    const source = new MeddledClient(pair.etcds.source.endpoint, 'source');
+    source.meddle = async (send) => {
+      await pair.cutOver('rolling back');
+      return send();
+    };
+    expect((await pair.running({ source }).ended).endedBy).to.equal('rolling back');
+    const { revision, seen, late } = (await pair.cursor()) ?? {};
+    expect({ revision, seen, late }).to.deep.equal({
+      ...{ revision: before?.revision, seen: before?.seen, late: before?.late },
+    });
+    expect(revision).to.be.a('number');
+    source.close();
   });
 
   it('ends quietly when a rollback begins, and when another one takes its place', async () => {
