@@ -86,6 +86,8 @@ export interface ReverseOptions {
 /** How it shows that the cursor is another's, or that it was taken off. */
 const ENDED = ['TARGET_CUT_OVER', 'TARGET_TAKEN_OVER', 'TARGET_HEAD_OFF'] as const;
 const POLL_MS = 500;
+/** Of a rollback, which has the night: so long a reverse that sees that with its next poll may still write. */
+const CLAIM_MS = 3000;
 const CHECK_MS = 2000;
 const SILENT_SECONDS = 3;
 /** The source is asked less often than the target. */
@@ -295,11 +297,12 @@ export class Reverse {
     first: ReverseState,
     signal: AbortSignal,
   ): Promise<void> {
-    const { source } = this.o;
+    const { source, rollback } = this.o;
     const isFirst = !writer.claimed;
     if (!isFirst) await untilAnswered(signal, () => writer.check(), this.#source);
     const claim = async () => {
-      await writer.claim(first);
+      const until = rollback && AbortSignal.any([signal, AbortSignal.timeout(CLAIM_MS)]);
+      await writer.claim(first, until);
       await this.#refuseOver(writer, key);
     };
     await untilAnswered(signal, claim, this.#source);

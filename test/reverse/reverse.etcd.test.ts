@@ -2,9 +2,14 @@
 import { expect } from 'chai';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { look } from '../../src/target/claim.js';
 import { reverseKey } from '../../src/target/reversecursor.js';
+import { put as putOp } from '../../src/target/txn.js';
 import { failure, MeddledClient } from '../cutover/pair.js';
 import { del, MARGIN, PREFIX, put, ReversePair, type RunningReverse } from './pair.js';
+
+/** As long as a reverse goes on behind the claim of a rollback. */
+const BUSY_MS = 700;
 
 describe('the reverse', () => {
   let pair: ReversePair;
@@ -230,6 +235,31 @@ describe('the reverse is refused', () => {
       ...{ revision: before?.revision, seen: before?.seen, late: before?.late },
     });
     expect(revision).to.be.a('number');
+    source.close();
+  });
+
+  it("does not refuse a rollback's own one, which waits until a busy one has ended", async () => {
+    await pair.cutOver();
+    const first = pair.running();
+    await first.caughtUp();
+    await first.stop();
+    const { rows } = await pair.source.few({ key: reverseKey(pair.prefixes) });
+    const cursor = putOp(reverseKey(pair.prefixes), parseKeyValue(rows[0]!).value);
+    const source = new MeddledClient(pair.etcds.source.endpoint, 'source');
+    const busyUntil = Date.now() + BUSY_MS;
+    source.meddle = async (send) => {
+      if (Date.now() < busyUntil) await pair.write('source', cursor);
+      return send();
+    };
+    const { stored } = await look(pair.target);
+    const [from, to] = await Promise.all([pair.source.head(), pair.target.head()]);
+    const heads = { source: from.revision, target: to.revision };
+    const night = { check: () => Promise.resolve() };
+    const rollback = { stored, prefixes: pair.prefixes, heads, night };
+    const running = pair.running({ source, rollback });
+    await running.caughtUp();
+    expect(Date.now()).to.be.at.least(busyUntil);
+    await running.stop();
     source.close();
   });
 
