@@ -15,15 +15,17 @@ import { hasCode, LockstepError } from '../errors.js';
 import { keyOf, modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import type { PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
-import { parseReverse, reverseKey, type ReverseCursor } from '../target/reversecursor.js';
+import {
+  parseReverse,
+  RETIRED,
+  reverseKey,
+  VERIFIED,
+  type ReverseCursor,
+} from '../target/reversecursor.js';
 import { readPrefixes } from '../source/prefixes.js';
 import { sideBySide } from '../source/rows.js';
 import { modIs, put } from '../target/txn.js';
 import type { EtcdClient } from '../wire/client.js';
-
-/** Stand for a writer in a cursor that was taken: not looked at yet, and found right up to its `seen`. */
-const RETIRED = 'retire';
-const VERIFIED = 'retire, verified';
 
 /** The cursor as it stands, and the source's revision at which it was looked at. */
 export interface KeptSource {
@@ -55,7 +57,7 @@ export async function lookAtKept(
 
 /**
  * @throws LockstepError LATE_WRITE where a key is not what the target had, COMPACTED_MEANWHILE where that
- *   cannot be looked at any more, MIRROR_INCOMPLETE while the reverse compares
+ *   cannot be looked at at this revision, MIRROR_INCOMPLETE while the reverse compares
  */
 export async function refuseOtherThanKept(ends: Ends, { cursor, at }: KeptSource): Promise<void> {
   const { source, target, prefixes, signal } = ends;
@@ -74,16 +76,14 @@ export async function refuseOtherThanKept(ends: Ends, { cursor, at }: KeptSource
     );
   } catch (error) {
     if (!hasCode(error, 'COMPACTED')) throw error;
-    throw error.as({
-      code: 'COMPACTED_MEANWHILE',
-      hint: cursor.writer === RETIRED ? TOO_LATE : BEHIND,
-    });
+    throw error.as({ code: 'COMPACTED_MEANWHILE', hint: BEHIND });
   }
 }
 
 /**
  * Takes the cursor, so that nothing is brought any more.
  * @returns as it is from then on; `modRevision` is the last revision that may be removed
+ * @throws LockstepError LATE_WRITE as {@link refuseOtherThanKept}, TARGET_DIFFERENT where it cannot be looked at any more
  */
 export async function takeKept(ends: Ends, exact: Revision): Promise<KeptSource | undefined> {
   const key = reverseKey(ends.prefixes);
@@ -93,7 +93,7 @@ export async function takeKept(ends: Ends, exact: Revision): Promise<KeptSource 
     const { cursor, modRevision: at } = kept;
     if (cursor.writer === VERIFIED) return { ...kept, modRevision: cursor.seen };
     const isTaken = cursor.writer === RETIRED;
-    if (isTaken) await refuseOtherThanKept(ends, { ...kept, at });
+    if (isTaken) await refuseOtherThanTaken(ends, { ...kept, at });
     const next = isTaken
       ? { ...cursor, seen: at, writer: VERIFIED }
       : { ...cursor, writer: RETIRED };
@@ -102,10 +102,24 @@ export async function takeKept(ends: Ends, exact: Revision): Promise<KeptSource 
   }
 }
 
+/** No reverse goes on from there, so what cannot be looked at now no other try will see. */
+async function refuseOtherThanTaken(ends: Ends, kept: KeptSource): Promise<void> {
+  try {
+    await refuseOtherThanKept(ends, kept);
+  } catch (error) {
+    if (!hasCode(error, 'COMPACTED_MEANWHILE', 'MIRROR_INCOMPLETE')) throw error;
+    const how = kept.cursor.comparing ? 'it compared both sides' : 'what both had is compacted';
+    throw error.as({
+      ...{ code: 'TARGET_DIFFERENT', side: 'source', hint: TOO_LATE },
+      message: `the reverse was ended at revision ${kept.at}, and whether the source holds what the target had cannot be told any more: ${how}`,
+    });
+  }
+}
+
 const BEHIND =
   'Nothing was removed. The source was kept current up to a revision that is compacted away: let `etcd-lockstep follow --reverse` catch up, and run the same command again while it runs.';
 const TOO_LATE =
-  'Nothing was removed. A run before has ended the reverse, and what both had then is compacted away: compare them by hand, and remove by hand what was moved, as in docs/cutover.md, "A late write".';
+  'Nothing was removed, and another try changes nothing. Compare both by hand, and remove by hand what was moved, as in docs/cutover.md, "A late write".';
 
 function isBrought(there: Buffer | undefined, here: Buffer | undefined): boolean {
   if (!there || !here) return false;

@@ -15,7 +15,7 @@
  * The invariant: the data in the target's prefix is what the cursor beside it says.
  */
 import { randomUUID } from 'node:crypto';
-import { Backoff } from '../async/again.js';
+import { Backoff, pause } from '../async/again.js';
 import { hasCode, passes, type LockstepError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { LeaseKeeper } from '../leases/keeper.js';
@@ -72,6 +72,7 @@ interface WriterOptions<S> {
 
 /** A dead process leaves one write behind; a claim that fails more often meets somebody alive. */
 const CLAIMS = 5;
+const CLAIM_PAUSE_MS = 20;
 
 export class Writer<S> {
   readonly id = randomUUID();
@@ -109,12 +110,14 @@ export class Writer<S> {
   /**
    * Puts our name into the cursor. Nothing is tried again but a claim that met a late write.
    * @param first what the cursor says where there was none
+   * @param until who knows that somebody alive is about to end goes on for so long
    * @returns the cursor's revision before that; 0 where there was none
    * @throws LockstepError TARGET_TAKEN_OVER where somebody else keeps writing it
    */
-  async claim(first: S): Promise<Revision> {
+  async claim(first: S, until = AbortSignal.abort()): Promise<Revision> {
     const { format } = this.options;
-    for (let tries = 0; tries < CLAIMS; tries++) {
+    for (let tries = 0; tries < CLAIMS || !until.aborted; tries++) {
+      if (tries >= CLAIMS) await pause(CLAIM_PAUSE_MS, until);
       const { cursor, mod } = await this.read();
       const state = cursor?.state ?? first;
       this.#mod = mod;

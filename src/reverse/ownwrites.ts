@@ -77,6 +77,8 @@ export class OwnWrites implements Conditions {
   async compare(records: readonly Record[], refused: boolean): Promise<pb.Compare.$Properties[]> {
     const watch = this.#watch;
     if (!watch || records.length === 0) return [];
+    // It has its answer. What the watch brings meanwhile must not wait for another one.
+    if (refused) this.#pending = false;
     const many = records.length > MAX_EACH;
     if (refused || many || this.#revisions.length >= MAX_AHEAD) await watch.passed(this.#signal);
     this.#forgetUpTo(watch.position);

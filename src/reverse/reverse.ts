@@ -86,6 +86,8 @@ export interface ReverseOptions {
 /** How it shows that the cursor is another's, or that it was taken off. */
 const ENDED = ['TARGET_CUT_OVER', 'TARGET_TAKEN_OVER', 'TARGET_HEAD_OFF'] as const;
 const POLL_MS = 500;
+/** Of a rollback, which has the night: so long a reverse that sees that with its next poll may still write. */
+const CLAIM_MS = 3000;
 const CHECK_MS = 2000;
 const SILENT_SECONDS = 3;
 /** The source is asked less often than the target. */
@@ -295,11 +297,12 @@ export class Reverse {
     first: ReverseState,
     signal: AbortSignal,
   ): Promise<void> {
-    const { source } = this.o;
+    const { source, rollback } = this.o;
     const isFirst = !writer.claimed;
     if (!isFirst) await untilAnswered(signal, () => writer.check(), this.#source);
     const claim = async () => {
-      await writer.claim(first);
+      const until = rollback && AbortSignal.any([signal, AbortSignal.timeout(CLAIM_MS)]);
+      await writer.claim(first, until);
       await this.#refuseOver(writer, key);
     };
     await untilAnswered(signal, claim, this.#source);
@@ -313,7 +316,8 @@ export class Reverse {
   /**
    * Behind the claim, once more. A rollback takes the night first and the cursor then: one that has not met this
    * claim is met here, however late it took effect. That holds for a rollback that has stood still, too: another
-   * one may have ended the night, and clients write to the source.
+   * one may have ended the night, and clients write to the source. Where there was a cursor it stays, with what it
+   * says of the source: whoever has both etcds in hand reads it, and takes it off in the end.
    */
   async #refuseOver({ cursorMod }: Writer<ReverseState>, key: Buffer): Promise<void> {
     const { source, target, rollback } = this.o;
@@ -326,8 +330,9 @@ export class Reverse {
       throw new TargetCutOver(stored);
     } catch (error) {
       if (hasCode(error, 'TARGET_CUT_OVER', 'TARGET_NOT_OURS', 'OTHER_RUN')) {
+        const made = [modIs(key, cursorMod), createIs(key, cursorMod)];
         const success = [{ requestDeleteRange: { key } }];
-        await source.txn({ compare: [modIs(key, cursorMod)], success });
+        await source.txn({ compare: made, success });
       }
       throw error;
     }

@@ -4,7 +4,9 @@ import type { CursorFormat } from '../mirror/writer.js';
 import type { Revision } from '../mvcc/revision.js';
 import {
   parseReverse,
+  RETIRED,
   REVERSE_FORMAT,
+  VERIFIED,
   type ReverseCursor,
   type ReverseState,
 } from '../target/reversecursor.js';
@@ -13,6 +15,15 @@ import {
 export function firstState(exact: Revision): ReverseState {
   const late = { count: 0, replaced: 0, open: [], all: true };
   return { revision: exact, comparing: false, seen: exact, late };
+}
+
+/** Who claimed it over the mark would make the source look as if no reverse had ever kept it current. */
+function retired(key: Buffer): LockstepError {
+  return new LockstepError(
+    'TARGET_TAKEN_OVER',
+    `retire has taken ${key.toString()} on the source, so that nothing is brought there any more`,
+    { side: 'source', hint: 'There is no way back. Nothing is wrong: run retire to its end.' },
+  );
 }
 
 /** @param identity what stands in every cursor of this reverse */
@@ -31,6 +42,7 @@ export function reverseFormat(
       const { exact, target, writer, ...cursor } = parseReverse(key, value);
       // One of another night, which was left here, says nothing of this one.
       const isThis = exact === identity.exact && target === identity.target;
+      if (isThis && (writer === RETIRED || writer === VERIFIED)) throw retired(key);
       return { state: isThis ? cursor : firstState(identity.exact), writer };
     },
     other: (writer) =>

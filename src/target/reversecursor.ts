@@ -15,6 +15,10 @@ import type { EtcdClient } from '../wire/client.js';
 export const REVERSE_FORMAT = 1;
 export const REVERSE_PREFIX = `${OWN_PREFIX}reverse/`;
 
+/** Retire's marks. They stand for a writer in a cursor that it took: not looked at yet, and found right up to its `seen`. */
+export const RETIRED = 'retire';
+export const VERIFIED = 'retire, verified';
+
 /** A key that was written late. */
 export interface LateKey {
   key: string;

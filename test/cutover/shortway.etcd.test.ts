@@ -3,7 +3,9 @@
  * whatever is wrong on that way leads to the long one. In the end the source has what the target had, by both.
  */
 import { expect } from 'chai';
-import { OWN_PREFIX, prefixRange } from '../../src/mvcc/prefix.js';
+import { OWN_PREFIX, prefixRange, PrefixSet } from '../../src/mvcc/prefix.js';
+import { readReverse, reverseKey } from '../../src/target/reversecursor.js';
+import { put } from '../../src/target/txn.js';
 import { PODS, Stage } from '../cli/stage.js';
 import { withCerts } from '../kube/scene.js';
 import { Night, type Side } from './night.js';
@@ -248,6 +250,72 @@ describe('the short way back', () => {
     expect(await night.phase()).to.equal('retiring');
     expect((await failure(night.retire())).code).to.equal('LATE_WRITE');
     expect((await rowOf('kube-system/d'))?.value.toString()).to.equal('late');
+  });
+
+  it('retire: a reverse that was just beginning leaves its mark alone', async () => {
+    const { reverse, ended } = night.reverse();
+    await changes();
+    await night.reversed(reverse);
+    const beginning = new MeddledClient(stage.source.endpoint, 'source');
+    const late: (() => void)[] = [];
+    beginning.meddle = async (send) => {
+      await new Promise<void>((resolve) => late.push(resolve));
+      return send();
+    };
+    const second = night.reverse({ source: beginning });
+    await until(() => late.length > 0);
+    let n = 0;
+    night.source.meddle = async (send) => {
+      if (++n === 3) throw new Error('killed');
+      return send();
+    };
+    expect(await night.retire().catch(String)).to.contain('killed');
+    night.source.meddle = beginning.meddle = undefined;
+    for (const go of late) go();
+    await Promise.all([ended, second.ended]);
+    expect(second.reverse.status.endedBy).to.equal('retiring');
+    const cursor = await readReverse(night.direct.source, PrefixSet.of([PODS]));
+    expect(cursor?.writer).to.equal('retire, verified');
+    expect((await night.retire()).left).to.equal(0);
+    beginning.close();
+  });
+
+  it('retire: what cannot be looked at any more behind its mark ends it, and is not tried for ever', async () => {
+    const { reverse } = night.reverse();
+    await changes();
+    await night.reversed(reverse);
+    let n = 0;
+    night.source.meddle = async (send) => {
+      const answer = await send();
+      if (++n !== 1) return answer;
+      await night.foreign('source', 1);
+      await night.direct.source.compact((await night.heads()).source);
+      return answer;
+    };
+    const { code, hint } = await failure(night.retire());
+    expect(code).to.equal('TARGET_DIFFERENT');
+    expect(hint).to.contain('by hand');
+    night.source.meddle = undefined;
+    expect((await failure(night.retire())).code).to.equal('TARGET_DIFFERENT');
+  });
+
+  it('retire: a reverse that began to compare behind the last look is ended for good, and so is this', async () => {
+    const stop = new AbortController();
+    const { reverse, ended } = night.reverse({ signal: stop.signal });
+    await night.reversed(reverse);
+    stop.abort();
+    await ended;
+    let n = 0;
+    night.source.meddle = async (send) => {
+      if (++n > 1) return send();
+      const cursor = await readReverse(night.direct.source, PrefixSet.of([PODS]));
+      const value = Buffer.from(JSON.stringify({ ...cursor, comparing: true }));
+      await night.direct.source.txn({ success: [put(reverseKey(PrefixSet.of([PODS])), value)] });
+      return send();
+    };
+    const { code, message } = await failure(night.retire());
+    expect(code).to.equal('TARGET_DIFFERENT');
+    expect(message).to.contain('compared');
   });
 
   const rowOf = async (name: string) => (await held(night, 'source')).get(`${PODS}${name}`);

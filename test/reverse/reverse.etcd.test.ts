@@ -2,9 +2,14 @@
 import { expect } from 'chai';
 import { parseKeyValue, type KeyValue } from '../../src/mvcc/keyvalue.js';
 import { prefixRange } from '../../src/mvcc/prefix.js';
+import { look } from '../../src/target/claim.js';
 import { reverseKey } from '../../src/target/reversecursor.js';
-import { failure } from '../cutover/pair.js';
+import { put as putOp } from '../../src/target/txn.js';
+import { failure, MeddledClient } from '../cutover/pair.js';
 import { del, MARGIN, PREFIX, put, ReversePair, type RunningReverse } from './pair.js';
+
+/** As long as a reverse goes on behind the claim of a rollback. */
+const BUSY_MS = 700;
 
 describe('the reverse', () => {
   let pair: ReversePair;
@@ -210,6 +215,52 @@ describe('the reverse is refused', () => {
       await pair.cutOver(phase);
       await refused('TARGET_CUT_OVER');
     }
+  });
+
+  it('behind its claim, where a rollback has begun meanwhile: the cursor stays, with what it says', async () => {
+    await pair.cutOver();
+    const first = pair.running();
+    await pair.write('target', put('k0', 'changed'));
+    await first.caughtUp();
+    await first.stop();
+    const before = await pair.cursor();
+    const source = new MeddledClient(pair.etcds.source.endpoint, 'source');
+    source.meddle = async (send) => {
+      await pair.cutOver('rolling back');
+      return send();
+    };
+    expect((await pair.running({ source }).ended).endedBy).to.equal('rolling back');
+    const { revision, seen, late } = (await pair.cursor()) ?? {};
+    expect({ revision, seen, late }).to.deep.equal({
+      ...{ revision: before?.revision, seen: before?.seen, late: before?.late },
+    });
+    expect(revision).to.be.a('number');
+    source.close();
+  });
+
+  it("does not refuse a rollback's own one, which waits until a busy one has ended", async () => {
+    await pair.cutOver();
+    const first = pair.running();
+    await first.caughtUp();
+    await first.stop();
+    const { rows } = await pair.source.few({ key: reverseKey(pair.prefixes) });
+    const cursor = putOp(reverseKey(pair.prefixes), parseKeyValue(rows[0]!).value);
+    const source = new MeddledClient(pair.etcds.source.endpoint, 'source');
+    const busyUntil = Date.now() + BUSY_MS;
+    source.meddle = async (send) => {
+      if (Date.now() < busyUntil) await pair.write('source', cursor);
+      return send();
+    };
+    const { stored } = await look(pair.target);
+    const [from, to] = await Promise.all([pair.source.head(), pair.target.head()]);
+    const heads = { source: from.revision, target: to.revision };
+    const night = { check: () => Promise.resolve() };
+    const rollback = { stored, prefixes: pair.prefixes, heads, night };
+    const running = pair.running({ source, rollback });
+    await running.caughtUp();
+    expect(Date.now()).to.be.at.least(busyUntil);
+    await running.stop();
+    source.close();
   });
 
   it('ends quietly when a rollback begins, and when another one takes its place', async () => {
