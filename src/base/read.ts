@@ -82,7 +82,7 @@ export async function startJournal(
 
 /**
  * Reads the base to its end; goes on where a killed one was, page by page. An aborted `signal` ends
- * it with an error at the next page, and a snapshot's stream at once.
+ * it with an error at the next page.
  * @param pace of pages; unless given they are read as fast as they are used
  */
 export async function readBase(
@@ -98,7 +98,7 @@ export async function readBase(
     signal.throwIfAborted();
     onBase(count);
   };
-  if (base.how === 'snapshot') await loadFromStream(client, journal, checked, signal);
+  if (base.how === 'snapshot') await loadFromStream(client, journal, checked);
   else await readRange(client, journal, checked, pace);
 }
 
@@ -170,19 +170,9 @@ function rangeProgress(journal: Journal): BaseProgress & { how: 'range' } {
   return base;
 }
 
-async function loadFromStream(
-  client: EtcdClient,
-  journal: Journal,
-  onBase: OnBase,
-  signal: AbortSignal,
-): Promise<void> {
+async function loadFromStream(client: EtcdClient, journal: Journal, onBase: OnBase): Promise<void> {
   const path = join(journal.directory, 'snapshot.part');
-  // A stream that is silent looks at no signal: it goes with its connection.
-  const own = client.another().closeAt(signal);
-  const dataBytes = await download(own, path, onBase).finally(() => {
-    own.close();
-    signal.throwIfAborted();
-  });
+  const dataBytes = await download(client, path, onBase);
   const file = SnapshotFile.openVerified(path, dataBytes);
   try {
     if (file.head < journal.state.watchFrom - 1)

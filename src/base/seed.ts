@@ -13,7 +13,7 @@
 import { lastValueFrom, tap } from 'rxjs';
 import { Patience, type OnNote } from '../async/patience.js';
 import { runTogether } from '../async/together.js';
-import { hasCode, LockstepError } from '../errors.js';
+import { hasCode, LockstepError, passes } from '../errors.js';
 import { capture$ } from '../journal/capture.js';
 import { checkIdentity } from '../journal/identity.js';
 import { Journal } from '../journal/journal.js';
@@ -81,9 +81,23 @@ interface Begun {
 
 /**
  * @throws LockstepError among others JOURNAL_OTHER for a journal of another source or prefixes; NO_KEYS
- *   and, for a file, SNAPSHOT_OTHER before anything is made
+ *   and, for a file, SNAPSHOT_OTHER before anything is made; the signal's reason
  */
-export async function seed(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
+export async function seed(source: EtcdClient, options: SeedOptions): Promise<Sealed> {
+  const { signal } = options;
+  // A call, or a snapshot's stream, that is silent looks at no signal: it goes with its connection.
+  const client = source.another().closeAt(signal);
+  try {
+    return await seedBy(client, options);
+  } catch (error) {
+    if (passes(error)) signal.throwIfAborted();
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+async function seedBy(client: EtcdClient, options: SeedOptions): Promise<Sealed> {
   const { from, journal: directory } = options;
   checkNewFile(options.out, '--out');
   if (typeof from === 'object' && !Journal.exists(directory)) refuseNoFile(from.file);
