@@ -21,7 +21,6 @@
 import { pause } from '../async/again.js';
 import { LiveValues } from '../audit/livevalues.js';
 import { describeKey } from '../audit/report.js';
-import { hasCode } from '../errors.js';
 import { parseKeyValue } from '../mvcc/keyvalue.js';
 import { PrefixSet, probeKey } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -220,7 +219,7 @@ export class ShortWay {
         );
         const names = new Set(open.map((name) => name.toString('latin1')));
         const newest = this.#newest ?? modRevision;
-        const wroteAt = (at: Revision) => this.#wroteAt(key, at);
+        const wroteAt = async (at: Revision) => (await isOfReverse(source, key, at)) ?? false;
         this.#left = { brought: revision, newest, seen, wroteAt, late: names };
       }
       const success = [{ requestDeleteRange: { key } }];
@@ -245,15 +244,6 @@ export class ShortWay {
       if (!succeeded) continue;
       this.#newest = modRevision;
       return;
-    }
-  }
-
-  async #wroteAt(key: Buffer, revision: Revision): Promise<boolean> {
-    try {
-      return await isOfReverse(this.o.source, key, revision);
-    } catch (error) {
-      if (!hasCode(error, 'COMPACTED')) throw error;
-      return false;
     }
   }
 

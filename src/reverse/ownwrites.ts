@@ -17,7 +17,6 @@
  */
 import { pause } from '../async/again.js';
 import { Wakeup } from '../async/wakeup.js';
-import { hasCode } from '../errors.js';
 import type { Conditions } from '../mirror/writer.js';
 import { prefixRange, type PrefixSet } from '../mvcc/prefix.js';
 import type { Record, WholeRevision } from '../mvcc/record.js';
@@ -113,12 +112,7 @@ export class OwnWrites implements Conditions {
   async wasOurs(key: Buffer, mod: Revision): Promise<boolean> {
     const name = key.toString('latin1');
     if ([this.#written, this.#before].some((left) => left.get(name)?.mod === mod)) return true;
-    try {
-      return await isOfReverse(this.o.source, this.o.key, mod);
-    } catch (error) {
-      if (!hasCode(error, 'COMPACTED')) throw error;
-      return false;
-    }
+    return (await isOfReverse(this.o.source, this.o.key, mod)) ?? false;
   }
 
   /**
@@ -132,12 +126,9 @@ export class OwnWrites implements Conditions {
       await Promise.race([this.#answered.after(seen, this.#signal), pause(ANSWER_MS)]);
       if (this.#revisions.includes(revision)) return true;
     }
-    try {
-      return await isOfReverse(this.o.source, this.o.key, revision);
-    } catch (error) {
-      if (!hasCode(error, 'COMPACTED')) throw error;
-      throw historyGap(revision, 'source');
-    }
+    const own = await isOfReverse(this.o.source, this.o.key, revision);
+    if (own === undefined) throw historyGap(revision, 'source');
+    return own;
   }
 
   /** Where several watches have ended before both sides were compared, what any of them had not seen counts. */

@@ -23,6 +23,7 @@ import { Lasting, type OnNote } from '../async/patience.js';
 import { Retries } from '../async/retries.js';
 import { beside, runTogether } from '../async/together.js';
 import { TroubleClock } from '../async/trouble.js';
+import { within } from '../async/within.js';
 import { hasCode, LockstepError, passes } from '../errors.js';
 import type { ApiServer } from '../kube/api.js';
 import { LeaseKeeper } from '../leases/keeper.js';
@@ -301,8 +302,8 @@ export class Reverse {
     const isFirst = !writer.claimed;
     if (!isFirst) await untilAnswered(signal, () => writer.check(), this.#source);
     const claim = async () => {
-      const until = rollback && AbortSignal.any([signal, AbortSignal.timeout(CLAIM_MS)]);
-      await writer.claim(first, until);
+      if (rollback) await within(CLAIM_MS, signal, (until) => writer.claim(first, until));
+      else await writer.claim(first);
       await this.#refuseOver(writer, key);
     };
     await untilAnswered(signal, claim, this.#source);

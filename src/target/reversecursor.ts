@@ -6,7 +6,7 @@
  * `etcdctl get etcd-lockstep/reverse/ --prefix`.
  */
 import { z } from 'zod';
-import { LockstepError } from '../errors.js';
+import { hasCode, LockstepError } from '../errors.js';
 import { modRevisionOf, parseKeyValue } from '../mvcc/keyvalue.js';
 import { OWN_PREFIX, type PrefixSet } from '../mvcc/prefix.js';
 import type { Revision } from '../mvcc/revision.js';
@@ -101,15 +101,20 @@ export function parseReverse(key: Buffer, value: Buffer): ReverseCursor {
 
 /**
  * Whether a revision of the source is a write of a reverse, of whatever run: then its cursor was put there, too.
- * @throws LockstepError COMPACTED where that cannot be told any more
+ * @returns undefined where it is compacted, and that cannot be told any more
  */
 export async function isOfReverse(
   source: EtcdClient,
   key: Buffer,
   revision: Revision,
-): Promise<boolean> {
-  const { rows } = await source.few({ key, revision, keysOnly: true });
-  return rows[0] !== undefined && modRevisionOf(rows[0]) === revision;
+): Promise<boolean | undefined> {
+  try {
+    const { rows } = await source.few({ key, revision, keysOnly: true });
+    return rows[0] !== undefined && modRevisionOf(rows[0]) === revision;
+  } catch (error) {
+    if (!hasCode(error, 'COMPACTED')) throw error;
+    return undefined;
+  }
 }
 
 /** The cursor as it stands on the source; undefined where there is none. */

@@ -159,6 +159,19 @@ describe('the short way back', () => {
     await same();
   });
 
+  /** A reverse that stands where it is about to claim the cursor, until each of `late` is called. */
+  async function justBeginning() {
+    const beginning = new MeddledClient(stage.source.endpoint, 'source');
+    const late: (() => void)[] = [];
+    beginning.meddle = async (send) => {
+      await new Promise<void>((resolve) => late.push(resolve));
+      return send();
+    };
+    const second = night.reverse({ source: beginning });
+    await until(() => late.length > 0);
+    return { beginning, late, second };
+  }
+
   it('what a reverse had sent, and one that was just beginning, change nothing when it is over', async () => {
     const slow = new MeddledClient(stage.source.endpoint, 'source');
     const held: (() => void)[] = [];
@@ -171,14 +184,7 @@ describe('the short way back', () => {
     await night.put('target', 'default/a', 'on its way');
     await until(() => held.length > 0);
     // Another one stands where it is about to claim the cursor.
-    const beginning = new MeddledClient(stage.source.endpoint, 'source');
-    const late: (() => void)[] = [];
-    beginning.meddle = async (send) => {
-      await new Promise<void>((resolve) => late.push(resolve));
-      return send();
-    };
-    const second = night.reverse({ source: beginning });
-    await until(() => late.length > 0);
+    const { beginning, late, second } = await justBeginning();
     const { back } = await night.rollback();
     expect(back.way, back.why ?? '').to.equal('short');
     await same();
@@ -256,14 +262,7 @@ describe('the short way back', () => {
     const { reverse, ended } = night.reverse();
     await changes();
     await night.reversed(reverse);
-    const beginning = new MeddledClient(stage.source.endpoint, 'source');
-    const late: (() => void)[] = [];
-    beginning.meddle = async (send) => {
-      await new Promise<void>((resolve) => late.push(resolve));
-      return send();
-    };
-    const second = night.reverse({ source: beginning });
-    await until(() => late.length > 0);
+    const { beginning, late, second } = await justBeginning();
     let n = 0;
     night.source.meddle = async (send) => {
       if (++n === 3) throw new Error('killed');
